@@ -1,0 +1,87 @@
+//! The YAML block at the head of a README.
+
+use serde_json::{Value, json};
+
+/// Splits a README into its YAML block and whether one was there.
+pub(crate) fn block(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches('\u{feff}');
+    let rest = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"))?;
+    let mut at = 0;
+    for line in rest.split_inclusive('\n') {
+        if line.trim_end() == "---" {
+            return rest.get(..at);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// The metadata of a README; an empty object when there is none or it is broken.
+pub(crate) fn front_matter(text: &str) -> Value {
+    block(text)
+        .and_then(|b| serde_yaml::from_str::<Value>(b).ok())
+        .filter(Value::is_object)
+        .unwrap_or_else(|| json!({}))
+}
+
+/// What `POST /api/validate-yaml` says: errors and warnings. A missing block is a warning; an empty block or
+/// one that is not a mapping is an error.
+pub(crate) fn validate(content: &str, repo_type: &str) -> (Vec<Value>, Vec<Value>) {
+    let message = |text: &str| json!({ "message": text });
+    let Some(block) = block(content) else {
+        return (vec![], vec![message("empty or missing yaml metadata in repo card")]);
+    };
+    let card: Value = match serde_yaml::from_str(block) {
+        Ok(card) => card,
+        Err(error) => return (vec![message(&format!("Invalid YAML metadata: {error}"))], vec![]),
+    };
+    let Some(card) = card.as_object() else {
+        return (vec![message("YAML metadata must be a mapping")], vec![]);
+    };
+    let mut errors = Vec::new();
+    let one_of = |key: &str, allowed: &[&str], errors: &mut Vec<Value>| {
+        if let Some(value) = card.get(key)
+            && !value.as_str().is_some_and(|v| allowed.contains(&v))
+        {
+            errors.push(message(&format!("\"{key}\" must be one of [{}]", allowed.join(", "))));
+        }
+    };
+    if repo_type == "space" {
+        one_of("sdk", &["gradio", "docker", "static"], &mut errors);
+        let colors = ["red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"];
+        one_of("colorFrom", &colors, &mut errors);
+        one_of("colorTo", &colors, &mut errors);
+        if !card.contains_key("sdk") {
+            errors.push(message("\"sdk\" is required"));
+        }
+        if card.get("short_description").and_then(Value::as_str).is_some_and(|d| d.chars().count() > 60) {
+            errors.push(message(
+                "\"short_description\" length must be less than or equal to 60 characters long",
+            ));
+        }
+    }
+    (errors, vec![])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks() {
+        assert_eq!(block("---\na: 1\n---\ntext"), Some("a: 1\n"));
+        assert_eq!(block("---\r\na: 1\r\n---\r\n"), Some("a: 1\r\n"));
+        assert_eq!(block("---\n---\n"), Some(""));
+        assert_eq!(block("---\na: 1\n"), None);
+        assert_eq!(block("# Title"), None);
+        assert_eq!(front_matter("---\nsdk: docker\n---\n")["sdk"], "docker");
+    }
+
+    #[test]
+    fn verdicts() {
+        assert_eq!(validate("no block", "model").1.len(), 1);
+        assert_eq!(validate("---\n---\n", "model").0.len(), 1);
+        assert_eq!(validate("---\nsdk: rails\n---\n", "space").0.len(), 1);
+        assert_eq!(validate("---\nsdk: static\ncolorFrom: red\n---\n", "space"), (vec![], vec![]));
+    }
+}

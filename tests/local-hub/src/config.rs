@@ -1,0 +1,173 @@
+//! How a local Hub is set up: users, transfers, limits.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The three repository types the Hub serves git trees for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RepoType {
+    /// A model repository; its pages have no prefix.
+    Model,
+    /// A dataset repository.
+    Dataset,
+    /// A Space.
+    Space,
+}
+
+impl RepoType {
+    /// All types.
+    pub const ALL: [Self; 3] = [Self::Model, Self::Dataset, Self::Space];
+
+    /// `model`, `dataset` or `space`: the value of a `type` field.
+    #[must_use]
+    pub fn singular(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+            Self::Space => "space",
+        }
+    }
+
+    /// `models`, `datasets` or `spaces`: the segment of an API path.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
+            Self::Space => "spaces",
+        }
+    }
+
+    /// Prefix of a page or git path: empty, `datasets/` or `spaces/`.
+    #[must_use]
+    pub fn page_prefix(self) -> &'static str {
+        match self {
+            Self::Model => "",
+            Self::Dataset => "datasets/",
+            Self::Space => "spaces/",
+        }
+    }
+
+    pub(crate) fn from_plural(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.plural() == text)
+    }
+
+    pub(crate) fn from_singular(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.singular() == text)
+    }
+}
+
+/// One permission set of a fine-grained token, as `whoami-v2` lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenScope {
+    /// `user`, `org`, `model`, `dataset` or `space`.
+    pub entity_type: String,
+    /// A namespace, or `namespace/name` for a repository.
+    pub entity_name: String,
+    /// For instance `repo.content.read`, `repo.write`.
+    pub permissions: Vec<String>,
+}
+
+/// What a token may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenRole {
+    /// Reads what its user can read.
+    Read,
+    /// Does what its user can do.
+    Write,
+    /// Does what is listed.
+    FineGrained {
+        /// Permissions per entity.
+        scoped: Vec<TokenScope>,
+        /// Global permissions such as `discussion.write`.
+        global: Vec<String>,
+    },
+}
+
+/// An account with one token.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Namespace of the user.
+    pub name: String,
+    /// The bearer token.
+    pub token: String,
+    /// Role of that token.
+    pub role: TokenRole,
+    /// Whether the user has the PRO plan.
+    pub is_pro: bool,
+    /// Whether a payment method is set.
+    pub can_pay: bool,
+    /// Organisations as `(name, roleInOrg)`; a role is `admin`, `write`, `contributor` or `read`.
+    pub orgs: Vec<(String, String)>,
+}
+
+impl User {
+    /// A PRO user with a write token.
+    #[must_use]
+    pub fn new(name: &str, token: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            token: token.to_owned(),
+            role: TokenRole::Write,
+            is_pro: true,
+            can_pay: true,
+            orgs: vec![],
+        }
+    }
+}
+
+/// How the Hub takes the content of large files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LargeFileTransfer {
+    /// Content goes to the CAS server in chunks.
+    #[default]
+    Xet,
+    /// LFS batch answers with part URLs; there are no Xet tokens.
+    Multipart,
+    /// LFS batch answers with one URL; there are no Xet tokens.
+    Basic,
+}
+
+/// Settings of a local Hub.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// Where the state lives; `None` is a directory that goes away with the server.
+    pub data_dir: Option<PathBuf>,
+    /// TCP port on loopback; 0 takes any free one.
+    pub port: u16,
+    /// The accounts.
+    pub users: Vec<User>,
+    /// The Hub's OpenAPI document; `None` looks at `HUB_OPENAPI` and beside the workspace.
+    pub openapi: Option<PathBuf>,
+    /// How large files travel.
+    pub transfer: LargeFileTransfer,
+    /// An external CAS server (its origin) instead of the one inside the process.
+    pub cas_url: Option<String>,
+    /// Most files in one preupload call (OpenAPI: `maxItems` of `files`).
+    pub preupload_max: usize,
+    /// Files above this many bytes are large files whatever they hold.
+    pub large_file_threshold: u64,
+    /// Bytes per part of a multipart transfer.
+    pub multipart_chunk: u64,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            port: 0,
+            users: vec![User::new("ada", DEFAULT_TOKEN)],
+            openapi: None,
+            transfer: LargeFileTransfer::Xet,
+            cas_url: None,
+            preupload_max: 1000,
+            large_file_threshold: 10 * 1024 * 1024,
+            multipart_chunk: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// Token of the user `ada` of the default configuration.
+pub const DEFAULT_TOKEN: &str = "hf_local_ada_write_token_000000000000";

@@ -1,0 +1,309 @@
+//! The Hub's contract: every request is compared with the OpenAPI document.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use anyhow::Context as _;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::contract_schema::{clean, declared, open_combinations, query_breach};
+use crate::contract_tables::{ANSWER_EXCEPTIONS, COMMIT_LINES, EXTRA_MEDIA, EXTRA_QUERY, UNDOCUMENTED};
+use crate::util::lock;
+
+/// One operation the Hub has.
+struct Operation {
+    method: String,
+    segments: Vec<String>,
+    /// Declared query parameters with their schemas; `None` allows any.
+    query: Option<HashMap<String, Value>>,
+    /// Allowed values of path parameters.
+    path_enums: HashMap<String, Vec<String>>,
+    /// Schema of the body and the keys it declares at the top.
+    body: Option<(Value, BTreeSet<String>)>,
+    /// JSON schemas of answers by status.
+    answers: HashMap<u16, Value>,
+    media_in_header: bool,
+}
+
+/// The document, read once; validators are made when they are first needed.
+pub(crate) struct Contract {
+    operations: Vec<Operation>,
+    components: Value,
+    validators: Mutex<HashMap<String, Option<Arc<Validator>>>>,
+}
+
+impl Contract {
+    /// The document at `path`, or at `HUB_OPENAPI`, or beside the workspace; `None` when there is none.
+    pub(crate) fn find(path: Option<&Path>) -> anyhow::Result<Option<Arc<Self>>> {
+        if let Some(path) = path {
+            return Self::load(path).map(Some);
+        }
+        if let Some(path) = std::env::var_os("HUB_OPENAPI").filter(|p| !p.is_empty()) {
+            return Self::load(Path::new(&path)).map(Some);
+        }
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/hub-openapi.json");
+        if beside.is_file() { Self::load(&beside).map(Some) } else { Ok(None) }
+    }
+
+    fn load(path: &Path) -> anyhow::Result<Arc<Self>> {
+        static LOADED: OnceLock<Mutex<HashMap<PathBuf, Arc<Contract>>>> = OnceLock::new();
+        let mut loaded = lock(LOADED.get_or_init(Mutex::default));
+        if let Some(found) = loaded.get(path) {
+            return Ok(found.clone());
+        }
+        let text = std::fs::read(path).with_context(|| format!("OpenAPI document {}", path.display()))?;
+        let contract = Arc::new(Self::parse(&serde_json::from_slice(&text)?));
+        loaded.insert(path.to_owned(), contract.clone());
+        Ok(contract)
+    }
+
+    fn parse(document: &Value) -> Self {
+        let mut operations = Vec::new();
+        for (path, methods) in document["paths"].as_object().into_iter().flatten() {
+            for (method, op) in methods.as_object().into_iter().flatten() {
+                operations.push(Operation::documented(method, path, op));
+            }
+        }
+        operations.extend(UNDOCUMENTED.iter().map(Operation::undocumented));
+        Self { operations, components: document["components"].clone(), validators: Mutex::default() }
+    }
+
+    /// The operation of a path: the one with the most literal segments.
+    fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        self.operations
+            .iter()
+            .filter(|op| op.method == method && op.matches(&segments))
+            .max_by_key(|op| op.segments.iter().filter(|s| !s.starts_with('{')).count())
+    }
+
+    fn validator(&self, key: &str, schema: &Value) -> Option<Arc<Validator>> {
+        let mut cache = lock(&self.validators);
+        if let Some(found) = cache.get(key) {
+            return found.clone();
+        }
+        let mut schema = schema.clone();
+        clean(&mut schema);
+        if let Some(map) = schema.as_object_mut() {
+            let mut components = self.components.clone();
+            clean(&mut components);
+            map.insert("components".into(), components);
+        }
+        let made = match jsonschema::draft202012::options().build(&schema) {
+            Ok(validator) => Some(Arc::new(validator)),
+            Err(error) => {
+                tracing::warn!(%key, %error, "schema cannot be used");
+                None
+            }
+        };
+        cache.insert(key.to_owned(), made.clone());
+        made
+    }
+
+    fn against(&self, key: &str, schema: &Value, value: &Value) -> Vec<String> {
+        let Some(validator) = self.validator(key, schema) else { return vec![] };
+        validator
+            .iter_errors(value)
+            .take(5)
+            .map(|e| {
+                let mut text = e.to_string();
+                if let Some((cut, _)) = text.char_indices().nth(300) {
+                    text.truncate(cut);
+                }
+                format!("at {:?}: {text}", e.instance_path().to_string())
+            })
+            .collect()
+    }
+
+    /// Breaches of a request; `body` is `None` when it is read as a stream.
+    pub(crate) fn check(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(String, String)],
+        headers: &HeaderMap,
+        body: Option<&Bytes>,
+    ) -> Vec<String> {
+        let Some(op) = self.operation(method, path) else {
+            return vec![
+                "neither the OpenAPI document nor the list of other known endpoints has this".into(),
+            ];
+        };
+        let mut out = Vec::new();
+        op.check_query(path, query, &mut out);
+        let media = headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        let Some(body) = body else {
+            if op.media_in_header && !["application/json", "application/x-ndjson"].contains(&media) {
+                out.push(format!("content type {media:?} for a commit"));
+            }
+            return out;
+        };
+        let Some((schema, keys)) = &op.body else {
+            if !body.is_empty() {
+                out.push("a body where the contract has none".into());
+            }
+            return out;
+        };
+        if EXTRA_MEDIA.iter().any(|(part, kind, _)| path.contains(part) && *kind == media) {
+            return out;
+        }
+        let lfs = path.ends_with("/info/lfs/objects/batch") && media == "application/vnd.git-lfs+json";
+        if media != "application/json" && !lfs && !body.is_empty() {
+            out.push(format!("content type {media:?} where JSON is expected"));
+        }
+        let value: Value = match serde_json::from_slice(body) {
+            Ok(value) => value,
+            Err(_) if body.is_empty() => json!({}),
+            Err(error) => {
+                out.push(format!("the body is not JSON: {error}"));
+                return out;
+            }
+        };
+        out.extend(self.against(&format!("{method} {}", op.segments.join("/")), schema, &value));
+        if !keys.is_empty() {
+            for key in value.as_object().into_iter().flat_map(|m| m.keys()).filter(|k| !keys.contains(*k)) {
+                out.push(format!("unknown key {key:?} in the body"));
+            }
+        }
+        out
+    }
+
+    /// Breaches of one line of a commit.
+    pub(crate) fn check_commit_line(&self, line: &Value) -> Vec<String> {
+        let key = line["key"].as_str().unwrap_or_default();
+        let Some((_, schema)) = COMMIT_LINES.iter().find(|(k, _)| *k == key) else {
+            return vec![format!("unknown commit line key {key:?}")];
+        };
+        let mut out = Vec::new();
+        for name in line.as_object().into_iter().flat_map(|m| m.keys()) {
+            if name != "key" && name != "value" {
+                out.push(format!("unknown member {name:?} of a commit line"));
+            }
+        }
+        let schema = serde_json::from_str(schema).unwrap_or(Value::Null);
+        out.extend(self.against(&format!("commit line {key}"), &schema, &line["value"]));
+        out
+    }
+
+    /// Where an answer of this server is not what the document says.
+    pub(crate) fn check_answer(&self, method: &str, path: &str, status: u16, body: &[u8]) -> Vec<String> {
+        let Some(op) = self.operation(method, path) else { return vec![] };
+        let Some(schema) = op.answers.get(&status) else { return vec![] };
+        match serde_json::from_slice(body) {
+            Ok(value) => {
+                let mut schema = schema.clone();
+                open_combinations(&mut schema, false);
+                let mut out =
+                    self.against(&format!("{status} {method} {}", op.segments.join("/")), &schema, &value);
+                out.retain(|text| {
+                    !ANSWER_EXCEPTIONS
+                        .iter()
+                        .any(|(part, says, _)| path.contains(part) && text.contains(says))
+                });
+                out
+            }
+            Err(error) => vec![format!("answer is not JSON: {error}")],
+        }
+    }
+}
+
+impl Operation {
+    fn documented(method: &str, path: &str, op: &Value) -> Self {
+        let mut query = HashMap::new();
+        let mut path_enums = HashMap::new();
+        let mut media_in_header = false;
+        for parameter in op["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            match parameter["in"].as_str() {
+                Some("query") => {
+                    query.insert(name.trim_end_matches("[]").to_owned(), parameter["schema"].clone());
+                }
+                Some("path") => {
+                    if let Some(values) = parameter["schema"]["enum"].as_array() {
+                        let values =
+                            values.iter().filter_map(|v| v.as_str().map(ToOwned::to_owned)).collect();
+                        path_enums.insert(name.to_owned(), values);
+                    }
+                }
+                Some("header") if name.eq_ignore_ascii_case("content-type") => media_in_header = true,
+                _ => {}
+            }
+        }
+        let schema = &op["requestBody"]["content"]["application/json"]["schema"];
+        let body = (!schema.is_null()).then(|| {
+            let mut keys = BTreeSet::new();
+            declared(schema, &mut keys);
+            (schema.clone(), keys)
+        });
+        let answers = op["responses"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(status, r)| {
+                let schema = &r["content"]["application/json"]["schema"];
+                // A schema without content says nothing about the body.
+                let says = schema.as_object().is_some_and(|m| m.keys().any(|k| k != "$schema"));
+                says.then(|| Some((status.parse().ok()?, schema.clone())))?
+            })
+            .collect();
+        Self {
+            method: method.to_uppercase(),
+            segments: path.trim_start_matches('/').split('/').map(ToOwned::to_owned).collect(),
+            query: Some(query),
+            path_enums,
+            body,
+            answers,
+            media_in_header,
+        }
+    }
+
+    fn undocumented(row: &crate::contract_tables::Undocumented) -> Self {
+        debug_assert!(!row.source.is_empty(), "every row names its source");
+        let any = row.query.contains(&"*");
+        Self {
+            method: row.method.to_owned(),
+            segments: row.template.trim_start_matches('/').split('/').map(ToOwned::to_owned).collect(),
+            query: (!any).then(|| row.query.iter().map(|q| ((*q).to_owned(), json!({}))).collect()),
+            path_enums: HashMap::new(),
+            body: row.body.map(|text| (serde_json::from_str(text).unwrap_or(Value::Null), BTreeSet::new())),
+            answers: HashMap::new(),
+            media_in_header: false,
+        }
+    }
+
+    fn matches(&self, segments: &[&str]) -> bool {
+        let rest = self.segments.last().is_some_and(|s| s == "{path}");
+        if segments.len() < self.segments.len() || (!rest && segments.len() != self.segments.len()) {
+            return false;
+        }
+        self.segments.iter().zip(segments).all(|(template, given)| {
+            match template.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
+                None => template == given,
+                Some(name) => {
+                    self.path_enums.get(name).is_none_or(|values| values.iter().any(|v| v == given))
+                }
+            }
+        })
+    }
+
+    fn check_query(&self, path: &str, query: &[(String, String)], out: &mut Vec<String>) {
+        let Some(declared) = &self.query else { return };
+        for (name, value) in query {
+            let name = name.trim_end_matches("[]");
+            let Some(schema) = declared.get(name) else {
+                if !EXTRA_QUERY.iter().any(|(part, known, _)| path.contains(part) && *known == name) {
+                    out.push(format!("unknown query parameter {name:?}"));
+                }
+                continue;
+            };
+            if let Some(why) = query_breach(schema, value) {
+                out.push(format!("query parameter {name}={value:?}: {why}"));
+            }
+        }
+    }
+}

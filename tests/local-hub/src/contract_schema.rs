@@ -1,0 +1,71 @@
+//! Schemas of the OpenAPI document: reading and adjusting them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Why a query value does not fit its schema; values are text, so numbers are read from it.
+pub(crate) fn query_breach(schema: &Value, value: &str) -> Option<String> {
+    match schema["type"].as_str() {
+        Some("integer") => {
+            let Ok(number) = value.parse::<i64>() else { return Some("not an integer".into()) };
+            if schema["minimum"].as_i64().is_some_and(|m| number < m) {
+                return Some("too small".into());
+            }
+            schema["maximum"].as_i64().is_some_and(|m| number > m).then(|| "too large".into())
+        }
+        Some("boolean") => (!matches!(value, "true" | "false" | "1" | "0")).then(|| "not a boolean".into()),
+        Some("array") => query_breach(&schema["items"], value),
+        _ => {
+            let allowed = schema["enum"].as_array()?;
+            (!allowed.iter().any(|v| v.as_str() == Some(value)))
+                .then(|| "not one of the allowed values".into())
+        }
+    }
+}
+
+/// The keys a body schema declares at its top, through every combination.
+pub(crate) fn declared(schema: &Value, keys: &mut BTreeSet<String>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        keys.extend(properties.keys().cloned());
+    }
+    for combination in ["allOf", "anyOf", "oneOf"] {
+        for part in schema[combination].as_array().into_iter().flatten() {
+            declared(part, keys);
+        }
+    }
+}
+
+/// Drops `additionalProperties: false` inside `allOf`: the document closes each part against the others, which no
+/// value can satisfy.
+pub(crate) fn open_combinations(schema: &mut Value, inside: bool) {
+    match schema {
+        Value::Object(map) => {
+            let combined = map.contains_key("allOf");
+            if inside || combined {
+                map.remove("additionalProperties");
+            }
+            for (key, value) in map.iter_mut() {
+                let deeper = key == "allOf" || (inside && (key == "anyOf" || key == "oneOf"));
+                open_combinations(value, deeper);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|part| open_combinations(part, inside)),
+        _ => {}
+    }
+}
+
+/// Takes out what OpenAPI adds to JSON Schema and would be read as an identifier.
+pub(crate) fn clean(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.remove("$schema");
+            if map.get("id").is_some_and(Value::is_string) {
+                map.remove("id");
+            }
+            map.values_mut().for_each(clean);
+        }
+        Value::Array(list) => list.iter_mut().for_each(clean),
+        _ => {}
+    }
+}

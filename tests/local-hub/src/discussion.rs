@@ -1,0 +1,155 @@
+//! Discussions and pull requests.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::util::{iso, now_ms, sha256_hex, unique_hex};
+
+/// One event of a discussion.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) created_ms: u64,
+    pub(crate) author: String,
+    /// `comment`, `status-change`, `title-change` or `commit`.
+    pub(crate) kind: String,
+    pub(crate) data: Value,
+}
+
+impl Event {
+    pub(crate) fn new(author: &str, kind: &str, data: Value) -> Self {
+        Self {
+            id: unique_hex(24),
+            created_ms: now_ms(),
+            author: author.to_owned(),
+            kind: kind.to_owned(),
+            data,
+        }
+    }
+
+    pub(crate) fn comment(author: &str, text: &str) -> Self {
+        let now = iso(now_ms());
+        Self::new(
+            author,
+            "comment",
+            json!({
+                "edited": false,
+                "hidden": false,
+                "latest": {"raw": text, "html": format!("<p>{text}</p>"), "updatedAt": now, "author": user_json(author)},
+                "numEdits": 0,
+                "editors": [author],
+                "editorAvatarUrls": [],
+                "reactions": [],
+                "isReport": false,
+            }),
+        )
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "createdAt": iso(self.created_ms),
+            "author": user_json(&self.author),
+            "type": self.kind,
+            "data": self.data,
+        })
+    }
+}
+
+/// A discussion, or a pull request whose commits are under `refs/pr/{num}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Discussion {
+    pub(crate) num: u64,
+    pub(crate) title: String,
+    pub(crate) author: String,
+    pub(crate) created_ms: u64,
+    /// `draft`, `open`, `closed` or `merged`.
+    pub(crate) status: String,
+    pub(crate) is_pull_request: bool,
+    pub(crate) events: Vec<Event>,
+    pub(crate) merge_commit: Option<String>,
+}
+
+impl Discussion {
+    pub(crate) fn new(
+        num: u64,
+        title: &str,
+        author: &str,
+        description: &str,
+        status: &str,
+        pr: bool,
+    ) -> Self {
+        Self {
+            num,
+            title: title.to_owned(),
+            author: author.to_owned(),
+            created_ms: now_ms(),
+            status: status.to_owned(),
+            is_pull_request: pr,
+            events: vec![Event::comment(author, description)],
+            merge_commit: None,
+        }
+    }
+
+    /// A row of the listing; `repo` is `{"name", "type"}`.
+    pub(crate) fn row(&self, repo: &Value) -> Value {
+        json!({
+            "num": self.num,
+            "author": user_json(&self.author),
+            "repo": repo,
+            "title": self.title,
+            "createdAt": iso(self.created_ms),
+            "topReactions": [],
+            "status": self.status,
+            "isPullRequest": self.is_pull_request,
+            "numComments": self.events.iter().filter(|e| e.kind == "comment").count(),
+            "numReactionUsers": 0,
+            "pinned": false,
+        })
+    }
+
+    /// The details (`GET …/discussions/{num}`).
+    pub(crate) fn details(&self, repo: &Value, diff_url: &str) -> Value {
+        let mut out = json!({
+            "_id": sha256_hex(format!("{}/{}", self.created_ms, self.num).as_bytes())[..24],
+            "num": self.num,
+            "author": user_json(&self.author),
+            "repo": repo,
+            "title": self.title,
+            "createdAt": iso(self.created_ms),
+            "status": self.status,
+            "isPullRequest": self.is_pull_request,
+            "events": self.events.iter().map(Event::json).collect::<Vec<_>>(),
+            "pinned": false,
+            "locked": false,
+            "collection": "discussions",
+        });
+        if !self.is_pull_request {
+            out["isReport"] = json!(false);
+        }
+        if self.is_pull_request {
+            out["changes"] = json!({"base": "refs/heads/main"});
+            if let Some(id) = &self.merge_commit {
+                out["changes"]["mergeCommitId"] = json!(id);
+            }
+            out["filesWithConflicts"] = json!([]);
+            out["diffUrl"] = json!(diff_url);
+        }
+        out
+    }
+}
+
+/// A user as discussions show it.
+pub(crate) fn user_json(name: &str) -> Value {
+    json!({
+        "_id": sha256_hex(name.as_bytes())[..24],
+        "avatarUrl": "/avatars/local.svg",
+        "fullname": name,
+        "name": name,
+        "type": "user",
+        "isPro": true,
+        "isHf": false,
+        "isHfAdmin": false,
+        "isMod": false,
+    })
+}

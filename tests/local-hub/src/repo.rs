@@ -1,0 +1,190 @@
+//! One repository: its state, its revisions and the making of commits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::config::RepoType;
+use crate::discussion::Discussion;
+use crate::objects::{Commit, Kind, ObjectStore, Oid};
+use crate::snapshot::{FileEntry, Snapshot};
+use crate::space::SpaceState;
+use crate::util::{lock, now_ms};
+
+/// What is written to `state.json` of a repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RepoState {
+    /// 24 hexadecimal digits.
+    pub(crate) id: String,
+    pub(crate) repo_type: RepoType,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// `public`, `private` or `protected`.
+    pub(crate) visibility: String,
+    /// `false`, `"auto"` or `"manual"`.
+    pub(crate) gated: serde_json::Value,
+    /// Other settings that were put.
+    pub(crate) settings: BTreeMap<String, serde_json::Value>,
+    pub(crate) created_ms: u64,
+    pub(crate) modified_ms: u64,
+    /// Full ref name to commit.
+    pub(crate) refs: BTreeMap<String, Oid>,
+    pub(crate) discussions: BTreeMap<u64, Discussion>,
+    pub(crate) space: Option<SpaceState>,
+    /// Trusted publishers: claims that must all match.
+    #[serde(default)]
+    pub(crate) publishers: Vec<BTreeMap<String, String>>,
+}
+
+impl RepoState {
+    /// `namespace/name`.
+    pub(crate) fn full_id(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The commit a revision names: a branch, a tag, a full ref or forty hexadecimal digits.
+    pub(crate) fn resolve(&self, rev: &str) -> Option<Oid> {
+        self.refs
+            .get(&format!("refs/heads/{rev}"))
+            .or_else(|| self.refs.get(&format!("refs/tags/{rev}")))
+            .or_else(|| self.refs.get(rev))
+            .or_else(|| self.refs.get(&format!("refs/{rev}")).filter(|_| rev.starts_with("pr/")))
+            .copied()
+    }
+
+    /// The full name of the ref a revision writes to; `None` when it is a tag, a commit or unknown.
+    pub(crate) fn writable_ref(&self, rev: &str) -> Option<String> {
+        let branch = format!("refs/heads/{rev}");
+        if self.refs.contains_key(&branch) {
+            return Some(branch);
+        }
+        (self.refs.contains_key(rev) && (rev.starts_with("refs/heads/") || rev.starts_with("refs/pr/")))
+            .then(|| rev.to_owned())
+    }
+}
+
+/// A repository in memory.
+pub(crate) struct Repo {
+    pub(crate) dir: PathBuf,
+    pub(crate) objects: ObjectStore,
+    pub(crate) state: Mutex<RepoState>,
+    /// Held while a commit is applied: one writer at a time.
+    pub(crate) writer: tokio::sync::Mutex<()>,
+    snapshots: Mutex<HashMap<Oid, Arc<Snapshot>>>,
+}
+
+/// A commit to be made.
+pub(crate) struct NewCommit {
+    pub(crate) author: String,
+    pub(crate) summary: String,
+    pub(crate) description: String,
+}
+
+impl Repo {
+    pub(crate) fn new(dir: PathBuf, state: RepoState) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&dir)?;
+        let objects = ObjectStore::open(&dir.join("objects.log"))?;
+        let repo = Self {
+            dir,
+            objects,
+            state: Mutex::new(state),
+            writer: tokio::sync::Mutex::new(()),
+            snapshots: Mutex::default(),
+        };
+        repo.save()?;
+        Ok(repo)
+    }
+
+    pub(crate) fn open(dir: PathBuf) -> anyhow::Result<Self> {
+        let text = std::fs::read(dir.join("state.json"))?;
+        Self::new(dir, serde_json::from_slice(&text)?)
+    }
+
+    /// Writes the state file; a reader never sees a half-written one.
+    pub(crate) fn save(&self) -> anyhow::Result<()> {
+        let state = lock(&self.state);
+        let text = serde_json::to_vec(&*state)?;
+        let tmp = self.dir.join("state.json.tmp");
+        std::fs::write(&tmp, text)?;
+        std::fs::rename(tmp, self.dir.join("state.json"))?;
+        Ok(())
+    }
+
+    /// Changes the state and writes it.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut RepoState) -> T) -> anyhow::Result<T> {
+        let out = change(&mut lock(&self.state));
+        self.save()?;
+        Ok(out)
+    }
+
+    /// The commit a revision names, also a full commit id stored here.
+    pub(crate) fn resolve(&self, rev: &str) -> Option<Oid> {
+        if let Some(oid) = lock(&self.state).resolve(rev) {
+            return Some(oid);
+        }
+        Oid::parse(rev).filter(|oid| self.objects.has(Kind::Commit, *oid))
+    }
+
+    pub(crate) fn commit(&self, oid: Oid) -> anyhow::Result<Commit> {
+        Commit::decode(&self.objects.get(Kind::Commit, oid)?)
+    }
+
+    /// The files of a commit; the last few are kept in memory.
+    pub(crate) fn snapshot(&self, commit: Oid) -> anyhow::Result<Arc<Snapshot>> {
+        let tree = self.commit(commit)?.tree;
+        if let Some(found) = lock(&self.snapshots).get(&tree) {
+            return Ok(found.clone());
+        }
+        let snapshot = Arc::new(Snapshot::load(&self.objects, tree)?);
+        self.keep(tree, snapshot.clone());
+        Ok(snapshot)
+    }
+
+    fn keep(&self, tree: Oid, snapshot: Arc<Snapshot>) {
+        let mut cache = lock(&self.snapshots);
+        if cache.len() >= 8 {
+            cache.clear();
+        }
+        cache.insert(tree, snapshot);
+    }
+
+    /// Text of a file at a revision's snapshot, when it is there and is text.
+    pub(crate) fn text_at(&self, snapshot: &Snapshot, path: &str) -> Option<String> {
+        let entry = snapshot.files.get(path)?;
+        String::from_utf8(self.objects.get(Kind::Blob, entry.oid).ok()?).ok()
+    }
+
+    /// Writes trees and the commit object; the caller moves the ref.
+    pub(crate) fn write_commit(
+        &self,
+        files: BTreeMap<String, FileEntry>,
+        parents: Vec<Oid>,
+        new: &NewCommit,
+    ) -> anyhow::Result<Oid> {
+        let snapshot = Snapshot::write(&self.objects, files)?;
+        let tree = snapshot.root();
+        self.keep(tree, Arc::new(snapshot));
+        let message = if new.description.trim().is_empty() {
+            new.summary.clone()
+        } else {
+            format!("{}\n\n{}", new.summary, new.description)
+        };
+        let commit = Commit { tree, parents, author: new.author.clone(), time: now_ms() / 1000, message };
+        self.objects.put(Kind::Commit, &commit.encode())
+    }
+
+    /// First-parent history from a commit, newest first.
+    pub(crate) fn history(&self, from: Oid) -> anyhow::Result<Vec<(Oid, Commit)>> {
+        let mut out = Vec::new();
+        let mut next = Some(from);
+        while let Some(oid) = next {
+            let commit = self.commit(oid).with_context(|| format!("history of {from}"))?;
+            next = commit.parents.first().copied();
+            out.push((oid, commit));
+        }
+        Ok(out)
+    }
+}

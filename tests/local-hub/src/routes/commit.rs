@@ -1,0 +1,206 @@
+//! `POST /api/{types}/{id}/commit/{rev}`: NDJSON read line by line.
+
+use axum::body::Body;
+use base64::Engine as _;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, HubError, json_ok};
+use crate::config::RepoType;
+use crate::objects::Kind;
+use crate::plan::{Op, Plan};
+use crate::repo::Repo;
+use crate::server::Req;
+use crate::util::lock;
+
+/// Most bytes of a file that is sent inline.
+const INLINE_MAX: usize = 10 * 1024 * 1024;
+/// Longest line that is read at all.
+const LINE_MAX: usize = 64 * 1024 * 1024;
+
+/// Reads the payload, then applies it under the repository's writer lock.
+pub(crate) async fn commit(req: Req, t: RepoType, id: &str, rev: &str) -> Answer {
+    let repo = req.hub.repo_for(&req.caller, t, id)?;
+    let create_pr = req.flag("create_pr");
+    req.caller.check_write(&repo, create_pr)?;
+    if repo.resolve(rev).is_none() {
+        return Err(HubError::revision_not_found(rev));
+    }
+    let body = req.take_stream();
+    let kind = req
+        .header("content-type")
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    let plan = match kind.as_str() {
+        "application/x-ndjson" => read_lines(&req, &repo, body).await?,
+        "application/json" => read_document(&req, &repo, body).await?,
+        other => {
+            req.entry.violation(format!("commit with content type {other:?}"));
+            return Err(HubError::bad_request("Content-Type must be application/x-ndjson"));
+        }
+    };
+    let done = {
+        let _writer = repo.writer.lock().await;
+        req.hub.apply(&repo, rev, plan, req.caller.name(), create_pr)?
+    };
+    let full_id = lock(&repo.state).full_id();
+    let url = req.hub.repo_url(t, &full_id);
+    let mut out = json!({
+        "success": true,
+        "commitOid": done.oid.to_string(),
+        "commitUrl": format!("{url}/commit/{}", done.oid),
+        "hookOutput": "",
+    });
+    if let Some(number) = done.pull_request {
+        out["pullRequestUrl"] = json!(format!("{url}/discussions/{number}"));
+    }
+    Ok(json_ok(&out))
+}
+
+async fn read_lines(req: &Req, repo: &Repo, body: Body) -> Result<Plan, HubError> {
+    let mut plan = Plan::default();
+    let mut header = false;
+    let mut pending: Vec<u8> = Vec::new();
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|e| HubError::bad_request(format!("The body broke off: {e}")))?;
+        let mut rest = &chunk[..];
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            pending.extend_from_slice(&rest[..end]);
+            take_line(req, repo, &mut plan, &mut header, &pending)?;
+            pending.clear();
+            rest = &rest[end + 1..];
+        }
+        pending.extend_from_slice(rest);
+        if pending.len() > LINE_MAX {
+            return Err(HubError::new(413, "Payload Too Large"));
+        }
+    }
+    take_line(req, repo, &mut plan, &mut header, &pending)?;
+    if !header {
+        return Err(HubError::bad_request("The first line must be the header"));
+    }
+    Ok(plan)
+}
+
+fn take_line(
+    req: &Req,
+    repo: &Repo,
+    plan: &mut Plan,
+    header: &mut bool,
+    line: &[u8],
+) -> Result<(), HubError> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(());
+    }
+    let value: Value = serde_json::from_slice(line)
+        .map_err(|e| HubError::bad_request(format!("Invalid line in commit: {e}")))?;
+    if let Some(contract) = &req.hub.contract {
+        for text in contract.check_commit_line(&value) {
+            req.entry.violation(text);
+        }
+    }
+    let key = value["key"].as_str().unwrap_or_default();
+    let item = &value["value"];
+    if !*header && key != "header" {
+        return Err(HubError::bad_request("The first line must be the header"));
+    }
+    if key == "header" {
+        if *header {
+            return Err(HubError::bad_request("Only one header is allowed"));
+        }
+        *header = true;
+        return take_header(plan, item);
+    }
+    plan.ops.extend(operation(repo, key, item)?);
+    Ok(())
+}
+
+fn take_header(plan: &mut Plan, item: &Value) -> Result<(), HubError> {
+    let summary = item["summary"].as_str().unwrap_or_default().trim();
+    if summary.is_empty() {
+        return Err(HubError::bad_request("\"summary\" is required"));
+    }
+    summary.clone_into(&mut plan.summary);
+    item["description"].as_str().unwrap_or_default().clone_into(&mut plan.description);
+    plan.parent = item["parentCommit"].as_str().map(ToOwned::to_owned);
+    if plan.parent.as_ref().is_some_and(|p| p.len() > 40 || p.chars().any(|c| !c.is_ascii_hexdigit())) {
+        return Err(HubError::bad_request("\"parentCommit\" must be a commit id"));
+    }
+    Ok(())
+}
+
+fn operation(repo: &Repo, key: &str, item: &Value) -> Result<Vec<Op>, HubError> {
+    let text = |name: &str| item[name].as_str().map(ToOwned::to_owned);
+    let path = text("path").ok_or_else(|| HubError::bad_request("\"path\" is required"))?;
+    let moved = text("oldPath").map(|from| Op::Copy { path: path.clone(), from, rev: None, remove: true });
+    match key {
+        "file" => {
+            let Some(content) = text("content") else {
+                return moved
+                    .map(|op| vec![op])
+                    .ok_or_else(|| HubError::bad_request("\"content\" is required"));
+            };
+            let bytes = match item["encoding"].as_str().unwrap_or("utf-8") {
+                "base64" => base64::engine::general_purpose::STANDARD
+                    .decode(content.as_bytes())
+                    .map_err(|_| HubError::bad_request(format!("Invalid base64 content for \"{path}\"")))?,
+                "utf-8" => content.into_bytes(),
+                other => return Err(HubError::bad_request(format!("Invalid encoding: {other}"))),
+            };
+            if bytes.len() > INLINE_MAX {
+                return Err(HubError::new(413, format!("\"{path}\" is too large to be sent in a commit")));
+            }
+            let oid = repo.objects.put(Kind::Blob, &bytes)?;
+            Ok(moved.into_iter().chain([Op::File { path, oid }]).collect())
+        }
+        "lfsFile" => {
+            let Some(oid) = text("oid") else {
+                return moved.map(|op| vec![op]).ok_or_else(|| HubError::bad_request("\"oid\" is required"));
+            };
+            if oid.len() != 64 || oid.chars().any(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+                return Err(HubError::bad_request(format!("Invalid oid for \"{path}\"")));
+            }
+            if item["algo"].as_str().is_some_and(|a| a != "sha256") {
+                return Err(HubError::bad_request("Only sha256 is supported"));
+            }
+            Ok(moved
+                .into_iter()
+                .chain([Op::Lfs { path, sha256: oid, size: item["size"].as_u64() }])
+                .collect())
+        }
+        "deletedFile" => Ok(vec![Op::DeleteFile { path }]),
+        "deletedFolder" => Ok(vec![Op::DeleteFolder { path }]),
+        "deletedEntry" => Ok(vec![Op::DeleteEntry { path }]),
+        "copyFile" => {
+            let from = text("srcPath").ok_or_else(|| HubError::bad_request("\"srcPath\" is required"))?;
+            Ok(vec![Op::Copy { path, from, rev: text("srcRevision"), remove: false }])
+        }
+        other => Err(HubError::bad_request(format!("Invalid key in commit: {other}"))),
+    }
+}
+
+/// The older form: one JSON document.
+async fn read_document(req: &Req, repo: &Repo, body: Body) -> Result<Plan, HubError> {
+    let bytes =
+        axum::body::to_bytes(body, 1 << 30).await.map_err(|e| HubError::bad_request(e.to_string()))?;
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| HubError::bad_request(format!("Invalid request body: {e}")))?;
+    let mut plan = Plan::default();
+    take_header(&mut plan, &value)?;
+    for (list, key) in [("deletedEntries", "deletedEntry"), ("files", "file"), ("lfsFiles", "lfsFile")] {
+        for item in value[list].as_array().into_iter().flatten() {
+            if let Some(contract) = &req.hub.contract {
+                for text in contract.check_commit_line(&json!({"key": key, "value": item})) {
+                    req.entry.violation(text);
+                }
+            }
+            plan.ops.extend(operation(repo, key, item)?);
+        }
+    }
+    Ok(plan)
+}

@@ -1,0 +1,244 @@
+//! Discussions and pull requests.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, HubError, json_ok, json_status, ok};
+use crate::auth::NO_CREDENTIALS;
+use crate::config::RepoType;
+use crate::discussion::{Discussion, Event};
+use crate::repo::{NewCommit, Repo};
+use crate::routes::not_found;
+use crate::server::Req;
+use crate::util::lock;
+
+/// Paths under `/api/{types}/{id}/discussions`.
+pub(crate) fn route(req: &Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
+    let repo = req.hub.repo_for(&req.caller, t, id)?;
+    let method = req.method.as_str();
+    if method != "GET" && req.caller.is_anonymous() {
+        return Err(HubError::unauthorized(NO_CREDENTIALS));
+    }
+    let number = rest.first().and_then(|n| n.parse::<u64>().ok());
+    if !rest.is_empty() && !number.is_some_and(|n| lock(&repo.state).discussions.contains_key(&n)) {
+        return Err(HubError::new(404, "Discussion not found"));
+    }
+    match (method, number, rest) {
+        ("GET", None, []) => list(req, &repo),
+        ("POST", None, []) => create(req, t, &repo),
+        ("GET", Some(n), [_]) => get(req, &repo, n),
+        ("POST", Some(n), [_, "comment"]) => comment(req, &repo, n),
+        ("POST", Some(n), [_, "status"]) => status(req, &repo, n),
+        ("POST", Some(n), [_, "title"]) => title(req, &repo, n),
+        ("POST", Some(n), [_, "merge"]) => merge(req, &repo, n),
+        _ => Err(not_found()),
+    }
+}
+
+fn repo_json(repo: &Repo) -> Value {
+    let state = lock(&repo.state);
+    json!({"name": state.full_id(), "type": state.repo_type.singular()})
+}
+
+fn list(req: &Req, repo: &Repo) -> Answer {
+    let name = repo_json(repo);
+    let state = lock(&repo.state);
+    let rows: Vec<Value> = state
+        .discussions
+        .values()
+        .rev()
+        .filter(|d| match req.param("type") {
+            Some("discussion") => !d.is_pull_request,
+            Some("pull_request") => d.is_pull_request,
+            _ => true,
+        })
+        .filter(|d| match req.param("status") {
+            Some("open") => matches!(d.status.as_str(), "open" | "draft"),
+            Some("closed") => matches!(d.status.as_str(), "closed" | "merged"),
+            _ => true,
+        })
+        .filter(|d| req.param("author").is_none_or(|a| d.author == a))
+        .map(|d| d.row(&name))
+        .collect();
+    const PAGE: usize = 50;
+    let start = req.param("p").and_then(|p| p.parse::<usize>().ok()).unwrap_or(0) * PAGE;
+    let count = rows.len();
+    let page: Vec<Value> = rows.into_iter().skip(start).take(PAGE).collect();
+    Ok(json_ok(&json!({"discussions": page, "count": count, "start": start})))
+}
+
+/// Between 3 and 200 characters.
+fn title_of(body: &Value) -> Result<String, HubError> {
+    let title = body["title"].as_str().unwrap_or_default().trim().to_owned();
+    if (3..=200).contains(&title.chars().count()) {
+        Ok(title)
+    } else {
+        Err(HubError::bad_request("\"title\" must have between 3 and 200 characters"))
+    }
+}
+
+/// `POST …/discussions`: a pull request starts as a draft whose ref is at the head of `main`.
+fn create(req: &Req, t: RepoType, repo: &Arc<Repo>) -> Answer {
+    req.caller.check_write(repo, true)?;
+    let body: Value = req.json()?;
+    let title = title_of(&body)?;
+    let pr = body["pullRequest"] == json!(true);
+    let head = repo.resolve("main").ok_or_else(|| HubError::revision_not_found("main"))?;
+    let number = repo.update(|s| {
+        let number = s.discussions.keys().next_back().copied().unwrap_or(0) + 1;
+        let text = body["description"].as_str().unwrap_or_default();
+        let state = if pr { "draft" } else { "open" };
+        s.discussions.insert(number, Discussion::new(number, &title, req.caller.name(), text, state, pr));
+        if pr {
+            s.refs.insert(format!("refs/pr/{number}"), head);
+        }
+        number
+    })?;
+    let id = lock(&repo.state).full_id();
+    let url = format!("{}/discussions/{number}", req.hub.repo_url(t, &id));
+    let mut out = json!({"url": url, "num": number, "pullRequest": pr});
+    if pr {
+        out["references"] = json!({"base": "refs/heads/main"});
+    }
+    Ok(json_ok(&out))
+}
+
+fn get(req: &Req, repo: &Repo, number: u64) -> Answer {
+    let name = repo_json(repo);
+    let state = lock(&repo.state);
+    let found = state.discussions.get(&number).ok_or_else(not_found)?;
+    let url =
+        format!("{}/discussions/{number}/files.diff", req.hub.repo_url(state.repo_type, &state.full_id()));
+    Ok(json_ok(&found.details(&name, &url)))
+}
+
+fn push(
+    repo: &Repo,
+    number: u64,
+    event: Event,
+    change: impl FnOnce(&mut Discussion),
+) -> Result<Value, HubError> {
+    let json = event.json();
+    repo.update(|s| {
+        if let Some(d) = s.discussions.get_mut(&number) {
+            change(d);
+            d.events.push(event);
+        }
+    })?;
+    Ok(json)
+}
+
+fn comment(req: &Req, repo: &Repo, number: u64) -> Answer {
+    let body: Value = req.json()?;
+    let text = body["comment"].as_str().unwrap_or_default();
+    if text.is_empty() || text.chars().count() > 65_536 {
+        return Err(HubError::bad_request("\"comment\" must have between 1 and 65536 characters"));
+    }
+    let event = push(repo, number, Event::comment(req.caller.name(), text), |_| {})?;
+    Ok(json_status(201, &json!({"newMessage": event})))
+}
+
+/// The author of a discussion may change it, and whoever may write to the repository.
+fn check_owner(req: &Req, repo: &Repo, number: u64) -> Result<(), HubError> {
+    let author = lock(&repo.state).discussions.get(&number).map(|d| d.author.clone());
+    if author.as_deref() == Some(req.caller.name()) {
+        return Ok(());
+    }
+    req.caller.check_write(repo, false)
+}
+
+/// `POST …/status`: `open` also turns a draft into an open pull request.
+fn status(req: &Req, repo: &Repo, number: u64) -> Answer {
+    check_owner(req, repo, number)?;
+    let body: Value = req.json()?;
+    let Some(new @ ("open" | "closed")) = body["status"].as_str() else {
+        return Err(HubError::bad_request("\"status\" must be \"open\" or \"closed\""));
+    };
+    let old = lock(&repo.state).discussions.get(&number).map(|d| d.status.clone()).unwrap_or_default();
+    if old == "merged" {
+        return Err(HubError::bad_request("This pull request was merged"));
+    }
+    let mut data = json!({"status": new});
+    if let Some(text) = body["comment"].as_str().filter(|c| !c.is_empty()) {
+        data["reason"] = json!(text);
+    }
+    let event = push(repo, number, Event::new(req.caller.name(), "status-change", data), |d| {
+        new.clone_into(&mut d.status);
+    })?;
+    Ok(json_ok(&json!({"newStatus": event})))
+}
+
+fn title(req: &Req, repo: &Repo, number: u64) -> Answer {
+    check_owner(req, repo, number)?;
+    let body: Value = req.json()?;
+    let to = title_of(&body)?;
+    let from = lock(&repo.state).discussions.get(&number).map(|d| d.title.clone()).unwrap_or_default();
+    let event = Event::new(req.caller.name(), "title-change", json!({"from": from, "to": to}));
+    let event = push(repo, number, event, |d| d.title = to)?;
+    Ok(json_ok(&json!({"newTitle": event})))
+}
+
+/// `POST …/merge`: a merge commit on `main`. Files changed on both sides make it impossible (409).
+fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
+    req.caller.check_write(repo, false)?;
+    let body: Value = req.json()?;
+    let (found, main, pr) = {
+        let state = lock(&repo.state);
+        let found = state.discussions.get(&number).cloned().ok_or_else(not_found)?;
+        (found, state.resolve("main"), state.resolve(&format!("refs/pr/{number}")))
+    };
+    if !found.is_pull_request {
+        return Err(HubError::bad_request("This discussion is not a pull request"));
+    }
+    if found.status != "open" {
+        return Err(HubError::bad_request(format!(
+            "This pull request cannot be merged: it is {}",
+            found.status
+        )));
+    }
+    let (Some(main), Some(pr)) = (main, pr) else { return Err(HubError::revision_not_found("main")) };
+    let theirs = repo.history(pr)?;
+    let ours: Vec<_> = repo.history(main)?.into_iter().map(|(oid, _)| oid).collect();
+    let base = theirs
+        .iter()
+        .map(|(oid, _)| *oid)
+        .find(|oid| ours.contains(oid))
+        .ok_or_else(|| HubError::new(409, "This pull request has no common history with main"))?;
+    let (base, new, mut files) =
+        (repo.snapshot(base)?, repo.snapshot(pr)?, repo.snapshot(main)?.files.clone());
+    let mut paths: Vec<&String> = base.files.keys().chain(new.files.keys()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for path in paths {
+        let (before, after) = (base.files.get(path), new.files.get(path));
+        if before == after {
+            continue;
+        }
+        let here = files.get(path);
+        if here != before && here != after {
+            return Err(HubError::new(409, format!("This pull request has merge conflicts: {path}")));
+        }
+        match after {
+            Some(entry) => files.insert(path.clone(), *entry),
+            None => files.remove(path),
+        };
+    }
+    let commit = NewCommit {
+        author: req.caller.name().to_owned(),
+        summary: format!("{} (#{number})", found.title),
+        description: body["comment"].as_str().unwrap_or_default().to_owned(),
+    };
+    let oid = repo.write_commit(files, vec![main, pr], &commit)?;
+    repo.update(|s| {
+        s.refs.insert("refs/heads/main".into(), oid);
+        s.modified_ms = crate::util::now_ms();
+        if let Some(d) = s.discussions.get_mut(&number) {
+            d.status = "merged".into();
+            d.merge_commit = Some(oid.to_string());
+            d.events.push(Event::new(req.caller.name(), "status-change", json!({"status": "merged"})));
+        }
+    })?;
+    req.hub.rebuild_space(repo)?;
+    Ok(ok())
+}

@@ -1,0 +1,159 @@
+//! Repository info and listings.
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::{Answer, HubError, json_ok, set};
+use crate::card;
+use crate::config::RepoType;
+use crate::objects::Oid;
+use crate::repo::Repo;
+use crate::routes::empty;
+use crate::server::Req;
+use crate::util::{encode_segment, iso, lock};
+
+/// What `GET /api/{types}/{id}` may show; `siblings` and the commit belong to one revision.
+fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Value>, HubError> {
+    let snapshot = repo.snapshot(head)?;
+    let card_text = repo.text_at(&snapshot, "README.md").unwrap_or_default();
+    let card = card::front_matter(&card_text);
+    let siblings: Vec<Value> = snapshot
+        .files
+        .iter()
+        .map(|(path, entry)| {
+            let mut row = json!({"rfilename": path});
+            if blobs && let Some(info) = repo.objects.blob_info(entry.oid) {
+                row["blobId"] = json!(entry.oid.to_string());
+                row["size"] = json!(info.pointer.as_ref().map_or(info.len, |p| p.size));
+                if let Some(p) = info.pointer {
+                    row["lfs"] = json!({"sha256": p.sha256, "size": p.size, "pointerSize": p.text().len()});
+                }
+            }
+            row
+        })
+        .collect();
+    let state = lock(&repo.state);
+    let modified = repo.commit(head)?.time * 1000;
+    let used: u64 = snapshot
+        .files
+        .values()
+        .filter_map(|e| repo.objects.blob_info(e.oid))
+        .map(|i| i.pointer.map_or(i.len, |p| p.size))
+        .sum();
+    let tags: Vec<Value> = card["tags"].as_array().cloned().unwrap_or_default();
+    let mut out = json!({
+        "_id": state.id,
+        "id": state.full_id(),
+        "author": state.namespace,
+        "sha": head.to_string(),
+        "private": state.visibility == "private",
+        "visibility": state.visibility,
+        "disabled": false,
+        "gated": state.gated,
+        "likes": 0,
+        "downloads": 0,
+        "tags": tags,
+        "lastModified": iso(modified),
+        "createdAt": iso(state.created_ms),
+        "siblings": siblings,
+        "cardData": card,
+        "usedStorage": used,
+        "xetEnabled": req.hub.xet.is_some(),
+        "resourceGroup": null,
+        "trendingScore": 0,
+    });
+    match state.repo_type {
+        RepoType::Model => out["modelId"] = json!(state.full_id()),
+        RepoType::Dataset => {}
+        RepoType::Space => {
+            if let Some(space) = &state.space {
+                out["sdk"] = json!(space.sdk);
+                out["subdomain"] = json!(space.subdomain);
+                out["host"] = json!(space.host());
+                out["runtime"] = space.runtime();
+                out["models"] = json!([]);
+                out["datasets"] = json!([]);
+            }
+        }
+    }
+    match out {
+        Value::Object(map) => Ok(map),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// What is shown without `expand`.
+const HIDDEN: [&str; 4] = ["visibility", "xetEnabled", "resourceGroup", "trendingScore"];
+
+fn select(mut map: Map<String, Value>, expand: &[&str]) -> Value {
+    if expand.is_empty() {
+        map.retain(|k, _| !HIDDEN.contains(&k.as_str()));
+    } else {
+        map.retain(|k, _| k == "_id" || k == "id" || expand.contains(&k.as_str()));
+    }
+    Value::Object(map)
+}
+
+/// `GET /api/{types}/{id}` and `GET /api/{types}/{id}/revision/{rev}`.
+pub(crate) fn info(req: &Req, t: RepoType, id: &str, rev: Option<&str>) -> Answer {
+    let repo = req.hub.repo_for(&req.caller, t, id)?;
+    let rev = rev.unwrap_or("main");
+    let head = repo.resolve(rev).ok_or_else(|| HubError::revision_not_found(rev))?;
+    let expand = req.params("expand");
+    let map = full(req, &repo, head, req.flag("blobs"))?;
+    let mut response = json_ok(&select(map, &expand));
+    set(&mut response, "x-repo-commit", &head.to_string());
+    Ok(response)
+}
+
+/// `GET /api/{types}/{id}/auth-check[/write]`.
+pub(crate) fn auth_check(req: &Req, t: RepoType, id: &str, write: bool) -> Answer {
+    let repo = req.hub.repo_for(&req.caller, t, id)?;
+    if write {
+        req.caller.check_write(&repo, false)?;
+    }
+    empty()
+}
+
+/// `GET /api/{types}?author=&search=&limit=&cursor=`: newest first, `Link` to the next page.
+pub(crate) fn list(req: &Req, t: RepoType) -> Answer {
+    let author = req.param("author").map(str::to_lowercase);
+    let search = req.param("search").map(str::to_lowercase);
+    let mut repos: Vec<_> = req.hub.store.all(t);
+    repos.retain(|repo| {
+        let s = lock(&repo.state);
+        req.caller.can_read(&s)
+            && author.as_ref().is_none_or(|a| s.namespace.to_lowercase() == *a)
+            && search.as_ref().is_none_or(|q| s.full_id().to_lowercase().contains(q))
+    });
+    repos.sort_by_key(|repo| {
+        let s = lock(&repo.state);
+        (std::cmp::Reverse(s.created_ms), s.full_id())
+    });
+    let limit = req.param("limit").and_then(|l| l.parse::<usize>().ok()).unwrap_or(1000).clamp(1, 1000);
+    let start = req.param("cursor").and_then(|c| c.parse::<usize>().ok()).unwrap_or(0);
+    let expand = req.params("expand");
+    let mut rows = Vec::new();
+    for repo in repos.iter().skip(start).take(limit) {
+        let Some(head) = repo.resolve("main") else { continue };
+        let mut row = full(req, repo, head, false)?;
+        if expand.is_empty() && !req.flag("full") {
+            row.retain(|k, _| {
+                !["siblings", "cardData", "usedStorage", "host", "runtime"].contains(&k.as_str())
+            });
+        }
+        rows.push(select(row, &expand));
+    }
+    let mut response = json_ok(&Value::Array(rows));
+    if start + limit < repos.len() {
+        let mut query: Vec<String> = req
+            .query
+            .iter()
+            .filter(|(k, _)| k != "cursor")
+            .map(|(k, v)| format!("{}={}", encode_segment(k), encode_segment(v)))
+            .collect();
+        query.push(format!("cursor={}", start + limit));
+        let link = format!("<{}/api/{}?{}>; rel=\"next\"", req.hub.endpoint, t.plural(), query.join("&"));
+        set(&mut response, "link", &link);
+    }
+    Ok(response)
+}

@@ -1,0 +1,60 @@
+//! `/__local/…`: a look into the server for tests in another process. Not part of the Hub, never recorded.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Method;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::answer::{HubError, json_ok};
+use crate::config::RepoType;
+use crate::faults::Fault;
+use crate::hub::Hub;
+use crate::routes::not_found;
+use crate::space::StageStep;
+use crate::util::percent_decode;
+
+/// Answers one of the introspection paths.
+pub(crate) async fn answer(hub: &Arc<Hub>, method: &Method, path: &str, body: Body) -> Response {
+    let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap_or_default();
+    let segs: Vec<String> = path.trim_start_matches("/__local/").split('/').map(percent_decode).collect();
+    let segs: Vec<&str> = segs.iter().map(String::as_str).collect();
+    let out = match (method.as_str(), &segs[..]) {
+        ("GET", ["violations"]) => Ok(json!(hub.log.violations())),
+        ("GET", ["requests"]) => Ok(json!(hub.log.all())),
+        ("GET", ["own-breaches"]) => Ok(json!(*crate::util::lock(&hub.own_breaches))),
+        ("POST", ["clear"]) => {
+            hub.log.clear();
+            hub.faults.clear();
+            Ok(json!({}))
+        }
+        ("POST", ["fault"]) => match serde_json::from_slice::<Fault>(&bytes) {
+            Ok(fault) => {
+                hub.faults.add(fault);
+                Ok(json!({}))
+            }
+            Err(error) => Err(HubError::bad_request(error.to_string())),
+        },
+        ("POST", ["stages", ns, name]) => match serde_json::from_slice::<Vec<StageStep>>(&bytes) {
+            Ok(script) => hub
+                .space_update(&format!("{ns}/{name}"), |s| s.script = script)
+                .map(|()| json!({}))
+                .map_err(HubError::from),
+            Err(error) => Err(HubError::bad_request(error.to_string())),
+        },
+        ("GET", ["tree", t, ns, name, rev]) => {
+            match RepoType::from_singular(t).or_else(|| RepoType::from_plural(t)) {
+                Some(t) => {
+                    hub.tree(t, &format!("{ns}/{name}"), rev).map(|tree| json!(tree)).map_err(HubError::from)
+                }
+                None => Err(not_found()),
+            }
+        }
+        _ => Err(not_found()),
+    };
+    match out {
+        Ok(value) => json_ok(&value),
+        Err(error) => error.into_response(),
+    }
+}

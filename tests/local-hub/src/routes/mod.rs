@@ -1,0 +1,115 @@
+//! Which function answers which path.
+
+mod account;
+mod commit;
+mod compare;
+mod discussions;
+mod info;
+pub(crate) mod local;
+mod refs;
+mod repos;
+mod resolve;
+mod spaces;
+mod transfer;
+mod tree;
+mod upload;
+
+use axum::http::Method;
+
+use crate::answer::{Answer, HubError, raw};
+use crate::config::RepoType;
+use crate::server::Req;
+
+/// Whether the route reads its body as a stream.
+pub(crate) fn is_streamed(method: &Method, path: &str) -> bool {
+    (*method == Method::POST && path.starts_with("/api/") && path.split('/').nth(5) == Some("commit"))
+        || (*method == Method::PUT && path.starts_with("/__lfs/"))
+}
+
+/// Finds the route and runs it.
+pub(crate) async fn route(req: Req) -> Answer {
+    let owned = req.segs.clone();
+    let segs: Vec<&str> = owned.iter().map(String::as_str).collect();
+    let method = req.method.as_str().to_owned();
+    match (method.as_str(), &segs[..]) {
+        ("GET", ["api", "whoami-v2"]) => account::whoami(&req),
+        ("POST", ["api", "validate-yaml"]) => account::validate_yaml(&req),
+        ("POST", ["oauth", "token"]) => account::exchange(&req),
+        ("GET", ["api", "agent-harnesses"]) => Err(not_found()),
+        ("POST", ["api", "repos", "create"]) => repos::create(&req),
+        ("DELETE", ["api", "repos", "delete"]) => repos::delete(&req),
+        ("POST", ["api", "repos", "move"]) => repos::rename(&req),
+        ("GET", ["api", "spaces", "hardware"]) => spaces::hardware_list(),
+        ("GET" | "HEAD" | "PUT" | "POST", ["__lfs" | "__cdn", ..]) => transfer::route(req, &segs[1..]).await,
+        ("GET", ["api", types]) => match RepoType::from_plural(types) {
+            Some(repo_type) => info::list(&req, repo_type),
+            None => Err(not_found()),
+        },
+        (_, ["api", types, ns, name, rest @ ..]) => match RepoType::from_plural(types) {
+            Some(repo_type) => repo_route(req, repo_type, &format!("{ns}/{name}"), rest).await,
+            None => Err(not_found()),
+        },
+        _ => page_route(req, &segs).await,
+    }
+}
+
+/// Paths under `/api/{types}/{namespace}/{repo}`.
+async fn repo_route(req: Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
+    let method = req.method.as_str().to_owned();
+    match (method.as_str(), rest) {
+        ("GET", []) => info::info(&req, t, id, None),
+        ("GET", ["revision", rev]) => info::info(&req, t, id, Some(rev)),
+        ("GET", ["auth-check"]) => info::auth_check(&req, t, id, false),
+        ("GET", ["auth-check", "write"]) => info::auth_check(&req, t, id, true),
+        ("PUT", ["settings"]) => repos::settings(&req, t, id),
+        ("POST", ["settings", "trusted-publishers"]) => repos::add_publisher(&req, t, id),
+        ("POST", ["preupload", rev]) => upload::preupload(&req, t, id, rev),
+        ("POST", ["commit", rev]) => commit::commit(req, t, id, rev).await,
+        ("GET", ["xet-write-token", rev]) => upload::xet_token(&req, t, id, rev, true),
+        ("GET", ["xet-read-token", rev]) => upload::xet_token(&req, t, id, rev, false),
+        ("GET", ["tree", rev]) => tree::tree(&req, t, id, rev, ""),
+        ("GET", ["tree", rev, path @ ..]) => tree::tree(&req, t, id, rev, &path.join("/")),
+        ("GET", ["treesize", rev, path @ ..]) => tree::tree_size(&req, t, id, rev, &path.join("/")),
+        ("POST", ["paths-info", rev]) => tree::paths_info(&req, t, id, rev),
+        ("GET", ["refs"]) => refs::refs(&req, t, id),
+        ("GET", ["commits", rev]) => refs::commits(&req, t, id, rev),
+        ("GET", ["compare", spec]) => compare::compare(&req, t, id, spec),
+        ("POST", ["branch", name]) => refs::create_branch(&req, t, id, name),
+        ("DELETE", ["branch", name]) => refs::delete_branch(&req, t, id, name),
+        ("POST", ["tag", rev]) => refs::create_tag(&req, t, id, rev),
+        ("DELETE", ["tag", name]) => refs::delete_tag(&req, t, id, name),
+        ("POST", ["super-squash", rev]) => refs::super_squash(&req, t, id, rev),
+        (_, ["discussions", more @ ..]) => discussions::route(&req, t, id, more),
+        _ if t == RepoType::Space => spaces::route(req, id, rest).await,
+        _ => Err(not_found()),
+    }
+}
+
+/// Paths outside `/api`: downloads and git LFS.
+async fn page_route(req: Req, segs: &[&str]) -> Answer {
+    let (t, rest) = match segs {
+        ["spaces", rest @ ..] => (RepoType::Space, rest),
+        ["datasets", rest @ ..] => (RepoType::Dataset, rest),
+        rest => (RepoType::Model, rest),
+    };
+    let method = req.method.as_str().to_owned();
+    match (method.as_str(), rest) {
+        ("GET" | "HEAD", [ns, name, "resolve", rev, path @ ..]) if !path.is_empty() => {
+            resolve::resolve(&req, t, &format!("{ns}/{name}"), rev, &path.join("/"))
+        }
+        ("POST", [ns, repo, "info", "lfs", "objects", "batch"]) if repo.ends_with(".git") => {
+            transfer::batch(&req, t, &format!("{ns}/{}", repo.trim_end_matches(".git")))
+        }
+        _ => Err(not_found()),
+    }
+}
+
+/// The Hub's answer to a path it does not know.
+pub(crate) fn not_found() -> HubError {
+    HubError::new(404, "Sorry, we can't find the page you are looking for.")
+}
+
+/// An empty 200 for `HEAD`-like checks.
+pub(crate) fn empty() -> Answer {
+    Ok(raw(200, "text/plain; charset=utf-8", vec![]))
+}

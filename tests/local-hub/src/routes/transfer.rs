@@ -1,0 +1,209 @@
+//! Git LFS: the batch call, upload URLs, part URLs, completion, verification; and the download host.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, HubError, json_ok, raw, set};
+use crate::config::{LargeFileTransfer, RepoType};
+use crate::routes::not_found;
+use crate::routes::resolve::ranged;
+use crate::server::Req;
+use crate::util::{encode_segment, lock, now_ms};
+
+#[derive(Deserialize)]
+struct Object {
+    oid: String,
+    size: u64,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct BatchBody {
+    operation: String,
+    #[serde(default)]
+    transfers: Vec<String>,
+    objects: Vec<Object>,
+    hash_algo: Option<String>,
+    r#ref: Option<Reference>,
+}
+
+const LFS_JSON: &str = "application/vnd.git-lfs+json";
+/// Lifetime of upload URLs, in seconds.
+const EXPIRES: u64 = 900;
+
+/// `POST /{prefix}{id}.git/info/lfs/objects/batch`.
+pub(crate) fn batch(req: &Req, t: RepoType, id: &str) -> Answer {
+    let repo = req.hub.repo_for(&req.caller, t, id)?;
+    for name in ["accept", "content-type"] {
+        if !req.header(name).is_some_and(|v| v.starts_with(LFS_JSON)) {
+            req.entry.violation(format!("LFS batch without {name}: {LFS_JSON}"));
+        }
+    }
+    let body: BatchBody = req.json()?;
+    if body.hash_algo.as_deref().unwrap_or("sha256") != "sha256" {
+        return Err(HubError::new(409, "Only sha256 is supported"));
+    }
+    let upload = body.operation == "upload";
+    if upload {
+        let pull_request = body.r#ref.as_ref().is_some_and(|r| r.name.starts_with("refs/pr/"));
+        req.caller.check_write(&repo, pull_request || req.flag("create_pr"))?;
+    }
+    let offered = |name: &str| body.transfers.iter().any(|t| t == name);
+    let transfer = match req.hub.config.transfer {
+        LargeFileTransfer::Xet if offered("xet") && upload => "xet",
+        LargeFileTransfer::Xet | LargeFileTransfer::Multipart if offered("multipart") && upload => {
+            "multipart"
+        }
+        _ => "basic",
+    };
+    let full_id = lock(&repo.state).full_id();
+    let rev = body.r#ref.as_ref().map_or("main", |r| r.name.trim_start_matches("refs/heads/"));
+    let objects = body
+        .objects
+        .iter()
+        .map(|object| {
+            let row = json!({"oid": object.oid, "size": object.size, "authenticated": true});
+            let stored = req.hub.large_size(&object.oid);
+            if !upload {
+                return download_row(req, row, object, stored);
+            }
+            upload_row(req, row, object, stored, transfer, &format!("{}/{full_id}", t.plural()), rev)
+        })
+        .collect::<Vec<Value>>();
+    let mut response = json_ok(&json!({"transfer": transfer, "objects": objects}));
+    set(&mut response, "content-type", LFS_JSON);
+    Ok(response)
+}
+
+fn failed(mut row: Value, code: u16, message: &str) -> Value {
+    row["error"] = json!({"code": code, "message": message});
+    row
+}
+
+fn download_row(req: &Req, mut row: Value, object: &Object, stored: Option<u64>) -> Value {
+    if stored.is_none() {
+        return failed(row, 404, "Object does not exist");
+    }
+    let href = format!("{}/__cdn/{}", req.hub.storage_origin, object.oid);
+    row["actions"] = json!({"download": {"href": href, "expires_in": EXPIRES}});
+    row
+}
+
+fn upload_row(
+    req: &Req,
+    mut row: Value,
+    object: &Object,
+    stored: Option<u64>,
+    transfer: &str,
+    repo: &str,
+    rev: &str,
+) -> Value {
+    if object.oid.len() != 64 || object.oid.chars().any(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+        return failed(row, 422, "Invalid oid");
+    }
+    if stored.is_some() {
+        // No actions: the content is here already.
+        return row;
+    }
+    let (origin, storage) = (&req.hub.endpoint, &req.hub.storage_origin);
+    let verify = json!({"href": format!("{origin}/__lfs/verify/{}", object.oid), "expires_in": EXPIRES});
+    let upload = match (transfer, &req.hub.xet) {
+        ("xet", Some(xet)) => {
+            let exp = now_ms() / 1000 + lock(&req.hub.policy).xet_token_seconds;
+            json!({
+                "href": format!("{origin}/api/{repo}/xet-write-token/{}", encode_segment(rev)),
+                "header": {
+                    "X-Xet-Cas-Url": origin,
+                    "X-Xet-Access-Token": xet.token("write", exp),
+                    "X-Xet-Token-Expiration": exp.to_string(),
+                    "X-Xet-Session-Id": crate::util::unique_hex(26),
+                },
+                "expires_in": EXPIRES,
+            })
+        }
+        ("multipart", _) if object.size > 0 => {
+            let chunk = req.hub.config.multipart_chunk.max(1);
+            let id = req.hub.lfs.start_multipart(&object.oid, object.size, chunk);
+            let mut header = json!({"chunk_size": chunk.to_string()});
+            for part in 1..=object.size.div_ceil(chunk) {
+                let href = format!("{storage}/__lfs/part/{id}/{part}");
+                header[format!("{part:05}")] = json!(href);
+            }
+            let href = format!("{origin}/__lfs/complete/{id}");
+            json!({"href": href, "header": header, "expires_in": EXPIRES})
+        }
+        _ => {
+            let href = format!("{storage}/__lfs/file/{}/{}", object.oid, object.size);
+            json!({"href": href, "expires_in": EXPIRES})
+        }
+    };
+    row["actions"] = json!({"upload": upload, "verify": verify});
+    row
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PartName {
+    part_number: u64,
+    etag: String,
+}
+
+#[derive(Deserialize)]
+struct CompleteBody {
+    oid: String,
+    parts: Vec<PartName>,
+}
+
+/// Upload URLs (`/__lfs/…`) and the download host (`/__cdn/…`).
+pub(crate) async fn route(req: Req, rest: &[&str]) -> Answer {
+    let method = req.method.as_str().to_owned();
+    let storage = req.segs.first().is_some_and(|s| s == "__cdn");
+    match (method.as_str(), rest) {
+        ("GET" | "HEAD", [oid]) if storage => download(&req, oid).await,
+        ("PUT", ["file", oid, size]) => {
+            let size = size.parse().map_err(|_| HubError::bad_request("size"))?;
+            let body = req.take_stream();
+            req.hub.lfs.put(oid, size, body).await?;
+            let mut response = raw(200, "text/plain", vec![]);
+            set(&mut response, "etag", &format!("\"{}\"", &oid.get(..32).unwrap_or_default()));
+            Ok(response)
+        }
+        ("PUT", ["part", id, number]) => {
+            let number = number.parse().map_err(|_| HubError::bad_request("part number"))?;
+            let body = req.take_stream();
+            let etag = req.hub.lfs.put_part(id, number, body).await?;
+            let mut response = raw(200, "text/plain", vec![]);
+            set(&mut response, "etag", &etag);
+            Ok(response)
+        }
+        ("POST", ["complete", id]) => {
+            let body: CompleteBody = req.json()?;
+            let named: BTreeMap<u64, String> =
+                body.parts.into_iter().map(|p| (p.part_number, p.etag)).collect();
+            req.hub.lfs.complete(id, &body.oid, &named).await?;
+            Ok(json_ok(&json!({"success": true})))
+        }
+        ("POST", ["verify", oid]) => {
+            let body: Object = req.json()?;
+            if body.oid != *oid || req.hub.large_size(oid) != Some(body.size) {
+                return Err(HubError::new(404, "Object does not exist"));
+            }
+            Ok(json_ok(&json!({"success": true})))
+        }
+        _ => Err(not_found()),
+    }
+}
+
+async fn download(req: &Req, oid: &str) -> Answer {
+    let data = req.hub.large_content(oid).await.map_err(|_| HubError::new(404, "NoSuchKey"))?;
+    let mut response = ranged(data.to_vec(), req.header("range"), "application/octet-stream");
+    set(&mut response, "etag", &format!("\"{oid}\""));
+    set(&mut response, "accept-ranges", "bytes");
+    Ok(response)
+}

@@ -1,0 +1,226 @@
+//! Large-file content in chunks: Hugging Face's own CAS server, reached through this server's port.
+//!
+//! The CAS runs on a port of its own. Everything under `/v1`, `/v2` and its upload grants passes through here,
+//! so that faults and recording cover it and so that file registrations (shards) tell which Xet hash belongs to
+//! which SHA-256, as the Hub needs for commits, listings and downloads.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use xet_client::cas_client::{DirectAccessClient, LocalServer, LocalServerConfig};
+use xet_core_structures::merklehash::MerkleHash;
+use xet_core_structures::metadata_shard::file_structs::MDBFileInfo;
+use xet_core_structures::metadata_shard::streaming_shard::MDBMinimalShard;
+use xet_runtime::core::XetContext;
+
+use crate::answer::raw;
+use crate::util::{lock, sha256_hex};
+
+/// A file the CAS knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct XetFile {
+    pub(crate) hash: String,
+    /// Bytes.
+    pub(crate) size: u64,
+}
+
+/// The CAS server and what its shards said.
+pub(crate) struct Xet {
+    /// `host:port` of the CAS.
+    upstream: String,
+    client: Option<Arc<dyn DirectAccessClient>>,
+    files: Mutex<HashMap<String, XetFile>>,
+    journal: PathBuf,
+    stop: Mutex<Option<tokio::sync::oneshot::Sender<()>>>,
+    secret: String,
+}
+
+/// Whether a path of this server belongs to the CAS.
+pub(crate) fn is_cas_path(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/v2/") || path.starts_with("/simulation/xorb-uploads/")
+}
+
+impl Xet {
+    /// Starts the CAS inside the process, or names an external one.
+    pub(crate) async fn start(dir: &Path, external: Option<&str>, secret: &str) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let journal = dir.join("files.txt");
+        let mut files = HashMap::new();
+        for line in std::fs::read_to_string(&journal).unwrap_or_default().lines() {
+            if let [sha, hash, size] = line.split(' ').collect::<Vec<_>>()[..]
+                && let Ok(size) = size.parse()
+            {
+                files.insert(sha.to_owned(), XetFile { hash: hash.to_owned(), size });
+            }
+        }
+        let (upstream, client, stop) = match external {
+            Some(url) => {
+                let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+                (host.to_owned(), None, None)
+            }
+            None => {
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
+                let port = listener.local_addr()?.port();
+                let config = LocalServerConfig {
+                    data_directory: dir.join("cas"),
+                    host: "127.0.0.1".into(),
+                    port,
+                    in_memory: false,
+                };
+                let server = open_cas(config).await?;
+                let client = server.client();
+                let (stop, stopped) = tokio::sync::oneshot::channel();
+                tokio::spawn(async move {
+                    if let Err(error) = server.serve_until_stopped(listener, stopped).await {
+                        tracing::error!(%error, "the CAS server ended");
+                    }
+                });
+                (format!("127.0.0.1:{port}"), Some(client), Some(stop))
+            }
+        };
+        Ok(Self {
+            upstream,
+            client,
+            files: Mutex::new(files),
+            journal,
+            stop: Mutex::new(stop),
+            secret: secret.to_owned(),
+        })
+    }
+
+    pub(crate) fn stop(&self) {
+        if let Some(stop) = lock(&self.stop).take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// The file with this SHA-256, when a shard registered it.
+    pub(crate) fn find(&self, sha256: &str) -> Option<XetFile> {
+        lock(&self.files).get(sha256).cloned()
+    }
+
+    /// A token for `scope` (`read` or `write`) that ends at `exp` (seconds since 1970).
+    pub(crate) fn token(&self, scope: &str, exp: u64) -> String {
+        let proof = sha256_hex(format!("{}/{scope}/{exp}", self.secret).as_bytes());
+        format!("xet_{scope}_{exp}_{proof}")
+    }
+
+    fn token_allows(&self, header: Option<&HeaderValue>, write: bool) -> bool {
+        let Some(token) = header.and_then(|h| h.to_str().ok()).and_then(|h| h.strip_prefix("Bearer ")) else {
+            return false;
+        };
+        let mut parts = token.splitn(4, '_').skip(1);
+        let (Some(scope), Some(exp)) = (parts.next(), parts.next().and_then(|e| e.parse::<u64>().ok()))
+        else {
+            return false;
+        };
+        self.token(scope, exp) == token && exp * 1000 > crate::util::now_ms() && (!write || scope == "write")
+    }
+
+    /// Passes a request on to the CAS and its answer back; bodies are streamed, shards are read on the way.
+    pub(crate) async fn forward(&self, parts: request::Parts, body: Body) -> anyhow::Result<Response<Body>> {
+        let path = parts.uri.path().to_owned();
+        // Presigned transfers and telemetry carry no CAS token.
+        let open = ["/simulation/", "/v1/fetch_term", "/v1/get_xorb", "/v1/telemetry"];
+        let write = parts.method == Method::POST || parts.method == Method::PUT;
+        if !open.iter().any(|p| path.starts_with(p))
+            && !self.token_allows(parts.headers.get(header::AUTHORIZATION), write)
+        {
+            return Ok(raw(401, "application/json", b"{\"error\":\"Unauthorized\"}".to_vec()));
+        }
+        if parts.method == Method::POST && path.ends_with("/shards") {
+            let shard = axum::body::to_bytes(body, 1 << 30).await?;
+            let answer = self.send(parts, Body::from(shard.clone())).await?;
+            let (head, body) = answer.into_parts();
+            let bytes = axum::body::to_bytes(body, 1 << 24).await?;
+            if head.status.is_success() && !String::from_utf8_lossy(&bytes).contains("\"error\"") {
+                self.register(&shard)?;
+            }
+            return Ok(Response::from_parts(head, Body::from(bytes)));
+        }
+        self.send(parts, body).await
+    }
+
+    async fn send(&self, mut parts: request::Parts, body: Body) -> anyhow::Result<Response<Body>> {
+        let stream = TcpStream::connect(&self.upstream).await.context("the CAS is not reachable")?;
+        stream.set_nodelay(true)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        if !parts.headers.contains_key(header::HOST)
+            && let Some(authority) = parts.uri.authority()
+        {
+            parts.headers.insert(header::HOST, HeaderValue::try_from(authority.as_str())?);
+        }
+        for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
+            parts.headers.remove(name);
+        }
+        let target = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+        let mut request = Request::builder().method(parts.method).uri(target).body(body)?;
+        *request.headers_mut() = parts.headers;
+        let answer = sender.send_request(request).await?;
+        let (mut head, body) = answer.into_parts();
+        head.headers.remove(header::CONNECTION);
+        head.headers.remove(header::TRANSFER_ENCODING);
+        Ok(Response::from_parts(head, Body::new(body)))
+    }
+
+    /// Notes every file of a shard that carries its SHA-256.
+    fn register(&self, shard: &[u8]) -> anyhow::Result<()> {
+        let shard = MDBMinimalShard::from_reader(&mut Cursor::new(shard), true, false)
+            .map_err(|e| anyhow::anyhow!("unreadable shard: {e}"))?;
+        let mut files = lock(&self.files);
+        let mut journal = std::fs::OpenOptions::new().append(true).create(true).open(&self.journal)?;
+        for index in 0..shard.num_files() {
+            let Some(view) = shard.file(index) else { continue };
+            let Some(meta) = view.metadata_ext() else { continue };
+            let sha = meta.sha256.hex();
+            let file = XetFile { hash: view.file_hash().hex(), size: MDBFileInfo::from(view).file_size() };
+            if files.get(&sha) != Some(&file) {
+                writeln!(journal, "{sha} {} {}", file.hash, file.size)?;
+                files.insert(sha, file);
+            }
+        }
+        Ok(())
+    }
+
+    /// The content of a file, read back from the CAS.
+    pub(crate) async fn content(&self, file: &XetFile) -> anyhow::Result<Bytes> {
+        if file.size == 0 {
+            return Ok(Bytes::new());
+        }
+        if let Some(client) = &self.client {
+            let hash = MerkleHash::from_hex(&file.hash).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+            return Ok(client.get_file_data(&hash, None).await?);
+        }
+        let uri = format!("http://{}/simulation/files/{}/data", self.upstream, file.hash);
+        let (parts, ()) = Request::builder().uri(uri).body(())?.into_parts();
+        let answer = self.send(parts, Body::empty()).await?;
+        anyhow::ensure!(answer.status() == StatusCode::OK, "the CAS answered {}", answer.status());
+        Ok(answer.into_body().collect().await?.to_bytes())
+    }
+}
+
+/// Opens the CAS; a server that is just going away may hold the lock on its database for a moment longer.
+async fn open_cas(config: LocalServerConfig) -> anyhow::Result<LocalServer> {
+    let mut tries = 0;
+    loop {
+        match LocalServer::new(XetContext::default()?, config.clone()).await {
+            Ok(server) => return Ok(server),
+            Err(error) if tries < 50 && error.to_string().contains("lock") => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The server from outside, by plain HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+#[path = "hub/client.rs"]
+mod client;
+#[path = "hub/commits.rs"]
+mod commits;
+#[path = "hub/contract.rs"]
+mod contract;
+#[path = "hub/faults.rs"]
+mod faults;
+#[path = "hub/git_ids.rs"]
+mod git_ids;
+#[path = "hub/large_files.rs"]
+mod large_files;
+#[path = "hub/listing.rs"]
+mod listing;
+#[path = "hub/spaces.rs"]
+mod spaces;

@@ -1,0 +1,62 @@
+//! A small client for the tests.
+
+use base64::Engine as _;
+use local_hub::{DEFAULT_TOKEN, HubConfig, LocalHub};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+pub(crate) struct Client {
+    http: reqwest::Client,
+    pub(crate) hub: LocalHub,
+}
+
+pub(crate) async fn start() -> Client {
+    with(HubConfig::default()).await
+}
+
+pub(crate) async fn with(config: HubConfig) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    Client { http, hub: LocalHub::start(config).await.unwrap() }
+}
+
+impl Client {
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url =
+            if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.hub.endpoint()) };
+        self.http.request(method, url)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).bearer_auth(DEFAULT_TOKEN).send().await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        self.get(path).await.json().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).bearer_auth(DEFAULT_TOKEN).json(&body).send().await.unwrap()
+    }
+
+    pub(crate) fn commit_request(&self, target: &str, lines: &[Value]) -> reqwest::RequestBuilder {
+        let body: String = lines.iter().map(|l| format!("{l}\n")).collect();
+        self.request(Method::POST, target)
+            .bearer_auth(DEFAULT_TOKEN)
+            .header("content-type", "application/x-ndjson")
+            .body(body)
+    }
+
+    pub(crate) async fn commit(&self, target: &str, lines: &[Value]) -> Response {
+        self.commit_request(target, lines).send().await.unwrap()
+    }
+}
+
+pub(crate) fn header(summary: &str) -> Value {
+    json!({"key": "header", "value": {"summary": summary, "description": ""}})
+}
+
+pub(crate) fn file(path: &str, content: &[u8]) -> Value {
+    let content = base64::engine::general_purpose::STANDARD.encode(content);
+    json!({"key": "file", "value": {"path": path, "content": content, "encoding": "base64"}})
+}

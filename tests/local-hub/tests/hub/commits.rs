@@ -1,0 +1,102 @@
+//! Commits, conflicts and what survives a restart.
+
+use local_hub::{HubConfig, RepoType};
+use serde_json::{Value, json};
+
+use crate::client::{file, header, start, with};
+
+const COMMIT: &str = "/api/models/ada/m/commit/main";
+
+#[tokio::test]
+async fn commit_delete_and_conflict() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let first = c.hub.head(RepoType::Model, "ada/m", "main").unwrap();
+    let answer = c.commit(COMMIT, &[header("one"), file("a/x.txt", b"x"), file("a/y.txt", b"y")]).await;
+    assert_eq!(answer.status(), 200);
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["commitOid"], json!(c.hub.head(RepoType::Model, "ada/m", "main")));
+
+    let mut stale = header("two");
+    stale["value"]["parentCommit"] = json!(first);
+    let answer = c.commit(COMMIT, &[stale, file("b", b"b")]).await;
+    assert_eq!(answer.status(), 412);
+    assert!(answer.text().await.unwrap().starts_with("{\"error\":\"The branch was updated"));
+
+    let gone = json!({"key": "deletedFile", "value": {"path": "nope"}});
+    let answer = c.commit(COMMIT, &[header("three"), file("kept", b"k"), gone]).await;
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["x-error-code"].to_str().unwrap()),
+        (404, "EntryNotFound")
+    );
+    let tree = c.hub.tree(RepoType::Model, "ada/m", "main").unwrap();
+    assert!(!tree.contains_key("kept"), "a refused commit changes nothing");
+
+    let folder = json!({"key": "deletedFolder", "value": {"path": "a/"}});
+    assert_eq!(c.commit(COMMIT, &[header("four"), folder, file("a", b"now a file")]).await.status(), 200);
+    assert_eq!(c.hub.read_file(RepoType::Model, "ada/m", "main", "a").unwrap(), b"now a file");
+    assert_eq!(c.hub.commits(RepoType::Model, "ada/m", "main").len(), 3);
+    c.hub.assert_contract_kept();
+    assert_eq!(c.hub.own_breaches(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn bad_paths_and_bodies_are_refused() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    for path in ["/a", "a//b", "../a", "a/../b", ".git/config", "a/.git", "a\u{7}", "", &"x".repeat(1001)] {
+        let answer = c.commit(COMMIT, &[header("x"), file(path, b"x")]).await;
+        assert_eq!(answer.status(), 400, "{path}");
+    }
+    let unknown = json!({"key": "lfsFile", "value": {"path": "big.bin", "algo": "sha256", "oid": "0".repeat(64), "size": 5}});
+    assert_eq!(c.commit(COMMIT, &[header("x"), unknown]).await.status(), 400);
+    assert_eq!(
+        c.commit(COMMIT, &[header("x"), file("big.txt", &vec![b'a'; 10 * 1024 * 1024 + 1])]).await.status(),
+        413
+    );
+    assert_eq!(c.commit(COMMIT, &[file("no-header", b"x")]).await.status(), 400);
+    assert_eq!(c.hub.commits(RepoType::Model, "ada/m", "main").len(), 1);
+}
+
+#[tokio::test]
+async fn pull_request_and_merge() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let answer = c.commit(&format!("{COMMIT}?create_pr=1"), &[header("A change"), file("p", b"p")]).await;
+    let body: Value = answer.json().await.unwrap();
+    assert!(body["pullRequestUrl"].as_str().unwrap().ends_with("/ada/m/discussions/1"));
+    assert!(c.hub.tree(RepoType::Model, "ada/m", "refs/pr/1").unwrap().contains_key("p"));
+    assert!(!c.hub.tree(RepoType::Model, "ada/m", "main").unwrap().contains_key("p"));
+    assert_eq!(c.post("/api/models/ada/m/discussions/1/merge", json!({})).await.status(), 200);
+    assert!(c.hub.tree(RepoType::Model, "ada/m", "main").unwrap().contains_key("p"));
+    assert_eq!(c.hub.commits(RepoType::Model, "ada/m", "main")[0].parents.len(), 2);
+    c.hub.assert_contract_kept();
+}
+
+#[tokio::test]
+async fn state_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = HubConfig { data_dir: Some(dir.path().to_owned()), ..HubConfig::default() };
+    let c = with(config.clone()).await;
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("static"), true).unwrap();
+    let head = c.hub.commit_as("ada", RepoType::Space, "ada/s", "main", &[("f", b"content")], "m").unwrap();
+    drop(c);
+    let c = with(config).await;
+    assert_eq!(c.hub.head(RepoType::Space, "ada/s", "main"), Some(head));
+    assert_eq!(c.hub.read_file(RepoType::Space, "ada/s", "main", "f").unwrap(), b"content");
+    assert_eq!(c.json("/api/spaces/ada/s").await["private"], true);
+}
+
+#[tokio::test]
+async fn a_large_commit_is_quick() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Dataset, "ada/d", None, false).unwrap();
+    let mut lines = vec![header("many")];
+    lines.extend(
+        (0..20_000).map(|i| file(&format!("d{}/{}/f{i}.txt", i % 97, i % 7), format!("{i}").as_bytes())),
+    );
+    let start = std::time::Instant::now();
+    assert_eq!(c.commit("/api/datasets/ada/d/commit/main", &lines).await.status(), 200);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert_eq!(c.hub.tree(RepoType::Dataset, "ada/d", "main").unwrap().len(), 20_001);
+}
