@@ -1,0 +1,205 @@
+//! What can go wrong, as users meet it: the only table of error codes and exit codes.
+
+use std::fmt;
+
+/// The family of a failure, which decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An input or the source folder is not right: nothing was touched.
+    Input,
+    /// The token is missing or refused, or may not do this, or the plan does not cover it.
+    Auth,
+    /// The Hub did not answer, or asks to wait longer than a run can.
+    Unavailable,
+    /// Somebody else changed the repo.
+    Conflict,
+    /// It took longer than it was allowed to.
+    Timeout,
+    /// The deploy itself failed.
+    Deploy,
+    /// A fault of this action.
+    Bug,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+impl Kind {
+    /// The exit code of the process.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Deploy => 1,
+            Self::Input => 2,
+            Self::Auth => 3,
+            Self::Unavailable => 4,
+            Self::Conflict => 5,
+            Self::Timeout => 6,
+            Self::Bug => 70,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $kind:ident;)*) => {
+        /// A stable name for one way to fail: the output `error_code`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code there is, in the order of the table.
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// The code as users see it, in snake_case.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The family it belongs to.
+            pub fn kind(self) -> Kind {
+                match self { $(Self::$name => Kind::$kind,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// One or more inputs are missing, malformed or at odds with each other.
+    InvalidInput = "invalid_input", Input;
+    /// The input is part of the contract, and this version cannot do it yet.
+    UnsupportedInput = "unsupported_input", Input;
+    /// `source_dir` does not exist, is not a folder, or holds nothing to deploy.
+    SourceMissing = "source_missing", Input;
+    /// A file of the source cannot be read.
+    SourceUnreadable = "source_unreadable", Input;
+    /// A file is a Git LFS pointer where its content should be.
+    LfsPointer = "lfs_pointer", Input;
+    /// A symbolic link leads out of the source folder, or to nothing.
+    LinkOutsideSource = "link_outside_source", Input;
+    /// A file name or path that the Hub refuses.
+    InvalidPath = "invalid_path", Input;
+    /// More or larger files than the Hub takes.
+    SourceTooLarge = "source_too_large", Input;
+    /// The metadata block of README.md is refused by the Hub, or cannot be read.
+    InvalidCard = "invalid_card", Input;
+    /// There is no token.
+    TokenMissing = "token_missing", Auth;
+    /// The Hub does not know the token.
+    TokenInvalid = "token_invalid", Auth;
+    /// The token is known, and may not do this.
+    PermissionDenied = "permission_denied", Auth;
+    /// The plan of the namespace does not cover this.
+    PaymentRequired = "payment_required", Auth;
+    /// The repo does not exist, or the token cannot see it.
+    RepoNotFound = "repo_not_found", Auth;
+    /// The branch does not exist.
+    RevisionNotFound = "revision_not_found", Input;
+    /// The Hub asks to wait longer than this run may.
+    RateLimited = "rate_limited", Unavailable;
+    /// The Hub cannot be reached, or keeps failing.
+    HubUnavailable = "hub_unavailable", Unavailable;
+    /// The branch was changed by somebody else, again and again.
+    Conflict = "conflict", Conflict;
+    /// The Hub did not answer in time.
+    Timeout = "timeout", Timeout;
+    /// A file changed while it was being uploaded.
+    SourceChanged = "source_changed", Deploy;
+    /// A large file did not reach the storage.
+    UploadFailed = "upload_failed", Deploy;
+    /// The Hub refused the request for a reason of its own.
+    HubRefused = "hub_refused", Deploy;
+    /// This machine failed: a full disk, no memory.
+    LocalIo = "local_io", Deploy;
+    /// A fault of this action.
+    Internal = "internal_error", Bug;
+    /// The run was cancelled by a signal.
+    Cancelled = "cancelled", Cancelled;
+}
+
+/// A place in a file of the source, for an annotation on the workflow run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The path relative to the root of the GitHub checkout.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// Why a run failed: what the log, the summary and the outputs say about it.
+///
+/// `message` is one sentence in lower case that names the operation and the object. Each hint is one
+/// thing that the user can do next. Neither holds a token.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: Code,
+    pub message: String,
+    pub hints: Vec<String>,
+    pub places: Vec<Place>,
+    /// The chain of causes, for the log.
+    pub source: Option<anyhow::Error>,
+}
+
+impl Failure {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hints: Vec::new(), places: Vec::new(), source: None }
+    }
+
+    /// Adds one thing that the user can do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds the error that led here.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<anyhow::Error>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds places in files of the source.
+    #[must_use]
+    pub fn at(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        self.places.extend(places);
+        self
+    }
+
+    /// The causes, outermost first, one line each.
+    pub fn causes(&self) -> Vec<String> {
+        self.source.iter().flat_map(|error| error.chain().map(|cause| cause.to_string())).collect()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The result of everything that can end a run.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let mut seen = std::collections::HashSet::new();
+        for code in Code::ALL {
+            let text = code.as_str();
+            assert!(seen.insert(text), "`{text}` stands twice");
+            assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "`{text}`");
+        }
+    }
+
+    #[test]
+    fn the_chain_of_causes_is_told_outermost_first() {
+        let inner = std::io::Error::other("disk on fire");
+        let failure = Failure::new(Code::LocalIo, "cannot read `a`")
+            .caused_by(anyhow::Error::new(inner).context("reading block 3"));
+        assert_eq!(failure.causes(), ["reading block 3", "disk on fire"]);
+    }
+}

@@ -1,0 +1,292 @@
+//! The inputs: what the workflow says, judged before anything is done.
+//!
+//! Two steps: `envy` reads the `INPUT_*` variables of the runner into text; validation turns text into
+//! types and notes every fault on the way, so that one run tells them all.
+
+mod faults;
+mod github;
+mod names;
+mod parse;
+mod proxy;
+mod raw;
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::auth::Secret;
+use crate::failure::Result;
+use crate::target::{ParseError, RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
+use faults::Findings;
+use raw::{Environment, Raw, given};
+
+pub use github::GithubContext;
+pub use names::{INPUTS, InputSpec};
+pub use proxy::{AllowOrigins, ProxyInputs};
+
+/// Whether files that the source no longer has are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prune {
+    /// For Spaces, which are what the source says; not for models and datasets, where others write too.
+    Auto,
+    Always,
+    Never,
+}
+
+/// What the user wants, with every rule of the contract applied.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Without a namespace, the repo belongs to the token's user.
+    pub repo: RepoName,
+    /// `None` only in a dry run, which may look at public repos.
+    pub token: Option<Secret>,
+    pub repo_type: RepoType,
+    /// `None`: the card or the files decide.
+    pub space_sdk: Option<SpaceSdk>,
+    /// What a new repo gets.
+    pub visibility: Visibility,
+    /// Whether an existing repo is to be changed to `visibility`: asked for by the input of that name or
+    /// by `private: true`. `private: false` stands in many old workflows, and publishes nothing.
+    pub visibility_given: bool,
+    /// Absolute where the checkout is known, else relative to the working directory.
+    pub source_dir: PathBuf,
+    /// `None` is the root.
+    pub path_in_repo: Option<RepoPath>,
+    /// Patterns in gitignore syntax; none is everything.
+    pub include: Vec<String>,
+    /// Patterns in gitignore syntax.
+    pub exclude: Vec<String>,
+    pub prune: Prune,
+    pub revision: Revision,
+    pub create_pr: bool,
+    /// May have more than one line.
+    pub commit_message: Option<String>,
+    pub commit_description: Option<String>,
+    pub dry_run: bool,
+    /// `Some` exactly when `create_proxy` is true.
+    pub proxy: Option<ProxyInputs>,
+    /// The Hub: `HF_ENDPOINT`, as in the official clients.
+    pub endpoint: Url,
+    pub github: GithubContext,
+}
+
+/// The Hub, where `HF_ENDPOINT` names no other.
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
+impl Inputs {
+    /// Reads the inputs from the variables of an environment. Returns them with warnings for the log, or
+    /// one failure that names all faults.
+    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<(Self, Vec<String>)> {
+        let environment = Environment::read(vars)?;
+        let raw = &environment.raw;
+        let mut findings = Findings::default();
+        for token in [&raw.hf_token, &raw.proxy_hf_token].into_iter().flatten() {
+            findings.hide(token);
+        }
+        for (name, meant) in &environment.typos {
+            findings.fault(name, format!("is not an input of this action: did you mean `{meant}`?"));
+        }
+        let inputs = judge(&environment, &mut findings);
+        let warnings = findings.finish()?;
+        match inputs {
+            Some(inputs) => Ok((inputs, warnings)),
+            None => Err(crate::failure::Failure::new(
+                crate::failure::Code::Internal,
+                "an input was refused without a reason",
+            )),
+        }
+    }
+}
+
+/// Every rule, each in its own function; `None` only after a fault was noted.
+fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
+    let raw = &environment.raw;
+    let github = GithubContext::read(environment);
+    let repo = repo(raw, &github, findings);
+    let repo_type = repo_type(raw, findings);
+    let dry_run = flag("dry_run", raw.dry_run.as_deref(), findings);
+    let token = token(environment, &github, dry_run.unwrap_or(false), findings);
+    let space_sdk = space_sdk(raw, repo_type, findings);
+    let visibility = visibility(raw, repo_type, findings);
+    let source_dir = source_dir(raw, &github, findings);
+    let path_in_repo = value("path_in_repo", raw.path_in_repo.as_deref(), parse::path_in_repo, findings);
+    let prune = value("prune", raw.prune.as_deref(), parse::prune, findings);
+    let revision = revision(raw, repo_type, findings);
+    let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
+    let proxy = proxy::read(raw, repo.as_ref(), repo_type, findings);
+    let endpoint = endpoint(environment, findings);
+    let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
+    let patterns = |value: &Option<String>| parse::patterns(value.as_deref().unwrap_or_default());
+    let (visibility, visibility_given) = visibility?;
+    Some(Inputs {
+        repo: repo?,
+        token,
+        repo_type: repo_type?,
+        space_sdk,
+        visibility,
+        visibility_given,
+        source_dir,
+        path_in_repo: path_in_repo?.flatten(),
+        include: patterns(&raw.include),
+        exclude: patterns(&raw.exclude),
+        prune: prune?.unwrap_or(Prune::Auto),
+        revision: revision?,
+        create_pr: create_pr?,
+        commit_message: text(&raw.commit_message),
+        commit_description: text(&raw.commit_description),
+        dry_run: dry_run?,
+        proxy,
+        endpoint: endpoint?,
+        github,
+    })
+}
+
+/// A value that may be left empty: `Some(None)` if it is, `None` if it is a fault.
+fn value<T>(
+    input: &str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, ParseError>,
+    findings: &mut Findings,
+) -> Option<Option<T>> {
+    match given(text) {
+        None => Some(None),
+        Some(text) => findings.take(input, parse(text)).map(Some),
+    }
+}
+
+fn flag(input: &str, text: Option<&str>, findings: &mut Findings) -> Option<bool> {
+    Some(value(input, text, parse::boolean, findings)?.unwrap_or(false))
+}
+
+fn repo(raw: &Raw, github: &GithubContext, findings: &mut Findings) -> Option<RepoName> {
+    const INPUT: &str = "huggingface_repo";
+    if let Some(text) = given(raw.huggingface_repo.as_deref()) {
+        return findings.take(INPUT, text.parse());
+    }
+    let Some(name) = github.repository_name() else {
+        findings.fault(INPUT, "must name the repo: it is empty, and so is `GITHUB_REPOSITORY`");
+        return None;
+    };
+    let named: Result<RepoName, ParseError> = name.parse();
+    let refusal = |refusal| {
+        format!(
+            "must name the repo: the name of the GitHub repository cannot stand in for it, which {refusal}"
+        )
+    };
+    findings.take(INPUT, named.map_err(refusal))
+}
+
+fn repo_type(raw: &Raw, findings: &mut Findings) -> Option<RepoType> {
+    let parsed = value("repo_type", raw.repo_type.as_deref(), str::parse, findings)?;
+    Some(parsed.unwrap_or(RepoType::Space))
+}
+
+fn token(
+    environment: &Environment,
+    github: &GithubContext,
+    dry_run: bool,
+    findings: &mut Findings,
+) -> Option<Secret> {
+    if let Some(text) = given(environment.raw.hf_token.as_deref()) {
+        if !text.starts_with("hf_") {
+            findings.warn("`hf_token` does not look like a Hugging Face token: it does not start with `hf_`");
+        }
+        return findings.take("hf_token", parse::token(text));
+    }
+    if dry_run {
+        return None;
+    }
+    findings.token_missing("must not be empty: every write to the Hub needs a token");
+    findings.hint(
+        "make a token with write access at https://huggingface.co/settings/tokens, add it to the GitHub \
+         repository under Settings → Secrets and variables → Actions as `HF_TOKEN`, and pass it with \
+         `hf_token: ${{ secrets.HF_TOKEN }}`",
+    );
+    if github.may_lack_secrets() {
+        findings.hint(
+            "GitHub gives no secrets to workflow runs of forks and of Dependabot: skip this step there, or \
+             set `dry_run: true`",
+        );
+    }
+    if environment.var("HF_TOKEN").is_some() {
+        findings.hint("the variable `HF_TOKEN` is set for this step, but only the input `hf_token` is read");
+    }
+    None
+}
+
+fn space_sdk(raw: &Raw, repo_type: Option<RepoType>, findings: &mut Findings) -> Option<SpaceSdk> {
+    let sdk: SpaceSdk = value("space_sdk", raw.space_sdk.as_deref(), str::parse, findings)??;
+    if let Some(other) = repo_type.filter(|repo_type| *repo_type != RepoType::Space) {
+        findings
+            .fault("space_sdk", format!("must be left out for a {}: only a Space has an SDK", other.noun()));
+    }
+    Some(sdk)
+}
+
+/// What a new repo gets, and whether an existing one is changed to it.
+fn visibility(raw: &Raw, repo_type: Option<RepoType>, findings: &mut Findings) -> Option<(Visibility, bool)> {
+    const INPUT: &str = "visibility";
+    let private = value("private", raw.private.as_deref(), parse::boolean, findings);
+    let visibility: Option<Option<Visibility>> =
+        value(INPUT, raw.visibility.as_deref(), str::parse, findings);
+    let (private, visibility) = (private?, visibility?);
+    let Some(visibility) = visibility else {
+        return Some(match private {
+            Some(true) => (Visibility::Private, true),
+            Some(false) | None => (Visibility::Public, false),
+        });
+    };
+    let at_odds = match private {
+        Some(true) => visibility != Visibility::Private,
+        Some(false) => visibility == Visibility::Private,
+        None => false,
+    };
+    if at_odds {
+        let private = private.unwrap_or_default();
+        findings.fault(
+            INPUT,
+            format!(
+                "is at odds with `private`: `{}` and `{private}` (leave `private` out)",
+                visibility.as_str()
+            ),
+        );
+    }
+    if let Some(other) = repo_type.filter(|repo_type| *repo_type != RepoType::Space)
+        && visibility == Visibility::Protected
+    {
+        findings.fault(
+            INPUT,
+            format!("must be `public` or `private` for a {}: only Spaces can be `protected`", other.noun()),
+        );
+    }
+    Some((visibility, true))
+}
+
+/// An empty value is refused, not read as the whole checkout: it is most often the output of a build step
+/// that does not exist, and pruning would then replace the repo's content.
+fn source_dir(raw: &Raw, github: &GithubContext, findings: &mut Findings) -> PathBuf {
+    let text = raw.source_dir.as_deref().unwrap_or(".").trim();
+    if text.is_empty() {
+        findings.fault("source_dir", "must not be empty: `.` deploys the whole checkout");
+    }
+    parse::source_dir(text, github.workspace.as_deref())
+}
+
+fn revision(raw: &Raw, repo_type: Option<RepoType>, findings: &mut Findings) -> Option<Revision> {
+    let parsed = value("revision", raw.revision.as_deref(), parse::revision, findings)?;
+    let revision = parsed.unwrap_or_default();
+    if repo_type == Some(RepoType::Space) && !revision.is_main() {
+        findings.warn(format!(
+            "a Space runs what is on `main`: this deploy changes nothing that visitors see, as `revision` is `{revision}`"
+        ));
+    }
+    Some(revision)
+}
+
+fn endpoint(environment: &Environment, findings: &mut Findings) -> Option<Url> {
+    let text = environment.var("HF_ENDPOINT").unwrap_or(DEFAULT_ENDPOINT);
+    findings.take("HF_ENDPOINT", parse::endpoint(text))
+}
+
+#[cfg(test)]
+mod tests;

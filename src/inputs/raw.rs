@@ -1,0 +1,169 @@
+//! The first step: the environment as text, before anything is judged.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::names;
+use crate::failure::{Code, Failure, Result};
+
+/// The inputs as the runner passes them. `None` is an input that is not there at all, which the runner
+/// never does with one that has a default: it happens on a terminal.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Raw {
+    pub(super) huggingface_repo: Option<String>,
+    pub(super) hf_token: Option<String>,
+    pub(super) repo_type: Option<String>,
+    pub(super) space_sdk: Option<String>,
+    pub(super) private: Option<String>,
+    pub(super) visibility: Option<String>,
+    pub(super) source_dir: Option<String>,
+    pub(super) path_in_repo: Option<String>,
+    pub(super) include: Option<String>,
+    pub(super) exclude: Option<String>,
+    pub(super) prune: Option<String>,
+    pub(super) revision: Option<String>,
+    pub(super) create_pr: Option<String>,
+    pub(super) commit_message: Option<String>,
+    pub(super) commit_description: Option<String>,
+    pub(super) dry_run: Option<String>,
+    pub(super) create_proxy: Option<String>,
+    pub(super) proxy_space_suffix: Option<String>,
+    pub(super) proxy_hf_token: Option<String>,
+    pub(super) proxy_target_url: Option<String>,
+    pub(super) proxy_allow_origins: Option<String>,
+}
+
+/// The environment, split into what is ours and what is not.
+pub(super) struct Environment {
+    pub(super) raw: Raw,
+    /// Unknown names that look like one of ours, with the one that was meant.
+    pub(super) typos: Vec<(String, &'static str)>,
+    vars: BTreeMap<String, String>,
+}
+
+impl Environment {
+    pub(super) fn read(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let vars: BTreeMap<String, String> = vars.into_iter().collect();
+        // envy folds the case of all names and strips a repeated prefix: it gets only names that are ours.
+        let known = names::INPUTS.iter().filter_map(|spec| {
+            let name = names::variable(spec.name);
+            let value = vars.get(&name)?.clone();
+            Some((name, value))
+        });
+        let raw = envy::prefixed("INPUT_").from_iter(known).map_err(|error| {
+            Failure::new(Code::Internal, "cannot read the inputs from the environment").caused_by(error)
+        })?;
+        let typos = vars
+            .keys()
+            .filter_map(|name| {
+                let name = name.strip_prefix("INPUT_")?.to_lowercase();
+                if names::is_known(&name) { None } else { names::meant_by(&name).map(|meant| (name, meant)) }
+            })
+            .collect();
+        Ok(Self { raw, typos, vars })
+    }
+
+    /// A variable that is set, and not to white space.
+    pub(super) fn var(&self, name: &str) -> Option<&str> {
+        given(self.vars.get(name).map(String::as_str))
+    }
+}
+
+/// The value without white space around it, if anything is left. YAML block scalars and secrets that were
+/// pasted into a form end in newlines which nobody means.
+pub(super) fn given(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Environment {
+        let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Environment::read(vars).unwrap()
+    }
+
+    #[test]
+    fn every_input_of_the_table_arrives() {
+        // The struct and the table are two lists: this holds them together, by way of a value in each.
+        for spec in names::INPUTS {
+            let source = format!("{{\"{}\": \"x\"}}", spec.name);
+            let raw: Raw = serde_json::from_str(&source).unwrap();
+            let Raw {
+                huggingface_repo,
+                hf_token,
+                repo_type,
+                space_sdk,
+                private,
+                visibility,
+                source_dir,
+                path_in_repo,
+                include,
+                exclude,
+                prune,
+                revision,
+                create_pr,
+                commit_message,
+                commit_description,
+                dry_run,
+                create_proxy,
+                proxy_space_suffix,
+                proxy_hf_token,
+                proxy_target_url,
+                proxy_allow_origins,
+            } = raw;
+            let all = [
+                huggingface_repo,
+                hf_token,
+                repo_type,
+                space_sdk,
+                private,
+                visibility,
+                source_dir,
+                path_in_repo,
+                include,
+                exclude,
+                prune,
+                revision,
+                create_pr,
+                commit_message,
+                commit_description,
+                dry_run,
+                create_proxy,
+                proxy_space_suffix,
+                proxy_hf_token,
+                proxy_target_url,
+                proxy_allow_origins,
+            ];
+            assert_eq!(all.len(), names::INPUTS.len());
+            assert_eq!(all.iter().flatten().count(), 1, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn only_exact_names_are_read() {
+        let environment = read(&[
+            ("INPUT_PRUNE", "true"),
+            ("input_repo_type", "model"),
+            ("INPUT_INPUT_HF_TOKEN", "x"),
+            ("INPUT_REPO-TYPE", "model"),
+            ("PRUNE", "false"),
+            ("INPUT_WHATEVER_ELSE", "1"),
+        ]);
+        assert_eq!(environment.raw.prune.as_deref(), Some("true"));
+        assert_eq!(environment.raw.repo_type, None);
+        assert_eq!(environment.raw.hf_token, None);
+        assert_eq!(environment.typos, [("repo-type".to_owned(), "repo_type")]);
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_set() {
+        let environment = read(&[("GITHUB_SHA", " \n"), ("GITHUB_REPOSITORY", " a/b\n")]);
+        assert_eq!(environment.var("GITHUB_SHA"), None);
+        assert_eq!(environment.var("GITHUB_REPOSITORY"), Some("a/b"));
+        assert_eq!(environment.var("GITHUB_REF"), None);
+    }
+}

@@ -1,0 +1,310 @@
+use std::path::Path;
+
+use super::*;
+use crate::failure::{Code, Failure};
+
+const TOKEN: &str = "hf_verysecretvalue";
+
+/// The environment as the runner makes it: with the defaults of action.yml.
+fn environment(set: &[(&str, &str)]) -> Vec<(String, String)> {
+    let defaults =
+        INPUTS.iter().map(|spec| (names::variable(spec.name), spec.default.unwrap_or_default().to_owned()));
+    let context = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_REPOSITORY", "acme/my-app"),
+        ("GITHUB_WORKSPACE", "/github/workspace"),
+        ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+        ("GITHUB_SERVER_URL", "https://github.com"),
+        ("GITHUB_RUN_ID", "42"),
+        ("GITHUB_RUN_ATTEMPT", "2"),
+        ("INPUT_HF_TOKEN", TOKEN),
+    ];
+    let given = set.iter().map(|(name, value)| match name.to_lowercase() == **name {
+        true => (names::variable(name), (*value).to_owned()),
+        false => ((*name).to_owned(), (*value).to_owned()),
+    });
+    defaults.chain(context.map(|(name, value)| (name.to_owned(), value.to_owned()))).chain(given).collect()
+}
+
+fn read(set: &[(&str, &str)]) -> (Inputs, Vec<String>) {
+    Inputs::from_vars(environment(set)).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn refused(set: &[(&str, &str)]) -> Failure {
+    let failure = Inputs::from_vars(environment(set)).expect_err("should be refused");
+    assert!(!format!("{failure:?}").contains(TOKEN), "{failure:?}");
+    failure
+}
+
+#[track_caller]
+fn check_fault(set: &[(&str, &str)], message: &str) {
+    let failure = refused(set);
+    assert_eq!(failure.message, message);
+    assert_eq!(failure.code, Code::InvalidInput);
+}
+
+#[test]
+fn the_defaults() {
+    let (inputs, warnings) = read(&[]);
+    assert_eq!(inputs.repo, RepoName { namespace: None, name: "my-app".to_owned() });
+    assert_eq!(inputs.token.as_ref().map(Secret::expose), Some(TOKEN));
+    assert_eq!(inputs.repo_type, RepoType::Space);
+    assert_eq!(inputs.space_sdk, None);
+    assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Public, false));
+    assert_eq!(inputs.source_dir, Path::new("/github/workspace"));
+    assert_eq!(inputs.path_in_repo, None);
+    assert!(inputs.include.is_empty() && inputs.exclude.is_empty());
+    assert_eq!(inputs.prune, Prune::Auto);
+    assert!(inputs.revision.is_main());
+    assert!(!inputs.create_pr && !inputs.dry_run && inputs.proxy.is_none());
+    assert_eq!(inputs.commit_message, None);
+    assert_eq!(inputs.endpoint.as_str(), "https://huggingface.co/");
+    assert_eq!(
+        inputs.github.run_url.as_deref(),
+        Some("https://github.com/acme/my-app/actions/runs/42/attempts/2")
+    );
+    assert!(warnings.is_empty());
+    assert!(!format!("{inputs:?}").contains(TOKEN));
+}
+
+#[test]
+fn an_empty_environment_means_the_same_as_the_defaults() {
+    let bare =
+        [("INPUT_HF_TOKEN", TOKEN), ("INPUT_HUGGINGFACE_REPO", "acme/x")].map(|(n, v)| (n.into(), v.into()));
+    let (inputs, _) = Inputs::from_vars(bare).unwrap();
+    assert_eq!(inputs.source_dir, Path::new("."));
+    assert_eq!(inputs.github, GithubContext::default());
+    assert_eq!(inputs.prune, Prune::Auto);
+}
+
+#[test]
+fn the_old_snippet_keeps_working() {
+    let (inputs, warnings) = read(&[
+        ("huggingface_repo", "ada/demo"),
+        ("repo_type", "space"),
+        ("space_sdk", "streamlit"),
+        ("private", "false"),
+    ]);
+    assert_eq!(inputs.repo.full().unwrap().to_string(), "ada/demo");
+    assert_eq!(inputs.space_sdk, Some(SpaceSdk::Streamlit));
+    assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Public, false));
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn everything_at_once() {
+    let (inputs, warnings) = read(&[
+        ("huggingface_repo", " ada/demo\n"),
+        ("hf_token", "hf_x\n"),
+        ("repo_type", "dataset"),
+        ("visibility", "private"),
+        ("source_dir", "./dist/"),
+        ("path_in_repo", "data/"),
+        ("include", "*.csv\n# no\n\n*.json"),
+        ("exclude", "tmp/"),
+        ("prune", "true"),
+        ("revision", "refs/heads/next"),
+        ("create_pr", "True"),
+        ("commit_message", "New data\n"),
+        ("dry_run", "TRUE"),
+        ("HF_ENDPOINT", "http://127.0.0.1:9/"),
+    ]);
+    assert_eq!(inputs.token.unwrap().expose(), "hf_x");
+    assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Private, true));
+    assert_eq!(inputs.source_dir, Path::new("/github/workspace/dist"));
+    assert_eq!(inputs.path_in_repo.unwrap().as_str(), "data");
+    assert_eq!(inputs.include, ["*.csv", "*.json"]);
+    assert_eq!(inputs.prune, Prune::Always);
+    assert_eq!(inputs.revision.as_str(), "next");
+    assert_eq!(inputs.commit_message.as_deref(), Some("New data"));
+    assert!(inputs.create_pr && inputs.dry_run);
+    assert_eq!(inputs.endpoint.as_str(), "http://127.0.0.1:9/");
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn one_fault_is_one_sentence() {
+    check_fault(
+        &[("create_pr", "ture")],
+        "`create_pr` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `ture`",
+    );
+    check_fault(
+        &[("repo_type", "spaces")],
+        "`repo_type` must be `space`, `model` or `dataset`, not `spaces`",
+    );
+    check_fault(
+        &[("INPUT_HUGGINGFACE_REPOS", "a/b")],
+        "`huggingface_repos` is not an input of this action: did you mean `huggingface_repo`?",
+    );
+    check_fault(&[("source_dir", " ")], "`source_dir` must not be empty: `.` deploys the whole checkout");
+    check_fault(
+        &[("GITHUB_REPOSITORY", "acme/-x-")],
+        "`huggingface_repo` must name the repo: the name of the GitHub repository cannot stand in \
+         for it, which must not start or end with `-` or `.`: `-x-`",
+    );
+    check_fault(
+        &[("HF_ENDPOINT", "http://hub.example")],
+        "`HF_ENDPOINT` must start with `https://` (`http://` is for this machine only): \
+         `http://hub.example/`",
+    );
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    check_fault(
+        &[
+            ("INPUT_DRY-RUN", "true"),
+            ("huggingface_repo", "a b"),
+            ("hf_token", ""),
+            ("repo_type", "modle"),
+            ("private", "yes"),
+            ("prune", "sometimes"),
+            ("proxy_space_suffix", "/x"),
+        ],
+        "7 inputs are not right:\n\
+         `dry-run` is not an input of this action: did you mean `dry_run`?\n\
+         `huggingface_repo` has the character ' ' in `a b`; only letters, digits, `-`, `_` and `.` are allowed\n\
+         `repo_type` must be `space`, `model` or `dataset`, not `modle`\n\
+         `hf_token` must not be empty: every write to the Hub needs a token\n\
+         `private` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `yes`\n\
+         `prune` must be `auto`, `true` or `false`, not `sometimes`\n\
+         `proxy_space_suffix` must be the end of a name, without a `/`: `/x`",
+    );
+}
+
+#[test]
+fn a_missing_token_has_its_own_code_and_says_what_to_do() {
+    let failure = refused(&[("hf_token", "\n")]);
+    assert_eq!(failure.code, Code::TokenMissing);
+    assert_eq!(failure.message, "`hf_token` must not be empty: every write to the Hub needs a token");
+    assert_eq!(failure.hints.len(), 1);
+    assert!(failure.hints[0].contains("${{ secrets.HF_TOKEN }}"));
+
+    let failure =
+        refused(&[("hf_token", ""), ("GITHUB_EVENT_NAME", "pull_request"), ("HF_TOKEN", "hf_from_env")]);
+    assert!(failure.hints[1].contains("forks"));
+    assert!(failure.hints[2].contains("`HF_TOKEN` is set"));
+    assert!(!format!("{failure:?}").contains("hf_from_env"));
+
+    assert!(read(&[("hf_token", ""), ("dry_run", "true")]).0.token.is_none());
+}
+
+#[test]
+fn tokens_are_in_no_message() {
+    refused(&[("hf_token", "hf_verysecretvalue hf_verysecretvalue")]);
+    let failure = refused(&[("repo_type", TOKEN), ("space_sdk", TOKEN), ("huggingface_repo", "a/b/c")]);
+    assert!(failure.message.contains("not `***`"), "{failure}");
+    let (_, warnings) = read(&[("hf_token", "api_org_abc")]);
+    assert_eq!(
+        warnings,
+        ["`hf_token` does not look like a Hugging Face token: it does not start with `hf_`"]
+    );
+}
+
+#[test]
+fn hostile_values_stay_on_their_line() {
+    let failure = refused(&[("repo_type", "x\n::error::y\u{1b}[31m"), ("prune", "a\r\nb")]);
+    assert_eq!(failure.message.lines().count(), 3);
+    assert!(!failure.message.contains(['\r', '\u{1b}']));
+}
+
+#[test]
+fn visibility_and_private() {
+    for (private, visibility, expected) in [
+        ("", "", Ok((Visibility::Public, false))),
+        ("false", "", Ok((Visibility::Public, false))),
+        ("true", "", Ok((Visibility::Private, true))),
+        ("", "public", Ok((Visibility::Public, true))),
+        ("false", "public", Ok((Visibility::Public, true))),
+        ("false", "protected", Ok((Visibility::Protected, true))),
+        ("true", "private", Ok((Visibility::Private, true))),
+        ("true", "public", Err("`public` and `true`")),
+        ("true", "protected", Err("`protected` and `true`")),
+        ("false", "private", Err("`private` and `false`")),
+    ] {
+        let set = [("private", private), ("visibility", visibility)];
+        match expected {
+            Ok(expected) => {
+                let (inputs, _) = read(&set);
+                assert_eq!((inputs.visibility, inputs.visibility_given), expected, "{set:?}");
+            }
+            Err(part) => assert!(refused(&set).message.contains(part), "{set:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_only_a_space_has() {
+    for repo_type in ["model", "dataset"] {
+        let failure = refused(&[
+            ("repo_type", repo_type),
+            ("space_sdk", "docker"),
+            ("visibility", "protected"),
+            ("create_proxy", "true"),
+        ]);
+        let names: Vec<_> =
+            failure.message.lines().skip(1).map(|line| line.split('`').nth(1).unwrap()).collect();
+        assert_eq!(names, ["space_sdk", "visibility", "create_proxy"]);
+        assert!(failure.message.contains("set `repo_type: space`, or leave `create_proxy` out"));
+    }
+}
+
+#[test]
+fn a_space_runs_main() {
+    let (inputs, warnings) = read(&[("revision", "next")]);
+    assert_eq!(inputs.revision.as_str(), "next");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("`next`"));
+    assert!(read(&[("revision", "next"), ("repo_type", "model")]).1.is_empty());
+}
+
+#[test]
+fn the_proxy() {
+    let (inputs, _) = read(&[
+        ("huggingface_repo", "ada/demo"),
+        ("create_proxy", "true"),
+        ("proxy_hf_token", "hf_readonly"),
+        ("proxy_target_url", "https://ada-demo.hf.space"),
+        ("proxy_allow_origins", "https://a.example, https://b.example\nhttp://localhost:3000"),
+    ]);
+    let proxy = inputs.proxy.unwrap();
+    assert_eq!(proxy.repo.full().unwrap().to_string(), "ada/demo-proxy");
+    assert_eq!(proxy.token.unwrap().expose(), "hf_readonly");
+    assert_eq!(proxy.target_url.unwrap().host_str(), Some("ada-demo.hf.space"));
+    let origins = ["https://a.example", "https://b.example", "http://localhost:3000"].map(str::to_owned);
+    assert_eq!(proxy.allow_origins, AllowOrigins::Only(origins.to_vec()));
+
+    assert_eq!(
+        read(&[("create_proxy", "true"), ("proxy_allow_origins", "")]).0.proxy.unwrap().allow_origins,
+        AllowOrigins::Any
+    );
+    assert!(read(&[("proxy_space_suffix", "")]).0.proxy.is_none());
+    for (input, value, part) in [
+        ("proxy_space_suffix", "", "must not be empty"),
+        ("proxy_space_suffix", "-", "must not start or end"),
+        ("proxy_space_suffix", "--x", "must not contain `--`"),
+        ("proxy_space_suffix", &"x".repeat(96), "at most 96"),
+        ("proxy_target_url", "https://example.org", "hf.space"),
+        ("proxy_allow_origins", "*, https://a.example", "`*` alone"),
+        ("proxy_allow_origins", ",", "names no origin"),
+        ("proxy_hf_token", "a b", "more than one word"),
+        ("create_proxy", "yes", "must be `true` or `false`"),
+    ] {
+        let failure = refused(&[("create_proxy", "true"), (input, value)]);
+        assert!(failure.message.starts_with(&format!("`{input}` ")), "{failure}");
+        assert!(failure.message.contains(part), "{failure}");
+    }
+}
+
+#[test]
+fn what_the_runner_says_is_not_trusted_either() {
+    let (inputs, _) = read(&[
+        ("huggingface_repo", "a/b"),
+        ("GITHUB_SHA", "größer"),
+        ("GITHUB_REPOSITORY", "a/b\nTrailer: x"),
+        ("GITHUB_RUN_ATTEMPT", "1"),
+    ]);
+    assert_eq!(inputs.github.sha, None);
+    assert_eq!(inputs.github.repository, None);
+    assert_eq!(inputs.github.run_url, None);
+}
