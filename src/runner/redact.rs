@@ -1,0 +1,161 @@
+//! Takes secrets out of text, before the text goes anywhere.
+
+use std::borrow::Cow;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::auth::Secret;
+
+/// What stands in the place of a secret, as in the runner's own masks.
+const MASK: &str = "***";
+
+/// Anything shorter would take half of the log with it.
+const SHORTEST: usize = 4;
+
+/// The shortest piece of base64 that is still unlikely to stand in a log by chance.
+const SHORTEST_BASE64: usize = 8;
+
+/// Knows secrets, and the forms in which they travel. Clones share what they know.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<RwLock<Vec<String>>>);
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+impl Redactor {
+    /// Hides a secret from now on.
+    pub fn register(&self, secret: &Secret) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for value in worth_hiding(secret.expose()) {
+            known.push(value.to_owned());
+            known.extend(forms(value));
+        }
+        // The longest first: a form may be part of another one.
+        known.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        known.dedup();
+    }
+
+    /// The text without any secret.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut text = Cow::Borrowed(text);
+        for secret in known.iter() {
+            if text.contains(secret.as_str()) {
+                text = Cow::Owned(text.replace(secret.as_str(), MASK));
+            }
+        }
+        text
+    }
+}
+
+/// The value and, where it has more than one, its lines.
+pub(super) fn worth_hiding(secret: &str) -> Vec<&str> {
+    let whole = secret.trim();
+    let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
+    std::iter::once(whole).chain(lines).filter(|value| value.len() >= SHORTEST).collect()
+}
+
+/// The value as URLs, JSON and headers carry it.
+fn forms(value: &str) -> Vec<String> {
+    let upper = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+    // What most encoders leave alone (RFC 3986, unreserved characters).
+    let usual = ["-", "_", ".", "~"]
+        .iter()
+        .fold(upper.clone(), |text, kept| text.replace(&format!("%{:02X}", kept.as_bytes()[0]), kept));
+    let mut forms = vec![lower_escapes(&upper), lower_escapes(&usual), upper, usual];
+    if let Ok(json) = serde_json::to_string(value) {
+        forms.push(json.trim_matches('"').to_owned());
+    }
+    forms.push(value.escape_debug().to_string());
+    for shift in 0..3 {
+        forms.extend(base64_core(value, shift));
+    }
+    forms.retain(|form| form != value && form.len() >= SHORTEST);
+    forms
+}
+
+/// Percent-escapes with small hexadecimal digits.
+fn lower_escapes(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut lowered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        lowered.push('%');
+        lowered.push_str(&digits.to_lowercase());
+        lowered.push_str(rest);
+    }
+    lowered
+}
+
+/// The part of the base64 of any text with `value` in it, `shift` bytes behind a multiple of three, that
+/// the text around it does not change (as in `Basic` credentials, `user:token`).
+fn base64_core(value: &str, shift: usize) -> Vec<String> {
+    let mut bytes = vec![0; shift];
+    bytes.extend_from_slice(value.as_bytes());
+    let skipped = [0, 2, 3][shift];
+    let whole = bytes.len() * 8 / 6;
+    [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)]
+        .into_iter()
+        .filter_map(|encoded| Some(encoded.get(skipped..whole)?.to_owned()))
+        .filter(|core| core.len() >= SHORTEST_BASE64)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn redactor(secret: &str) -> Redactor {
+        let redactor = Redactor::default();
+        redactor.register(&Secret::new(secret));
+        redactor
+    }
+
+    #[test]
+    fn secrets_go_in_every_form() {
+        let secret = "hf_s/e+c\"r~é t";
+        let redactor = redactor(secret);
+        for text in [
+            "token hf_s/e+c\"r~é t.".to_owned(),
+            "?t=hf_s%2Fe%2Bc%22r~%C3%A9%20t&x".to_owned(),
+            "?t=hf_s%2fe%2bc%22r~%c3%a9%20t&x".to_owned(),
+            "?t=hf%5Fs%2Fe%2Bc%22r%7E%C3%A9%20t".to_owned(),
+            serde_json::to_string(secret).unwrap(),
+            format!("{secret:?}"),
+        ] {
+            let redacted = redactor.redact(&text);
+            assert!(redacted.contains("***") && !redacted.contains("hf"), "{redacted}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_a_secret_goes() {
+        let redactor = redactor("-----BEGIN\nabcdefgh\n}\n");
+        assert_eq!(redactor.redact("x abcdefgh } -----BEGIN"), "x *** } ***");
+        assert_eq!(redactor.redact("nothing"), "nothing");
+    }
+
+    #[test]
+    fn an_empty_secret_hides_nothing() {
+        assert_eq!(redactor("").redact("abc"), "abc");
+        assert_eq!(redactor("abc").redact("abc"), "abc");
+    }
+
+    proptest! {
+        #[test]
+        fn base64_goes_wherever_it_stands(before in "[ -~]{0,7}", after in "[ -~]{0,7}") {
+            let encoded = STANDARD.encode(format!("{before}hf_abcdefghijklmnop{after}"));
+            let redacted = redactor("hf_abcdefghijklmnop").redact(&encoded).into_owned();
+            prop_assert!(redacted.contains("***"), "{redacted}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Text from outside, made fit for a log: what cannot be seen becomes visible, what would be obeyed does
+//! not start a command, and what has no end gets one.
+
+use std::fmt::Write as _;
+
+/// The longest line of a log, in bytes; a Space's build log may hold lines of megabytes.
+pub(super) const MAX_LINE: usize = 4096;
+
+/// Text as one line: line breaks, control characters, escape sequences and invisible characters are
+/// written as Rust writes them (`\n`, `\u{1b}`), and a long text is cut.
+pub fn plain(text: &str) -> String {
+    visible(text, MAX_LINE, Whitespace::Escaped)
+}
+
+/// Text as lines for a log, none of which the runner takes for a command. Tabs stay.
+pub fn log_lines(text: &str) -> impl Iterator<Item = String> {
+    text.split_terminator('\n').flat_map(|line| {
+        // A carriage return starts the line again, as progress bars do: each state is a line here.
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        line.split('\r').map(|line| harmless(visible(line, MAX_LINE, Whitespace::Tabs)))
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whitespace {
+    /// One line, whatever is in it.
+    Escaped,
+    /// Tabs are kept.
+    Tabs,
+}
+
+fn visible(text: &str, limit: usize, whitespace: Whitespace) -> String {
+    let mut shown = String::with_capacity(text.len().min(limit + 32));
+    let mut previous = None;
+    for (at, c) in text.char_indices() {
+        if shown.len() >= limit {
+            let _ = write!(shown, "… {} more bytes", text.len() - at);
+            return shown;
+        }
+        match c {
+            '\t' if whitespace == Whitespace::Tabs => shown.push(c),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            c if is_hidden(c) || (is_joiner(c) && !joins(previous)) => {
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => shown.push(c),
+        }
+        previous = Some(c);
+    }
+    shown
+}
+
+/// Characters that a reader does not see, or that move what they do see: controls, separators, marks of
+/// writing direction, blanks of no width, tags, and the soft hyphen.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Invisible characters that emoji and some scripts are written with.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Whether a joiner behind this character joins anything. Behind ASCII it does not: there it could only
+/// hide a command from us that the runner, whose string comparison skips such characters, still sees.
+fn joins(previous: Option<char>) -> bool {
+    previous.is_some_and(|c| !c.is_ascii() && !c.is_whitespace() && !is_joiner(c) && !is_hidden(c))
+        || previous.is_some_and(|c| matches!(c, '\u{fe0f}'))
+}
+
+/// A line that the runner prints, and does not carry out.
+///
+/// `actions/runner` (ActionCommand.cs) takes `::name …::` for a command after any white space at the start
+/// of a line, and the older `##[name …]` anywhere in it.
+fn harmless(line: String) -> String {
+    let line = match line.trim_start().strip_prefix("::") {
+        Some(rest) => {
+            let indent = line.len() - line.trim_start().len();
+            format!("{}\\u{{3a}}:{rest}", &line[..indent])
+        }
+        None => line,
+    };
+    if line.contains("##[") { line.replace("##[", "#\\u{23}[") } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        log_lines(text).collect()
+    }
+
+    #[test]
+    fn hidden_characters_are_shown() {
+        assert_eq!(
+            plain("a\u{1b}[31mb\u{202e}c\r\n\td\u{200b}"),
+            "a\\u{1b}[31mb\\u{202e}c\\r\\n\\td\\u{200b}"
+        );
+        assert_eq!(plain("größer 日本 👩‍💻 ❤️‍🔥"), "größer 日本 👩‍💻 ❤️‍🔥");
+        assert_eq!(plain("#\u{fe0f}"), "#\\u{fe0f}");
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let text = "ü".repeat(10_000);
+        let shown = plain(&text);
+        assert!(shown.ends_with("ü… 15904 more bytes"), "{}", &shown[shown.len() - 40..]);
+        assert!(shown.len() < MAX_LINE + 40);
+    }
+
+    #[test]
+    fn lines_are_split_where_a_terminal_would() {
+        assert_eq!(lines("a\r\n\tb\n\nc\rd\n"), ["a", "\tb", "", "c", "d"]);
+        assert_eq!(lines(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn commands_in_text_are_not_carried_out() {
+        assert_eq!(lines("::error::x"), ["\\u{3a}:error::x"]);
+        assert_eq!(lines(" \u{3000}::error::x"), [" \u{3000}\\u{3a}:error::x"]);
+        assert_eq!(lines("\u{feff}::error::x"), ["\\u{feff}::error::x"]);
+        assert_eq!(lines(":\u{200d}:error::x"), [":\\u{200d}:error::x"]);
+        assert_eq!(lines("file ###[error]x"), ["file ##\\u{23}[error]x"]);
+        assert_eq!(lines("a::b::c"), ["a::b::c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_a_command(text in "([:#\\[\\] \\t\r\n\u{200d}\u{feff}\u{3000}a-z]|\\PC){0,40}") {
+            for line in log_lines(&text) {
+                prop_assert!(!line.trim_start().starts_with("::"), "{line:?}");
+                prop_assert!(!line.contains("##["), "{line:?}");
+                prop_assert!(!line.chars().any(|c| c.is_control() && c != '\t'), "{line:?}");
+            }
+        }
+
+        #[test]
+        fn plain_text_is_one_line(text in any::<String>()) {
+            let shown = plain(&text);
+            prop_assert!(!shown.chars().any(|c| c.is_control() || is_hidden(c)), "{shown:?}");
+        }
+    }
+}
