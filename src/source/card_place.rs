@@ -1,0 +1,192 @@
+//! Where in README.md an answer of the Hub points to.
+
+use super::front_matter::{self, FrontMatter};
+use super::yaml_edit::key_of;
+
+/// The line (counted from 1) of `readme` that a message of `POST /api/validate-yaml` is about.
+///
+/// A message names a key (`"colorFrom" must be one of …`, `"models[1]" must be a string`), or, when the
+/// YAML cannot be parsed, a line of the front matter (`(3:7)`, `line 3`). The nearest line that exists is
+/// taken: the key, else the key above it, else the start of the card. None for an empty README.
+pub fn line_of(readme: &[u8], message: &str) -> Option<u32> {
+    if readme.is_empty() {
+        return None;
+    }
+    let Ok(Some(matter)) = front_matter::split(readme) else { return Some(1) };
+    let lines = u32::try_from(matter.yaml.lines().count()).unwrap_or(u32::MAX);
+    let line = match named_line(message) {
+        Some(line) => Some(line.clamp(1, lines.max(1))),
+        None => named_key(message).and_then(|key| line_of_key(&matter, key)),
+    };
+    Some(line.map_or(matter.fence, |line| matter.fence.saturating_add(line)))
+}
+
+/// The line that a parse error names: `(line:column)` as js-yaml writes it, or `line N`.
+fn named_line(message: &str) -> Option<u32> {
+    let pairs = message.split('(').skip(1).filter_map(|rest| {
+        let (line, column) = rest.split_once(')')?.0.split_once(':')?;
+        column.parse::<u32>().ok()?;
+        line.parse().ok()
+    });
+    let words: Vec<_> =
+        message.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let after_line = words
+        .windows(2)
+        .filter(|pair| pair[0].eq_ignore_ascii_case("line"))
+        .filter_map(|pair| pair[1].parse().ok());
+    pairs.chain(after_line).next()
+}
+
+/// The first key in quotes: `a.b[0]`.
+fn named_key(message: &str) -> Option<&str> {
+    let quote = message.find(['"', '`'])?;
+    let rest = &message[quote + 1..];
+    rest.find(['"', '`']).map(|end| &rest[..end]).filter(|key| !key.is_empty())
+}
+
+/// One step of a path into YAML.
+#[derive(Debug, PartialEq, Eq)]
+enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+fn steps(path: &str) -> Vec<Step<'_>> {
+    let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
+    parts
+        .map(|part| match part.strip_suffix(']') {
+            Some(number) => number.parse().map_or(Step::Key(part), Step::Item),
+            None => Step::Key(part),
+        })
+        .collect()
+}
+
+/// A line of YAML without its indentation.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    /// Counted from 1.
+    number: u32,
+    indent: usize,
+    text: &'a str,
+}
+
+/// The line of the key at `path`, or of the deepest part of it that is there.
+fn line_of_key(matter: &FrontMatter<'_>, path: &str) -> Option<u32> {
+    let mut lines: Vec<Line<'_>> = matter
+        .yaml
+        .lines()
+        .zip(1..)
+        .map(|(line, number)| {
+            let text = line.trim_start_matches(' ');
+            Line { number, indent: line.len() - text.len(), text }
+        })
+        .filter(|line| !line.text.trim().is_empty() && !line.text.starts_with('#'))
+        .collect();
+    let mut found = None;
+    for step in steps(path) {
+        let Some(inside) = step_into(&lines, &step) else { break };
+        found = inside.0.or(found);
+        lines = inside.1;
+    }
+    found
+}
+
+/// The line that `step` leads to among `lines`, and the lines below it.
+fn step_into<'a>(lines: &[Line<'a>], step: &Step<'_>) -> Option<(Option<u32>, Vec<Line<'a>>)> {
+    let indent = lines.iter().map(|line| line.indent).min()?;
+    let is_item = |line: &Line<'_>| line.text == "-" || line.text.starts_with("- ");
+    let at = match step {
+        Step::Key(key) => lines.iter().position(|line| {
+            line.indent == indent && key_of(line.text).is_some_and(|(found, _)| found == *key)
+        })?,
+        Step::Item(index) => {
+            let mut items = (0..lines.len()).filter(|at| lines[*at].indent == indent && is_item(&lines[*at]));
+            items.nth(*index)?
+        }
+    };
+    let mut below = Vec::new();
+    if let Step::Item(_) = step {
+        // The text behind the dash belongs to the item.
+        let text = lines[at].text[1..].trim_start();
+        if !text.is_empty() {
+            below.push(Line { indent: indent + lines[at].text.len() - text.len(), text, ..lines[at] });
+        }
+    }
+    // The items of a key may stand at the key's own indentation (YAML 1.2, 8.2.2).
+    let belongs = |line: &&Line<'_>| line.indent > indent || matches!(step, Step::Key(_)) && is_item(line);
+    below.extend(lines[at + 1..].iter().take_while(belongs));
+    Some((Some(lines[at].number), below))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const README: &str = "\
+---
+# a comment
+title: x
+sdk: foo
+tags:
+- one
+- 2
+custom_headers:
+  cross-origin-embedder-policy: x
+
+  'cross-origin-opener-policy': y
+model-index:
+  - name: a
+    results:
+      - task:
+          type: t
+        metrics: []
+text: |
+  emoji: not here
+---
+emoji: nor here
+";
+
+    #[test]
+    fn messages_lead_to_lines() {
+        let cases = [
+            ("\"sdk\" must be one of [gradio, docker, static]", 4),
+            ("\"title\" length must be at least 2", 3),
+            ("\"tags[1]\" must be a string", 7),
+            ("\"tags[9]\" must be a string", 5),
+            ("\"custom_headers.cross-origin-opener-policy\" must be …", 11),
+            ("\"custom_headers.nope\" is not allowed", 8),
+            ("\"model-index[0].name\" …", 13),
+            ("\"model-index[0].results[0].task.type\" …", 16),
+            ("\"model-index[0].results[0].metrics\" …", 17),
+            ("\"emoji\" is required", 1),
+            ("`sdk` is wrong", 4),
+            ("bad indentation of a mapping entry (3:7)\n\n 1 | \"sdk\": x", 4),
+            ("YAML error at line 5, column 2", 6),
+            ("did not find expected key at line 99", 19),
+            ("something else", 1),
+            ("\"", 1),
+        ];
+        for (message, line) in cases {
+            assert_eq!(line_of(README.as_bytes(), message), Some(line), "{message}");
+        }
+    }
+
+    #[test]
+    fn readmes_without_a_card_and_with_lines_before_it() {
+        assert_eq!(line_of(b"", "\"sdk\""), None);
+        assert_eq!(line_of(b"# Title\nsdk: x\n", "\"sdk\""), Some(1));
+        assert_eq!(line_of(b"\r\n---\r\na: 1\r\nsdk: x\r\n---\r\n", "\"sdk\""), Some(4));
+        assert_eq!(line_of(b"---\n---\n", "(7:1)"), Some(2));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(yaml in "[-a:# \n\"]{0,60}", message in "[a\"\\[\\].0-9(): ]{0,20}") {
+            let readme = format!("---\n{yaml}\n---\n");
+            let line = line_of(readme.as_bytes(), &message).unwrap();
+            prop_assert!(line as usize <= readme.lines().count());
+            line_of(yaml.as_bytes(), &message);
+        }
+    }
+}

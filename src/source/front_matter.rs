@@ -1,0 +1,182 @@
+//! The YAML block at the top of a README: where it is, and what it means.
+
+use serde_yaml::{Mapping, Value};
+
+use super::card::CardError;
+use super::yaml_edit::key_of;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A README, cut at the fences of its front matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FrontMatter<'a> {
+    /// Up to the first line of YAML: the opening fence, and what may stand before it.
+    pub(super) head: &'a [u8],
+    pub(super) yaml: &'a str,
+    /// The closing fence and the body.
+    pub(super) tail: &'a [u8],
+    /// The line of the opening fence, counted from 1.
+    pub(super) fence: u32,
+    pub(super) line_end: LineEnd,
+}
+
+/// How the lines of a file end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    Lf,
+    CrLf,
+}
+
+impl LineEnd {
+    /// As the first line of `text` ends.
+    pub(super) fn of(text: &[u8]) -> Self {
+        match text.split_inclusive(|byte| *byte == b'\n').next() {
+            Some(line) if line.ends_with(b"\r\n") => Self::CrLf,
+            _ => Self::Lf,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Lf => "\n",
+            Self::CrLf => "\r\n",
+        }
+    }
+}
+
+/// Without the mark that some editors put at the start of a UTF-8 file.
+pub(super) fn without_bom(readme: &[u8]) -> &[u8] {
+    readme.strip_prefix(BOM).unwrap_or(readme)
+}
+
+/// Finds the front matter: from a first line `---` to the next line `---`.
+///
+/// Blank lines may stand before it, as in `huggingface_hub`'s `REGEX_YAML_BLOCK` (`repocard.py`). A first
+/// `---` that nothing closes is a rule of Markdown, unless a key follows it.
+pub(super) fn split(readme: &[u8]) -> Result<Option<FrontMatter<'_>>, CardError> {
+    if readme.starts_with(b"\xff\xfe") || readme.starts_with(b"\xfe\xff") {
+        return Err(CardError::new(1, "README.md is UTF-16; the Hub reads UTF-8 only"));
+    }
+    let start = readme.len() - without_bom(readme).trim_ascii_start().len();
+    let fence = line_number(&readme[..start]);
+    let mut lines = readme[start..].split_inclusive(|byte| *byte == b'\n');
+    let Some(opening) = lines.next().filter(|line| is_fence(line)) else { return Ok(None) };
+    let yaml_start = start + opening.len();
+    let mut yaml_end = yaml_start;
+    let closed = lines.any(|line| {
+        let closes = is_fence(line);
+        yaml_end += if closes { 0 } else { line.len() };
+        closes
+    });
+    if !closed {
+        return match has_key_first(&readme[yaml_start..]) {
+            true => Err(CardError::new(fence, "the metadata block is not closed by a line `---`")),
+            false => Ok(None),
+        };
+    }
+    let yaml = str::from_utf8(&readme[yaml_start..yaml_end]).map_err(|error| {
+        let line = line_number(&readme[..yaml_start + error.valid_up_to()]);
+        CardError::new(line, "the metadata block is not UTF-8")
+    })?;
+    let (head, tail) = (&readme[..yaml_start], &readme[yaml_end..]);
+    Ok(Some(FrontMatter { head, yaml, tail, fence, line_end: LineEnd::of(opening) }))
+}
+
+/// The line, counted from 1, on which the byte after `before` stands.
+fn line_number(before: &[u8]) -> u32 {
+    let breaks = before.iter().filter(|byte| **byte == b'\n').count();
+    u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn is_fence(line: &[u8]) -> bool {
+    line.trim_ascii_end() == b"---"
+}
+
+/// Whether the first line that is not blank is `key: …`.
+fn has_key_first(text: &[u8]) -> bool {
+    let line = text.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    str::from_utf8(line).is_ok_and(|line| {
+        key_of(line)
+            .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)))
+    })
+}
+
+/// The meaning of a front matter. One without any entry is an empty mapping.
+pub(super) fn parse(yaml: &str) -> Result<Mapping, YamlError> {
+    match serde_yaml::from_str(yaml) {
+        Ok(Value::Mapping(mapping)) => Ok(mapping),
+        Ok(Value::Null) => Ok(Mapping::new()),
+        Ok(_) => Err(YamlError { line: 1, message: "it is not a list of `key: value`".to_owned() }),
+        Err(error) => {
+            let line = error.location().map_or(1, |place| u32::try_from(place.line()).unwrap_or(1).max(1));
+            Err(YamlError { line, message: without_places(&error.to_string()) })
+        }
+    }
+}
+
+/// Without `at line 3 column 1`: these lines are counted from the start of the YAML, not of the file.
+fn without_places(message: &str) -> String {
+    let mut parts = message.split(" at line ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let rest = rest.strip_prefix(" column ").unwrap_or(rest);
+        told + rest.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
+}
+
+/// Why a front matter is no mapping; the line is counted from 1 at its first line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct YamlError {
+    pub(super) line: u32,
+    pub(super) message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matter(readme: &str) -> Option<(&str, u32)> {
+        split(readme.as_bytes()).unwrap().map(|matter| (matter.yaml, matter.fence))
+    }
+
+    #[test]
+    fn where_a_front_matter_is() {
+        let cases = [
+            ("---\na: 1\n---\nbody", Some(("a: 1\n", 1))),
+            ("---\r\na: 1\r\n---\r\nbody", Some(("a: 1\r\n", 1))),
+            ("\u{feff}---\na: 1\n---", Some(("a: 1\n", 1))),
+            ("\n\n---\na: 1\n---\n", Some(("a: 1\n", 3))),
+            ("--- \na: |\n  ---\n--- \n", Some(("a: |\n  ---\n", 1))),
+            ("---\n---\n", Some(("", 1))),
+            ("---\na: 1\n----\n---\n", Some(("a: 1\n----\n", 1))),
+            ("", None),
+            ("# Title\n---\na: 1\n---\n", None),
+            ("---\n\nA rule, and no key: or so\n", None),
+            ("---", None),
+            ("----\na: 1\n---\n", None),
+        ];
+        for (readme, expected) in cases {
+            assert_eq!(matter(readme), expected, "{readme:?}");
+        }
+        let faults: [(&[u8], u32); 4] = [
+            (b"---\nsdk: x\n# Title\n", 1),
+            (b"\n---\na: 1\nb: \xff\n---\n", 4),
+            (b"\xff\xfe-\0", 1),
+            (b"\n---\n\na:\n", 2),
+        ];
+        for (readme, line) in faults {
+            assert_eq!(split(readme).unwrap_err().line, line, "{readme:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(readme: Vec<u8>, yaml in "[-a:#'\" |>\\[{\r\n]{0,40}") {
+            let _ = split(&readme);
+            let _ = split(format!("---\n{yaml}\n---\n").as_bytes());
+            let _ = parse(&yaml);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What the folder tells about how a Space runs: the SDK, the app file, the port.
+
+use super::card::{DEFAULT_PORT, card_sdk};
+use super::{Source, SourceFile};
+use crate::target::SpaceSdk;
+
+/// Where the Hub looks for the card, the build recipe, and an app without `app_file`.
+pub const README: &str = "README.md";
+pub const DOCKERFILE: &str = "Dockerfile";
+
+/// Where builders of static pages leave the first page.
+const STATIC_PAGES: [&str; 4] = ["index.html", "dist/index.html", "build/index.html", "public/index.html"];
+
+/// An SDK, and what it was chosen by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SdkChoice {
+    pub sdk: SpaceSdk,
+    /// For the log, as the end of a sentence: `the README card says so`.
+    pub because: String,
+}
+
+/// Chooses the SDK: the input, else the README card, else the files of the folder.
+///
+/// A card that cannot be read, or that names no SDK of the Hub, does not decide; both are refused later,
+/// with the line.
+pub fn choose_sdk(input: Option<SpaceSdk>, source: &Source) -> SdkChoice {
+    let choice = |sdk, because: &str| SdkChoice { sdk, because: because.to_owned() };
+    if let Some(sdk) = input {
+        return choice(sdk, "the input `space_sdk` says so");
+    }
+    if let Some(sdk) = readme(source).and_then(|readme| card_sdk(&readme)?.parse().ok()) {
+        return choice(sdk, "the README card says so");
+    }
+    if source.get(DOCKERFILE).is_some() {
+        return choice(SpaceSdk::Docker, "the folder has a Dockerfile");
+    }
+    if source.get("index.html").is_some() && source.get("app.py").is_none() {
+        return choice(SpaceSdk::Static, "the folder has an index.html and no app.py");
+    }
+    choice(SpaceSdk::Gradio, "neither `space_sdk` nor the files say otherwise")
+}
+
+/// The bytes of README.md. None when there is none, or when it cannot be read: the upload will say so.
+pub fn readme(source: &Source) -> Option<Vec<u8>> {
+    source.get(README)?.read_to_vec().ok()
+}
+
+/// The file that runs or is shown first, for the key `app_file` of the card. None when it cannot be told,
+/// and for Docker, whose Dockerfile names it.
+pub fn app_file(source: &Source, sdk: &SpaceSdk) -> Option<String> {
+    match sdk {
+        SpaceSdk::Docker => None,
+        SpaceSdk::Static => {
+            STATIC_PAGES.iter().find(|page| source.get(page).is_some()).map(|page| (*page).to_owned())
+        }
+        SpaceSdk::Gradio => python_app(source, "gradio"),
+        SpaceSdk::Streamlit => super::streamlit::app_file(source),
+    }
+}
+
+/// `app.py`, else the only Python file at the top that imports `library`.
+fn python_app(source: &Source, library: &str) -> Option<String> {
+    if source.get("app.py").is_some() {
+        return Some("app.py".to_owned());
+    }
+    let imports = |file: &&SourceFile| {
+        source.text(file.path.as_str()).is_some_and(|text| text.lines().any(|line| imports(line, library)))
+    };
+    only(python_files(source).filter(imports)).map(|file| file.path.to_string())
+}
+
+pub(super) fn python_files(source: &Source) -> impl Iterator<Item = &SourceFile> {
+    source.top_files().filter(|file| file.path.as_str().ends_with(".py"))
+}
+
+/// The one item, if it is one.
+pub(super) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.next().is_none().then_some(first)
+}
+
+/// `import gradio`, `import x, gradio as gr`, `from gradio.themes import …`.
+fn imports(line: &str, library: &str) -> bool {
+    let is_library = |module: &str| {
+        let name = module.split_whitespace().next().unwrap_or_default();
+        name.split('.').next() == Some(library)
+    };
+    match line.trim_start().split_once(char::is_whitespace) {
+        Some(("import", modules)) => modules.split([',', ';', '#']).any(is_library),
+        Some(("from", module)) => is_library(module),
+        _ => false,
+    }
+}
+
+/// The port in the last stage of the Dockerfile, for the key `app_port` of the card. None when it cannot
+/// be told: no `EXPOSE`, several ports without the Hub's default among them, a variable, a range, UDP.
+pub fn app_port(source: &Source) -> Option<u16> {
+    let mut ports = Vec::new();
+    for instruction in instructions(&source.text(DOCKERFILE)?) {
+        let mut words = instruction.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        if name.eq_ignore_ascii_case("FROM") {
+            ports.clear();
+        }
+        if name.eq_ignore_ascii_case("EXPOSE") {
+            ports.extend(words.take_while(|word| !word.starts_with('#')).map(exposed_port));
+        }
+    }
+    let ports: Option<Vec<u16>> = ports.into_iter().collect();
+    let ports = ports?;
+    if ports.contains(&DEFAULT_PORT) {
+        return Some(DEFAULT_PORT);
+    }
+    let first = *ports.first()?;
+    ports.iter().all(|port| *port == first).then_some(first)
+}
+
+fn exposed_port(word: &str) -> Option<u16> {
+    let number = match word.split_once('/') {
+        Some((number, protocol)) => protocol.eq_ignore_ascii_case("tcp").then_some(number)?,
+        None => word,
+    };
+    let plain = number.bytes().all(|b| b.is_ascii_digit());
+    number.parse().ok().filter(|port| plain && *port != 0)
+}
+
+/// The instructions of a Dockerfile, each on one line, without comments and here-documents
+/// (Dockerfile reference: "Format", "Here-Documents").
+fn instructions(dockerfile: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut current = String::new();
+    let mut lines = dockerfile.lines();
+    while let Some(line) = lines.next() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(start) = line.strip_suffix('\\') {
+            current.push_str(start);
+            current.push(' ');
+            continue;
+        }
+        current.push_str(line);
+        for end in here_document_ends(&current) {
+            // Tabs may stand before the last line of a document that was opened by `<<-`.
+            lines.by_ref().take_while(|line| line.trim_start_matches('\t') != end).for_each(drop);
+        }
+        found.push(std::mem::take(&mut current));
+    }
+    found.push(current);
+    found
+}
+
+/// The words that end the here-documents which `instruction` opens.
+fn here_document_ends(instruction: &str) -> Vec<String> {
+    let name = instruction.split_whitespace().next().unwrap_or_default();
+    if !["RUN", "COPY", "ADD"].iter().any(|with_documents| name.eq_ignore_ascii_case(with_documents)) {
+        return Vec::new();
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    instruction
+        .split("<<")
+        .skip(1)
+        .map(|rest| rest.trim_start_matches('-').trim_start_matches(['"', '\'']))
+        .map(|rest| rest.split(|c| !is_word(c)).next().unwrap_or_default().to_owned())
+        .filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::source;
+    use super::*;
+    use SpaceSdk::{Docker, Gradio, Static, Streamlit};
+
+    #[test]
+    fn the_sdk_comes_from_the_input_then_the_card_then_the_files() {
+        type Case<'a> = (Option<SpaceSdk>, &'a [(&'a str, &'a str)], SpaceSdk, &'a str);
+        let card = ("README.md", "---\nsdk: static\n---\n");
+        let cases: [Case<'_>; 10] = [
+            (Some(Streamlit), &[card], Streamlit, "input"),
+            (None, &[card, ("Dockerfile", "")], Static, "card"),
+            (None, &[("README.md", "---\nsdk: streamlit\n---\n")], Streamlit, "card"),
+            (None, &[("README.md", "---\nsdk: dokcer\n---\n"), ("Dockerfile", "")], Docker, "Dockerfile"),
+            (None, &[("README.md", "---\nsdk: [\n---\n")], Gradio, "neither"),
+            (None, &[("Dockerfile", ""), ("index.html", "")], Docker, "Dockerfile"),
+            (None, &[("index.html", "")], Static, "index.html"),
+            (None, &[("index.html", ""), ("app.py", "")], Gradio, "neither"),
+            (None, &[("sub/Dockerfile", ""), ("sub/index.html", "")], Gradio, "neither"),
+            (None, &[], Gradio, "neither"),
+        ];
+        for (input, files, sdk, because) in cases {
+            let choice = choose_sdk(input, &source(files));
+            assert_eq!(choice.sdk, sdk, "{files:?}");
+            assert!(choice.because.contains(because), "{choice:?}");
+        }
+    }
+
+    #[test]
+    fn app_files_that_can_be_told() {
+        type Case<'a> = (SpaceSdk, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let cases: [Case<'_>; 11] = [
+            (Gradio, &[("app.py", ""), ("main.py", "import gradio")], Some("app.py")),
+            (Gradio, &[("main.py", "x\n  import gradio as gr\n"), ("util.py", "")], Some("main.py")),
+            (Gradio, &[("main.py", "import os, gradio"), ("util.py", "# gradio")], Some("main.py")),
+            (Gradio, &[("a.py", "from gradio.x import y"), ("b.py", "import gradio")], None),
+            (Gradio, &[("a.py", "import gradio_client"), ("sub/b.py", "import gradio")], None),
+            (Static, &[("index.html", ""), ("dist/index.html", "")], Some("index.html")),
+            (Static, &[("public/index.html", ""), ("build/index.html", "")], Some("build/index.html")),
+            (Static, &[("docs/index.html", "")], None),
+            (Docker, &[("app.py", "")], None),
+            (Streamlit, &[("src/streamlit_app.py", "")], Some("src/streamlit_app.py")),
+            (Gradio, &[], None),
+        ];
+        for (sdk, files, expected) in cases {
+            assert_eq!(app_file(&source(files), &sdk).as_deref(), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn ports_that_can_be_told() {
+        let cases = [
+            ("FROM x\nEXPOSE 8501\n", Some(8501)),
+            ("FROM x\nexpose 80/tcp # web\n", Some(80)),
+            ("FROM x AS a\nEXPOSE 1\nFROM y\nEXPOSE 2\n", Some(2)),
+            ("FROM x AS a\nEXPOSE 1\nFROM y\n", None),
+            ("FROM x\nEXPOSE \\\n  # a comment\n  8080\n", Some(8080)),
+            ("FROM x\nEXPOSE 80 443\n", None),
+            ("FROM x\nEXPOSE 80 7860\n", Some(7860)),
+            ("FROM x\nEXPOSE 80\nEXPOSE 80\n", Some(80)),
+            ("FROM x\nEXPOSE $PORT\n", None),
+            ("FROM x\nEXPOSE 8000-8010\n", None),
+            ("FROM x\nEXPOSE 53/udp\n", None),
+            ("FROM x\nEXPOSE 99999\n", None),
+            ("FROM x\nEXPOSE +80\n", None),
+            ("FROM x\nRUN <<EOF\nEXPOSE 1\nEOF\nEXPOSE 2\n", Some(2)),
+            ("FROM x\nCOPY <<-\"A\" <<B /\nEXPOSE 1\n\tA\nEXPOSE 3\nB\nEXPOSE 2\n", Some(2)),
+            ("FROM x\nRUN echo $((1<<2))\nEXPOSE 2\n", Some(2)),
+            ("FROM x\n# EXPOSE 1\n", None),
+            ("FROM x\nEXPOSE 5 \\", Some(5)),
+            ("", None),
+        ];
+        for (dockerfile, expected) in cases {
+            assert_eq!(app_port(&source(&[("Dockerfile", dockerfile)])), expected, "{dockerfile:?}");
+        }
+        assert_eq!(app_port(&source(&[])), None);
+    }
+}
