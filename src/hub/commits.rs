@@ -1,0 +1,202 @@
+//! One commit, streamed, and never made twice.
+
+mod body;
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::client::{Body, Call, Hub, Repeat};
+use super::error::HubError;
+use super::{Repo, encode};
+use crate::source::{Oid, SourceFile};
+use crate::target::{RepoPath, Revision};
+
+/// One line of a commit.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// A small file, sent with the commit itself.
+    File {
+        path: RepoPath,
+        source: Arc<SourceFile>,
+        /// What the plan was made for, where it was hashed.
+        oid: Option<Oid>,
+    },
+    /// A large file, whose content is in the storage already.
+    LargeFile {
+        path: RepoPath,
+        sha256: String,
+        size: u64,
+    },
+    Delete {
+        path: RepoPath,
+    },
+}
+
+/// A commit to make.
+#[derive(Debug, Clone)]
+pub struct CommitRequest {
+    pub repo: Repo,
+    pub revision: Revision,
+    /// The first line of the message.
+    pub summary: String,
+    /// The rest of the message. It holds `marker`.
+    pub description: String,
+    /// A text that no other commit's message has: how this commit is found again after a lost answer.
+    pub marker: String,
+    /// The head that the plan was made for. If the branch has moved, the Hub refuses with 412.
+    pub parent: Option<String>,
+    pub create_pr: bool,
+    pub operations: Arc<Vec<Operation>>,
+}
+
+/// A commit that is on the Hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitReceipt {
+    pub oid: String,
+    pub url: String,
+    pub pull_request_url: Option<String>,
+    /// The Hub's answer was lost, and the commit was found on the branch.
+    pub recovered: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitAnswer {
+    commit_oid: String,
+    commit_url: String,
+    pull_request_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CommitRow {
+    id: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Refs {
+    #[serde(default, rename = "pullRequests")]
+    pull_requests: Vec<RefRow>,
+}
+
+#[derive(Deserialize)]
+struct RefRow {
+    #[serde(rename = "ref")]
+    name: String,
+}
+
+/// How far back a commit is looked for: others may have committed on top of it meanwhile.
+const LOOK_BACK: usize = 20;
+/// How many of the newest pull requests are looked at.
+const PULL_REQUESTS: usize = 5;
+
+/// Told how many more bytes of content have left.
+pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
+
+impl Hub {
+    /// Makes a commit (`POST …/commit/{rev}`, NDJSON).
+    ///
+    /// An answer that is lost is not a failure until the Hub says so: the branch is searched for the
+    /// commit first, and only then is it sent again, with the same parent, so that it cannot land twice.
+    pub async fn commit(
+        &self,
+        request: &CommitRequest,
+        on_bytes: OnBytes,
+    ) -> Result<CommitReceipt, HubError> {
+        let what = format!("commit to the {}", request.repo);
+        let query = if request.create_pr { "?create_pr=1" } else { "" };
+        let path = format!("{}/commit/{}{query}", request.repo.api(), encode(request.revision.as_str()));
+        let mut call = Call::new(&what, Method::POST, self.url(&path)?);
+        call.body = Body::Stream(body::ndjson(request, on_bytes));
+        call.repeat = Repeat::IfNotApplied;
+        let mut lost = 0;
+        loop {
+            let error = match self.call(&call).await.and_then(|answer| answer.json::<CommitAnswer>(&what)) {
+                Ok(answer) => return Ok(CommitReceipt::from(answer)),
+                Err(error) => error,
+            };
+            let may_have_landed = error.is_ambiguous() || (lost > 0 && error.status() == Some(412));
+            if !may_have_landed {
+                return Err(error);
+            }
+            lost += 1;
+            self.note(&format!("the answer to the commit was lost, looking for it on the Hub: {error}"));
+            if let Some(receipt) = self.find_commit_patiently(request, lost).await? {
+                return Ok(receipt);
+            }
+            if !error.is_ambiguous() || lost >= self.retry_policy().attempts {
+                return Err(error);
+            }
+            self.note("the commit has not landed, sending it again");
+        }
+    }
+
+    /// Looks at once, and again after a wait, since the Hub may still be at work.
+    async fn find_commit_patiently(
+        &self,
+        request: &CommitRequest,
+        failures: u32,
+    ) -> Result<Option<CommitReceipt>, HubError> {
+        if let Some(receipt) = self.find_commit(request).await? {
+            return Ok(Some(receipt));
+        }
+        tokio::time::sleep(self.retry_policy().delay(failures, fastrand::f64())).await;
+        self.find_commit(request).await
+    }
+
+    /// Finds the commit by the marker in its message.
+    async fn find_commit(&self, request: &CommitRequest) -> Result<Option<CommitReceipt>, HubError> {
+        if !request.create_pr {
+            let found = self.find_on(&request.repo, request.revision.as_str(), &request.marker).await?;
+            return Ok(found.map(|oid| self.receipt(&request.repo, oid, None)));
+        }
+        let what = format!("list the pull requests of the {}", request.repo);
+        let url = self.url(&format!("{}/refs?include_prs=1", request.repo.api()))?;
+        let refs: Refs = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
+        let mut numbers: Vec<u64> = refs
+            .pull_requests
+            .iter()
+            .filter_map(|row| row.name.strip_prefix("refs/pr/")?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        for number in numbers.into_iter().rev().take(PULL_REQUESTS) {
+            let revision = format!("refs/pr/{number}");
+            if let Some(oid) = self.find_on(&request.repo, &revision, &request.marker).await? {
+                return Ok(Some(self.receipt(&request.repo, oid, Some(number))));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn find_on(&self, repo: &Repo, revision: &str, marker: &str) -> Result<Option<String>, HubError> {
+        let what = format!("read the commits of the {repo}");
+        let path = format!("{}/commits/{}?limit={LOOK_BACK}", repo.api(), encode(revision));
+        let rows: Vec<CommitRow> =
+            self.call(&Call::new(&what, Method::GET, self.url(&path)?)).await?.json(&what)?;
+        Ok(rows.into_iter().find(|row| row.message.contains(marker)).map(|row| row.id))
+    }
+
+    fn receipt(&self, repo: &Repo, oid: String, pull_request: Option<u64>) -> CommitReceipt {
+        let page = format!("{}/{}", self.endpoint(), repo.page());
+        CommitReceipt {
+            url: format!("{page}/commit/{oid}"),
+            oid,
+            pull_request_url: pull_request.map(|number| format!("{page}/discussions/{number}")),
+            recovered: true,
+        }
+    }
+}
+
+impl From<CommitAnswer> for CommitReceipt {
+    fn from(answer: CommitAnswer) -> Self {
+        Self {
+            oid: answer.commit_oid,
+            url: answer.commit_url,
+            pull_request_url: answer.pull_request_url,
+            recovered: false,
+        }
+    }
+}

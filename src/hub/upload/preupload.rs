@@ -1,0 +1,132 @@
+//! What the Hub has of each file, and how it wants to get it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+
+use super::Transfer;
+use crate::failure::{Code, Failure};
+use crate::hub::client::{Call, Hub};
+use crate::hub::encode;
+use crate::source::SourceFile;
+use crate::target::RepoPath;
+
+/// Files in one request: the limit that the official client keeps; the contract allows 1,000.
+const BATCH: usize = 256;
+/// Requests under way at once.
+const PARALLEL: usize = 4;
+
+/// How the Hub wants to get a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadMode {
+    /// With the commit itself.
+    Regular,
+    /// Into the storage for large files, before the commit.
+    Lfs,
+}
+
+/// The Hub's answer for all files, in the order asked.
+#[derive(Debug)]
+pub struct Preupload {
+    pub files: Vec<PreuploadFile>,
+    /// The commits that the answers were given for: more than one when the branch moved meanwhile.
+    pub commits: Vec<String>,
+}
+
+/// The Hub's answer for one file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreuploadFile {
+    pub path: String,
+    pub upload_mode: UploadMode,
+    /// A `.gitignore` in the repo matches it: the Hub advises to leave it out.
+    #[serde(default)]
+    pub should_ignore: bool,
+    /// What the Hub holds at this path: the git blob SHA-1, or the SHA-256 of a large file.
+    pub oid: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    files: Vec<FileQuestion<'a>>,
+    #[serde(rename = "gitIgnore", skip_serializing_if = "Option::is_none")]
+    git_ignore: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FileQuestion<'a> {
+    path: &'a str,
+    size: u64,
+    /// The first 512 bytes, in base64.
+    sample: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply {
+    files: Vec<PreuploadFile>,
+    commit_oid: Option<String>,
+}
+
+impl Hub {
+    /// Asks about files (`POST …/preupload/{rev}`), a batch at a time. `git_ignore` is the `.gitignore`
+    /// that is about to be committed, if there is one.
+    pub async fn preupload(
+        &self,
+        transfer: &Transfer,
+        files: &[(RepoPath, &SourceFile)],
+        git_ignore: Option<&str>,
+    ) -> Result<Preupload, Failure> {
+        let replies: Vec<Reply> = stream::iter(files.chunks(BATCH))
+            .map(|batch| self.preupload_batch(transfer, batch, git_ignore))
+            .buffered(PARALLEL)
+            .try_collect()
+            .await?;
+        let mut commits: Vec<String> = replies.iter().filter_map(|reply| reply.commit_oid.clone()).collect();
+        commits.dedup();
+        Ok(Preupload { files: replies.into_iter().flat_map(|reply| reply.files).collect(), commits })
+    }
+
+    async fn preupload_batch(
+        &self,
+        transfer: &Transfer,
+        batch: &[(RepoPath, &SourceFile)],
+        git_ignore: Option<&str>,
+    ) -> Result<Reply, Failure> {
+        let what = format!("prepare the upload to the {}", transfer.repo);
+        let query = if transfer.create_pr { "?create_pr=1" } else { "" };
+        let path = format!("{}/preupload/{}{query}", transfer.repo.api(), encode(transfer.revision.as_str()));
+        let mut questions = Vec::with_capacity(batch.len());
+        for (path, source) in batch {
+            let sample = source.sample().map_err(|error| source.failure(error))?;
+            questions.push(FileQuestion {
+                path: path.as_str(),
+                size: source.size,
+                sample: STANDARD.encode(sample),
+            });
+        }
+        let question = Question { files: questions, git_ignore };
+        let call = Call::new(&what, Method::POST, self.url(&path)?).json(&question);
+        let mut reply: Reply = self.call(&call).await?.json(&what)?;
+        // The answer is in the order of the question; a Hub that answers otherwise is put in order.
+        if !batch.iter().map(|(path, _)| path.as_str()).eq(reply.files.iter().map(|file| file.path.as_str()))
+        {
+            reply.files = in_order(batch, reply.files).map_err(|path| {
+                Failure::new(Code::HubRefused, format!("cannot {what}: no answer for `{path}`"))
+            })?;
+        }
+        Ok(reply)
+    }
+}
+
+fn in_order(
+    batch: &[(RepoPath, &SourceFile)],
+    files: Vec<PreuploadFile>,
+) -> Result<Vec<PreuploadFile>, String> {
+    let mut by_path: std::collections::HashMap<String, PreuploadFile> =
+        files.into_iter().map(|file| (file.path.clone(), file)).collect();
+    batch.iter().map(|(path, _)| by_path.remove(path.as_str()).ok_or_else(|| path.to_string())).collect()
+}

@@ -1,0 +1,235 @@
+//! Large files by Xet, through Hugging Face's own transfer engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use serde::Deserialize;
+use xet::XetError;
+use xet::xet_session::{Sha256Policy, XetConfig, XetFileUpload, XetSessionBuilder, XetUploadCommit};
+
+use super::{LargeFile, OnBytes, Transfer, Uploaded};
+use crate::auth::Secret;
+use crate::failure::{Code, Failure};
+use crate::hub::client::{Call, Hub};
+use crate::hub::encode;
+use crate::hub::error::HubError;
+use crate::source::{Content, SourceFile};
+
+/// How often the engine is asked how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What this action changes of the engine's defaults.
+///
+/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. At most four blocks of
+/// 64 MB on their way at once, and four files being read: memory stays flat, and a runner's uplink is
+/// full all the same.
+const ENGINE_SETTINGS: &[(&str, &str)] = &[
+    ("telemetry.enabled", "false"),
+    ("client.ac_max_upload_concurrency", "4"),
+    ("data.max_concurrent_file_ingestion", "4"),
+];
+
+/// A permission to write to the storage (`GET …/xet-write-token/{rev}`).
+pub(super) struct XetAccess {
+    endpoint: String,
+    token: Secret,
+    /// When the token ends, in seconds of Unix time.
+    expires: u64,
+    /// Where the engine gets the next one.
+    refresh_url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenAnswer {
+    cas_url: String,
+    access_token: String,
+    exp: u64,
+}
+
+impl Hub {
+    /// Asks for a permission to write to the Xet storage: `None` where the Hub has none.
+    pub(super) async fn xet_access(&self, transfer: &Transfer) -> Result<Option<XetAccess>, HubError> {
+        let what = format!("open the storage of the {}", transfer.repo);
+        let query = if transfer.create_pr { "?create_pr=1" } else { "" };
+        let revision = encode(transfer.revision.as_str());
+        let url = self.url(&format!("{}/xet-write-token/{revision}{query}", transfer.repo.api()))?;
+        let refresh_url = url.to_string();
+        let answer = match self.call(&Call::new(&what, Method::GET, url)).await {
+            Ok(answer) => answer.json::<TokenAnswer>(&what)?,
+            Err(error) if error.status() == Some(404) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(XetAccess {
+            endpoint: answer.cas_url,
+            token: Secret::new(answer.access_token),
+            expires: answer.exp,
+            refresh_url,
+        }))
+    }
+}
+
+/// Uploads in one reading pass: the engine chunks, hashes (SHA-256 too) and sends as it reads.
+pub(super) async fn upload(
+    hub: &Hub,
+    access: XetAccess,
+    files: &[LargeFile],
+    on_bytes: OnBytes,
+) -> Result<(Vec<Uploaded>, u64), Failure> {
+    let scratch = tempfile::tempdir().map_err(|error| {
+        Failure::new(Code::LocalIo, "cannot make a temporary folder for the upload").caused_by(error)
+    })?;
+    let commit = open(hub, access, scratch.path()).await.map_err(|error| engine_failure("start", error))?;
+    // A run that ends early (a failure, a signal) leaves no task behind.
+    let guard = AbortOnDrop(Some(commit.clone()));
+    let reporter = report_progress(commit.clone(), on_bytes);
+    let result = transfer_all(&commit, files).await;
+    reporter.finish();
+    guard.disarm();
+    result
+}
+
+async fn open(hub: &Hub, access: XetAccess, scratch: &std::path::Path) -> Result<XetUploadCommit, XetError> {
+    let mut config = XetConfig::new();
+    for (name, value) in ENGINE_SETTINGS {
+        config =
+            config.with_config(name, value).map_err(|error| XetError::Configuration(error.to_string()))?;
+    }
+    let session = XetSessionBuilder::new_with_config(config)
+        .with_cache_dir(scratch)
+        .with_tokio_handle(tokio::runtime::Handle::current())
+        .build()?;
+    let mut headers = HeaderMap::new();
+    if let Some(authorization) = hub.authorization() {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    session
+        .new_upload_commit()?
+        .with_endpoint(access.endpoint)
+        .with_token_info(access.token.expose(), access.expires)
+        .with_token_refresh_url(access.refresh_url, headers)
+        .build()
+        .await
+}
+
+async fn transfer_all(
+    commit: &XetUploadCommit,
+    files: &[LargeFile],
+) -> Result<(Vec<Uploaded>, u64), Failure> {
+    let mut handles = Vec::with_capacity(files.len());
+    for file in files {
+        let handle = enqueue(commit, &file.source).await;
+        handles.push(handle.map_err(|error| file_failure(file, error))?);
+    }
+    let mut uploaded = Vec::with_capacity(files.len());
+    for (file, handle) in files.iter().zip(&handles) {
+        uploaded.push(finish(file, handle).await?);
+    }
+    let report = commit.commit().await.map_err(|error| engine_failure("finish", error))?;
+    Ok((uploaded, report.dedup_metrics.total_bytes_uploaded))
+}
+
+async fn enqueue(commit: &XetUploadCommit, source: &SourceFile) -> Result<XetFileUpload, XetError> {
+    // The engine hashes for itself, also where the plan has done so: content that changed between the
+    // two must not be stored under the old name.
+    match &source.content {
+        Content::Disk(path) => commit.upload_from_path(path.clone(), Sha256Policy::Compute).await,
+        Content::Memory(bytes) => commit.upload_bytes(bytes.to_vec(), Sha256Policy::Compute, None).await,
+    }
+}
+
+async fn finish(file: &LargeFile, handle: &XetFileUpload) -> Result<Uploaded, Failure> {
+    let info = handle.finalize_ingestion().await.map_err(|error| file_failure(file, error))?.xet_info;
+    let Some(sha256) = info.sha256 else {
+        let message = format!("the transfer engine gave no SHA-256 for `{}`", file.path);
+        return Err(Failure::new(Code::Internal, message));
+    };
+    let changed = info.file_size.is_some_and(|size| size != file.source.size)
+        || file.sha256.as_ref().is_some_and(|planned| planned.to_string() != sha256);
+    if changed {
+        return Err(file.source.changed());
+    }
+    Ok(Uploaded { sha256, size: file.source.size })
+}
+
+fn file_failure(file: &LargeFile, error: XetError) -> Failure {
+    engine_failure(&format!("upload `{}`", file.path), error)
+}
+
+/// The engine's errors, as users meet them.
+fn engine_failure(what: &str, error: XetError) -> Failure {
+    let code = match &error {
+        XetError::Authentication(_) => Code::PermissionDenied,
+        XetError::Network(_) | XetError::ServerError(_) => Code::HubUnavailable,
+        XetError::RateLimited(_) => Code::RateLimited,
+        XetError::Timeout(_) => Code::Timeout,
+        XetError::Io(_) => Code::LocalIo,
+        XetError::KeyboardInterrupt | XetError::UserCancelled(_) | XetError::Cancelled(_) => Code::Cancelled,
+        _ => Code::UploadFailed,
+    };
+    let what = if what.contains(' ') { what.to_owned() } else { format!("{what} the upload of large files") };
+    Failure::new(code, format!("cannot {what}: {error}"))
+        .hint("nothing was committed; run the job again: content that is in the storage is not sent twice")
+}
+
+struct AbortOnDrop(Option<XetUploadCommit>);
+
+impl AbortOnDrop {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if let Some(commit) = self.0.take() {
+            let _ = commit.abort();
+        }
+    }
+}
+
+/// Tells how far the engine is, until it is finished or dropped.
+struct Reporter {
+    task: tokio::task::JoinHandle<()>,
+    commit: XetUploadCommit,
+    told: Arc<AtomicU64>,
+    on_bytes: OnBytes,
+}
+
+fn report_progress(commit: XetUploadCommit, on_bytes: OnBytes) -> Reporter {
+    let told = Arc::new(AtomicU64::new(0));
+    let task = {
+        let (commit, told, on_bytes) = (commit.clone(), Arc::clone(&told), Arc::clone(&on_bytes));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PROGRESS_INTERVAL).await;
+                tell(&commit, &told, &on_bytes);
+            }
+        })
+    };
+    Reporter { task, commit, told, on_bytes }
+}
+
+/// Tells what is new since the last time.
+fn tell(commit: &XetUploadCommit, told: &AtomicU64, on_bytes: &OnBytes) {
+    let done = commit.progress().total_bytes_completed;
+    let before = told.fetch_max(done, Ordering::Relaxed);
+    if done > before {
+        on_bytes(done - before);
+    }
+}
+
+impl Reporter {
+    fn finish(self) {
+        tell(&self.commit, &self.told, &self.on_bytes);
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

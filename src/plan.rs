@@ -1,0 +1,215 @@
+//! What a deploy changes: local × remote × policy → plan. Nothing here reads, sends or waits.
+
+use crate::target::RepoPath;
+
+/// A file of the source, as the Hub sees it.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Where it goes in the repo.
+    pub path: RepoPath,
+    pub size: u64,
+    /// Whether it goes into the storage for large files.
+    pub large: bool,
+    /// Whether the repo's own `.gitignore` matches it.
+    pub ignored: bool,
+    /// What the Hub holds at this path, as an object id.
+    pub remote: Option<String>,
+    /// The object id of the local content: known wherever `remote` is.
+    pub local: Option<String>,
+}
+
+/// What happens to files that the source no longer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pruning {
+    /// They stay.
+    Off,
+    /// They are deleted: these paths, among which the Hub's own files and hidden ones no longer are.
+    On { remote: Vec<String> },
+}
+
+/// What is done to one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Add,
+    Update,
+    Delete,
+}
+
+/// One change of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub path: RepoPath,
+    pub action: Action,
+    /// The content in bytes: 0 for a deletion.
+    pub size: u64,
+    pub large: bool,
+    /// The place of the file among the candidates: `None` for a deletion.
+    pub candidate: Option<usize>,
+}
+
+/// What a deploy does, sorted by path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub changes: Vec<Change>,
+    pub unchanged: usize,
+    /// Files that the repo's own `.gitignore` keeps out.
+    pub ignored: Vec<RepoPath>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    pub fn count(&self, action: Action) -> usize {
+        self.changes.iter().filter(|change| change.action == action).count()
+    }
+
+    /// The bytes of all content that is added or updated.
+    pub fn bytes(&self) -> u64 {
+        self.changes.iter().map(|change| change.size).sum()
+    }
+
+    /// Whether this plan writes to `path`.
+    pub fn writes(&self, path: &str) -> bool {
+        self.changes.iter().any(|change| change.action != Action::Delete && change.path.as_str() == path)
+    }
+}
+
+/// Compares the source with the Hub.
+///
+/// Equal object ids mean equal content: the git blob SHA-1 for a small file, the SHA-256 for a large one.
+/// A file that the repo's `.gitignore` matches is left as it is on the Hub, whichever that is.
+pub fn plan(candidates: &[Candidate], pruning: &Pruning) -> Plan {
+    let mut plan = Plan::default();
+    for (index, candidate) in candidates.iter().enumerate() {
+        if candidate.ignored {
+            plan.ignored.push(candidate.path.clone());
+            continue;
+        }
+        let action = match &candidate.remote {
+            None => Action::Add,
+            Some(_) if candidate.remote == candidate.local => {
+                plan.unchanged += 1;
+                continue;
+            }
+            Some(_) => Action::Update,
+        };
+        plan.changes.push(Change {
+            path: candidate.path.clone(),
+            action,
+            size: candidate.size,
+            large: candidate.large,
+            candidate: Some(index),
+        });
+    }
+    if let Pruning::On { remote } = pruning {
+        let kept: std::collections::HashSet<&str> =
+            candidates.iter().map(|candidate| candidate.path.as_str()).collect();
+        plan.changes.extend(
+            remote.iter().filter(|path| !kept.contains(path.as_str())).filter_map(|path| deletion(path)),
+        );
+    }
+    plan.changes.sort_by(|a, b| a.path.cmp(&b.path));
+    plan
+}
+
+/// A path that is on the Hub but that no commit may name stays where it is.
+fn deletion(path: &str) -> Option<Change> {
+    let path = path.parse().ok()?;
+    Some(Change { path, action: Action::Delete, size: 0, large: false, candidate: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn candidate(path: &str, remote: Option<&str>, local: &str) -> Candidate {
+        Candidate {
+            path: path.parse().unwrap(),
+            size: 1,
+            large: false,
+            ignored: false,
+            remote: remote.map(str::to_owned),
+            local: remote.map(|_| local.to_owned()),
+        }
+    }
+
+    fn summary(plan: &Plan) -> Vec<(Action, &str)> {
+        plan.changes.iter().map(|change| (change.action, change.path.as_str())).collect()
+    }
+
+    #[test]
+    fn added_updated_unchanged_deleted() {
+        let candidates = [
+            candidate("new", None, "1"),
+            candidate("same", Some("2"), "2"),
+            candidate("other", Some("3"), "4"),
+        ];
+        let remote = ["gone", "other", "same"].map(str::to_owned).to_vec();
+        let plan = plan(&candidates, &Pruning::On { remote });
+        assert_eq!(
+            summary(&plan),
+            [(Action::Delete, "gone"), (Action::Add, "new"), (Action::Update, "other")]
+        );
+        assert_eq!(plan.unchanged, 1);
+        assert!(plan.writes("new") && !plan.writes("gone"));
+    }
+
+    #[test]
+    fn an_ignored_file_is_neither_sent_nor_deleted() {
+        let mut ignored = candidate("x.log", Some("1"), "2");
+        ignored.ignored = true;
+        let plan = plan(&[ignored], &Pruning::On { remote: vec!["x.log".to_owned()] });
+        assert!(plan.is_empty());
+        assert_eq!(plan.ignored.len(), 1);
+    }
+
+    /// A repo as a map from paths to contents, and what a plan makes of it.
+    fn apply(repo: &mut BTreeMap<String, String>, source: &BTreeMap<String, String>, plan: &Plan) {
+        for change in &plan.changes {
+            let path = change.path.as_str();
+            match change.action {
+                Action::Delete => drop(repo.remove(path)),
+                _ => drop(repo.insert(path.to_owned(), source[path].clone())),
+            }
+        }
+    }
+
+    fn plan_for(repo: &BTreeMap<String, String>, source: &BTreeMap<String, String>, prune: bool) -> Plan {
+        let candidates: Vec<Candidate> = source
+            .iter()
+            .map(|(path, content)| candidate(path, repo.get(path).map(String::as_str), content))
+            .collect();
+        let pruning = match prune {
+            true => Pruning::On { remote: repo.keys().cloned().collect() },
+            false => Pruning::Off,
+        };
+        plan(&candidates, &pruning)
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_that_was_carried_out_leaves_nothing_to_do(
+            mut repo in prop::collection::btree_map("[a-d]{1,2}", "[0-2]", 0..12),
+            source in prop::collection::btree_map("[a-d]{1,2}", "[0-2]", 0..12),
+            prune: bool,
+        ) {
+            let before = repo.clone();
+            let first = plan_for(&repo, &source, prune);
+            apply(&mut repo, &source, &first);
+            prop_assert!(plan_for(&repo, &source, prune).is_empty());
+            for (path, content) in &source {
+                prop_assert_eq!(&repo[path], content);
+            }
+            let kept = before.keys().filter(|path| !source.contains_key(*path));
+            for path in kept {
+                prop_assert_eq!(repo.contains_key(path), !prune);
+            }
+        }
+    }
+}
