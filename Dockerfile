@@ -1,0 +1,14 @@
+# The action's image: one static binary, and the roots of trust that its transfer engine looks for.
+FROM rust:1.95-alpine AS build
+RUN apk add --no-cache build-base
+WORKDIR /build
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY tests tests
+RUN cargo build --release --locked --package hf-deploy --bin hf-deploy
+
+# No USER and no WORKDIR: the runner mounts the workspace and writes its files as root.
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /build/target/release/hf-deploy /hf-deploy
+ENTRYPOINT ["/hf-deploy"]

@@ -1,0 +1,341 @@
+//! The order of operations, and nothing else.
+
+mod prepare;
+mod remote;
+
+use std::sync::Arc;
+
+use crate::failure::{Code, Failure, Result};
+use crate::hub::{
+    CommitReceipt, CommitRequest, CreateRepo, Creation, Hub, LargeFile, Lookup, Operation, Repo, RepoInfo,
+    Transfer,
+};
+use crate::inputs::Inputs;
+use crate::plan::{Action, Plan};
+use crate::report::{Ledger, Status};
+use crate::runner::{Log, Progress, human_bytes};
+use crate::source::{self, Source, SourceFile, SourceOptions};
+use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
+use remote::Planned;
+
+/// How often a plan is made: once, and once more when the branch moved meanwhile.
+const PLANS: u32 = 2;
+
+/// Deploys a folder. What is known along the way goes into the ledger at once, so that a run that ends
+/// early still reports it.
+pub async fn deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
+    let source = read_source(inputs, log)?;
+    let repo = resolve_repo(inputs, hub).await?;
+    ledger.update(|outcome| outcome.repo = Some(repo.clone()));
+    log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
+
+    let deploy = Deploy { inputs, hub, log, ledger, repo };
+    let prepared = deploy.prepare(source).await?;
+    let target = deploy.open(prepared.lookup, prepared.sdk).await?;
+    let source = Arc::new(prepared.source);
+    for attempt in 1..=PLANS {
+        let Some(info) = deploy.head(&target, attempt).await? else {
+            return deploy.plan_for_nothing(&source);
+        };
+        let fresh = attempt == 1 && matches!(target, Target::Created);
+        match deploy.once(&source, &info, fresh).await? {
+            Round::Done => return Ok(()),
+            Round::Overtaken if attempt < PLANS => log.info("the branch moved meanwhile, planning again"),
+            Round::Overtaken => {}
+        }
+    }
+    Err(Failure::new(Code::Conflict, format!("the branch `{}` of the {} keeps moving", inputs.revision, deploy.repo))
+        .hint("another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow")
+        .hint("nothing of this deploy was committed; run the job again"))
+}
+
+struct Deploy<'a> {
+    inputs: &'a Inputs,
+    hub: &'a Hub,
+    log: &'a Log,
+    ledger: &'a Ledger,
+    repo: Repo,
+}
+
+/// What a look at the target found, before anything is written.
+enum Target {
+    /// The repo and the branch are there.
+    Ready(Box<RepoInfo>),
+    /// The repo or the branch was created by this deploy.
+    Created,
+    /// A dry run: what is missing stays missing.
+    Missing,
+}
+
+enum Round {
+    Done,
+    /// Another commit landed between plan and commit.
+    Overtaken,
+}
+
+fn read_source(inputs: &Inputs, log: &Log) -> Result<Source> {
+    let source = source::read(&SourceOptions {
+        root: inputs.source_dir.clone(),
+        include: inputs.include.clone(),
+        exclude: inputs.exclude.clone(),
+    })?;
+    for note in &source.notes {
+        log.info(note);
+    }
+    for warning in &source.warnings {
+        log.warning(warning);
+    }
+    Ok(source)
+}
+
+async fn resolve_repo(inputs: &Inputs, hub: &Hub) -> Result<Repo> {
+    let id = match inputs.repo.full() {
+        Some(id) => id,
+        None if !hub.has_token() => {
+            return Err(Failure::new(
+                Code::TokenMissing,
+                "`huggingface_repo` has no namespace, and there is no token whose user could be it",
+            )
+            .hint("write `namespace/name`, or set `hf_token`"));
+        }
+        None => inputs.repo.with_namespace(&hub.whoami().await?.name),
+    };
+    Ok(Repo { repo_type: inputs.repo_type, id })
+}
+
+fn described(source: &Source) -> String {
+    let files = match source.files.len() {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    format!("{files} ({})", human_bytes(source.total_size()))
+}
+
+impl Deploy<'_> {
+    /// Makes the repo and the branch, where they are missing.
+    async fn open(&self, lookup: Lookup, sdk: Option<SpaceSdk>) -> Result<Target> {
+        let Inputs { revision, dry_run, .. } = self.inputs;
+        match lookup {
+            Lookup::Found(info) => {
+                self.match_visibility(&info).await?;
+                return Ok(Target::Ready(info));
+            }
+            Lookup::NoRepo(_) if *dry_run => {
+                self.log.info(&format!("the {} does not exist yet: it would be created", self.repo));
+                return Ok(Target::Missing);
+            }
+            Lookup::NoRevision if *dry_run => {
+                self.log.info(&format!("the branch `{revision}` does not exist yet: it would be created"));
+                return Ok(Target::Missing);
+            }
+            Lookup::NoRepo(refusal) => {
+                let create = CreateRepo { visibility: self.inputs.visibility, sdk };
+                match self.hub.create_repo(&self.repo, &create).await? {
+                    Creation::Created => self.log.info(&format!(
+                        "created the {} ({})",
+                        self.repo,
+                        self.inputs.visibility.as_str()
+                    )),
+                    // It is there after all: made a moment ago, or hidden from this token.
+                    Creation::Existed => self.log.info(&format!("the {} exists ({refusal})", self.repo)),
+                }
+            }
+            Lookup::NoRevision => {}
+        }
+        if !revision.is_main() {
+            self.make_branch(revision).await?;
+        }
+        Ok(Target::Created)
+    }
+
+    async fn make_branch(&self, revision: &Revision) -> Result<()> {
+        if self.inputs.create_pr || revision.as_str().starts_with("refs/") {
+            let message = format!("the {} has no branch `{revision}`", self.repo);
+            return Err(Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`"));
+        }
+        self.hub.create_branch(&self.repo, revision).await?;
+        self.log.info(&format!("created the branch `{revision}`"));
+        Ok(())
+    }
+
+    /// Who can see the repo is settled before anything is uploaded, and only where the user said so.
+    async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
+        let wanted = self.inputs.visibility;
+        let as_wanted = info.private == (wanted == Visibility::Private);
+        let undecided = !self.inputs.visibility_given || wanted == Visibility::Protected;
+        if undecided || as_wanted || self.inputs.dry_run {
+            return Ok(());
+        }
+        self.hub.set_visibility(&self.repo, wanted).await?;
+        self.log.info(&format!("the {} is {} from now on", self.repo, wanted.as_str()));
+        Ok(())
+    }
+
+    /// The state to plan against: `None` in a dry run against nothing.
+    async fn head(&self, target: &Target, attempt: u32) -> Result<Option<Box<RepoInfo>>> {
+        let info = match target {
+            Target::Missing => return Ok(None),
+            Target::Ready(info) if attempt == 1 => info.clone(),
+            Target::Ready(_) | Target::Created => {
+                match self.hub.look_up(&self.repo, &self.inputs.revision).await? {
+                    Lookup::Found(info) => info,
+                    Lookup::NoRevision | Lookup::NoRepo(_) => {
+                        let message = format!("the {} exists, but this token cannot see it", self.repo);
+                        return Err(Failure::new(Code::PermissionDenied, message)
+                            .hint("the token needs read and write access to this repo"));
+                    }
+                }
+            }
+        };
+        self.ledger.update(|outcome| outcome.space_url.clone_from(&info.host));
+        Ok(Some(info))
+    }
+
+    /// Plans against a head, and carries the plan out. `fresh` says that this deploy made the repo.
+    async fn once(&self, source: &Arc<Source>, info: &RepoInfo, fresh: bool) -> Result<Round> {
+        let Some(planned) = self.plan(source, info, fresh).await? else { return Ok(Round::Overtaken) };
+        self.tell(&planned.plan);
+        if self.inputs.dry_run {
+            self.log.info("dry run: nothing was changed");
+            self.ledger.update(|outcome| outcome.status = Some(Status::DryRun));
+            return Ok(Round::Done);
+        }
+        if planned.plan.is_empty() {
+            self.log.info("nothing changed: no commit");
+            self.ledger.update(|outcome| {
+                outcome.status = Some(Status::Unchanged);
+                outcome.head.clone_from(&info.sha);
+            });
+            return Ok(Round::Done);
+        }
+        let Some(receipt) = self.carry_out(&planned, info).await? else { return Ok(Round::Overtaken) };
+        if receipt.recovered {
+            self.log.info("the commit had landed: its answer was lost on the way");
+        }
+        self.log.info(&format!("committed {}", receipt.url));
+        self.ledger.update(|outcome| {
+            outcome.status = Some(Status::Deployed);
+            outcome.commit = Some(receipt);
+        });
+        Ok(Round::Done)
+    }
+
+    /// Sends what is missing, and commits: `None` when the branch moved.
+    async fn carry_out(&self, planned: &Planned, info: &RepoInfo) -> Result<Option<CommitReceipt>> {
+        let progress = Progress::start(self.log, "uploading", planned.plan.bytes());
+        let on_bytes: Arc<dyn Fn(u64) + Send + Sync> = {
+            let counter = progress.counter();
+            Arc::new(move |bytes| counter.add(bytes))
+        };
+        let large: Vec<LargeFile> = planned.large_files();
+        let (mut uploaded, large_bytes) = match large.is_empty() {
+            true => (Vec::new(), 0),
+            false => self.hub.upload_large(&self.transfer(), &large, Arc::clone(&on_bytes)).await?,
+        };
+        self.ledger.update(|outcome| outcome.bytes_uploaded += large_bytes);
+        uploaded.reverse();
+        let mut operations = Vec::with_capacity(planned.plan.changes.len());
+        // Deletions first: a file may take the place of a folder, and a folder that of a file.
+        for change in planned.plan.changes.iter().filter(|change| change.action == Action::Delete) {
+            operations.push(Operation::Delete { path: change.path.clone() });
+        }
+        let mut regular_bytes = 0;
+        for (change, file) in planned.writes() {
+            let path = change.path.clone();
+            if change.large {
+                let Some(stored) = uploaded.pop() else {
+                    return Err(Failure::new(Code::Internal, "a large file was not uploaded"));
+                };
+                operations.push(Operation::LargeFile { path, sha256: stored.sha256, size: stored.size });
+            } else {
+                regular_bytes += change.size;
+                operations.push(Operation::File { path, source: Arc::clone(&file.source), oid: file.oid });
+            }
+        }
+        let message = prepare::commit_message(self.inputs, &self.repo);
+        let request = CommitRequest {
+            repo: self.repo.clone(),
+            revision: self.inputs.revision.clone(),
+            summary: message.summary,
+            description: message.description,
+            marker: message.marker,
+            parent: info.sha.clone(),
+            create_pr: self.inputs.create_pr,
+            operations: Arc::new(operations),
+        };
+        let result = self.hub.commit(&request, on_bytes).await;
+        progress.finish();
+        match result {
+            Ok(receipt) => {
+                self.ledger.update(|outcome| outcome.bytes_uploaded += regular_bytes);
+                Ok(Some(receipt))
+            }
+            Err(error) if error.status() == Some(412) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn transfer(&self) -> Transfer {
+        Transfer {
+            repo: self.repo.clone(),
+            revision: self.inputs.revision.clone(),
+            create_pr: self.inputs.create_pr,
+        }
+    }
+
+    /// A dry run against a repo or a branch that is not there yet: everything is new.
+    fn plan_for_nothing(&self, source: &Source) -> Result<()> {
+        let plan = remote::plan_for_nothing(source, self.inputs.path_in_repo.as_ref())?;
+        self.tell(&plan);
+        self.log.info("dry run: nothing was changed");
+        self.ledger.update(|outcome| outcome.status = Some(Status::DryRun));
+        Ok(())
+    }
+
+    fn tell(&self, plan: &Plan) {
+        const LINES: usize = 200;
+        let title = format!(
+            "plan: {} to add, {} to update, {} to delete, {} unchanged",
+            plan.count(Action::Add),
+            plan.count(Action::Update),
+            plan.count(Action::Delete),
+            plan.unchanged
+        );
+        let group = self.log.group(&title);
+        for change in plan.changes.iter().take(LINES) {
+            let (sign, size) = match change.action {
+                Action::Add => ('+', human_bytes(change.size)),
+                Action::Update => ('~', human_bytes(change.size)),
+                Action::Delete => ('-', String::new()),
+            };
+            let large = if change.large { ", large" } else { "" };
+            let size = if size.is_empty() { size } else { format!(" ({size}{large})") };
+            self.log.info(&format!("{sign} {}{size}", change.path));
+        }
+        if plan.changes.len() > LINES {
+            self.log.info(&format!("and {} more", plan.changes.len() - LINES));
+        }
+        for path in plan.ignored.iter().take(LINES) {
+            self.log.info(&format!("! {path} (left out: the repo's .gitignore matches it)"));
+        }
+        drop(group);
+        self.ledger.update(|outcome| outcome.plan = Some(plan.clone()));
+    }
+}
+
+/// A source file behind a shared pointer, as uploads hold it.
+#[derive(Debug, Clone)]
+struct Sendable {
+    source: Arc<SourceFile>,
+    oid: Option<source::Oid>,
+    sha256: Option<source::Sha256>,
+}
+
+/// Whether this deploy deletes what the source no longer has.
+fn prunes(inputs: &Inputs) -> bool {
+    match inputs.prune {
+        crate::inputs::Prune::Always => true,
+        crate::inputs::Prune::Never => false,
+        crate::inputs::Prune::Auto => inputs.repo_type == RepoType::Space,
+    }
+}

@@ -1,0 +1,212 @@
+//! What is settled before the repo is touched: the SDK, the card, and the words of the commit.
+
+use crate::failure::{Code, Failure, Place, Result};
+use crate::hub::{Lookup, Repo};
+use crate::inputs::Inputs;
+use crate::source::{Source, SourceFile, card, sdk, streamlit};
+use crate::target::{RepoPath, RepoType, SpaceSdk};
+
+use super::Deploy;
+
+const README: &str = "README.md";
+const DOCKERFILE: &str = "Dockerfile";
+
+/// A source that is ready to be planned, and what the Hub has in its place.
+pub(super) struct Prepared {
+    /// The folder as it is uploaded. Nothing is written in the folder itself.
+    pub(super) source: Source,
+    /// Spaces only.
+    pub(super) sdk: Option<SpaceSdk>,
+    pub(super) lookup: Lookup,
+}
+
+impl Deploy<'_> {
+    /// Settles what is uploaded, and asks the Hub what it thinks of the card, before anything is written.
+    pub(super) async fn prepare(&self, mut source: Source) -> Result<Prepared> {
+        let whole_repo = self.inputs.path_in_repo.is_none();
+        let mut sdk = None;
+        if self.inputs.repo_type == RepoType::Space {
+            let choice = sdk::choose_sdk(self.inputs.space_sdk, &source);
+            self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
+            sdk = Some(choice.sdk);
+        }
+        let Some(space_sdk) = sdk.filter(|_| whole_repo) else {
+            let readme = source.get(README).filter(|_| whole_repo);
+            let lookup = self.look_up_and_check(readme).await?;
+            return Ok(Prepared { source, sdk, lookup });
+        };
+        self.add_streamlit(space_sdk, &mut source)?;
+        if let Some(readme) = source.get(README).map(read_all).transpose()? {
+            self.give_card(space_sdk, Some(readme), &mut source)?;
+            let lookup = self.look_up_and_check(source.get(README)).await?;
+            return Ok(Prepared { source, sdk, lookup });
+        }
+        let lookup = self.hub.look_up(&self.repo, &self.inputs.revision).await?;
+        if !source.rules.hides(README) {
+            // The card that the Hub holds may have been edited there: it is completed, not replaced.
+            let readme = self.readme_on_the_hub(&lookup).await?;
+            self.give_card(space_sdk, readme, &mut source)?;
+            if let Some(readme) = source.get(README) {
+                self.check_card(readme).await?;
+            }
+        }
+        Ok(Prepared { source, sdk, lookup })
+    }
+
+    /// Both at once; what is wrong with the repo is told first.
+    async fn look_up_and_check(&self, readme: Option<&SourceFile>) -> Result<Lookup> {
+        let check = async {
+            match readme {
+                Some(readme) => self.check_card(readme).await,
+                None => Ok(()),
+            }
+        };
+        let (lookup, check) = tokio::join!(self.hub.look_up(&self.repo, &self.inputs.revision), check);
+        let lookup = lookup?;
+        check?;
+        Ok(lookup)
+    }
+
+    /// The Hub has no Streamlit SDK any more: a Docker Space runs the app.
+    fn add_streamlit(&self, sdk: SpaceSdk, source: &mut Source) -> Result<()> {
+        if sdk != SpaceSdk::Streamlit {
+            return Ok(());
+        }
+        if source.get(DOCKERFILE).is_some() || source.rules.hides(DOCKERFILE) {
+            self.log.warning("the Hub no longer has a Streamlit SDK: this is deployed as a Docker Space with the folder's own Dockerfile; set `space_sdk: docker`");
+            return Ok(());
+        }
+        let Some(dockerfile) = streamlit::dockerfile(source) else {
+            return Err(Failure::new(
+                Code::SourceMissing,
+                "the folder has no Streamlit app to write a Dockerfile for",
+            )
+            .hint(
+                "name the app `app.py`, `streamlit_app.py` or `src/streamlit_app.py`, or add a Dockerfile",
+            ));
+        };
+        source.replace_or_insert(known_path(DOCKERFILE)?, dockerfile);
+        self.log.warning("the Hub no longer has a Streamlit SDK: this is deployed as a Docker Space with a generated Dockerfile; to keep it under your control, add a Dockerfile to the folder and set `space_sdk: docker`");
+        Ok(())
+    }
+
+    /// A Space without a card is no Space: the uploaded README gets one where it has none.
+    fn give_card(&self, sdk: SpaceSdk, readme: Option<Vec<u8>>, source: &mut Source) -> Result<()> {
+        let brings_readme = source.get(README).is_some();
+        let facts = card::CardFacts {
+            title: &self.repo.id.name,
+            sdk,
+            app_file: sdk::app_file(source, &sdk),
+            app_port: sdk::app_port(source),
+        };
+        let edit = card::with_space_card(readme.as_deref(), &facts).map_err(|error| {
+            let place = Place {
+                file: self.annotated(README),
+                line: Some(error.line),
+                message: error.message.clone(),
+            };
+            Failure::new(
+                Code::InvalidCard,
+                format!("the metadata of README.md cannot be read: {}", error.message),
+            )
+            .hint("correct the block between the `---` lines at the top of README.md")
+            .at(brings_readme.then_some(place))
+        })?;
+        let Some(edit) = edit else { return Ok(()) };
+        for change in &edit.changes {
+            self.log.info(&format!("README.md (the uploaded copy only): {change}"));
+        }
+        if let Some(replaced) = &edit.replaced_sdk
+            && sdk != SpaceSdk::Streamlit
+        {
+            let wanted = sdk.as_str();
+            self.log.warning(&format!("README.md says `sdk: {replaced}` and the input `space_sdk` says `{wanted}`: the uploaded copy says `{wanted}`; make them agree"));
+        }
+        source.replace_or_insert(known_path(README)?, edit.bytes.into());
+        Ok(())
+    }
+
+    async fn readme_on_the_hub(&self, lookup: &Lookup) -> Result<Option<Vec<u8>>> {
+        let Lookup::Found(info) = lookup else { return Ok(None) };
+        let Some(sha) = &info.sha else { return Ok(None) };
+        Ok(self.hub.read_small_file(&self.repo, sha, README).await?.map(|bytes| bytes.to_vec()))
+    }
+
+    /// Asks the Hub about the card, before anything is uploaded.
+    async fn check_card(&self, readme: &SourceFile) -> Result<()> {
+        let bytes = read_all(readme)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let check = self.hub.check_card(self.inputs.repo_type, &text).await?;
+        let place = |message: &String| Place {
+            file: self.annotated(README),
+            line: card::line_of(&bytes, message),
+            message: message.clone(),
+        };
+        for warning in &check.warnings {
+            self.log.warning_at(&place(warning));
+        }
+        if check.errors.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the Hub refuses the metadata of README.md: {}", check.errors.join("; "));
+        Err(Failure::new(Code::InvalidCard, message)
+            .hint("correct the block between the `---` lines at the top of README.md")
+            .at(check.errors.iter().map(place)))
+    }
+
+    /// A path of the source, relative to the checkout: where GitHub shows annotations.
+    fn annotated(&self, path: &str) -> String {
+        let folder = match &self.inputs.github.workspace {
+            Some(workspace) => self.inputs.source_dir.strip_prefix(workspace).ok(),
+            None => None,
+        };
+        folder.map_or_else(|| path.to_owned(), |folder| folder.join(path).to_string_lossy().into_owned())
+    }
+}
+
+fn read_all(file: &SourceFile) -> Result<Vec<u8>> {
+    file.read_to_vec().map_err(|error| file.failure(error))
+}
+
+fn known_path(path: &str) -> Result<RepoPath> {
+    path.parse().map_err(|error| Failure::new(Code::Internal, format!("`{path}` {error}")))
+}
+
+/// The words of a commit.
+pub(super) struct Message {
+    pub(super) summary: String,
+    pub(super) description: String,
+    pub(super) marker: String,
+}
+
+/// The commit message: what the user says, then trailers (`git interpret-trailers`) that say where it
+/// came from. The last one is unlike that of any other commit.
+pub(super) fn commit_message(inputs: &Inputs, repo: &Repo) -> Message {
+    let github = &inputs.github;
+    let short_sha = github.sha.as_deref().map(|sha| &sha[..sha.len().min(7)]);
+    let default = || match (&github.repository, short_sha) {
+        (Some(repository), Some(sha)) => format!("Deploy {repository}@{sha}"),
+        (Some(repository), None) => format!("Deploy {repository}"),
+        _ => format!("Deploy {}", repo.id.name),
+    };
+    let wanted = inputs.commit_message.clone().unwrap_or_else(default);
+    let wanted = wanted.trim();
+    let (summary, rest) = wanted.split_once('\n').unwrap_or((wanted, ""));
+    let marker = format!("Deploy-Id: {:016x}", fastrand::u64(..));
+    let mut trailers = Vec::new();
+    if let Some(repository) = &github.repository {
+        trailers.push(format!("Source-Repository: {repository}"));
+    }
+    if let Some(sha) = &github.sha {
+        trailers.push(format!("Source-Commit: {sha}"));
+    }
+    if let Some(url) = &github.run_url {
+        trailers.push(format!("Workflow-Run: {url}"));
+    }
+    trailers.push(marker.clone());
+    let paragraphs = [rest.trim(), inputs.commit_description.as_deref().unwrap_or("").trim()];
+    let mut description: String =
+        paragraphs.iter().filter(|text| !text.is_empty()).map(|text| format!("{text}\n\n")).collect();
+    description.push_str(&trailers.join("\n"));
+    Message { summary: summary.trim().to_owned(), description, marker }
+}

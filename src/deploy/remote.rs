@@ -1,0 +1,257 @@
+//! From a folder and a head to a plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Deploy, Sendable, prunes};
+use crate::failure::{Code, Failure, Result};
+use crate::hub::{LargeFile, PreuploadFile, RemoteFile, RepoInfo, UploadMode};
+use crate::plan::{self, Candidate, Change, Plan, Pruning};
+use crate::source::{Oid, Sha256, Source, SourceFile};
+use crate::target::{ParseError, RepoPath, RepoType};
+
+/// Files that are hashed as one task: small files cost less than starting a task for each.
+const HASH_BATCH: usize = 64;
+
+/// The Hub's own file: it says which files are large, and is never pruned.
+const GIT_ATTRIBUTES: &str = ".gitattributes";
+
+/// A plan, with the files to carry it out.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    files: Vec<Sendable>,
+}
+
+impl Planned {
+    /// Each change that sends something, with its file.
+    pub(super) fn writes(&self) -> impl Iterator<Item = (&Change, &Sendable)> {
+        self.plan.changes.iter().filter_map(|change| Some((change, &self.files[change.candidate?])))
+    }
+
+    pub(super) fn large_files(&self) -> Vec<LargeFile> {
+        self.writes()
+            .filter(|(change, _)| change.large)
+            .map(|(change, file)| LargeFile {
+                path: change.path.clone(),
+                source: Arc::clone(&file.source),
+                sha256: file.sha256,
+            })
+            .collect()
+    }
+}
+
+impl Deploy<'_> {
+    /// Asks the Hub what it has, hashes what may be the same, and plans: `None` when the branch moved
+    /// while the Hub was asked.
+    pub(super) async fn plan(
+        &self,
+        source: &Arc<Source>,
+        info: &RepoInfo,
+        fresh: bool,
+    ) -> Result<Option<Planned>> {
+        let paths = repo_paths(source, self.inputs.path_in_repo.as_ref())?;
+        let questions: Vec<(RepoPath, &SourceFile)> = paths.into_iter().zip(&source.files).collect();
+        let git_ignore = self.git_ignore(source)?;
+        let transfer = self.transfer();
+        let (answers, remote) = tokio::try_join!(
+            self.hub.preupload(&transfer, &questions, git_ignore.as_deref()),
+            self.remote_files(source, info, fresh),
+        )?;
+        // A commit that the answers were given for, and that is not the head we plan against.
+        if let Some(sha) = &info.sha
+            && answers.commits.iter().any(|commit| commit != sha)
+            && self.head_moved(sha).await?
+        {
+            return Ok(None);
+        }
+        let sizes = sizes(&remote);
+        let wanted = answers
+            .files
+            .iter()
+            .zip(&source.files)
+            .map(|(answer, file)| wanted_hash(answer, sizes.get(answer.path.as_str()), file.size))
+            .collect();
+        drop(sizes);
+        let hashes = hash_all(source, wanted).await?;
+        let candidates: Vec<Candidate> = questions
+            .iter()
+            .zip(answers.files)
+            .zip(&hashes)
+            .map(|(((path, file), answer), hash)| Candidate {
+                path: path.clone(),
+                size: file.size,
+                large: answer.upload_mode == UploadMode::Lfs,
+                ignored: answer.should_ignore,
+                remote: answer.oid,
+                local: hash.text(),
+            })
+            .collect();
+        let pruning = match remote {
+            None => Pruning::Off,
+            Some(remote) => Pruning::On { remote: remote.into_iter().map(|file| file.path).collect() },
+        };
+        let plan = plan::plan(&candidates, &pruning);
+        let files = source.files.iter().zip(hashes).map(|(file, hash)| hash.into_sendable(file)).collect();
+        Ok(Some(Planned { plan, files }))
+    }
+
+    /// The `.gitignore` that this deploy brings: the Hub judges by it instead of the committed one.
+    fn git_ignore(&self, source: &Source) -> Result<Option<String>> {
+        let Some(file) = source.get(".gitignore").filter(|_| self.inputs.path_in_repo.is_none()) else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        let read = file.open().and_then(|mut reader| std::io::Read::read_to_end(&mut reader, &mut text));
+        read.map_err(|error| file.failure(error))?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// What the repo holds that this deploy may delete: `None` when it deletes nothing.
+    async fn remote_files(
+        &self,
+        source: &Source,
+        info: &RepoInfo,
+        fresh: bool,
+    ) -> Result<Option<Vec<RemoteFile>>> {
+        if !prunes(self.inputs) {
+            return Ok(None);
+        }
+        let folder = self.inputs.path_in_repo.as_ref();
+        let files = match (&info.siblings, &info.sha) {
+            // A repo that was created a moment ago is small: its description names all there is.
+            (Some(siblings), _) if fresh => {
+                siblings.iter().map(|sibling| RemoteFile::named(&sibling.rfilename)).collect()
+            }
+            (_, Some(sha)) => self.hub.list_files(&self.repo, sha, folder).await?,
+            _ => Vec::new(),
+        };
+        // A Space keeps its card when the folder brings none: without it, it has no SDK.
+        let keeps_readme = self.inputs.repo_type == RepoType::Space && source.get("README.md").is_none();
+        let ours = |file: &RemoteFile| {
+            let Ok(path) = file.path.parse::<RepoPath>() else { return false };
+            let Some(relative) = path.below(folder) else { return false };
+            file.path != GIT_ATTRIBUTES
+                && !(keeps_readme && file.path == "README.md")
+                && !source.rules.hides(relative)
+        };
+        Ok(Some(files.into_iter().filter(ours).collect()))
+    }
+
+    async fn head_moved(&self, sha: &str) -> Result<bool> {
+        match self.hub.look_up(&self.repo, &self.inputs.revision).await? {
+            crate::hub::Lookup::Found(info) => Ok(info.sha.as_deref() != Some(sha)),
+            _ => Ok(true),
+        }
+    }
+}
+
+/// The plan of a dry run against a repo that does not exist.
+pub(super) fn plan_for_nothing(source: &Source, folder: Option<&RepoPath>) -> Result<Plan> {
+    let candidates: Vec<Candidate> = repo_paths(source, folder)?
+        .into_iter()
+        .zip(&source.files)
+        .map(|(path, file)| Candidate {
+            path,
+            size: file.size,
+            large: false,
+            ignored: false,
+            remote: None,
+            local: None,
+        })
+        .collect();
+    Ok(plan::plan(&candidates, &Pruning::Off))
+}
+
+/// Where each file goes in the repo.
+fn repo_paths(source: &Source, folder: Option<&RepoPath>) -> Result<Vec<RepoPath>> {
+    let paths: Result<Vec<RepoPath>, ParseError> =
+        source.files.iter().map(|file| file.path.within(folder)).collect();
+    paths.map_err(|error| {
+        Failure::new(Code::InvalidPath, format!("a path in `path_in_repo` {error}"))
+            .hint("shorten `path_in_repo` or the folders of the source")
+    })
+}
+
+/// Which hash of a local file the Hub's object id can be compared with.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Nothing,
+    GitBlob,
+    Sha256,
+}
+
+/// The length of the object id says which one it is: 40 hexadecimal digits of SHA-1, or 64 of SHA-256.
+/// A large file of another size is another content, without reading it.
+fn wanted_hash(answer: &PreuploadFile, remote_size: Option<&u64>, size: u64) -> Wanted {
+    match answer.oid.as_deref().map(str::len) {
+        _ if answer.should_ignore || remote_size.is_some_and(|remote| *remote != size) => Wanted::Nothing,
+        Some(40) => Wanted::GitBlob,
+        Some(64) => Wanted::Sha256,
+        _ => Wanted::Nothing,
+    }
+}
+
+/// The size of each large file that the repo is known to hold.
+fn sizes(remote: &Option<Vec<RemoteFile>>) -> HashMap<&str, u64> {
+    let files = remote.iter().flatten().filter(|file| file.sha256.is_some());
+    files.map(|file| (file.path.as_str(), file.size)).collect()
+}
+
+enum Hash {
+    Nothing,
+    GitBlob(Oid),
+    Sha256(Sha256),
+}
+
+impl Hash {
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::GitBlob(oid) => Some(oid.to_string()),
+            Self::Sha256(sha256) => Some(sha256.to_string()),
+        }
+    }
+
+    fn into_sendable(self, file: &SourceFile) -> Sendable {
+        let (oid, sha256) = match self {
+            Self::Nothing => (None, None),
+            Self::GitBlob(oid) => (Some(oid), None),
+            Self::Sha256(sha256) => (None, Some(sha256)),
+        };
+        Sendable { source: Arc::new(file.clone()), oid, sha256 }
+    }
+}
+
+/// Hashes files on all cores, in order.
+async fn hash_all(source: &Arc<Source>, wanted: Vec<Wanted>) -> Result<Vec<Hash>> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let wanted = Arc::new(wanted);
+    let starts: Vec<usize> = (0..source.files.len()).step_by(HASH_BATCH).collect();
+    let batches: Vec<Vec<Hash>> = stream::iter(starts)
+        .map(|start| {
+            let (source, wanted) = (Arc::clone(source), Arc::clone(&wanted));
+            async move {
+                let end = (start + HASH_BATCH).min(source.files.len());
+                let hash =
+                    move || (start..end).map(|index| hash_one(&source.files[index], wanted[index])).collect();
+                tokio::task::spawn_blocking(hash).await.unwrap_or_else(|error| {
+                    Err(Failure::new(Code::Internal, "hashing ended early").caused_by(error))
+                })
+            }
+        })
+        .buffered(cores)
+        .try_collect()
+        .await?;
+    Ok(batches.into_iter().flatten().collect())
+}
+
+fn hash_one(file: &SourceFile, wanted: Wanted) -> Result<Hash> {
+    let hash = match wanted {
+        Wanted::Nothing => Ok(Hash::Nothing),
+        Wanted::GitBlob => file.git_blob_oid().map(Hash::GitBlob),
+        Wanted::Sha256 => file.sha256().map(Hash::Sha256),
+    };
+    hash.map_err(|error| file.failure(error))
+}

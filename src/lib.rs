@@ -1,0 +1,18 @@
+//! Deploys a folder to a Hugging Face Space, model or dataset.
+//!
+//! Data moves in one direction: inputs → auth → source → plan → hub → report. Each room knows its left
+//! neighbour's types and nothing of its right neighbour's.
+
+pub mod auth;
+pub mod deploy;
+pub mod failure;
+pub mod hub;
+pub mod inputs;
+pub mod plan;
+pub mod report;
+mod run;
+pub mod runner;
+pub mod source;
+pub mod target;
+
+pub use run::{panic_exit_code, run};

@@ -1,0 +1,37 @@
+//! The action's process: environment and signals in, exit code out.
+
+use std::process::ExitCode;
+
+use hf_deploy::runner::Log;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let vars: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect();
+    let log = Log::to_stdout(&vars);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::from(hf_deploy::panic_exit_code());
+        }
+    };
+    let code = runtime.block_on(hf_deploy::run(vars, log, cancelled()));
+    // Threads that still read the source or wait for the network have nothing left to say.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// Waits for the signals by which a runner cancels a step: SIGINT first, SIGTERM 7.5 seconds later.
+async fn cancelled() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,237 @@
+//! What a run came to: one model, and its renderings as outputs and as a job summary.
+
+use std::sync::{Arc, Mutex};
+
+use crate::failure::{Code, Failure};
+use crate::hub::{CommitReceipt, Repo};
+use crate::plan::{Action, Plan};
+use crate::runner::{human_bytes, markdown};
+
+/// How a run ended: the output `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Deployed,
+    Unchanged,
+    DryRun,
+    Failed,
+    Cancelled,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployed => "deployed",
+            Self::Unchanged => "unchanged",
+            Self::DryRun => "dry-run",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is known of a run.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub status: Option<Status>,
+    /// The Hub's address without a trailing slash.
+    pub endpoint: String,
+    pub repo: Option<Repo>,
+    /// The live app's address, as the Hub names it.
+    pub space_url: Option<String>,
+    pub plan: Option<Plan>,
+    pub commit: Option<CommitReceipt>,
+    /// The head of the branch, when nothing changed.
+    pub head: Option<String>,
+    /// The bytes of content that travelled.
+    pub bytes_uploaded: u64,
+    pub failure: Option<Failure>,
+}
+
+/// What is known of a run that is under way: shared by the deploy, which writes it, and by the report,
+/// which must be right at whichever moment the run ends.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<Outcome>>);
+
+impl Ledger {
+    pub fn update(&self, change: impl FnOnce(&mut Outcome)) {
+        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    pub fn read<T>(&self, look: impl FnOnce(&Outcome) -> T) -> T {
+        look(&self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Changes that the summary lists.
+const SHOWN_CHANGES: usize = 50;
+/// Warnings that the summary lists.
+const SHOWN_WARNINGS: usize = 20;
+
+impl Outcome {
+    /// Ends the run with a failure.
+    pub fn fail(&mut self, failure: Failure) {
+        self.status = Some(if failure.code == Code::Cancelled { Status::Cancelled } else { Status::Failed });
+        self.failure = Some(failure);
+    }
+
+    fn status(&self) -> Status {
+        self.status.unwrap_or(Status::Failed)
+    }
+
+    /// The repo's page on the Hub.
+    pub fn repo_url(&self) -> Option<String> {
+        let repo = self.repo.as_ref()?;
+        Some(format!("{}/{}", self.endpoint, repo.page()))
+    }
+
+    fn commit_sha(&self) -> Option<&str> {
+        self.commit.as_ref().map(|commit| commit.oid.as_str()).or(self.head.as_deref())
+    }
+
+    fn commit_url(&self) -> Option<String> {
+        match &self.commit {
+            Some(commit) => Some(commit.url.clone()),
+            None => Some(format!("{}/commit/{}", self.repo_url()?, self.head.as_deref()?)),
+        }
+    }
+}
+
+/// Every output with its value: an empty one where there is nothing to say.
+pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let plan = outcome.plan.as_ref();
+    let count = |action| plan.map(|plan| plan.count(action).to_string()).unwrap_or_default();
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let sent = plan.map(|_| outcome.bytes_uploaded.to_string()).unwrap_or_default();
+    let pull_request = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_deref());
+    let error_code = outcome.failure.as_ref().map(|failure| failure.code.as_str());
+    vec![
+        ("repo_id", outcome.repo.as_ref().map(|repo| repo.id.to_string()).unwrap_or_default()),
+        ("repo_url", outcome.repo_url().unwrap_or_default()),
+        ("space_url", text(outcome.space_url.as_deref())),
+        ("proxy_enabled", "false".to_owned()),
+        ("proxy_repo_id", String::new()),
+        ("proxy_url", String::new()),
+        ("status", outcome.status().as_str().to_owned()),
+        ("commit_sha", text(outcome.commit_sha())),
+        ("commit_url", outcome.commit_url().unwrap_or_default()),
+        ("pull_request_url", text(pull_request)),
+        ("files_added", count(Action::Add)),
+        ("files_updated", count(Action::Update)),
+        ("files_deleted", count(Action::Delete)),
+        ("files_unchanged", plan.map(|plan| plan.unchanged.to_string()).unwrap_or_default()),
+        ("bytes_uploaded", sent),
+        ("error_code", text(error_code)),
+    ]
+}
+
+/// The job summary, in GitHub's Markdown.
+pub fn summary(outcome: &Outcome, warnings: &[String]) -> String {
+    let mut text = format!("### {}\n\n", headline(outcome));
+    if let Some(failure) = &outcome.failure {
+        text.push_str(&failure_section(failure));
+    }
+    let rows = facts(outcome);
+    if !rows.is_empty() {
+        text.push_str("| | |\n| --- | --- |\n");
+        for (name, value) in rows {
+            text.push_str(&format!("| {name} | {value} |\n"));
+        }
+        text.push('\n');
+    }
+    if let Some(plan) = outcome.plan.as_ref().filter(|plan| !plan.is_empty()) {
+        text.push_str(&plan_section(plan, outcome.status()));
+    }
+    if !warnings.is_empty() {
+        text.push_str(&warnings_section(warnings));
+    }
+    text
+}
+
+fn headline(outcome: &Outcome) -> String {
+    let target = match &outcome.repo {
+        Some(repo) => format!("the {} {}", repo.repo_type.noun(), markdown::code(&repo.id.to_string())),
+        None => "Hugging Face".to_owned(),
+    };
+    match outcome.status() {
+        Status::Deployed => format!("✅ Deployed to {target}"),
+        Status::Unchanged => format!("✅ Nothing to deploy to {target}: unchanged"),
+        Status::DryRun => format!("🔍 Dry run against {target}: nothing was changed"),
+        Status::Failed => format!("❌ The deploy to {target} failed"),
+        Status::Cancelled => format!("🚫 The deploy to {target} was cancelled"),
+    }
+}
+
+fn failure_section(failure: &Failure) -> String {
+    let mut text = format!("{}\n", markdown::fenced(&failure.message));
+    let causes = failure.causes();
+    if !causes.is_empty() {
+        text.push_str(&format!("Caused by:\n\n{}\n", markdown::fenced(&causes.join("\n"))));
+    }
+    for hint in &failure.hints {
+        text.push_str(&format!("- {}\n", markdown::text(hint)));
+    }
+    text.push_str(&format!("\nError code: {}\n\n", markdown::code(failure.code.as_str())));
+    text
+}
+
+/// The rows of the one table: a name, and Markdown that is safe in a cell.
+fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if let (Some(repo), Some(url)) = (&outcome.repo, outcome.repo_url()) {
+        rows.push(("Repo", markdown::link(&repo.id.to_string(), &url)));
+    }
+    if let Some(url) = &outcome.space_url {
+        rows.push(("App", markdown::link(url, url)));
+    }
+    if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
+        rows.push(("Commit", markdown::link(&sha[..sha.len().min(7)], &url)));
+    }
+    if let Some(url) = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_ref()) {
+        rows.push(("Pull request", markdown::link(url, url)));
+    }
+    if let Some(plan) = &outcome.plan {
+        let files = format!(
+            "{} added, {} updated, {} deleted, {} unchanged",
+            plan.count(Action::Add),
+            plan.count(Action::Update),
+            plan.count(Action::Delete),
+            plan.unchanged
+        );
+        rows.push(("Files", files));
+        rows.push(("Uploaded", human_bytes(outcome.bytes_uploaded)));
+    }
+    rows
+}
+
+fn plan_section(plan: &Plan, status: Status) -> String {
+    let title = match status {
+        Status::Deployed | Status::Unchanged => "Changes",
+        _ => "Plan",
+    };
+    let mut text = format!("#### {title}\n\n| Change | Path | Size |\n| --- | --- | ---: |\n");
+    for change in plan.changes.iter().take(SHOWN_CHANGES) {
+        let (verb, size) = match change.action {
+            Action::Add => ("add", human_bytes(change.size)),
+            Action::Update => ("update", human_bytes(change.size)),
+            Action::Delete => ("delete", String::new()),
+        };
+        text.push_str(&format!("| {verb} | {} | {size} |\n", markdown::cell_code(change.path.as_str())));
+    }
+    if plan.changes.len() > SHOWN_CHANGES {
+        text.push_str(&format!("\nshowing {SHOWN_CHANGES} of {}\n", plan.changes.len()));
+    }
+    text.push('\n');
+    text
+}
+
+fn warnings_section(warnings: &[String]) -> String {
+    let mut text = "#### Warnings\n\n".to_owned();
+    for warning in warnings.iter().take(SHOWN_WARNINGS) {
+        text.push_str(&format!("- {}\n", markdown::text(warning)));
+    }
+    if warnings.len() > SHOWN_WARNINGS {
+        text.push_str(&format!("\nshowing {SHOWN_WARNINGS} of {}\n", warnings.len()));
+    }
+    text.push('\n');
+    text
+}

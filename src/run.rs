@@ -1,0 +1,101 @@
+//! One run of the action, from the environment to the exit code.
+
+use std::sync::Arc;
+
+use crate::failure::{Code, Failure, Kind, Result};
+use crate::hub::{Hub, HubOptions, RetryPolicy};
+use crate::inputs::Inputs;
+use crate::report::{self, Ledger, Status};
+use crate::runner::{Log, OutputFiles};
+
+/// Runs the action with the given environment, until it is done or `cancelled` says so. Outputs, summary
+/// and annotations are written however it ends.
+///
+/// Returns the exit code of the process.
+pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<Output = ()>) -> u8 {
+    let ledger = Ledger::default();
+    let files = OutputFiles::from_vars(&vars);
+    let result = tokio::select! {
+        result = act(vars, &log, &ledger) => result,
+        () = cancelled => Err(Failure::new(Code::Cancelled, "the run was cancelled")
+            .hint("what is on the Hub is whole: a commit lands in one piece or not at all")),
+    };
+    finish(result, &log, &ledger, &files)
+}
+
+async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<()> {
+    let inputs = read_inputs(vars, log)?;
+    ledger.update(|outcome| inputs.endpoint.as_str().trim_end_matches('/').clone_into(&mut outcome.endpoint));
+    if inputs.proxy.is_some() {
+        return Err(Failure::new(
+            Code::UnsupportedInput,
+            "this version cannot create a proxy Space yet: `create_proxy`",
+        )
+        .hint("leave `create_proxy` out, or set it to `false`; nothing was deployed")
+        .hint(
+            "to show the app of a private Space to everybody, `visibility: protected` does it on a paid plan",
+        ));
+    }
+    let hub = connect(&inputs, log)?;
+    crate::deploy::deploy(&inputs, &hub, log, ledger).await
+}
+
+fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
+    let (inputs, warnings) = Inputs::from_vars(vars)?;
+    let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
+    for token in inputs.token.iter().chain(proxy_token) {
+        log.mask(token);
+    }
+    for warning in &warnings {
+        log.warning(warning);
+    }
+    Ok(inputs)
+}
+
+fn connect(inputs: &Inputs, log: &Log) -> Result<Hub> {
+    let notes = log.clone();
+    Hub::new(HubOptions {
+        endpoint: inputs.endpoint.clone(),
+        token: inputs.token.clone(),
+        retry: RetryPolicy::default(),
+        notify: Arc::new(move |line| notes.info(line)),
+    })
+}
+
+/// Writes down how the run ended. What cannot be written is told, and fails nothing.
+fn finish(result: Result<()>, log: &Log, ledger: &Ledger, files: &OutputFiles) -> u8 {
+    let exit_code = match &result {
+        Ok(()) => 0,
+        Err(failure) => failure.code.kind().exit_code(),
+    };
+    if let Err(failure) = result {
+        log.failure(&failure);
+        ledger.update(|outcome| outcome.fail(failure));
+    }
+    let (mut outputs, summary) =
+        ledger.read(|outcome| (report::outputs(outcome), report::summary(outcome, &log.warnings())));
+    for (_, value) in &mut outputs {
+        *value = log.redact(value);
+    }
+    if let Err(error) = files.write_outputs(&outputs) {
+        log.warning(&format!("cannot write the outputs: {error}"));
+    }
+    if let Err(error) = files.append_summary(&log.redact(&summary)) {
+        log.warning(&format!("cannot write the job summary: {error}"));
+    }
+    if let Some(line) = ledger.read(closing_line) {
+        log.info(&line);
+    }
+    exit_code
+}
+
+fn closing_line(outcome: &report::Outcome) -> Option<String> {
+    let status = outcome.status.filter(|status| !matches!(status, Status::Failed | Status::Cancelled))?;
+    let place = outcome.space_url.clone().or_else(|| outcome.repo_url())?;
+    Some(format!("{}: {place}", status.as_str()))
+}
+
+/// The exit code of a run that panicked.
+pub fn panic_exit_code() -> u8 {
+    Kind::Bug.exit_code()
+}

@@ -1,0 +1,91 @@
+//! The Space's card, as it arrives on the Hub; the folder itself stays as it is.
+
+use local_hub::RepoType;
+
+use crate::assert_ran;
+use crate::harness::{Folder, Run, hub};
+
+fn readme(hub: &local_hub::LocalHub) -> String {
+    let bytes = hub.read_file(RepoType::Space, "ada/app", "main", "README.md").unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_readme_without_a_card_gets_one_in_the_uploaded_copy() {
+    let hub = hub().await;
+    let text = "# My app\r\n\r\nWith its own line endings.\r\n";
+    let folder = Folder::new(&[("README.md", text), ("Dockerfile", "FROM scratch\nEXPOSE 8080\n")]);
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_ran!(ran);
+    let uploaded = readme(&hub);
+    assert!(uploaded.starts_with("---\r\n") && uploaded.ends_with(text), "{uploaded:?}");
+    for line in ["title: app\r\n", "sdk: docker\r\n", "app_port: 8080\r\n"] {
+        assert!(uploaded.contains(line), "{line:?} in {uploaded:?}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("README.md")).unwrap(), text);
+    Run::new(&hub, &folder).run().await.ended(0, "unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_without_an_sdk_keeps_its_comments_and_order() {
+    let hub = hub().await;
+    let card = "---\n# ours\nemoji: 🐙 # an octopus\ntitle: Octo\n---\nbody\n";
+    let folder = Folder::new(&[("README.md", card), ("app.py", "import gradio\n")]);
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_eq!(readme(&hub), "---\n# ours\nemoji: 🐙 # an octopus\ntitle: Octo\nsdk: gradio\n---\nbody\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_without_a_readme_completes_the_card_on_the_hub() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("index.html", "hi")]);
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(readme(&hub).contains("sdk: static"));
+    let theirs = "---\ntitle: Edited on the Hub\nemoji: 🚀\nsdk: static\n---\n";
+    hub.commit_as("ada", RepoType::Space, "ada/app", "main", &[("README.md", theirs.as_bytes())], "edit")
+        .unwrap();
+    folder.write("index.html", "hello");
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_eq!(readme(&hub), theirs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_streamlit_snippet_deploys_a_docker_space() {
+    let hub = hub().await;
+    let folder = Folder::new(&[
+        ("app.py", "import streamlit as st\nst.write('hi')\n"),
+        ("requirements.txt", "pandas\n"),
+    ]);
+    let ran = Run::new(&hub, &folder)
+        .input("repo_type", "space")
+        .input("space_sdk", "streamlit")
+        .input("private", "false")
+        .run()
+        .await
+        .ended(0, "deployed");
+    assert_ran!(ran);
+    let dockerfile = hub.read_file(RepoType::Space, "ada/app", "main", "Dockerfile").unwrap();
+    insta::assert_snapshot!("generated_streamlit_dockerfile", String::from_utf8(dockerfile).unwrap());
+    assert!(readme(&hub).contains("sdk: docker"));
+    assert!(!folder.path().join("Dockerfile").exists());
+    Run::new(&hub, &folder).input("space_sdk", "streamlit").run().await.ended(0, "unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_the_hub_refuses_is_annotated_and_nothing_is_created() {
+    let hub = hub().await;
+    let card = "---\ntitle: Hello\nsdk: static\ncolorFrom: teal\n---\n";
+    let folder = Folder::new(&[("web/README.md", card), ("web/index.html", "hi")]);
+    let ran = Run::new(&hub, &folder).input("source_dir", "web").run().await.failed(2, "invalid_card");
+    assert_ran!(ran);
+    assert!(ran.log.contains("file=web/README.md,line=4"), "{}", ran.log);
+    assert_eq!(hub.head(RepoType::Space, "ada/app", "main"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_is_no_yaml_is_told_with_its_line() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("README.md", "---\ntitle: [\nsdk: static\n---\n"), ("index.html", "hi")]);
+    let ran = Run::new(&hub, &folder).run().await.failed(2, "invalid_card");
+    assert_ran!(ran);
+}
