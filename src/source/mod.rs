@@ -81,7 +81,7 @@ pub enum Content {
 /// Reads the folder. All faults of one kind are named at once; nothing but small files that could be Git
 /// LFS pointers is opened.
 ///
-/// Fails with [`Code`](crate::failure::Code) `SourceMissing`, `SourceUnreadable`, `InvalidInput` (a bad
+/// Fails with [`Code`] `SourceMissing`, `SourceUnreadable`, `InvalidInput` (a bad
 /// pattern), `InvalidPath`, `LinkOutsideSource`, `LfsPointer` or `SourceTooLarge`. Blocks.
 pub fn read(options: &SourceOptions) -> Result<Source> {
     walk::read(options)
