@@ -23,13 +23,15 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What this action changes of the engine's defaults.
 ///
-/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. At most four blocks of
-/// 64 MB on their way at once, and four files being read: memory stays flat, and a runner's uplink is
-/// full all the same.
+/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. One block of 64 MB on its
+/// way while the next is filled, from one file, read a megabyte at a time: the defaults take twice the
+/// memory for one large file, and more for many, of a runner that has other work to do.
 const ENGINE_SETTINGS: &[(&str, &str)] = &[
     ("telemetry.enabled", "false"),
-    ("client.ac_max_upload_concurrency", "4"),
-    ("data.max_concurrent_file_ingestion", "4"),
+    ("client.ac_max_upload_concurrency", "1"),
+    ("client.ac_initial_upload_concurrency", "1"),
+    ("data.max_concurrent_file_ingestion", "1"),
+    ("data.ingestion_block_size", "1mb"),
 ];
 
 /// A permission to write to the storage (`GET …/xet-write-token/{rev}`).
