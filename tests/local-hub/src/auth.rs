@@ -20,6 +20,14 @@ pub(crate) struct RepoToken {
     pub(crate) expires_ms: u64,
 }
 
+/// A token that opens one private app (`GET …/jwt`).
+#[derive(Clone, Debug)]
+pub(crate) struct AppToken {
+    pub(crate) token: String,
+    pub(crate) repo_id: String,
+    pub(crate) expires_ms: u64,
+}
+
 /// The caller of a request.
 #[derive(Clone)]
 pub(crate) enum Caller {

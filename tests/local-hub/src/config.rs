@@ -1,5 +1,6 @@
 //! How a local Hub is set up: users, transfers, limits.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,32 @@ pub enum LargeFileTransfer {
     Basic,
 }
 
+/// What runs Gradio and Docker Spaces on this machine. Without a runner for an SDK nothing is started, and the
+/// stages alone are played.
+#[derive(Clone, Debug, Default)]
+pub struct Runtimes {
+    /// Interpreter per major version of Gradio (`"4"`, `"5"`, …): the card's `sdk_version` chooses, the highest one
+    /// serves a card without. A version that is not here fails its build, as one that was never published does.
+    pub gradio_python: BTreeMap<String, PathBuf>,
+    /// The command that stands for a container.
+    pub docker: Option<DockerCommand>,
+}
+
+impl Runtimes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gradio_python.is_empty() && self.docker.is_none()
+    }
+}
+
+/// A command run in the folder of a Docker Space, with `PORT` as the card's `app_port` would be mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerCommand {
+    /// Program; a bare name is looked up in `PATH`.
+    pub program: PathBuf,
+    /// Arguments; `{port}` stands for the port to listen on.
+    pub args: Vec<String>,
+}
+
 /// Settings of a local Hub.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
@@ -151,6 +178,18 @@ pub struct HubConfig {
     pub large_file_threshold: u64,
     /// Bytes per part of a multipart transfer.
     pub multipart_chunk: u64,
+    /// Gives every Space an address of its own on loopback, which behaves as `*.hf.space` does. Without it `host` is
+    /// a name that nobody answers on.
+    pub edge: bool,
+    /// What runs Gradio and Docker Spaces.
+    pub runtimes: Runtimes,
+}
+
+impl HubConfig {
+    /// Whether Spaces are more than a play of stages.
+    pub(crate) fn runs_spaces(&self) -> bool {
+        self.edge || !self.runtimes.is_empty()
+    }
 }
 
 impl Default for HubConfig {
@@ -165,6 +204,8 @@ impl Default for HubConfig {
             preupload_max: 1000,
             large_file_threshold: 10 * 1024 * 1024,
             multipart_chunk: 16 * 1024 * 1024,
+            edge: false,
+            runtimes: Runtimes::default(),
         }
     }
 }

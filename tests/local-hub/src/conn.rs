@@ -14,12 +14,20 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A handle on the connection a request came in on.
 #[derive(Clone, Debug)]
-pub(crate) struct Conn(Arc<AtomicBool>);
+pub(crate) struct Conn {
+    reset: Arc<AtomicBool>,
+    peer: SocketAddr,
+}
 
 impl Conn {
+    /// The other end.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// Nothing more is written to this connection; it is reset as soon as the server touches it.
     pub(crate) fn reset(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.reset.store(true, Ordering::SeqCst);
     }
 }
 
@@ -43,7 +51,7 @@ impl Listener for ResettableListener {
 
 impl Connected<IncomingStream<'_, ResettableListener>> for Conn {
     fn connect_info(stream: IncomingStream<'_, ResettableListener>) -> Self {
-        Self(stream.io().reset.clone())
+        Self { reset: stream.io().reset.clone(), peer: *stream.remote_addr() }
     }
 }
 

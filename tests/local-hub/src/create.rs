@@ -13,6 +13,7 @@ use crate::objects::Kind;
 use crate::repo::{NewCommit, Repo, RepoState};
 use crate::snapshot::FileEntry;
 use crate::space::{Setting, SpaceState};
+use crate::stage::BuildCause;
 use crate::util::{lock, now_ms, sha256_hex, unique_hex};
 
 /// Everything `POST /api/repos/create` decides.
@@ -119,6 +120,10 @@ impl Hub {
             space.variables = request.variables.clone();
             space.volumes = request.volumes.clone();
             space.dev_mode = request.dev_mode;
+            let id = format!("{}/{}", request.namespace, request.name).to_lowercase();
+            if let Some(waiting) = lock(&self.waiting_scripts).remove(&id) {
+                (space.script, space.queue) = (waiting.stages, waiting.builds);
+            }
             space
         });
         let state = RepoState {
@@ -136,6 +141,7 @@ impl Hub {
             space,
             publishers: vec![],
         };
+        let repo_is_space = state.space.is_some();
         let Some(repo) = self.store.create(state)? else { return Ok(None) };
         let mut files = BTreeMap::new();
         for (path, content) in request.first_files() {
@@ -149,7 +155,10 @@ impl Hub {
         };
         let oid = repo.write_commit(files, vec![], &new)?;
         repo.update(|s| s.refs.insert("refs/heads/main".into(), oid))?;
-        self.rebuild_space(&repo).map_err(|e: HubError| anyhow::anyhow!("{}", e.body))?;
+        if repo_is_space {
+            self.open_edge(&repo)?;
+        }
+        self.rebuild_space(&repo, BuildCause::Create).map_err(|e: HubError| anyhow::anyhow!("{}", e.body))?;
         Ok(Some(repo))
     }
 

@@ -2,27 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::auth::RepoToken;
+use crate::auth::{AppToken, RepoToken};
 use crate::config::{HubConfig, LargeFileTransfer, RepoType, User};
 use crate::conn::ResettableListener;
 use crate::contract::Contract;
 use crate::create::CreateRepo;
 use crate::faults::{Fault, Faults};
 use crate::lfs::LfsStore;
+use crate::logs::LogScripts;
 use crate::objects::Kind;
 use crate::plan::{Op, Plan};
 use crate::policy::Policy;
 use crate::record::{Log, RecordedRequest};
-use crate::space::StageStep;
+use crate::runtime::Runs;
+use crate::stage::WaitingScripts;
 use crate::store::Store;
-use crate::util::{lock, now_ms, unique_hex};
+use crate::util::{lock, unique_hex};
 use crate::xet::Xet;
 
 /// State shared by all requests.
@@ -44,11 +46,22 @@ pub(crate) struct Hub {
     pub(crate) own_breaches: Mutex<Vec<String>>,
     pub(crate) quota: Mutex<BTreeMap<String, (u64, u64)>>,
     pub(crate) stopped: watch::Receiver<bool>,
+    /// Itself, for tasks that outlive a request.
+    pub(crate) me: Weak<Self>,
+    /// Where tasks run that a test's own thread asks for.
+    pub(crate) tokio: tokio::runtime::Handle,
+    /// Folder of the apps that run.
+    pub(crate) apps: PathBuf,
+    pub(crate) runs: Runs,
+    pub(crate) log_scripts: LogScripts,
+    /// Stage scripts of Spaces that do not exist yet, by lower-cased id.
+    pub(crate) waiting_scripts: Mutex<BTreeMap<String, WaitingScripts>>,
+    pub(crate) app_tokens: Mutex<Vec<AppToken>>,
 }
 
 /// A running local Hub. Dropping it stops the server.
 pub struct LocalHub {
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     stop: watch::Sender<bool>,
     _temp: Option<tempfile::TempDir>,
 }
@@ -62,6 +75,7 @@ impl std::fmt::Debug for LocalHub {
 impl Drop for LocalHub {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
+        self.hub.runs.close();
         if let Some(xet) = &self.hub.xet {
             xet.stop();
         }
@@ -121,23 +135,36 @@ impl LocalHub {
             LargeFileTransfer::Multipart | LargeFileTransfer::Basic => None,
         };
         let (stop, stopped) = watch::channel(false);
-        let hub = Arc::new(Hub {
+        let store = Store::open(&dir.join("repos"))?;
+        let lfs = LfsStore::open(&dir.join("lfs"))?;
+        let contract = Contract::find(config.openapi.as_deref())?;
+        let hub = Arc::new_cyclic(|me| Hub {
             endpoint: format!("http://127.0.0.1:{port}"),
             storage_origin: format!("http://localhost:{port}"),
-            store: Store::open(&dir.join("repos"))?,
-            lfs: LfsStore::open(&dir.join("lfs"))?,
+            store,
+            lfs,
             xet,
             users: Mutex::new(config.users.iter().cloned().map(Arc::new).collect()),
             repo_tokens: Mutex::default(),
             faults: Faults::default(),
             log: Log::default(),
-            contract: Contract::find(config.openapi.as_deref())?,
+            contract,
             policy: Mutex::default(),
             own_breaches: Mutex::default(),
             quota: Mutex::default(),
             stopped,
+            me: me.clone(),
+            tokio: tokio::runtime::Handle::current(),
+            apps: dir.join("apps"),
+            runs: Runs::default(),
+            log_scripts: LogScripts::default(),
+            waiting_scripts: Mutex::default(),
+            app_tokens: Mutex::default(),
             config,
         });
+        // What a server that was killed left behind.
+        let _ = std::fs::remove_dir_all(&hub.apps);
+        hub.wake_spaces()?;
         for listener in [Some(listener), second].into_iter().flatten() {
             let app = crate::server::service(hub.clone());
             let mut stopped = hub.stopped.clone();
@@ -336,25 +363,6 @@ impl LocalHub {
         };
         let repo = self.hub.create_repo(request)?.context("the repository exists")?;
         Ok(lock(&repo.state).id.clone())
-    }
-
-    /// How builds of a Space go from now on (and the one under way); empty means: running at once.
-    ///
-    /// # Errors
-    /// When there is no such Space.
-    pub fn set_stage_script(&self, id: &str, script: Vec<StageStep>) -> anyhow::Result<()> {
-        self.hub.space_update(id, |s| s.script = script)
-    }
-
-    /// Adds lines to a Space's `build` or `run` log.
-    ///
-    /// # Errors
-    /// When there is no such Space.
-    pub fn push_log(&self, id: &str, log: &str, lines: &[&str]) -> anyhow::Result<()> {
-        self.hub.space_update(id, |s| {
-            let rows = s.logs.entry(log.to_owned()).or_default();
-            rows.extend(lines.iter().map(|l| (now_ms(), (*l).to_owned())));
-        })
     }
 
     /// Values of a Space's secrets, which no endpoint shows.

@@ -14,11 +14,14 @@ mod content;
 mod contract;
 mod contract_schema;
 mod contract_tables;
+mod control;
 mod create;
 mod discussion;
+mod edge;
 mod faults;
 mod hub;
 mod lfs;
+mod logs;
 mod objects;
 mod plan;
 mod policy;
@@ -26,16 +29,22 @@ mod quota;
 mod record;
 mod repo;
 mod routes;
+mod runtime;
 mod server;
 mod snapshot;
 mod space;
+mod stage;
 mod store;
 mod util;
 mod xet;
 
-pub use config::{DEFAULT_TOKEN, HubConfig, LargeFileTransfer, RepoType, TokenRole, TokenScope, User};
+pub use config::{
+    DEFAULT_TOKEN, DockerCommand, HubConfig, LargeFileTransfer, RepoType, Runtimes, TokenRole, TokenScope,
+    User,
+};
 pub use faults::{Fault, FaultKind};
 pub use hub::{CommitInfo, LocalHub, TreeFile};
+pub use logs::{Log, LogStep};
 pub use policy::Policy;
 pub use record::{KEPT_BODY, RecordedRequest};
-pub use space::{StageSha, StageStep};
+pub use stage::{BuildCause, BuildScript, StageSha, StageStep};

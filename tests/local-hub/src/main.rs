@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use local_hub::{DEFAULT_TOKEN, Fault, HubConfig, LargeFileTransfer, LocalHub, User};
+use local_hub::{
+    DEFAULT_TOKEN, DockerCommand, Fault, HubConfig, LargeFileTransfer, LocalHub, Runtimes, User,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A Hugging Face Hub on this machine, for tests.
@@ -49,6 +51,21 @@ struct Serve {
     /// A fault as JSON; may be repeated.
     #[arg(long)]
     fault: Vec<String>,
+    /// Every Space gets an address of its own, which behaves as hf.space does.
+    #[arg(long)]
+    edge: bool,
+    /// Interpreter for a major version of Gradio, as `4=PATH`; may be repeated.
+    #[arg(long, value_name = "MAJOR=PATH", value_parser = python)]
+    gradio_python: Vec<(String, PathBuf)>,
+    /// What runs for a Docker Space: a command line for `sh`, in the folder of its files, to listen on `$PORT`.
+    #[arg(long, value_name = "COMMAND")]
+    docker_command: Option<String>,
+}
+
+fn python(text: &str) -> Result<(String, PathBuf), String> {
+    let (major, path) =
+        text.split_once('=').ok_or("expected MAJOR=PATH, for instance 4=/opt/gradio4/bin/python")?;
+    Ok((major.to_owned(), path.into()))
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,6 +93,13 @@ async fn main() -> anyhow::Result<()> {
             Transfer::Xet => LargeFileTransfer::Xet,
             Transfer::Multipart => LargeFileTransfer::Multipart,
             Transfer::Basic => LargeFileTransfer::Basic,
+        },
+        edge: args.edge,
+        runtimes: Runtimes {
+            gradio_python: args.gradio_python.into_iter().collect(),
+            docker: args
+                .docker_command
+                .map(|line| DockerCommand { program: "sh".into(), args: vec!["-c".into(), line] }),
         },
         ..HubConfig::default()
     })

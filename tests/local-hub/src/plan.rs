@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::answer::HubError;
 use crate::attributes::{LfsRules, append_rule};
 use crate::discussion::{Discussion, Event};
@@ -11,6 +9,7 @@ use crate::hub::Hub;
 use crate::objects::{Kind, Oid, Pointer};
 use crate::repo::{NewCommit, Repo};
 use crate::snapshot::FileEntry;
+use crate::stage::BuildCause;
 use crate::util::lock;
 
 /// The Hub's answer when `parentCommit` is not the head any more.
@@ -161,7 +160,7 @@ impl Hub {
             Some(number)
         })?;
         if target.as_deref() == Some("refs/heads/main") {
-            self.rebuild_space(repo)?;
+            self.rebuild_space(repo, BuildCause::Commit)?;
         }
         Ok(Done { oid, pull_request })
     }
@@ -222,32 +221,6 @@ impl Hub {
                 files.insert(path.clone(), entry);
             }
         }
-        Ok(())
-    }
-
-    /// Tells a Space's runtime about a new head of its main branch.
-    pub(crate) fn rebuild_space(&self, repo: &Repo) -> Result<(), HubError> {
-        let Some(head) = repo.resolve("main") else { return Ok(()) };
-        let snapshot = repo.snapshot(head)?;
-        let card = repo.text_at(&snapshot, "README.md").unwrap_or_default();
-        let card = crate::card::front_matter(&card);
-        repo.update(|state| {
-            let Some(space) = &mut state.space else { return };
-            if let Some(sdk) = card.get("sdk").and_then(Value::as_str)
-                && ["gradio", "docker", "static"].contains(&sdk)
-            {
-                sdk.clone_into(&mut space.sdk);
-            }
-            let has_app = match space.sdk.as_str() {
-                "docker" => snapshot.files.contains_key("Dockerfile"),
-                "static" => true,
-                _ => {
-                    let file = card.get("app_file").and_then(Value::as_str).unwrap_or("app.py");
-                    snapshot.files.contains_key(file)
-                }
-            };
-            space.rebuild(head, has_app);
-        })?;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Switches for behaviour that depends on plans and limits.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::RepoType;
 
@@ -17,6 +18,13 @@ pub struct Policy {
     pub xet_token_seconds: u64,
     /// Lifetime of tokens from the OIDC exchange, in seconds.
     pub repo_token_seconds: u64,
+    /// So long after a commit the runtime still says `RUNNING` with the old commit, as if no build were coming.
+    pub stale_running: Duration,
+    /// Whether a commit or a changed setting starts a paused Space. The documentation says that a paused Space waits
+    /// for its owner ("until manually restarted"); `false` follows it.
+    pub commit_restarts_paused: bool,
+    /// `X-Forwarded-Proto` at the app. The real edge says `https`; an app that builds links from it needs `http` here.
+    pub forwarded_proto: String,
 }
 
 impl Default for Policy {
@@ -27,6 +35,9 @@ impl Default for Policy {
             requests_per_window: None,
             xet_token_seconds: 3600,
             repo_token_seconds: 3600,
+            stale_running: Duration::ZERO,
+            commit_restarts_paused: true,
+            forwarded_proto: "https".into(),
         }
     }
 }

@@ -238,7 +238,7 @@ fn fault_answer(code: u16, body: &str) -> Response {
 }
 
 /// Breaks the body off; the announced length stays, so the client notices.
-async fn truncate(response: Response, after: usize) -> Response {
+pub(crate) async fn truncate(response: Response, after: usize) -> Response {
     let (mut parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 1 << 30).await.unwrap_or_default();
     parts.headers.insert("content-length", bytes.len().into());

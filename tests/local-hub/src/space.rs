@@ -6,41 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::logs::{Log, LogRows};
 use crate::objects::Oid;
+use crate::stage::{BuildCause, BuildScript, Live, Reported, StageSha, StageStep};
 use crate::util::{iso, now_ms};
-
-/// Which commit a stage reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StageSha {
-    /// None at all.
-    None,
-    /// The commit that ran before this build, if there was one.
-    Previous,
-    /// The commit being built.
-    Head,
-}
-
-/// One step of a build: from `after` its start on, the runtime reports this.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StageStep {
-    /// Time since the build started.
-    pub after: Duration,
-    /// Stage name; `BUILDING` and `APP_STARTING` become `RUNNING_…` while an older build serves.
-    pub stage: String,
-    /// Commit shown as `sha`.
-    pub sha: StageSha,
-    /// Shown as `errorMessage`.
-    pub error_message: Option<String>,
-}
-
-impl StageStep {
-    /// A step without an error message; only `RUNNING` reports the new commit.
-    #[must_use]
-    pub fn new(after: Duration, stage: &str) -> Self {
-        let sha = if stage == "RUNNING" { StageSha::Head } else { StageSha::Previous };
-        Self { after, stage: stage.to_owned(), sha, error_message: None }
-    }
-}
 
 /// A secret or a variable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,12 +37,33 @@ pub(crate) struct SpaceState {
     pub(crate) started_ms: u64,
     pub(crate) target: Option<Oid>,
     pub(crate) previous: Option<Oid>,
-    /// How builds go; empty means: running at once.
+    /// How builds go that nothing else is asked for; empty means: running at once.
     pub(crate) script: Vec<StageStep>,
-    /// Lines of `logs/build` and `logs/run`: milliseconds and text.
-    pub(crate) logs: BTreeMap<String, Vec<(u64, String)>>,
+    /// How single builds go, in the order they are taken.
+    #[serde(default)]
+    pub(crate) queue: Vec<BuildScript>,
+    /// The script of the build under way.
+    #[serde(default)]
+    pub(crate) playing: Vec<StageStep>,
+    /// Lines of `logs/build` and `logs/run`.
+    pub(crate) logs: BTreeMap<Log, LogRows>,
     /// How often the Space was restarted or rebuilt.
     pub(crate) builds: u64,
+    /// Nobody visited for long.
+    #[serde(default)]
+    pub(crate) asleep: bool,
+    /// What is wrong with the card.
+    #[serde(default)]
+    pub(crate) config_error: Option<String>,
+    /// So long after the start of the build the old commit is still reported as running.
+    #[serde(default)]
+    pub(crate) stale_ms: u64,
+    /// Where a build that really runs has come to.
+    #[serde(skip)]
+    pub(crate) live: Option<Live>,
+    /// Origin of the app on this machine.
+    #[serde(skip)]
+    pub(crate) edge: Option<String>,
 }
 
 impl SpaceState {
@@ -93,8 +83,15 @@ impl SpaceState {
             target: None,
             previous: None,
             script: vec![],
+            queue: vec![],
+            playing: vec![],
             logs: BTreeMap::new(),
             builds: 0,
+            asleep: false,
+            config_error: None,
+            stale_ms: 0,
+            live: None,
+            edge: None,
         }
     }
 
@@ -104,74 +101,131 @@ impl SpaceState {
 
     /// Origin of the app, without a trailing slash.
     pub(crate) fn host(&self) -> String {
-        format!("https://{}", self.domain())
+        self.edge.clone().unwrap_or_else(|| format!("https://{}", self.domain()))
     }
 
-    fn domain(&self) -> String {
+    /// The app's name below `hf.space`.
+    pub(crate) fn domain(&self) -> String {
         format!("{}{}.hf.space", self.subdomain, if self.is_static() { ".static" } else { "" })
     }
 
-    fn step(&self) -> StageStep {
-        let elapsed = Duration::from_millis(now_ms().saturating_sub(self.started_ms));
-        let running = StageStep::new(Duration::ZERO, "RUNNING");
-        if self.script.is_empty() {
-            return running;
+    fn elapsed(&self) -> u64 {
+        now_ms().saturating_sub(self.started_ms)
+    }
+
+    /// The step of the script that time has come to; `None` without a script.
+    fn step(&self) -> Option<StageStep> {
+        let elapsed = Duration::from_millis(self.elapsed());
+        if self.playing.is_empty() {
+            return None;
         }
-        self.script
-            .iter()
-            .rfind(|s| s.after <= elapsed)
-            .cloned()
-            .unwrap_or_else(|| StageStep::new(Duration::ZERO, "BUILDING"))
+        let found = self.playing.iter().rfind(|s| s.after <= elapsed).cloned();
+        Some(found.unwrap_or_else(|| StageStep::new(Duration::ZERO, "BUILDING")))
+    }
+
+    /// The stage of now. What the owner or the files forbid comes first, then a script, then the real build; with
+    /// none of them a Space is running at once.
+    pub(crate) fn reported(&self) -> Reported {
+        if !self.has_app {
+            return Reported::bare("NO_APP_FILE");
+        }
+        if self.paused {
+            return Reported::bare("PAUSED");
+        }
+        if let Some(error) = self.fault_of_config() {
+            return Reported { error: Some(error), ..Reported::bare("CONFIG_ERROR") };
+        }
+        if self.asleep {
+            return Reported::bare("SLEEPING");
+        }
+        if self.previous.is_some() && self.elapsed() < self.stale_ms {
+            return Reported { sha: self.previous, ..Reported::bare("RUNNING") };
+        }
+        let mut out = if let Some(step) = self.step() {
+            let sha = match step.sha {
+                StageSha::None => None,
+                StageSha::Previous => self.previous,
+                StageSha::Head => self.target,
+            };
+            Reported { stage: step.stage, sha, error: step.error_message }
+        } else if let Some(live) = &self.live {
+            Reported { stage: live.stage.to_owned(), sha: live.sha, error: live.error.clone() }
+        } else {
+            Reported { sha: self.target, ..Reported::bare("RUNNING") }
+        };
+        if self.previous.is_some() && (out.stage == "BUILDING" || out.stage == "APP_STARTING") {
+            out.stage = format!("RUNNING_{}", out.stage);
+        }
+        out
     }
 
     /// Starts a build of `head` (a push, a restart, a changed secret).
-    pub(crate) fn rebuild(&mut self, head: Oid, has_app: bool) {
-        let step = self.step();
-        if self.has_app && !self.paused && step.stage == "RUNNING" && step.sha == StageSha::Head {
-            self.previous = self.target;
-        }
-        if self.paused {
-            self.previous = None;
-        }
+    pub(crate) fn rebuild(&mut self, head: Oid, has_app: bool, cause: BuildCause, stale: Duration) {
+        let now = self.reported();
+        self.previous = match (cause, now.stage.as_str()) {
+            // A factory restart throws the image away.
+            (BuildCause::FactoryRestart, _) => None,
+            (_, "RUNNING") => now.sha,
+            (_, "RUNNING_BUILDING" | "RUNNING_APP_STARTING" | "BUILDING" | "APP_STARTING") => self.previous,
+            _ => None,
+        };
         self.has_app = has_app;
         self.paused = false;
+        self.asleep = false;
+        self.live = None;
         self.target = Some(head);
         self.started_ms = now_ms();
         self.builds += 1;
+        self.logs.values_mut().for_each(LogRows::free);
+        let stale = if cause == BuildCause::Commit { stale } else { Duration::ZERO };
+        self.stale_ms = u64::try_from(stale.as_millis()).unwrap_or(u64::MAX);
+        // A build that is bound to fail takes no script from the queue.
+        let free = has_app && self.fault_of_config().is_none();
+        let next = self.queue.iter().position(|s| s.cause.is_none_or(|c| c == cause)).filter(|_| free);
+        self.playing = match next.map(|at| self.queue.remove(at)) {
+            Some(script) => {
+                self.plan_log(Log::Build, &script.build_log);
+                self.plan_log(Log::Run, &script.run_log);
+                script.steps
+            }
+            // What put the Space to sleep must not do so again at once.
+            None if cause == BuildCause::Wake => vec![],
+            None => self.script.clone(),
+        };
     }
 
-    fn collides(&self) -> bool {
-        self.secrets.keys().any(|k| self.variables.contains_key(k))
+    /// Replaces a log by lines that appear as the build goes on; without any the log is left to what runs.
+    fn plan_log(&mut self, log: Log, lines: &[(Duration, String)]) {
+        let start = self.started_ms;
+        if !lines.is_empty() {
+            let at = |after: Duration| start + u64::try_from(after.as_millis()).unwrap_or(0);
+            let lines = lines.iter().map(|(after, line)| (at(*after), line.clone()));
+            self.logs.entry(log).or_default().script(lines);
+        }
     }
 
-    /// The runtime object (`GET /api/spaces/{id}/runtime`).
+    /// Why the settings cannot be used: the card, or a name that is a variable and a secret at once.
+    pub(crate) fn fault_of_config(&self) -> Option<String> {
+        if self.secrets.keys().any(|k| self.variables.contains_key(k)) {
+            return Some("Collision on variables and secrets names".into());
+        }
+        self.config_error.clone()
+    }
+
+    /// The runtime object (`GET /api/spaces/{id}/runtime`). A static Space names no commit and no hardware.
     pub(crate) fn runtime(&self) -> Value {
+        let Reported { stage, sha, error } = self.reported();
         if self.is_static() {
-            return json!({
-                "stage": "RUNNING",
+            let mut out = json!({
+                "stage": stage,
                 "hardware": {"current": null, "requested": null},
                 "storage": null,
                 "replicas": {"requested": 1, "current": 1},
             });
-        }
-        let step = self.step();
-        let mut sha = match step.sha {
-            StageSha::None => None,
-            StageSha::Previous => self.previous,
-            StageSha::Head => self.target,
-        };
-        let mut error = step.error_message;
-        let mut stage = step.stage;
-        if self.previous.is_some() && (stage == "BUILDING" || stage == "APP_STARTING") {
-            stage = format!("RUNNING_{stage}");
-        }
-        if !self.has_app {
-            (stage, sha) = ("NO_APP_FILE".into(), None);
-        } else if self.paused {
-            (stage, sha) = ("PAUSED".into(), None);
-        } else if self.collides() {
-            (stage, sha) = ("CONFIG_ERROR".into(), None);
-            error = Some("Collision on variables and secrets names".into());
+            if let Some(error) = error {
+                out["errorMessage"] = json!(error);
+            }
+            return out;
         }
         let requested = self.hardware.as_deref().unwrap_or("cpu-basic");
         let live = stage.starts_with("RUNNING");

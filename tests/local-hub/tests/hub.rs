@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+#[path = "hub/binary.rs"]
+mod binary;
 #[path = "hub/client.rs"]
 mod client;
 #[path = "hub/commits.rs"]
 mod commits;
 #[path = "hub/contract.rs"]
 mod contract;
+#[path = "hub/edge.rs"]
+mod edge;
 #[path = "hub/faults.rs"]
 mod faults;
 #[path = "hub/git_ids.rs"]
@@ -16,5 +20,11 @@ mod git_ids;
 mod large_files;
 #[path = "hub/listing.rs"]
 mod listing;
+#[path = "hub/logs.rs"]
+mod logs;
+#[path = "hub/runtime.rs"]
+mod runtime;
+#[path = "hub/scripts.rs"]
+mod scripts;
 #[path = "hub/spaces.rs"]
 mod spaces;

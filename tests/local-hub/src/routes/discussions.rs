@@ -239,6 +239,6 @@ fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
             d.events.push(Event::new(req.caller.name(), "status-change", json!({"status": "merged"})));
         }
     })?;
-    req.hub.rebuild_space(repo)?;
+    req.hub.rebuild_space(repo, crate::stage::BuildCause::Commit)?;
     Ok(ok())
 }

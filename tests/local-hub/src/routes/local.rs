@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Method;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::{HubError, json_ok};
 use crate::config::RepoType;
 use crate::faults::Fault;
 use crate::hub::Hub;
+use crate::logs::Log;
 use crate::routes::not_found;
-use crate::space::StageStep;
 use crate::util::percent_decode;
 
 /// Answers one of the introspection paths.
@@ -36,12 +36,27 @@ pub(crate) async fn answer(hub: &Arc<Hub>, method: &Method, path: &str, body: Bo
             }
             Err(error) => Err(HubError::bad_request(error.to_string())),
         },
-        ("POST", ["stages", ns, name]) => match serde_json::from_slice::<Vec<StageStep>>(&bytes) {
-            Ok(script) => hub
-                .space_update(&format!("{ns}/{name}"), |s| s.script = script)
-                .map(|()| json!({}))
-                .map_err(HubError::from),
-            Err(error) => Err(HubError::bad_request(error.to_string())),
+        ("POST", ["stages", ns, name]) => {
+            from_json(&bytes).and_then(|script| done(hub.script_stages(&format!("{ns}/{name}"), script)))
+        }
+        ("POST", ["builds", ns, name]) => {
+            from_json(&bytes).and_then(|scripts| done(hub.script_builds(&format!("{ns}/{name}"), scripts)))
+        }
+        ("POST", ["sleep", ns, name]) => done(hub.sleep_space(&format!("{ns}/{name}"))),
+        ("POST", ["log", ns, name, log]) => match Log::parse(log) {
+            Some(log) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let lines: Vec<&str> = text.lines().collect();
+                done(hub.push_log(&format!("{ns}/{name}"), log, &lines))
+            }
+            None => Err(not_found()),
+        },
+        ("POST", ["log-script", ns, name, log]) => match Log::parse(log) {
+            Some(log) => from_json(&bytes).map(|connections| {
+                hub.log_scripts.set(&format!("{ns}/{name}"), log, connections);
+                json!({})
+            }),
+            None => Err(not_found()),
         },
         ("GET", ["tree", t, ns, name, rev]) => {
             match RepoType::from_singular(t).or_else(|| RepoType::from_plural(t)) {
@@ -57,4 +72,12 @@ pub(crate) async fn answer(hub: &Arc<Hub>, method: &Method, path: &str, body: Bo
         Ok(value) => json_ok(&value),
         Err(error) => error.into_response(),
     }
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, HubError> {
+    serde_json::from_slice(bytes).map_err(|error| HubError::bad_request(error.to_string()))
+}
+
+fn done(result: anyhow::Result<()>) -> Result<Value, HubError> {
+    result.map(|()| json!({})).map_err(HubError::from)
 }

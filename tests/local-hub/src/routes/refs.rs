@@ -173,7 +173,7 @@ pub(crate) fn super_squash(req: &Req, t: RepoType, id: &str, rev: &str) -> Answe
     let oid = repo.write_commit(repo.snapshot(head)?.files.clone(), vec![], &new)?;
     repo.update(|s| s.refs.insert(name.clone(), oid))?;
     if name == "refs/heads/main" {
-        req.hub.rebuild_space(&repo)?;
+        req.hub.rebuild_space(&repo, crate::stage::BuildCause::Commit)?;
     }
     Ok(json_ok(&json!({"commitId": oid.to_string()})))
 }

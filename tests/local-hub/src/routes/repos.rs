@@ -210,6 +210,7 @@ pub(crate) fn delete(req: &Req) -> Answer {
     if matches!(req.caller, crate::auth::Caller::Repo(_)) {
         return Err(HubError::forbidden("You don't have the required permissions to perform this operation"));
     }
+    req.hub.close_space(&repo);
     req.hub.store.delete(repo_type, &id)?;
     Ok(ok())
 }

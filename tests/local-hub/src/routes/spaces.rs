@@ -1,22 +1,21 @@
 //! What only Spaces have: runtime, secrets, variables, hardware, logs.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use axum::body::Body;
-use axum::response::Response;
 use base64::Engine as _;
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, HubError, json_ok, set};
-use crate::auth::{Caller, NO_CREDENTIALS};
+use crate::answer::{Answer, HubError, json_ok};
+use crate::auth::{AppToken, Caller, NO_CREDENTIALS};
 use crate::config::RepoType;
+use crate::logs::{self, Log};
 use crate::repo::Repo;
 use crate::routes::not_found;
 use crate::routes::repos::check_key;
 use crate::server::Req;
 use crate::space::{Setting, SpaceState, listing};
-use crate::util::{iso, lock, now_ms, unique_hex};
+use crate::stage::BuildCause;
+use crate::util::{lock, now_ms, unique_hex};
 
 /// Paths under `/api/spaces/{id}` that no other repository type has.
 pub(crate) async fn route(req: Req, id: &str, rest: &[&str]) -> Answer {
@@ -94,7 +93,7 @@ fn settings(req: &Req, repo: &Repo, kind: &str) -> Answer {
         _ => return Err(not_found()),
     }
     // A changed setting restarts the app.
-    req.hub.rebuild_space(repo)?;
+    req.hub.rebuild_space(repo, BuildCause::Setting)?;
     let out = if secret { json!({}) } else { with_space(repo, |s| Ok(listing(&s.variables, true, false)))? };
     Ok(json_ok(&out))
 }
@@ -154,7 +153,7 @@ fn hardware(req: &Req, repo: &Repo) -> Answer {
         }
         Ok(())
     })?;
-    req.hub.rebuild_space(repo)?;
+    req.hub.rebuild_space(repo, BuildCause::Setting)?;
     Ok(json_ok(&runtime(repo)?))
 }
 
@@ -170,10 +169,12 @@ fn sleep_time(req: &Req, repo: &Repo) -> Answer {
     Ok(json_ok(&runtime(repo)?))
 }
 
+/// `POST …/restart[?factory=true]`.
 fn restart(req: &Req, repo: &Repo) -> Answer {
     req.caller.check_write(repo, false)?;
     no_static(repo)?;
-    req.hub.rebuild_space(repo)?;
+    let cause = if req.flag("factory") { BuildCause::FactoryRestart } else { BuildCause::Restart };
+    req.hub.rebuild_space(repo, cause)?;
     Ok(json_ok(&runtime(repo)?))
 }
 
@@ -184,6 +185,7 @@ fn pause(req: &Req, repo: &Repo) -> Answer {
         s.paused = true;
         Ok(())
     })?;
+    req.hub.stop_app(repo);
     Ok(json_ok(&runtime(repo)?))
 }
 
@@ -204,7 +206,7 @@ fn volumes(req: &Req, repo: &Repo) -> Answer {
         s.volumes = list;
         Ok(())
     })?;
-    req.hub.rebuild_space(repo)?;
+    req.hub.rebuild_space(repo, BuildCause::Setting)?;
     Ok(json_ok(&runtime(repo)?))
 }
 
@@ -234,51 +236,15 @@ fn jwt(req: &Req, repo: &Repo) -> Answer {
         part(json!({"read": true, "sub": sub, "exp": exp})),
         unique_hex(43)
     );
+    let id = lock(&repo.state).id.clone();
+    lock(&req.hub.app_tokens).push(AppToken { token: token.clone(), repo_id: id, expires_ms: exp * 1000 });
     Ok(json_ok(&json!({"token": token, "accessToken": format!("Bearer {token}"), "exp": exp})))
 }
 
-/// `GET …/logs/{build|run}`: server-sent events; the stream stays open, with empty `data:` lines as keep-alives.
-fn logs(req: &Req, repo: &std::sync::Arc<Repo>, log: &str) -> Answer {
+/// `GET …/logs/{build|run}`: for those who may write.
+fn logs(req: &Req, repo: &Arc<Repo>, log: &str) -> Answer {
     req.caller.check_write(repo, false)?;
-    let skip = match req.param("tail").and_then(|n| n.parse::<usize>().ok()) {
-        None => 0,
-        Some(n) => with_space(repo, |s| Ok(s.logs.get(log).map_or(0, Vec::len).saturating_sub(n)))?,
-    };
-    let (hub, repo, log) = (req.hub.clone(), repo.clone(), log.to_owned());
-    let stream = futures_util::stream::unfold((skip, 0u32), move |(mut seen, mut idle)| {
-        let (hub, repo, log) = (hub.clone(), repo.clone(), log.clone());
-        async move {
-            loop {
-                let fresh: Vec<(u64, String)> = {
-                    let state = lock(&repo.state);
-                    let rows = state.space.as_ref().and_then(|s| s.logs.get(&log));
-                    rows.map(|r| r.iter().skip(seen).cloned().collect()).unwrap_or_default()
-                };
-                if !fresh.is_empty() {
-                    seen += fresh.len();
-                    let text: String = fresh
-                        .iter()
-                        .map(|(ms, line)| {
-                            format!(
-                                "data: {}\n\n",
-                                json!({"data": format!("{line}\n"), "timestamp": iso(*ms)})
-                            )
-                        })
-                        .collect();
-                    return Some((Ok::<_, std::io::Error>(Bytes::from(text)), (seen, 0)));
-                }
-                if hub.sleep(Duration::from_millis(50)).await {
-                    return None;
-                }
-                idle += 1;
-                if idle.is_multiple_of(100) {
-                    return Some((Ok(Bytes::from_static(b"data:\n\n")), (seen, idle)));
-                }
-            }
-        }
-    });
-    let mut response = Response::new(Body::from_stream(stream));
-    set(&mut response, "content-type", "text/event-stream; charset=utf-8");
-    set(&mut response, "cache-control", "no-cache");
-    Ok(response)
+    let log = Log::parse(log).ok_or_else(not_found)?;
+    let tail = req.param("tail").and_then(|n| n.parse().ok());
+    Ok(logs::stream(&req.hub, repo, log, tail))
 }

@@ -15,12 +15,16 @@ pub(crate) async fn start() -> Client {
 }
 
 pub(crate) async fn with(config: HubConfig) -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    Client { http, hub: LocalHub::start(config).await.unwrap() }
+    Client { http: Client::http(), hub: LocalHub::start(config).await.unwrap() }
 }
 
 impl Client {
+    /// Plain HTTP that follows no redirect.
+    pub(crate) fn http() -> reqwest::Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url =
             if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.hub.endpoint()) };
