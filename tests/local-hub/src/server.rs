@@ -223,7 +223,7 @@ async fn check_own_answer(hub: &Hub, method: &Method, path: &str, response: Resp
     Response::from_parts(parts, Body::from(bytes))
 }
 
-async fn drain(body: Body) {
+pub(crate) async fn drain(body: Body) {
     let mut stream = body.into_data_stream();
     while let Some(Ok(_)) = stream.next().await {}
 }

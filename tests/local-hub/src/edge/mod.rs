@@ -91,7 +91,14 @@ impl Hub {
         }
         for repo in self.store.all(RepoType::Space) {
             self.open_edge(&repo)?;
-            let rests = lock(&repo.state).space.as_ref().is_some_and(|s| s.paused || s.asleep);
+            let rests = {
+                let mut state = lock(&repo.state);
+                let Some(space) = &mut state.space else { continue };
+                // No app of before is left.
+                (space.target, space.previous) = (None, None);
+                space.playing.clear();
+                space.paused || space.asleep
+            };
             if !rests {
                 self.rebuild_space(&repo, BuildCause::Restart).map_err(|e| anyhow::anyhow!("{}", e.body))?;
             }
@@ -129,9 +136,18 @@ async fn visit(State(door): State<Door>, ConnectInfo(conn): ConnectInfo<Conn>, r
         Some(FaultKind::TruncateBody { after }) => {
             crate::server::truncate(door.answer(request, conn.peer()).await, after).await
         }
-        Some(FaultKind::DropAfterApply | FaultKind::StatusAfterApply { .. }) | None => {
-            door.answer(request, conn.peer()).await
+        Some(FaultKind::DropAfterApply) => {
+            let answer = door.answer(request, conn.peer()).await;
+            crate::server::drain(answer.into_body()).await;
+            conn.reset();
+            return Response::new(Body::empty());
         }
+        Some(FaultKind::StatusAfterApply { code, body }) => {
+            let answer = door.answer(request, conn.peer()).await;
+            crate::server::drain(answer.into_body()).await;
+            raw(code, "text/html", body.into_bytes())
+        }
+        None => door.answer(request, conn.peer()).await,
     };
     entry.status(response.status().as_u16());
     response
@@ -201,6 +217,9 @@ impl Door {
 
     /// What the Space is at this moment; `None` once it is gone.
     fn look(&self, peer: SocketAddr) -> Option<Visit> {
+        if self.run.is_closed() {
+            return None;
+        }
         let card = {
             let head = self.repo.resolve("main")?;
             let snapshot = self.repo.snapshot(head).ok()?;

@@ -111,6 +111,11 @@ impl SpaceRun {
         state.stand_in.or_else(|| state.serving.as_ref().map(|p| p.address))
     }
 
+    /// Whether the Space is gone, or the server about to go.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
     pub(crate) fn set_stand_in(&self, address: Option<SocketAddr>) {
         lock(&self.state).stand_in = address;
     }
@@ -168,7 +173,8 @@ impl Hub {
         let card = card::front_matter(&text);
         let policy = lock(&self.policy).clone();
         let runs = self.config.runs_spaces();
-        let owned = self.store.get(RepoType::Space, &lock(&repo.state).full_id());
+        let id = lock(&repo.state).full_id();
+        let owned = self.store.get(RepoType::Space, &id);
         let mut stays = false;
         repo.update(|state| {
             let Some(space) = &mut state.space else { return };

@@ -249,6 +249,30 @@ async fn docker_and_static_spaces_run_too() {
 }
 
 #[tokio::test]
+async fn apps_come_back_with_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = || HubConfig {
+        data_dir: Some(dir.path().to_owned()),
+        edge: true,
+        runtimes: Runtimes {
+            docker: Some(DockerCommand { program: python(), args: vec!["main.py".into(), "{port}".into()] }),
+            ..Runtimes::default()
+        },
+        ..HubConfig::default()
+    };
+    let c = with(config()).await;
+    let files = [("README.md", "---\nsdk: docker\n---\n"), ("Dockerfile", "FROM x"), ("main.py", APP)];
+    let sha = deploy(&c, "ada/d", &files).await;
+    until(&c, "ada/d", "RUNNING").await;
+    drop(c);
+    let c = with(config()).await;
+    let seen = until(&c, "ada/d", "RUNNING").await;
+    assert_eq!(seen.first().map(String::as_str), Some("BUILDING"), "{seen:?}");
+    assert_eq!(c.hub.space_stage("ada/d").unwrap().1, Some(sha));
+    assert_eq!(ask(&c, "ada/d", "/").await.status(), 200);
+}
+
+#[tokio::test]
 async fn nothing_is_left_when_the_server_goes() {
     let c = running().await;
     let child = format!(
