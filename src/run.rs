@@ -43,8 +43,9 @@ async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<
 fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
     let (inputs, warnings) = Inputs::from_vars(vars)?;
     let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
-    for token in inputs.token.iter().chain(proxy_token) {
-        log.mask(token);
+    let secrets = inputs.space.settings.secrets.iter().map(|secret| &secret.value);
+    for secret in inputs.token.iter().chain(proxy_token).chain(secrets) {
+        log.mask(secret);
     }
     for warning in &warnings {
         log.warning(warning);

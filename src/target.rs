@@ -3,8 +3,12 @@
 //! Each type is made by parsing and cannot hold a bad value afterwards. A refusal is one lower-case
 //! sentence that names the value, meant to stand behind `input: `.
 
+mod hardware;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use hardware::{Flavor, SleepTime, Volume, VolumeKind};
 
 /// Why a piece of text is not a value of the wanted type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

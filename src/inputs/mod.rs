@@ -9,6 +9,8 @@ mod names;
 mod parse;
 mod proxy;
 mod raw;
+mod space;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -23,6 +25,10 @@ use raw::{Environment, Raw, given};
 pub use github::GithubContext;
 pub use names::{INPUTS, InputSpec};
 pub use proxy::{AllowOrigins, ProxyInputs};
+pub use space::{
+    HardwareInputs, NamedSecret, OnFailure, SettingsInputs, SettingsStrategy, SpaceInputs, Variable,
+};
+pub use verify::{Expect, VerifyInputs, VerifyMode};
 
 /// Whether files that the source no longer has are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +69,8 @@ pub struct Inputs {
     pub commit_message: Option<String>,
     pub commit_description: Option<String>,
     pub dry_run: bool,
+    /// What only a Space has; all of it is off for a model or a dataset.
+    pub space: SpaceInputs,
     /// `Some` exactly when `create_proxy` is true.
     pub proxy: Option<ProxyInputs>,
     /// The Hub: `HF_ENDPOINT`, as in the official clients.
@@ -113,6 +121,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let prune = value("prune", raw.prune.as_deref(), parse::prune, findings);
     let revision = revision(raw, repo_type, findings);
     let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
+    let space = space::read(environment, repo_type, findings);
     let proxy = proxy::read(raw, repo.as_ref(), repo_type, findings);
     let endpoint = endpoint(environment, findings);
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
@@ -135,6 +144,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         commit_message: text(&raw.commit_message),
         commit_description: text(&raw.commit_description),
         dry_run: dry_run?,
+        space: space?,
         proxy,
         endpoint: endpoint?,
         github,

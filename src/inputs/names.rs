@@ -20,7 +20,8 @@ const fn with_default(name: &'static str, default: &'static str) -> InputSpec {
 /// Every input there is, in the order of action.yml, to which a test holds it.
 ///
 /// `private` has no default: `false` in action.yml could not be told from `false` by the user, who may
-/// contradict `visibility` with it.
+/// contradict `visibility` with it. Neither has what only Spaces have: it is a fault for a model, and a
+/// default would stand there for all.
 pub const INPUTS: &[InputSpec] = &[
     plain("huggingface_repo"),
     plain("hf_token"),
@@ -38,6 +39,29 @@ pub const INPUTS: &[InputSpec] = &[
     plain("commit_message"),
     plain("commit_description"),
     with_default("dry_run", "false"),
+    plain("variables"),
+    plain("secrets"),
+    plain("settings_strategy"),
+    plain("force_secrets"),
+    plain("hardware"),
+    plain("fallback_hardware"),
+    plain("require_hardware"),
+    plain("sleep_time"),
+    plain("volumes"),
+    plain("wait"),
+    plain("timeout"),
+    plain("verify"),
+    plain("health_path"),
+    plain("health_status"),
+    plain("health_contains"),
+    plain("api_name"),
+    plain("api_args"),
+    plain("api_kwargs"),
+    plain("expect"),
+    plain("expect_contains"),
+    plain("expect_regex"),
+    plain("max_latency"),
+    plain("on_failure"),
     with_default("create_proxy", "false"),
     with_default("proxy_space_suffix", "-proxy"),
     plain("proxy_hf_token"),

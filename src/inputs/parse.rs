@@ -1,6 +1,7 @@
 //! The rules for single values: text in, a value or a sentence out.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -8,12 +9,12 @@ use super::Prune;
 use crate::auth::Secret;
 use crate::target::{ParseError, RepoPath, Revision, shorten};
 
-type Parsed<T> = Result<T, ParseError>;
+pub(super) type Parsed<T> = Result<T, ParseError>;
 
 /// How much of a bad value a sentence repeats.
-const SHOWN: usize = 120;
+pub(super) const SHOWN: usize = 120;
 
-fn refuse<T>(sentence: impl Into<String>) -> Parsed<T> {
+pub(super) fn refuse<T>(sentence: impl Into<String>) -> Parsed<T> {
     Err(ParseError(sentence.into()))
 }
 
@@ -35,6 +36,26 @@ pub(super) fn prune(text: &str) -> Parsed<Prune> {
         (_, Ok(true)) => Ok(Prune::Always),
         (_, Ok(false)) => Ok(Prune::Never),
         _ => refuse(format!("must be `auto`, `true` or `false`, not `{}`", shorten(text, SHOWN))),
+    }
+}
+
+/// The refusal of a value that is none of a few.
+pub(super) fn one_of<T>(choices: &str, text: &str) -> Parsed<T> {
+    refuse(format!("must be {choices}, not `{}`", shorten(text, SHOWN)))
+}
+
+/// A time of at least a second: `90s`, `10m`, `2h`, or plain seconds.
+pub(super) fn duration(text: &str) -> Parsed<Duration> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b'h') => (&text[..text.len() - 1], 3600),
+        _ => (text, 1),
+    };
+    let number = digits.trim_end().parse().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()));
+    match number.and_then(|number: u32| number.checked_mul(unit)) {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
+        _ => one_of("a time like `90s`, `10m` or `2h`", text),
     }
 }
 

@@ -26,18 +26,18 @@ fn environment(set: &[(&str, &str)]) -> Vec<(String, String)> {
     defaults.chain(context.map(|(name, value)| (name.to_owned(), value.to_owned()))).chain(given).collect()
 }
 
-fn read(set: &[(&str, &str)]) -> (Inputs, Vec<String>) {
+pub(super) fn read(set: &[(&str, &str)]) -> (Inputs, Vec<String>) {
     Inputs::from_vars(environment(set)).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-fn refused(set: &[(&str, &str)]) -> Failure {
+pub(super) fn refused(set: &[(&str, &str)]) -> Failure {
     let failure = Inputs::from_vars(environment(set)).expect_err("should be refused");
     assert!(!format!("{failure:?}").contains(TOKEN), "{failure:?}");
     failure
 }
 
 #[track_caller]
-fn check_fault(set: &[(&str, &str)], message: &str) {
+pub(super) fn check_fault(set: &[(&str, &str)], message: &str) {
     let failure = refused(set);
     assert_eq!(failure.message, message);
     assert_eq!(failure.code, Code::InvalidInput);

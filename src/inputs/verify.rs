@@ -1,0 +1,188 @@
+//! The inputs of the live check: what a running app has to answer.
+
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::faults::Findings;
+use super::parse::{self, Parsed};
+use super::raw::{Raw, given};
+use super::value;
+use crate::target::shorten;
+
+/// What is asked of a running app, and what it has to answer.
+#[derive(Debug, Clone)]
+pub struct VerifyInputs {
+    pub mode: VerifyMode,
+    /// Starts with a `/`.
+    pub health_path: String,
+    pub health_status: u16,
+    pub health_contains: Option<String>,
+    /// The Gradio endpoint, with its `/`; `None` is chosen.
+    pub api_name: Option<String>,
+    /// `None` are the app's own examples or defaults.
+    pub api_args: Option<Vec<Value>>,
+    pub api_kwargs: Option<Map<String, Value>>,
+    pub expect: Expect,
+    pub expect_contains: Option<String>,
+    pub expect_regex: Option<Regex>,
+    /// `None` is no limit but that of the whole wait.
+    pub max_latency: Option<Duration>,
+}
+
+/// Whether the running app is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyMode {
+    /// What can be checked without knowing the app.
+    Auto,
+    Always,
+    Never,
+}
+
+/// What a call has to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    Image,
+    Video,
+    Audio,
+    Text,
+    Any,
+}
+
+impl Default for VerifyInputs {
+    fn default() -> Self {
+        Self {
+            mode: VerifyMode::Auto,
+            health_path: "/".to_owned(),
+            health_status: 200,
+            health_contains: None,
+            api_name: None,
+            api_args: None,
+            api_kwargs: None,
+            expect: Expect::Any,
+            expect_contains: None,
+            expect_regex: None,
+            max_latency: None,
+        }
+    }
+}
+
+pub(super) fn read(raw: &Raw, findings: &mut Findings) -> Option<VerifyInputs> {
+    let defaults = VerifyInputs::default();
+    let mode = value("verify", raw.verify.as_deref(), mode, findings);
+    let health_path = value("health_path", raw.health_path.as_deref(), health_path, findings);
+    let health_status = value("health_status", raw.health_status.as_deref(), health_status, findings);
+    let api_name = value("api_name", raw.api_name.as_deref(), api_name, findings);
+    let api_args = value("api_args", raw.api_args.as_deref(), json_list, findings);
+    let api_kwargs = value("api_kwargs", raw.api_kwargs.as_deref(), json_object, findings);
+    let expect = value("expect", raw.expect.as_deref(), expect, findings);
+    let expect_regex = value("expect_regex", raw.expect_regex.as_deref(), regex, findings);
+    let max_latency = value("max_latency", raw.max_latency.as_deref(), parse::duration, findings);
+    let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
+    Some(VerifyInputs {
+        mode: mode?.unwrap_or(defaults.mode),
+        health_path: health_path?.unwrap_or(defaults.health_path),
+        health_status: health_status?.unwrap_or(defaults.health_status),
+        health_contains: text(&raw.health_contains),
+        api_name: api_name?,
+        api_args: api_args?,
+        api_kwargs: api_kwargs?,
+        expect: expect?.unwrap_or(defaults.expect),
+        expect_contains: text(&raw.expect_contains),
+        expect_regex: expect_regex?,
+        max_latency: max_latency?,
+    })
+}
+
+fn mode(text: &str) -> Parsed<VerifyMode> {
+    match (text, parse::boolean(text)) {
+        ("auto", _) => Ok(VerifyMode::Auto),
+        (_, Ok(true)) => Ok(VerifyMode::Always),
+        (_, Ok(false)) => Ok(VerifyMode::Never),
+        _ => parse::one_of("`auto`, `true` or `false`", text),
+    }
+}
+
+/// A path on the app's own host: `//host` would be another one.
+fn health_path(text: &str) -> Parsed<String> {
+    let shown = shorten(text, parse::SHOWN);
+    if !text.starts_with('/') || text.starts_with("//") {
+        return parse::refuse(format!("must be a path that starts with one `/`, not `{shown}`"));
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#' || c == '\\') {
+        return parse::refuse(format!("must not hold white space, `#` or `\\`: `{shown}`"));
+    }
+    Ok(text.to_owned())
+}
+
+fn health_status(text: &str) -> Parsed<u16> {
+    match text.parse() {
+        Ok(status @ 200..=599) => Ok(status),
+        _ => parse::one_of("an HTTP status between 200 and 599", text),
+    }
+}
+
+/// Gradio names endpoints with a leading slash, and many leave it out.
+fn api_name(text: &str) -> Parsed<String> {
+    let name = text.trim_start_matches('/');
+    if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return parse::refuse(format!(
+            "must be the name of an endpoint like `/predict`, not `{}`",
+            shorten(text, parse::SHOWN)
+        ));
+    }
+    Ok(format!("/{name}"))
+}
+
+fn json_list(text: &str) -> Parsed<Vec<Value>> {
+    match json(text)? {
+        Value::Array(list) => Ok(list),
+        other => parse::refuse(format!("must be a JSON list like `[\"hello\", 3]`, not {}", noun(&other))),
+    }
+}
+
+fn json_object(text: &str) -> Parsed<Map<String, Value>> {
+    match json(text)? {
+        Value::Object(map) => Ok(map),
+        other => parse::refuse(format!(
+            "must be a JSON object like `{{\"text\": \"hello\"}}`, not {}",
+            noun(&other)
+        )),
+    }
+}
+
+fn json(text: &str) -> Parsed<Value> {
+    serde_json::from_str(text).or_else(|error| parse::refuse(format!("must be JSON: {error}")))
+}
+
+fn noun(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn expect(text: &str) -> Parsed<Expect> {
+    match text {
+        "image" => Ok(Expect::Image),
+        "video" => Ok(Expect::Video),
+        "audio" => Ok(Expect::Audio),
+        "text" => Ok(Expect::Text),
+        "any" => Ok(Expect::Any),
+        _ => parse::one_of("`image`, `video`, `audio`, `text` or `any`", text),
+    }
+}
+
+fn regex(text: &str) -> Parsed<Regex> {
+    Regex::new(text).or_else(|error| {
+        // The first lines of the error draw an arrow; the last one says what is wrong.
+        let error = error.to_string();
+        let reason = error.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+        parse::refuse(format!("must be a regular expression: {reason}"))
+    })
+}
