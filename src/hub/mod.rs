@@ -6,6 +6,7 @@ mod commits;
 mod error;
 mod repos;
 mod retry;
+mod spaces;
 mod tree;
 mod upload;
 
@@ -14,6 +15,7 @@ pub use commits::{CommitReceipt, CommitRequest, Operation};
 pub use error::{Cause, HubError, Refusal};
 pub use repos::{CardCheck, CreateRepo, Creation, Lookup, RepoInfo, WhoAmI};
 pub use retry::RetryPolicy;
+pub use spaces::{Machine, MachineHardware, MountedVolume, Price, SettingKind};
 pub use tree::RemoteFile;
 pub use upload::{LargeFile, Preupload, PreuploadFile, Transfer, UploadMode, Uploaded};
 
