@@ -81,6 +81,8 @@ codes! {
     SourceTooLarge = "source_too_large", Input;
     /// The metadata block of README.md is refused by the Hub, or cannot be read.
     InvalidCard = "invalid_card", Input;
+    /// A variable is to have the name of a secret that the Space has, or the other way round.
+    SettingsCollision = "settings_collision", Input;
     /// There is no token.
     TokenMissing = "token_missing", Auth;
     /// The Hub does not know the token.
@@ -89,6 +91,8 @@ codes! {
     PermissionDenied = "permission_denied", Auth;
     /// The plan of the namespace does not cover this.
     PaymentRequired = "payment_required", Auth;
+    /// The Hub grants none of the hardware, and `require_hardware` is true.
+    HardwareRefused = "hardware_refused", Auth;
     /// The repo does not exist, or the token cannot see it.
     RepoNotFound = "repo_not_found", Auth;
     /// The branch does not exist.

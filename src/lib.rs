@@ -1,6 +1,6 @@
 //! Deploys a folder to a Hugging Face Space, model or dataset.
 //!
-//! Data moves in one direction: inputs → auth → source → plan → hub → report. Each room knows its left
+//! Data moves in one direction: inputs → auth → source → plan → hub → space → report. Each room knows its left
 //! neighbour's types and nothing of its right neighbour's.
 
 pub mod auth;
@@ -13,6 +13,7 @@ pub mod report;
 mod run;
 pub mod runner;
 pub mod source;
+pub mod space;
 pub mod target;
 
 pub use run::{panic_exit_code, run};
