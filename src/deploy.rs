@@ -1,22 +1,25 @@
 //! The order of operations, and nothing else.
 
+mod open;
 mod prepare;
 mod remote;
+mod settings;
 
 use std::sync::Arc;
 
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{
-    CommitReceipt, CommitRequest, CreateRepo, Creation, Hub, LargeFile, Lookup, Operation, Repo, RepoInfo,
-    Transfer,
+    CommitReceipt, CommitRequest, Hub, LargeFile, Lookup, Machine, Operation, Repo, RepoInfo, Transfer,
 };
 use crate::inputs::Inputs;
-use crate::plan::{Action, Plan};
-use crate::report::{Ledger, Status};
+use crate::plan::{Action, Created, Plan};
+use crate::report::{Ledger, Outcome, Status};
 use crate::runner::{Log, Progress, human_bytes};
 use crate::source::{self, Source, SourceFile, SourceOptions};
-use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
+use crate::target::RepoType;
+use open::Born;
 use remote::Planned;
+use settings::Surroundings;
 
 /// How often a plan is made: once, and once more when the branch moved meanwhile.
 const PLANS: u32 = 2;
@@ -31,14 +34,15 @@ pub async fn deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> R
 
     let deploy = Deploy { inputs, hub, log, ledger, repo };
     let prepared = deploy.prepare(source).await?;
-    let target = deploy.open(prepared.lookup, prepared.sdk).await?;
+    let mut around = deploy.look_around(&prepared).await?;
+    let target = deploy.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
     let source = Arc::new(prepared.source);
     for attempt in 1..=PLANS {
         let Some(info) = deploy.head(&target, attempt).await? else {
             return deploy.plan_for_nothing(&source);
         };
-        let fresh = attempt == 1 && matches!(target, Target::Created);
-        match deploy.once(&source, &info, fresh).await? {
+        let round = deploy.once(&source, &target, &info, &mut around, attempt).await?;
+        match round {
             Round::Done => return Ok(()),
             Round::Overtaken if attempt < PLANS => log.info("the branch moved meanwhile, planning again"),
             Round::Overtaken => {}
@@ -61,10 +65,20 @@ struct Deploy<'a> {
 enum Target {
     /// The repo and the branch are there.
     Ready(Box<RepoInfo>),
-    /// The repo or the branch was created by this deploy.
-    Created,
+    /// The repo or the branch was created by this deploy, which knows what it gave to a new repo.
+    Created(Option<Born>),
     /// A dry run: what is missing stays missing.
     Missing,
+}
+
+impl Target {
+    /// What a repo that this deploy created was created with.
+    fn created_files(&self) -> &[Created] {
+        match self {
+            Self::Created(Some(born)) => &born.files,
+            _ => &[],
+        }
+    }
 }
 
 enum Round {
@@ -112,71 +126,12 @@ fn described(source: &Source) -> String {
 }
 
 impl Deploy<'_> {
-    /// Makes the repo and the branch, where they are missing.
-    async fn open(&self, lookup: Lookup, sdk: Option<SpaceSdk>) -> Result<Target> {
-        let Inputs { revision, dry_run, .. } = self.inputs;
-        match lookup {
-            Lookup::Found(info) => {
-                self.match_visibility(&info).await?;
-                return Ok(Target::Ready(info));
-            }
-            Lookup::NoRepo(_) if *dry_run => {
-                self.log.info(&format!("the {} does not exist yet: it would be created", self.repo));
-                return Ok(Target::Missing);
-            }
-            Lookup::NoRevision if *dry_run => {
-                self.log.info(&format!("the branch `{revision}` does not exist yet: it would be created"));
-                return Ok(Target::Missing);
-            }
-            Lookup::NoRepo(refusal) => {
-                let create = CreateRepo { visibility: self.inputs.visibility, sdk };
-                match self.hub.create_repo(&self.repo, &create).await? {
-                    Creation::Created => self.log.info(&format!(
-                        "created the {} ({})",
-                        self.repo,
-                        self.inputs.visibility.as_str()
-                    )),
-                    // It is there after all: made a moment ago, or hidden from this token.
-                    Creation::Existed => self.log.info(&format!("the {} exists ({refusal})", self.repo)),
-                }
-            }
-            Lookup::NoRevision => {}
-        }
-        if !revision.is_main() {
-            self.make_branch(revision).await?;
-        }
-        Ok(Target::Created)
-    }
-
-    async fn make_branch(&self, revision: &Revision) -> Result<()> {
-        if self.inputs.create_pr || revision.as_str().starts_with("refs/") {
-            let message = format!("the {} has no branch `{revision}`", self.repo);
-            return Err(Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`"));
-        }
-        self.hub.create_branch(&self.repo, revision).await?;
-        self.log.info(&format!("created the branch `{revision}`"));
-        Ok(())
-    }
-
-    /// Who can see the repo is settled before anything is uploaded, and only where the user said so.
-    async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
-        let wanted = self.inputs.visibility;
-        let as_wanted = info.private == (wanted == Visibility::Private);
-        let undecided = !self.inputs.visibility_given || wanted == Visibility::Protected;
-        if undecided || as_wanted || self.inputs.dry_run {
-            return Ok(());
-        }
-        self.hub.set_visibility(&self.repo, wanted).await?;
-        self.log.info(&format!("the {} is {} from now on", self.repo, wanted.as_str()));
-        Ok(())
-    }
-
     /// The state to plan against: `None` in a dry run against nothing.
     async fn head(&self, target: &Target, attempt: u32) -> Result<Option<Box<RepoInfo>>> {
         let info = match target {
             Target::Missing => return Ok(None),
             Target::Ready(info) if attempt == 1 => info.clone(),
-            Target::Ready(_) | Target::Created => {
+            Target::Ready(_) | Target::Created(_) => {
                 match self.hub.look_up(&self.repo, &self.inputs.revision).await? {
                     Lookup::Found(info) => info,
                     Lookup::NoRevision | Lookup::NoRepo(_) => {
@@ -187,25 +142,36 @@ impl Deploy<'_> {
                 }
             }
         };
-        self.ledger.update(|outcome| outcome.space_url.clone_from(&info.host));
+        let hardware = info.runtime.as_ref().and_then(Machine::flavor).map(str::to_owned);
+        self.ledger.update(|outcome| {
+            outcome.space_url.clone_from(&info.host);
+            outcome.space_hardware = hardware;
+        });
         Ok(Some(info))
     }
 
-    /// Plans against a head, and carries the plan out. `fresh` says that this deploy made the repo.
-    async fn once(&self, source: &Arc<Source>, info: &RepoInfo, fresh: bool) -> Result<Round> {
+    /// Plans against a head, settles what is beside the files, and carries the plan out.
+    async fn once(
+        &self,
+        source: &Arc<Source>,
+        target: &Target,
+        info: &RepoInfo,
+        around: &mut Surroundings,
+        attempt: u32,
+    ) -> Result<Round> {
+        let fresh = attempt == 1 && matches!(target, Target::Created(_));
         let Some(planned) = self.plan(source, info, fresh).await? else { return Ok(Round::Overtaken) };
         self.tell(&planned.plan);
+        let restarts = !planned.plan.is_empty() && self.inputs.revision.is_main() && !self.inputs.create_pr;
+        self.settle(around, target, info, restarts).await?;
         if self.inputs.dry_run {
             self.log.info("dry run: nothing was changed");
             self.ledger.update(|outcome| outcome.status = Some(Status::DryRun));
             return Ok(Round::Done);
         }
+        let created = target.created_files();
         if planned.plan.is_empty() {
-            self.log.info("nothing changed: no commit");
-            self.ledger.update(|outcome| {
-                outcome.status = Some(Status::Unchanged);
-                outcome.head.clone_from(&info.sha);
-            });
+            self.conclude_without_commit(planned.plan, info, created);
             return Ok(Round::Done);
         }
         let Some(receipt) = self.carry_out(&planned, info).await? else { return Ok(Round::Overtaken) };
@@ -216,8 +182,29 @@ impl Deploy<'_> {
         self.ledger.update(|outcome| {
             outcome.status = Some(Status::Deployed);
             outcome.commit = Some(receipt);
+            outcome.plan = Some(planned.plan.with_created(created));
         });
         Ok(Round::Done)
+    }
+
+    /// The head is what is wanted: it was before, or this deploy created the repo with it.
+    fn conclude_without_commit(&self, plan: Plan, info: &RepoInfo, created: &[Created]) {
+        let status = match created {
+            [] => {
+                let what = if self.ledger.read(Outcome::settings_changed) { "no file" } else { "nothing" };
+                self.log.info(&format!("{what} changed: no commit"));
+                Status::Unchanged
+            }
+            _ => {
+                self.log.info("the repo was created with all files: no further commit");
+                Status::Deployed
+            }
+        };
+        self.ledger.update(|outcome| {
+            outcome.status = Some(status);
+            outcome.head.clone_from(&info.sha);
+            outcome.plan = Some(plan.with_created(created));
+        });
     }
 
     /// Sends what is missing, and commits: `None` when the branch moved.
@@ -287,6 +274,7 @@ impl Deploy<'_> {
     fn plan_for_nothing(&self, source: &Source) -> Result<()> {
         let plan = remote::plan_for_nothing(source, self.inputs.path_in_repo.as_ref())?;
         self.tell(&plan);
+        self.tell_first_settings();
         self.log.info("dry run: nothing was changed");
         self.ledger.update(|outcome| outcome.status = Some(Status::DryRun));
         Ok(())

@@ -56,7 +56,33 @@ pub struct Plan {
     pub ignored: Vec<RepoPath>,
 }
 
+/// A file that the repo was created with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    pub path: RepoPath,
+    pub size: u64,
+}
+
 impl Plan {
+    /// The same for the report, of a deploy that created the repo with these files: by the time of the
+    /// plan they are unchanged, and yet it is this deploy that added them.
+    #[must_use]
+    pub fn with_created(mut self, files: &[Created]) -> Self {
+        for file in files.iter().filter(|file| !self.writes(file.path.as_str())).cloned().collect::<Vec<_>>()
+        {
+            self.unchanged = self.unchanged.saturating_sub(1);
+            self.changes.push(Change {
+                path: file.path,
+                action: Action::Add,
+                size: file.size,
+                large: false,
+                candidate: None,
+            });
+        }
+        self.changes.sort_by(|a, b| a.path.cmp(&b.path));
+        self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
@@ -141,6 +167,18 @@ mod tests {
 
     fn summary(plan: &Plan) -> Vec<(Action, &str)> {
         plan.changes.iter().map(|change| (change.action, change.path.as_str())).collect()
+    }
+
+    #[test]
+    fn what_the_repo_was_created_with_is_told_as_added() {
+        let plan = plan(
+            &[candidate("a", Some("1"), "1"), candidate("b", Some("1"), "2"), candidate("c", None, "3")],
+            &Pruning::Off,
+        );
+        let created = ["a", "b"].map(|path| Created { path: path.parse().unwrap(), size: 1 });
+        let told = plan.with_created(&created);
+        assert_eq!(summary(&told), [(Action::Add, "a"), (Action::Update, "b"), (Action::Add, "c")]);
+        assert_eq!(told.unchanged, 0);
     }
 
     #[test]

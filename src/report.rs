@@ -6,6 +6,7 @@ use crate::failure::{Code, Failure};
 use crate::hub::{CommitReceipt, Repo};
 use crate::plan::{Action, Plan};
 use crate::runner::{human_bytes, markdown};
+use crate::space::HardwareStatus;
 
 /// How a run ended: the output `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,13 @@ pub struct Outcome {
     pub repo: Option<Repo>,
     /// The live app's address, as the Hub names it.
     pub space_url: Option<String>,
+    /// What the Space has or has requested.
+    pub space_hardware: Option<String>,
+    /// What became of the hardware that was asked for, if any was.
+    pub hardware_status: Option<HardwareStatus>,
+    /// The variables and secrets that were written.
+    pub settings: Vec<WrittenSetting>,
+    pub volumes_set: bool,
     pub plan: Option<Plan>,
     pub commit: Option<CommitReceipt>,
     /// The head of the branch, when nothing changed.
@@ -45,6 +53,14 @@ pub struct Outcome {
     /// The bytes of content that travelled.
     pub bytes_uploaded: u64,
     pub failure: Option<Failure>,
+}
+
+/// A variable or a secret that was written, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenSetting {
+    pub is_secret: bool,
+    pub key: String,
+    pub deleted: bool,
 }
 
 /// What is known of a run that is under way: shared by the deploy, which writes it, and by the report,
@@ -84,6 +100,12 @@ impl Outcome {
         Some(format!("{}/{}", self.endpoint, repo.page()))
     }
 
+    /// Whether something beside the files changed.
+    pub fn settings_changed(&self) -> bool {
+        let granted = self.hardware_status == Some(HardwareStatus::Granted);
+        granted || self.volumes_set || !self.settings.is_empty()
+    }
+
     fn commit_sha(&self) -> Option<&str> {
         self.commit.as_ref().map(|commit| commit.oid.as_str()).or(self.head.as_deref())
     }
@@ -120,6 +142,8 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("files_deleted", count(Action::Delete)),
         ("files_unchanged", plan.map(|plan| plan.unchanged.to_string()).unwrap_or_default()),
         ("bytes_uploaded", sent),
+        ("space_hardware", text(outcome.space_hardware.as_deref())),
+        ("hardware_status", text(outcome.hardware_status.map(HardwareStatus::as_str))),
         ("error_code", text(error_code)),
     ]
 }
@@ -154,6 +178,9 @@ fn headline(outcome: &Outcome) -> String {
     };
     match outcome.status() {
         Status::Deployed => format!("✅ Deployed to {target}"),
+        Status::Unchanged if outcome.settings_changed() => {
+            format!("✅ No file to deploy to {target}: only its settings changed")
+        }
         Status::Unchanged => format!("✅ Nothing to deploy to {target}: unchanged"),
         Status::DryRun => format!("🔍 Dry run against {target}: nothing was changed"),
         Status::Failed => format!("❌ The deploy to {target} failed"),
@@ -183,6 +210,17 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(url) = &outcome.space_url {
         rows.push(("App", markdown::link(url, url)));
     }
+    if let Some(hardware) = &outcome.space_hardware {
+        let status = outcome.hardware_status.map(|status| match status {
+            HardwareStatus::Granted => " (granted)",
+            HardwareStatus::Unchanged => " (unchanged)",
+            HardwareStatus::ManualHardwareRequired => " (what was asked for is not granted)",
+        });
+        rows.push(("Hardware", format!("{}{}", markdown::cell_code(hardware), status.unwrap_or_default())));
+    }
+    if !outcome.settings.is_empty() || outcome.volumes_set {
+        rows.push(("Settings", settings(outcome)));
+    }
     if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
         rows.push(("Commit", markdown::link(&sha[..sha.len().min(7)], &url)));
     }
@@ -201,6 +239,26 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         rows.push(("Uploaded", human_bytes(outcome.bytes_uploaded)));
     }
     rows
+}
+
+/// The names of what was written: never a value.
+fn settings(outcome: &Outcome) -> String {
+    let names = |is_secret, deleted| {
+        let some = outcome.settings.iter().filter(|s| s.is_secret == is_secret && s.deleted == deleted);
+        some.map(|setting| markdown::cell_code(&setting.key)).collect::<Vec<_>>().join(", ")
+    };
+    let parts = [
+        ("variables set: ", names(false, false)),
+        ("secrets set: ", names(true, false)),
+        ("variables deleted: ", names(false, true)),
+        ("secrets deleted: ", names(true, true)),
+        ("volumes set", String::new()),
+    ];
+    let told = parts.into_iter().filter(|(label, names)| match names.is_empty() {
+        true => outcome.volumes_set && *label == "volumes set",
+        false => true,
+    });
+    told.map(|(label, names)| format!("{label}{names}")).collect::<Vec<_>>().join("; ")
 }
 
 fn plan_section(plan: &Plan, status: Status) -> String {

@@ -165,7 +165,7 @@ pub(super) fn plan_for_nothing(source: &Source, folder: Option<&RepoPath>) -> Re
 }
 
 /// Where each file goes in the repo.
-fn repo_paths(source: &Source, folder: Option<&RepoPath>) -> Result<Vec<RepoPath>> {
+pub(super) fn repo_paths(source: &Source, folder: Option<&RepoPath>) -> Result<Vec<RepoPath>> {
     let paths: Result<Vec<RepoPath>, ParseError> =
         source.files.iter().map(|file| file.path.within(folder)).collect();
     paths.map_err(|error| {

@@ -13,7 +13,7 @@ mod upload;
 pub use client::{Hub, HubOptions, Notify};
 pub use commits::{CommitReceipt, CommitRequest, Operation};
 pub use error::{Cause, HubError, Refusal};
-pub use repos::{CardCheck, CreateRepo, Creation, Lookup, RepoInfo, WhoAmI};
+pub use repos::{CardCheck, CreateRepo, Creation, Lookup, NewFile, NewSpace, RepoInfo, WhoAmI};
 pub use retry::RetryPolicy;
 pub use spaces::{Machine, MachineHardware, MountedVolume, Price, SettingKind};
 pub use tree::RemoteFile;

@@ -3,10 +3,12 @@
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::client::{Call, Hub};
+use super::client::{Call, Hub, Repeat};
 use super::error::{Cause, HubError, Refusal};
+use super::spaces::{Machine, MountedVolume};
 use super::{Repo, encode, encode_path};
-use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
+use crate::auth::Secret;
+use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility, Volume};
 
 /// The token's user (`GET /api/whoami-v2`).
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +28,10 @@ pub struct RepoInfo {
     pub host: Option<String>,
     /// Spaces: `gradio`, `docker` or `static`; absent while the card names none.
     pub sdk: Option<String>,
+    /// Who can see it, in the words of the input: only said where it was asked for.
+    pub visibility: Option<String>,
+    /// Spaces: what it runs on.
+    pub runtime: Option<Machine>,
     /// Every file of the revision, by name.
     pub siblings: Option<Vec<Sibling>>,
 }
@@ -50,7 +56,27 @@ pub enum Lookup {
 pub struct CreateRepo {
     pub visibility: Visibility,
     /// Spaces only.
-    pub sdk: Option<SpaceSdk>,
+    pub space: Option<NewSpace>,
+    /// What it holds from the start. The Hub adds files of its own.
+    pub files: Vec<NewFile>,
+}
+
+/// What a Space is born with.
+#[derive(Debug, Clone)]
+pub struct NewSpace {
+    pub sdk: SpaceSdk,
+    pub hardware: Option<Flavor>,
+    pub sleep_time: Option<SleepTime>,
+    pub variables: Vec<(String, String)>,
+    pub secrets: Vec<(String, Secret)>,
+    pub volumes: Vec<Volume>,
+}
+
+/// A small text file of a new repo.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    pub path: RepoPath,
+    pub content: String,
 }
 
 /// What became of a wish to create a repo.
@@ -59,6 +85,8 @@ pub enum Creation {
     Created,
     /// It was there already, perhaps since a moment ago.
     Existed,
+    /// It is there, most likely by this request, whose answer was lost.
+    Unanswered,
 }
 
 /// What the Hub thinks of a README's metadata block (`POST /api/validate-yaml`).
@@ -120,10 +148,17 @@ impl Hub {
             organization: &repo.id.namespace,
             repo_type: repo.repo_type.as_str(),
             visibility: create.visibility.as_str(),
-            sdk: create.sdk.map(SpaceSdk::hub_name),
+            space: create.space.as_ref().map(SpaceBody::from),
+            files: create
+                .files
+                .iter()
+                .map(|file| FileBody { path: file.path.as_str(), content: &file.content, encoding: "utf-8" })
+                .collect(),
         };
-        let call = Call::new(&what, Method::POST, self.url("/api/repos/create")?).json(&body);
-        for _ in 0..COLLISIONS {
+        let mut call = Call::new(&what, Method::POST, self.url("/api/repos/create")?).json(&body);
+        call.repeat = Repeat::IfNotApplied;
+        let (mut collisions, mut lost) = (0, 0);
+        while collisions < COLLISIONS {
             let error = match self.call(&call).await {
                 Ok(_) => return Ok(Creation::Created),
                 Err(error) => error,
@@ -133,14 +168,33 @@ impl Hub {
                 Some(refusal)
                     if refusal.status == 409 && refusal.message.contains("conflicting operation") =>
                 {
+                    collisions += 1;
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 }
+                Some(refusal) if refusal.status == 409 && lost > 0 => return Ok(Creation::Unanswered),
                 Some(refusal) if refusal.status == 409 => return Ok(Creation::Existed),
+                _ if error.is_ambiguous() && lost + 1 < self.retry_policy().attempts => {
+                    lost += 1;
+                    self.note(&format!("trying again, since it may have worked: {error}"));
+                    tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
+                }
                 _ => return Err(error),
             }
         }
         let detail = "another operation on this repo does not end".to_owned();
         Err(HubError::new(what, Cause::Unexpected { detail }))
+    }
+
+    /// Who can see a repo, in the words of the input: a plain look at it tells protected from neither public
+    /// nor private. `None` where this Hub does not say.
+    pub async fn visibility(&self, repo: &Repo) -> Result<Option<String>, HubError> {
+        let what = format!("read who can see the {repo}");
+        let url = self.url(&format!("{}?expand=visibility", repo.api()))?;
+        match self.call(&Call::new(&what, Method::GET, url)).await {
+            Ok(answer) => Ok(answer.json::<RepoInfo>(&what)?.visibility),
+            Err(error) if error.status() == Some(400) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Changes who can see a repo (`PUT /api/{type}s/{id}/settings`).
@@ -207,6 +261,52 @@ struct CreateBody<'a> {
     #[serde(rename = "type")]
     repo_type: &'a str,
     visibility: &'a str,
+    #[serde(flatten)]
+    space: Option<SpaceBody<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SpaceBody<'a> {
+    sdk: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sdk: Option<&'a str>,
+    hardware: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sleep_time_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<SettingBody<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<SettingBody<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<MountedVolume>,
+}
+
+#[derive(Serialize)]
+struct SettingBody<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+#[derive(Serialize)]
+struct FileBody<'a> {
+    path: &'a str,
+    content: &'a str,
+    encoding: &'a str,
+}
+
+impl<'a> From<&'a NewSpace> for SpaceBody<'a> {
+    fn from(space: &'a NewSpace) -> Self {
+        let variables = space.variables.iter().map(|(key, value)| SettingBody { key, value });
+        let secrets = space.secrets.iter().map(|(key, value)| SettingBody { key, value: value.expose() });
+        Self {
+            sdk: space.sdk.hub_name(),
+            hardware: space.hardware.map(Flavor::as_str),
+            sleep_time_seconds: space.sleep_time.map(SleepTime::seconds),
+            variables: variables.collect(),
+            secrets: secrets.collect(),
+            volumes: space.volumes.iter().map(MountedVolume::from).collect(),
+        }
+    }
 }

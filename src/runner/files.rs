@@ -22,6 +22,8 @@ pub const OUTPUTS: &[&str] = &[
     "files_deleted",
     "files_unchanged",
     "bytes_uploaded",
+    "space_hardware",
+    "hardware_status",
     "error_code",
 ];
 

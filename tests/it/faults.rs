@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_hub::{Fault, FaultKind, LocalHub, RepoType};
 
-use crate::harness::{Folder, Run, hub, static_space};
+use crate::harness::{Folder, Run, hub, static_space, static_space_with_picture};
 
 async fn deploy_through(fault: Fault, folder: &Folder) -> (LocalHub, crate::harness::Ran) {
     let hub = hub().await;
@@ -34,7 +34,7 @@ async fn an_answer_that_is_lost_makes_no_second_commit() {
         FaultKind::TruncateBody { after: 20 },
     ] {
         let described = format!("{kind:?}");
-        let (hub, ran) = deploy_through(on("/commit/", kind), &static_space()).await;
+        let (hub, ran) = deploy_through(on("/commit/", kind), &static_space_with_picture()).await;
         let ran = ran.ended(0, "deployed");
         assert!(ran.log.contains("its answer was lost"), "{described}\n{}", ran.log);
         assert_landed_once(&hub);
@@ -69,7 +69,7 @@ async fn a_commit_that_did_not_land_is_sent_again() {
         FaultKind::Status { code: 500, headers: vec![], body: String::new() },
         FaultKind::Status { code: 503, headers: vec![], body: String::new() },
     ] {
-        let (hub, ran) = deploy_through(on("/commit/", kind), &static_space()).await;
+        let (hub, ran) = deploy_through(on("/commit/", kind), &static_space_with_picture()).await;
         ran.ended(0, "deployed");
         assert_landed_once(&hub);
     }
@@ -84,10 +84,23 @@ async fn every_other_request_is_repeated() {
             FaultKind::Status { code: 408, headers: vec![], body: String::new() },
             FaultKind::DropAfterApply,
         ] {
-            let (hub, ran) = deploy_through(on(path, kind), &static_space()).await;
+            let (hub, ran) = deploy_through(on(path, kind), &static_space_with_picture()).await;
             ran.ended(0, "deployed");
             assert_landed_once(&hub);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_space_whose_creation_got_no_answer_is_still_this_deploy_s_doing() {
+    for kind in [
+        FaultKind::DropAfterApply,
+        FaultKind::StatusAfterApply { code: 504, body: "gateway timeout".to_owned() },
+    ] {
+        let (hub, ran) = deploy_through(on("/api/repos/create", kind), &static_space()).await;
+        let ran = ran.ended(0, "deployed");
+        assert_eq!(ran.counts(), ["3", "0", "0", "0"]);
+        assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
     }
 }
 
@@ -97,7 +110,7 @@ async fn a_rate_limit_is_waited_for_as_long_as_it_says() {
         let headers = vec![(header.0.to_owned(), header.1.to_owned())];
         let kind = FaultKind::Status { code: 429, headers, body: r#"{"error":"slow down"}"#.to_owned() };
         let started = std::time::Instant::now();
-        let (hub, ran) = deploy_through(on("/commit/", kind), &static_space()).await;
+        let (hub, ran) = deploy_through(on("/commit/", kind), &static_space_with_picture()).await;
         let ran = ran.ended(0, "deployed");
         assert!(started.elapsed() >= Duration::from_secs(3), "{header:?}");
         assert!(ran.log.contains("waiting 3 s to commit to the Space `ada/app`"), "{}", ran.log);
@@ -111,7 +124,8 @@ async fn refusals_for_good_are_not_repeated() {
         [(400, "hub_refused"), (403, "permission_denied"), (409, "conflict"), (413, "hub_refused")]
     {
         let kind = FaultKind::Status { code, headers: vec![], body: r#"{"error":"no"}"#.to_owned() };
-        let (hub, ran) = deploy_through(Fault { times: 9, ..on("/commit/", kind) }, &static_space()).await;
+        let (hub, ran) =
+            deploy_through(Fault { times: 9, ..on("/commit/", kind) }, &static_space_with_picture()).await;
         assert_eq!(ran.output("error_code"), error_code, "{}", ran.log);
         let sent = hub.requests().iter().filter(|request| request.path.contains("/commit/")).count();
         assert_eq!(sent, 1, "{code}");
@@ -121,7 +135,7 @@ async fn refusals_for_good_are_not_repeated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_grows_while_it_is_sent_commits_nothing() {
-    let (hub, folder) = (hub().await, static_space());
+    let (hub, folder) = (hub().await, static_space_with_picture());
     // The plan is made while the Hub thinks about the card; the file changes before the commit.
     hub.inject(on("/preupload/", FaultKind::Delay(Duration::from_millis(1500))));
     let run = Run::new(&hub, &folder);

@@ -59,6 +59,13 @@ pub(crate) fn static_space() -> Folder {
     ])
 }
 
+/// The same with a picture: what is not all text takes a commit, also for a new Space.
+pub(crate) fn static_space_with_picture() -> Folder {
+    let folder = static_space();
+    folder.write("planet.png", b"\x89PNG\r\n\x1a\n\0not much of a picture");
+    folder
+}
+
 /// One run of the binary.
 pub(crate) struct Run {
     vars: BTreeMap<String, String>,
@@ -120,6 +127,12 @@ impl Run {
         self
     }
 
+    /// A secret in the step's `env:`, which must not show up either.
+    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.push(value.to_owned());
+        self.var(name, value)
+    }
+
     /// Another token, which must not show up either.
     pub(crate) fn token(mut self, token: &str) -> Self {
         self.secrets.push(token.to_owned());
@@ -175,7 +188,10 @@ impl Run {
                 (self.workspace.to_string_lossy().into_owned(), "WORKSPACE".to_owned()),
                 (self.scratch.path().to_string_lossy().into_owned(), "RUNNER".to_owned()),
                 (TOKEN.to_owned(), "TOKEN".to_owned()),
-            ],
+            ]
+            .into_iter()
+            .chain(self.secrets.iter().skip(1).map(|secret| (secret.clone(), "SECRET".to_owned())))
+            .collect(),
         }
     }
 }

@@ -31,6 +31,18 @@ fault!(private_and_visibility_at_odds, "invalid_input", "private" = "true", "vis
 fault!(an_input_that_looks_like_a_typo, "invalid_input", "hugginface_repo" = "ada/app");
 fault!(protected_is_for_spaces, "invalid_input", "repo_type" = "model", "visibility" = "protected");
 fault!(a_proxy_is_for_spaces, "invalid_input", "repo_type" = "dataset", "create_proxy" = "true");
+fault!(
+    settings_are_for_spaces,
+    "invalid_input",
+    "repo_type" = "model",
+    "variables" = "A=1",
+    "hardware" = "t4-small",
+    "wait" = "true"
+);
+fault!(a_value_among_the_names_of_secrets, "invalid_input", "secrets" = "API_KEY=very-secret-value");
+fault!(a_secret_that_is_not_passed, "invalid_input", "secrets" = "API_KEY");
+fault!(a_name_in_both_lists, "invalid_input", "secrets" = "GITHUB_SHA", "variables" = "GITHUB_SHA=1");
+fault!(hardware_that_is_not_there, "invalid_input", "hardware" = "t4-smal");
 fault!(a_bad_pattern, "invalid_input", "exclude" = "a/[");
 fault!(a_path_outside_the_repo, "invalid_input", "path_in_repo" = "../up");
 fault!(a_proxy_is_not_there_yet, "unsupported_input", "create_proxy" = "true");

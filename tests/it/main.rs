@@ -11,3 +11,4 @@ mod inputs;
 mod large_files;
 mod refusals;
 mod runs;
+mod settings;

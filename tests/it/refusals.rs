@@ -3,7 +3,7 @@
 use local_hub::{Fault, FaultKind, HubConfig, RepoType, TokenRole, User};
 
 use crate::assert_ran;
-use crate::harness::{Folder, Run, TOKEN, hub, hub_with, static_space, tree};
+use crate::harness::{Folder, Run, TOKEN, hub, hub_with, static_space, static_space_with_picture, tree};
 
 fn answer(code: u16, headers: &[(&str, &str)], body: &str) -> FaultKind {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -100,7 +100,7 @@ async fn rate_limit_over_the_budget() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hourly_quota_of_commits_is_not_waited_for() {
-    let (hub, folder) = (hub().await, static_space());
+    let (hub, folder) = (hub().await, static_space_with_picture());
     let headers = [("ratelimit", r#""api";r=949;t=271"#)];
     let body = r#"{"error":"You have exceeded the rate limit for repository commits (128 per hour). Please retry in about 1 hour."}"#;
     hub.inject(fault("/commit/", 9, answer(429, &headers, body)));

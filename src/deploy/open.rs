@@ -1,0 +1,238 @@
+//! The repo and the branch: made where they are missing, and seen by whom they should be.
+
+use crate::failure::{Code, Failure, Result};
+use crate::hub::{CreateRepo, Creation, Lookup, NewFile, NewSpace, Refusal, RepoInfo};
+use crate::inputs::Inputs;
+use crate::plan::Created;
+use crate::runner::human_bytes;
+use crate::source::Source;
+use crate::space::{AtCreation, hardware};
+use crate::target::{RepoPath, RepoType, Revision, SpaceSdk, Visibility};
+
+use super::{Deploy, Target, remote};
+
+/// The most that goes along with the creation of a Space, in files and in bytes: the rest takes a commit.
+const MAX_FILES: usize = 25;
+const MAX_BYTES: u64 = 1_000_000;
+
+/// Endings that the Hub keeps in its storage for large files, whatever they hold: the rules of the
+/// `.gitattributes` that it gives to a new Space.
+const LARGE: &str = "7z arrow bin bz2 ckpt ftz gz h5 joblib mlmodel model msgpack npy npz onnx ot parquet pb \
+    pickle pkl pt pth rar safetensors tar tflite tgz wasm xz zip zst";
+
+/// A Space that this deploy created, with what it was created with.
+#[derive(Default)]
+pub(super) struct Born {
+    /// The Hub's answer was lost: the files are most likely this deploy's, the settings are looked at.
+    pub(super) unanswered: bool,
+    pub(super) files: Vec<Created>,
+    pub(super) hardware: AtCreation,
+}
+
+impl Deploy<'_> {
+    /// Makes the repo and the branch, where they are missing.
+    pub(super) async fn open(
+        &self,
+        lookup: Lookup,
+        sdk: Option<SpaceSdk>,
+        source: &Source,
+    ) -> Result<Target> {
+        let Inputs { revision, dry_run, .. } = self.inputs;
+        let mut born = None;
+        match lookup {
+            Lookup::Found(info) => {
+                self.match_visibility(&info).await?;
+                return Ok(Target::Ready(info));
+            }
+            Lookup::NoRepo(_) if *dry_run => {
+                self.log.info(&format!("the {} does not exist yet: it would be created", self.repo));
+                return Ok(Target::Missing);
+            }
+            Lookup::NoRevision if *dry_run => {
+                self.log.info(&format!("the branch `{revision}` does not exist yet: it would be created"));
+                return Ok(Target::Missing);
+            }
+            Lookup::NoRepo(refusal) => match self.create(sdk, source).await? {
+                Some(created) => born = Some(created),
+                // It is there after all: made a moment ago, or hidden from this token.
+                None => self.log.info(&format!("the {} exists ({refusal})", self.repo)),
+            },
+            Lookup::NoRevision => {}
+        }
+        if !revision.is_main() {
+            self.make_branch(revision).await?;
+        }
+        Ok(Target::Created(born))
+    }
+
+    /// Creates the repo, a Space with all that it needs: `None` when it is there already.
+    async fn create(&self, sdk: Option<SpaceSdk>, source: &Source) -> Result<Option<Born>> {
+        let mut create = CreateRepo {
+            visibility: self.inputs.visibility,
+            space: sdk.map(|sdk| self.new_space(sdk)),
+            files: self.first_files(source)?,
+        };
+        let asked = create.space.as_ref().and_then(|space| space.hardware);
+        let mut born = Born::default();
+        let creation = match self.hub.create_repo(&self.repo, &create).await {
+            Err(error) => {
+                let refusal = error.refusal().filter(|refusal| refusal.status == 402).cloned();
+                let (Some(flavor), Some(refusal)) = (asked, refusal) else { return Err(error.into()) };
+                if flavor.is_basic() || is_about_the_sdk(&refusal) {
+                    return Err(error.into());
+                }
+                self.log.info(&format!("the Hub does not grant the hardware `{flavor}`: {refusal}"));
+                let wanted = &self.inputs.space.hardware;
+                if wanted.required && wanted.wanted.len() == 1 {
+                    return Err(hardware::refused(self.hub, &self.repo, &[(flavor, refusal)]).await);
+                }
+                if let Some(space) = &mut create.space {
+                    (space.hardware, space.sleep_time) = (None, None);
+                }
+                born.hardware.refused = Some((flavor, refusal));
+                self.hub.create_repo(&self.repo, &create).await?
+            }
+            Ok(creation) => {
+                born.hardware.granted = asked;
+                creation
+            }
+        };
+        if creation == Creation::Existed {
+            return Ok(None);
+        }
+        born.unanswered = creation == Creation::Unanswered;
+        self.tell_created(&create);
+        born.files = create
+            .files
+            .into_iter()
+            .map(|file| Created { path: file.path, size: file.content.len() as u64 })
+            .collect();
+        self.ledger.update(|outcome| {
+            outcome.bytes_uploaded += born.files.iter().map(|file| file.size).sum::<u64>();
+        });
+        Ok(Some(born))
+    }
+
+    fn tell_created(&self, create: &CreateRepo) {
+        let title = format!("created the {} ({})", self.repo, create.visibility.as_str());
+        let title = match create.files.len() {
+            0 => return self.log.info(&title),
+            1 => format!("{title}, with 1 file"),
+            files => format!("{title}, with {files} files"),
+        };
+        let _group = self.log.group(&title);
+        for file in &create.files {
+            self.log.info(&format!("+ {} ({})", file.path, human_bytes(file.content.len() as u64)));
+        }
+    }
+
+    fn new_space(&self, sdk: SpaceSdk) -> NewSpace {
+        let settings = &self.inputs.space.settings;
+        let hardware = self.inputs.space.hardware.wanted.first().copied();
+        let sleeps = hardware.is_some_and(|flavor| !flavor.is_basic());
+        NewSpace {
+            sdk,
+            hardware,
+            sleep_time: self.inputs.space.hardware.sleep_time.filter(|_| sleeps),
+            variables: settings.variables.iter().map(|v| (v.key.clone(), v.value.clone())).collect(),
+            secrets: settings.secrets.iter().map(|s| (s.key.clone(), s.value.clone())).collect(),
+            volumes: settings.volumes.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The files of a new Space, where they are few, small, and nothing but text: with them it is born
+    /// complete, and its first build is not one that fails.
+    fn first_files(&self, source: &Source) -> Result<Vec<NewFile>> {
+        let elsewhere = !self.inputs.revision.is_main() || self.inputs.create_pr;
+        let many = source.files.len() > MAX_FILES || source.total_size() > MAX_BYTES;
+        // The Hub words the first commit itself.
+        let worded = self.inputs.commit_message.is_some() || self.inputs.commit_description.is_some();
+        if self.inputs.repo_type != RepoType::Space || elsewhere || many || worded {
+            return Ok(Vec::new());
+        }
+        let paths = remote::repo_paths(source, self.inputs.path_in_repo.as_ref())?;
+        let mut files = Vec::with_capacity(paths.len());
+        for (path, file) in paths.into_iter().zip(&source.files) {
+            if needs_the_hub(&path) {
+                return Ok(Vec::new());
+            }
+            let bytes = file.read_to_vec().map_err(|error| file.failure(error))?;
+            match String::from_utf8(bytes) {
+                Ok(content) if !content.contains('\0') && content.len() as u64 == file.size => {
+                    files.push(NewFile { path, content });
+                }
+                _ => return Ok(Vec::new()),
+            }
+        }
+        Ok(files)
+    }
+
+    async fn make_branch(&self, revision: &Revision) -> Result<()> {
+        if self.inputs.create_pr || revision.as_str().starts_with("refs/") {
+            let message = format!("the {} has no branch `{revision}`", self.repo);
+            return Err(Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`"));
+        }
+        self.hub.create_branch(&self.repo, revision).await?;
+        self.log.info(&format!("created the branch `{revision}`"));
+        Ok(())
+    }
+
+    /// Who can see the repo is settled before anything is uploaded, and only where the user said so.
+    async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
+        let wanted = self.inputs.visibility;
+        if !self.inputs.visibility_given {
+            return Ok(());
+        }
+        let known = match self.inputs.repo_type {
+            RepoType::Space => self.hub.visibility(&self.repo).await?,
+            RepoType::Model | RepoType::Dataset => None,
+        };
+        let as_wanted = match known {
+            Some(known) => known == wanted.as_str(),
+            None => wanted != Visibility::Protected && info.private == (wanted == Visibility::Private),
+        };
+        if as_wanted {
+            return Ok(());
+        }
+        if self.inputs.dry_run {
+            self.log.info(&format!("the {} would become {}", self.repo, wanted.as_str()));
+            return Ok(());
+        }
+        self.hub.set_visibility(&self.repo, wanted).await?;
+        self.log.info(&format!("the {} is {} from now on", self.repo, wanted.as_str()));
+        Ok(())
+    }
+}
+
+/// The Hub's plans say which SDK runs on `cpu-basic`; without the hardware it would say so again.
+fn is_about_the_sdk(refusal: &Refusal) -> bool {
+    refusal.message.contains("cpu-basic")
+}
+
+/// Whether the Hub has to say first what becomes of a file: it may be large, or decide over others.
+fn needs_the_hub(path: &RepoPath) -> bool {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    matches!(name, ".gitattributes" | ".gitignore")
+        || name.contains("tfevents")
+        || name.contains(".tar.")
+        || name.contains(".lfs.")
+        || path.as_str().split('/').any(|part| part == "saved_model")
+        || ending.is_some_and(|ending| LARGE.split_whitespace().any(|large| large == ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_the_hub_decides_about() {
+        let needs = |path: &str| needs_the_hub(&path.parse().unwrap());
+        for path in ["weights.bin", "a/b.tar.gz", ".gitignore", "x/.gitattributes", "saved_model/a.txt"] {
+            assert!(needs(path), "{path}");
+        }
+        for path in ["app.py", "README.md", "bin", "a.binary", "tar.py", "Dockerfile"] {
+            assert!(!needs(path), "{path}");
+        }
+    }
+}
