@@ -1,8 +1,10 @@
 //! The order of operations, and nothing else.
 
+mod live;
 mod open;
 mod prepare;
 mod remote;
+mod rollback;
 mod settings;
 
 use std::sync::Arc;
@@ -160,7 +162,9 @@ impl Deploy<'_> {
         attempt: u32,
     ) -> Result<Round> {
         let fresh = attempt == 1 && matches!(target, Target::Created(_));
+        let phase = self.ledger.phase("plan");
         let Some(planned) = self.plan(source, info, fresh).await? else { return Ok(Round::Overtaken) };
+        drop(phase);
         self.tell(&planned.plan);
         let restarts = !planned.plan.is_empty() && self.inputs.revision.is_main() && !self.inputs.create_pr;
         self.settle(around, target, info, restarts).await?;
@@ -172,6 +176,16 @@ impl Deploy<'_> {
         let created = target.created_files();
         if planned.plan.is_empty() {
             self.conclude_without_commit(planned.plan, info, created);
+            if let Some(commit) = &info.sha {
+                self.go_live(&live::Target {
+                    commit,
+                    before: info,
+                    receipt: None,
+                    created: fresh,
+                    fixed: around.fixed,
+                })
+                .await?;
+            }
             return Ok(Round::Done);
         }
         let Some(receipt) = self.carry_out(&planned, info).await? else { return Ok(Round::Overtaken) };
@@ -181,9 +195,17 @@ impl Deploy<'_> {
         self.log.info(&format!("committed {}", receipt.url));
         self.ledger.update(|outcome| {
             outcome.status = Some(Status::Deployed);
-            outcome.commit = Some(receipt);
+            outcome.commit = Some(receipt.clone());
             outcome.plan = Some(planned.plan.with_created(created));
         });
+        let target = live::Target {
+            commit: &receipt.oid,
+            before: info,
+            receipt: Some(&receipt),
+            created: fresh,
+            fixed: around.fixed,
+        };
+        self.go_live(&target).await?;
         Ok(Round::Done)
     }
 
@@ -217,7 +239,10 @@ impl Deploy<'_> {
         let large: Vec<LargeFile> = planned.large_files();
         let (mut uploaded, large_bytes) = match large.is_empty() {
             true => (Vec::new(), 0),
-            false => self.hub.upload_large(&self.transfer(), &large, Arc::clone(&on_bytes)).await?,
+            false => {
+                let _phase = self.ledger.phase("upload");
+                self.hub.upload_large(&self.transfer(), &large, Arc::clone(&on_bytes)).await?
+            }
         };
         self.ledger.update(|outcome| outcome.bytes_uploaded += large_bytes);
         uploaded.reverse();
@@ -250,7 +275,9 @@ impl Deploy<'_> {
             create_pr: self.inputs.create_pr,
             operations: Arc::new(operations),
         };
+        let phase = self.ledger.phase("commit");
         let result = self.hub.commit(&request, on_bytes).await;
+        drop(phase);
         progress.finish();
         match result {
             Ok(receipt) => {

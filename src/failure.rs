@@ -111,6 +111,18 @@ codes! {
     UploadFailed = "upload_failed", Deploy;
     /// The Hub refused the request for a reason of its own.
     HubRefused = "hub_refused", Deploy;
+    /// The Space did not build.
+    SpaceBuildFailed = "space_build_failed", Deploy;
+    /// The Space was built, and its app ended.
+    SpaceCrashed = "space_crashed", Deploy;
+    /// The card, the variables or the secrets of the Space contradict each other.
+    SpaceMisconfigured = "space_misconfigured", Deploy;
+    /// The Space has no app file.
+    SpaceWithoutApp = "space_without_app", Deploy;
+    /// The Space was not running in time.
+    SpaceNotReady = "space_not_ready", Timeout;
+    /// Somebody else's commit came after ours, before ours was running.
+    Overtaken = "overtaken", Conflict;
     /// This machine failed: a full disk, no memory.
     LocalIo = "local_io", Deploy;
     /// A fault of this action.

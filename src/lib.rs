@@ -14,6 +14,7 @@ mod run;
 pub mod runner;
 pub mod source;
 pub mod space;
+pub mod sse;
 pub mod target;
 
 pub use run::{panic_exit_code, run};

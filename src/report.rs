@@ -1,12 +1,13 @@
 //! What a run came to: one model, and its renderings as outputs and as a job summary.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::failure::{Code, Failure};
-use crate::hub::{CommitReceipt, Repo};
+use crate::hub::{CommitReceipt, Repo, Stage};
 use crate::plan::{Action, Plan};
 use crate::runner::{human_bytes, markdown};
-use crate::space::HardwareStatus;
+use crate::space::{HardwareStatus, LogTail};
 
 /// How a run ended: the output `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Status {
     Unchanged,
     DryRun,
     Failed,
+    /// It failed, and the tree that was there before is back.
+    RolledBack,
     Cancelled,
 }
 
@@ -25,6 +28,7 @@ impl Status {
             Self::Unchanged => "unchanged",
             Self::DryRun => "dry-run",
             Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
             Self::Cancelled => "cancelled",
         }
     }
@@ -52,6 +56,16 @@ pub struct Outcome {
     pub head: Option<String>,
     /// The bytes of content that travelled.
     pub bytes_uploaded: u64,
+    /// The last stage of the Space that was seen.
+    pub space_stage: Option<Stage>,
+    /// The last lines of the Space's logs, where they were followed.
+    pub log_tails: Vec<LogTail>,
+    /// The variables that were written, with their values before: `None` for those that were not there.
+    pub variables_before: Vec<(String, Option<String>)>,
+    /// The commit that restored the previous tree.
+    pub rollback_commit: Option<String>,
+    /// How long each phase took, in the order of their ends.
+    pub timings: Vec<(&'static str, Duration)>,
     pub failure: Option<Failure>,
 }
 
@@ -78,6 +92,29 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Measures a phase until the guard is dropped.
+    #[must_use = "the phase ends when this is dropped"]
+    pub fn phase(&self, name: &'static str) -> Phase {
+        Phase { ledger: self.clone(), name, started: Instant::now() }
+    }
+}
+
+/// A phase of the run that is being measured.
+#[derive(Debug)]
+pub struct Phase {
+    ledger: Ledger,
+    name: &'static str,
+    started: Instant,
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        let taken = self.started.elapsed();
+        self.ledger.update(|outcome| outcome.timings.push((self.name, taken)));
+    }
+}
+
 /// Changes that the summary lists.
 const SHOWN_CHANGES: usize = 50;
 /// Warnings that the summary lists.
@@ -86,7 +123,11 @@ const SHOWN_WARNINGS: usize = 20;
 impl Outcome {
     /// Ends the run with a failure.
     pub fn fail(&mut self, failure: Failure) {
-        self.status = Some(if failure.code == Code::Cancelled { Status::Cancelled } else { Status::Failed });
+        self.status = Some(match self.status {
+            _ if failure.code == Code::Cancelled => Status::Cancelled,
+            Some(Status::RolledBack) => Status::RolledBack,
+            _ => Status::Failed,
+        });
         self.failure = Some(failure);
     }
 
@@ -144,8 +185,22 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("bytes_uploaded", sent),
         ("space_hardware", text(outcome.space_hardware.as_deref())),
         ("hardware_status", text(outcome.hardware_status.map(HardwareStatus::as_str))),
+        ("space_stage", text(outcome.space_stage.as_ref().map(Stage::as_str))),
+        ("rollback_commit_sha", text(outcome.rollback_commit.as_deref())),
+        ("timings", timings(&outcome.timings)),
         ("error_code", text(error_code)),
     ]
+}
+
+/// The phases as a JSON object of seconds: `{"plan":0.412,"commit":1.5}`.
+fn timings(phases: &[(&'static str, Duration)]) -> String {
+    let mut seconds = serde_json::Map::new();
+    for (name, taken) in phases {
+        let before = seconds.get(*name).and_then(serde_json::Value::as_f64).unwrap_or_default();
+        let all = ((before + taken.as_secs_f64()) * 1000.0).round() / 1000.0;
+        seconds.insert((*name).to_owned(), all.into());
+    }
+    if seconds.is_empty() { String::new() } else { serde_json::Value::from(seconds).to_string() }
 }
 
 /// The job summary, in GitHub's Markdown.
@@ -164,6 +219,11 @@ pub fn summary(outcome: &Outcome, warnings: &[String]) -> String {
     }
     if let Some(plan) = outcome.plan.as_ref().filter(|plan| !plan.is_empty()) {
         text.push_str(&plan_section(plan, outcome.status()));
+    }
+    if outcome.failure.is_some() {
+        for tail in outcome.log_tails.iter().filter(|tail| !tail.is_empty()) {
+            text.push_str(&log_section(tail));
+        }
     }
     if !warnings.is_empty() {
         text.push_str(&warnings_section(warnings));
@@ -184,6 +244,7 @@ fn headline(outcome: &Outcome) -> String {
         Status::Unchanged => format!("✅ Nothing to deploy to {target}: unchanged"),
         Status::DryRun => format!("🔍 Dry run against {target}: nothing was changed"),
         Status::Failed => format!("❌ The deploy to {target} failed"),
+        Status::RolledBack => format!("↩️ The deploy to {target} failed, and was rolled back"),
         Status::Cancelled => format!("🚫 The deploy to {target} was cancelled"),
     }
 }
@@ -220,6 +281,9 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     }
     if !outcome.settings.is_empty() || outcome.volumes_set {
         rows.push(("Settings", settings(outcome)));
+    }
+    if let Some(stage) = &outcome.space_stage {
+        rows.push(("Stage", markdown::code(stage.as_str())));
     }
     if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
         rows.push(("Commit", markdown::link(&sha[..sha.len().min(7)], &url)));
@@ -280,6 +344,12 @@ fn plan_section(plan: &Plan, status: Status) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The end of a log: what it says is shown, and nothing else.
+fn log_section(tail: &LogTail) -> String {
+    let lines: Vec<&str> = tail.lines().collect();
+    format!("#### The end of the {} log\n\n{}\n", tail.kind.as_str(), markdown::fenced(&lines.join("\n")))
 }
 
 fn warnings_section(warnings: &[String]) -> String {

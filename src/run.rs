@@ -36,6 +36,10 @@ async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<
             "to show the app of a private Space to everybody, `visibility: protected` does it on a paid plan",
         ));
     }
+    if inputs.space.verify.asks_for_a_check() {
+        return Err(Failure::new(Code::UnsupportedInput, "this version cannot check the running app yet: `verify` and the inputs that say what to check")
+            .hint("leave them out: the step waits until the commit runs, and is red when it does not; nothing was deployed"));
+    }
     let hub = connect(&inputs, log)?;
     crate::deploy::deploy(&inputs, &hub, log, ledger).await
 }
@@ -91,7 +95,9 @@ fn finish(result: Result<()>, log: &Log, ledger: &Ledger, files: &OutputFiles) -
 }
 
 fn closing_line(outcome: &report::Outcome) -> Option<String> {
-    let status = outcome.status.filter(|status| !matches!(status, Status::Failed | Status::Cancelled))?;
+    let status = outcome
+        .status
+        .filter(|status| !matches!(status, Status::Failed | Status::RolledBack | Status::Cancelled))?;
     let place = outcome.space_url.clone().or_else(|| outcome.repo_url())?;
     Some(format!("{}: {place}", status.as_str()))
 }

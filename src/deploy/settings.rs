@@ -19,6 +19,8 @@ pub(super) struct Surroundings {
     current: Option<Current>,
     /// They are settled once, however often the plan is made.
     settled: bool,
+    /// Whether it is a static Space, which runs at once.
+    pub(super) fixed: bool,
 }
 
 impl Deploy<'_> {
@@ -34,7 +36,8 @@ impl Deploy<'_> {
             true => Some(self.read_settings().await?),
             false => None,
         };
-        Ok(Surroundings { current, settled: false })
+        let fixed = self.sdk_of(prepared) == Some(SpaceSdk::Static);
+        Ok(Surroundings { current, settled: false, fixed })
     }
 
     /// Settles what the Space has beside its files. `commits` says that a change of files will restart it
@@ -167,7 +170,14 @@ impl Deploy<'_> {
             write.change.write(self.hub, &self.repo).await?;
             let because = write.because;
             self.log.info(&format!("{}: {because}", described(&write.change, "set", "deleted")));
-            self.ledger.update(|outcome| outcome.settings.push(written(&write.change)));
+            self.ledger.update(|outcome| {
+                outcome.settings.push(written(&write.change));
+                if write.change.kind() == SettingKind::Variable {
+                    let key = write.change.key();
+                    let before = current.variables.get(key).cloned();
+                    outcome.variables_before.push((key.to_owned(), before));
+                }
+            });
         }
         self.tell_left(&plan);
         Ok(())

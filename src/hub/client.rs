@@ -241,6 +241,18 @@ impl Hub {
         }
     }
 
+    /// Opens an answer that streams: the caller reads it, and bounds it. Sent once.
+    pub(super) async fn open_stream(&self, call: &Call) -> Result<reqwest::Response, HubError> {
+        let request = self.request(call, &Arc::default(), &Trouble::default());
+        let cause = match tokio::time::timeout(QUIET_TIMEOUT, request.send()).await {
+            Err(_) => Cause::TimedOut { after: QUIET_TIMEOUT },
+            Ok(Err(error)) => unreachable_cause(&error),
+            Ok(Ok(response)) if response.status().is_success() => return Ok(response),
+            Ok(Ok(response)) => Cause::Status(Refusal::read(response.status(), response.headers(), b"")),
+        };
+        Err(HubError::new(call.what.clone(), cause))
+    }
+
     /// How long to wait before another attempt: `None` when there is to be none.
     fn wait_before_retry(
         &self,

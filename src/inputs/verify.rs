@@ -50,6 +50,24 @@ pub enum Expect {
     Any,
 }
 
+impl VerifyInputs {
+    /// Whether the user asks for more than looking whether the Space runs.
+    pub fn asks_for_a_check(&self) -> bool {
+        let unasked = Self::default();
+        self.mode == VerifyMode::Always
+            || self.health_path != unasked.health_path
+            || self.health_status != unasked.health_status
+            || self.expect != unasked.expect
+            || self.health_contains.is_some()
+            || self.api_name.is_some()
+            || self.api_args.is_some()
+            || self.api_kwargs.is_some()
+            || self.expect_contains.is_some()
+            || self.expect_regex.is_some()
+            || self.max_latency.is_some()
+    }
+}
+
 impl Default for VerifyInputs {
     fn default() -> Self {
         Self {

@@ -24,6 +24,9 @@ pub const OUTPUTS: &[&str] = &[
     "bytes_uploaded",
     "space_hardware",
     "hardware_status",
+    "space_stage",
+    "rollback_commit_sha",
+    "timings",
     "error_code",
 ];
 

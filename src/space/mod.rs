@@ -1,7 +1,14 @@
-//! What a Space has beside its files: settings and hardware.
+//! What a Space has beside its files, and what becomes of it after the commit: waiting until it runs,
+//! telling why it does not, and going back.
 
+mod diagnosis;
 pub mod hardware;
+mod logs;
 pub mod settings;
+mod wait;
 
+pub use diagnosis::{Diagnosis, diagnose};
 pub use hardware::{AtCreation, HardwareStatus};
+pub use logs::{Follower, LogTail};
 pub use settings::Current;
+pub use wait::{Awaited, Ready, WaitOptions, wait};

@@ -12,3 +12,4 @@ mod large_files;
 mod refusals;
 mod runs;
 mod settings;
+mod waiting;

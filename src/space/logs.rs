@@ -1,0 +1,209 @@
+//! The logs of a Space, followed while they grow.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::hub::{Hub, LogKind, Repo};
+use crate::sse;
+
+/// The waits between connections: a log that closes at once is not asked for without a break.
+const FIRST_BREAK: Duration = Duration::from_secs(1);
+const LONGEST_BREAK: Duration = Duration::from_secs(10);
+/// Lines that wait to be printed.
+const QUEUE: usize = 1000;
+/// The longest line that is kept, in bytes.
+const MAX_LINE: usize = 4000;
+
+/// A log that is followed until this is dropped.
+#[derive(Debug)]
+pub struct Follower {
+    lines: mpsc::Receiver<String>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Follower {
+    /// Follows a log from its beginning. It comes as events that are replayed at each connection: those
+    /// seen before are skipped, until one differs, which begins another log.
+    pub fn start(hub: &Hub, space: &Repo, kind: LogKind) -> Self {
+        let (sender, lines) = mpsc::channel(QUEUE);
+        let task = tokio::spawn(follow(hub.clone(), space.clone(), kind, sender));
+        Self { lines, task }
+    }
+
+    /// The next line; never, when the log cannot be read.
+    pub async fn next(&mut self) -> String {
+        match self.lines.recv().await {
+            Some(line) => line,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A line that is there already.
+    pub fn try_next(&mut self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn follow(hub: Hub, space: Repo, kind: LogKind, sender: mpsc::Sender<String>) {
+    let mut seen = Seen::default();
+    let mut pause = FIRST_BREAK;
+    loop {
+        match hub.open_log(&space, kind).await {
+            // What is refused now is refused later: the wait goes on without a log.
+            Err(error)
+                if error.status().is_some_and(|status| (400..500).contains(&status) && status != 429) =>
+            {
+                let _ = sender.send(format!("({error})")).await;
+                return;
+            }
+            Err(_) => {}
+            Ok(mut bytes) => {
+                seen.rewind();
+                let mut decoder = sse::Decoder::default();
+                while let Some(chunk) = bytes.next().await {
+                    for event in decoder.push(&chunk) {
+                        let Some(line) = seen.new_line(&event.data) else { continue };
+                        pause = FIRST_BREAK;
+                        if sender.send(line).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_BREAK);
+    }
+}
+
+/// What of a log was passed on already.
+#[derive(Default)]
+struct Seen {
+    events: Vec<u64>,
+    /// The place in the replay.
+    position: usize,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    data: String,
+    #[serde(default)]
+    timestamp: String,
+}
+
+impl Seen {
+    /// A new connection starts from the log's beginning.
+    fn rewind(&mut self) {
+        self.position = 0;
+    }
+
+    /// The text of an event that was not seen before. Keep-alives are empty, and no events.
+    fn new_line(&mut self, data: &str) -> Option<String> {
+        if data.trim().is_empty() {
+            return None;
+        }
+        let entry = serde_json::from_str(data)
+            .unwrap_or_else(|_| Entry { data: data.to_owned(), timestamp: String::new() });
+        let mut hasher = DefaultHasher::new();
+        (&entry.data, &entry.timestamp).hash(&mut hasher);
+        let mark = hasher.finish();
+        if self.events.get(self.position) == Some(&mark) {
+            self.position += 1;
+            return None;
+        }
+        self.events.truncate(self.position);
+        self.events.push(mark);
+        self.position += 1;
+        let mut line = entry.data;
+        line.truncate(line.floor_char_boundary(MAX_LINE));
+        Some(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+/// The last lines of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTail {
+    pub kind: LogKind,
+    lines: VecDeque<String>,
+    /// The first line that speaks of an error.
+    first_error: Option<String>,
+}
+
+impl LogTail {
+    /// Lines that are kept.
+    const LENGTH: usize = 60;
+
+    pub fn new(kind: LogKind) -> Self {
+        Self { kind, lines: VecDeque::new(), first_error: None }
+    }
+
+    pub fn push(&mut self, line: &str) {
+        if self.lines.len() == Self::LENGTH {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line.to_owned());
+        let lower = line.to_ascii_lowercase();
+        if self.first_error.is_none() && (lower.contains("error") || lower.contains("exception")) {
+            self.first_error = Some(line.to_owned());
+        }
+    }
+
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    pub fn first_error(&self) -> Option<&str> {
+        self.first_error.as_deref()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str, second: u32) -> String {
+        serde_json::json!({ "data": format!("{text}\n"), "timestamp": format!("T{second}") }).to_string()
+    }
+
+    #[test]
+    fn a_replay_is_skipped_and_another_log_is_not() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.new_line(&event("a", 1)), Some("a".to_owned()));
+        assert_eq!(seen.new_line(""), None);
+        assert_eq!(seen.new_line(&event("a", 2)), Some("a".to_owned()), "the same text, later");
+        seen.rewind();
+        assert_eq!(seen.new_line(&event("a", 1)), None);
+        assert_eq!(seen.new_line(&event("a", 2)), None);
+        assert_eq!(seen.new_line(&event("b", 3)), Some("b".to_owned()));
+        seen.rewind();
+        assert_eq!(seen.new_line(&event("x", 9)), Some("x".to_owned()));
+        assert_eq!(seen.new_line(&event("a", 2)), Some("a".to_owned()), "another log has other events");
+        assert_eq!(seen.new_line("no json"), Some("no json".to_owned()));
+    }
+
+    #[test]
+    fn the_tail_keeps_the_end_and_the_first_error() {
+        let mut tail = LogTail::new(LogKind::Build);
+        for index in 0..100 {
+            tail.push(&format!("line {index}"));
+        }
+        tail.push("ERROR: first");
+        tail.push("ERROR: second");
+        assert_eq!(tail.lines().count(), 60);
+        assert_eq!(tail.first_error(), Some("ERROR: first"));
+    }
+}

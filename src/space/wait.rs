@@ -1,0 +1,407 @@
+//! Waiting until a commit is running.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::diagnosis::diagnose;
+use super::logs::{Follower, LogTail};
+use crate::failure::{Code, Failure};
+use crate::hub::{Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
+use crate::runner::{Group, Log};
+use crate::target::Revision;
+
+/// The waits between two looks at the Space: quick at first, since a static Space runs at once.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LAST_LOOK: Duration = Duration::from_secs(5);
+/// How long a stage of the previous build may stand after a commit, before it is taken for ours.
+const STALE: Duration = Duration::from_secs(15);
+/// How long a Space may sleep after a commit, which may wake it, before it is woken.
+const NAP: Duration = Duration::from_secs(5);
+/// How long a running Space may keep silent about its commit, before that is told.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long lines are gathered before they are printed.
+const BURST: Duration = Duration::from_millis(100);
+/// How long log lines that are still on their way are waited for, at the end.
+const LAST_LINES: Duration = Duration::from_millis(1500);
+
+/// What is waited for.
+#[derive(Debug, Clone)]
+pub struct WaitOptions {
+    pub timeout: Duration,
+    /// The commit that is to run.
+    pub commit: String,
+    /// Static Spaces say no commit.
+    pub fixed: bool,
+    /// Whether the commit is new: what the Hub says at first may be about the one before.
+    pub fresh: bool,
+}
+
+/// How the wait ended.
+#[derive(Debug)]
+pub struct Awaited {
+    pub ready: Ready,
+    /// The last state that was seen.
+    pub runtime: Option<Runtime>,
+    /// The logs that were followed.
+    pub tails: Vec<LogTail>,
+}
+
+/// What a wait came to.
+#[derive(Debug)]
+pub enum Ready {
+    /// This commit is running.
+    Yes,
+    /// The token may not see the state of the Space: nothing is known.
+    Unseen(HubError),
+    No(Failure),
+}
+
+/// Waits until `options.commit` runs, telling stages and logs on the way.
+pub async fn wait(hub: &Hub, log: &Log, space: &Repo, options: &WaitOptions) -> Awaited {
+    let mut watch = Watch::new(hub, log, space, options);
+    let ready = watch.until_ready().await;
+    if matches!(ready, Ready::No(_)) {
+        watch.listen(LAST_LINES).await;
+    }
+    watch.group = None;
+    let ready = match ready {
+        Ready::No(failure) => Ready::No(watch.explain(failure)),
+        other => other,
+    };
+    Awaited { ready, runtime: watch.runtime, tails: watch.tails }
+}
+
+struct Watch<'a> {
+    hub: &'a Hub,
+    log: &'a Log,
+    space: &'a Repo,
+    options: &'a WaitOptions,
+    started: Instant,
+    runtime: Option<Runtime>,
+    /// The commit that ran when the wait began.
+    first_sha: Option<String>,
+    /// Whether a build or a start was seen since.
+    active: bool,
+    woken: bool,
+    follower: Option<(LogKind, Follower)>,
+    group: Option<Group>,
+    tails: Vec<LogTail>,
+}
+
+/// What a look at the Space calls for.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Ready,
+    /// It runs, and the Hub does not say which commit.
+    ReadyUnproven,
+    Failed,
+    Wake,
+    /// Another commit than ours and the previous one: whose?
+    CheckHead,
+    Wait,
+}
+
+/// What has been seen so far.
+#[derive(Debug, Clone, Copy)]
+struct Seen<'a> {
+    first_sha: Option<&'a str>,
+    active: bool,
+    woken: bool,
+    elapsed: Duration,
+}
+
+/// The rules of readiness. `RUNNING` alone may be the previous image, and an error the previous build's.
+fn judge(runtime: &Runtime, options: &WaitOptions, seen: Seen<'_>) -> Step {
+    let sha = runtime.sha.as_deref();
+    let ours = sha == Some(options.commit.as_str());
+    let current = ours || seen.active || !options.fresh || seen.elapsed >= STALE;
+    match &runtime.stage {
+        Stage::Running if ours || options.fixed => Step::Ready,
+        Stage::Running => match sha {
+            Some(sha) if seen.first_sha != Some(sha) => Step::CheckHead,
+            Some(_) => Step::Wait,
+            None if seen.active || seen.elapsed >= SILENCE => Step::ReadyUnproven,
+            None => Step::Wait,
+        },
+        stage if stage.is_error() && current => Step::Failed,
+        Stage::Deleting => Step::Failed,
+        stage if stage.is_asleep() && !seen.woken && (!options.fresh || seen.elapsed >= NAP) => Step::Wake,
+        _ => Step::Wait,
+    }
+}
+
+impl<'a> Watch<'a> {
+    fn new(hub: &'a Hub, log: &'a Log, space: &'a Repo, options: &'a WaitOptions) -> Self {
+        Self {
+            hub,
+            log,
+            space,
+            options,
+            started: Instant::now(),
+            runtime: None,
+            first_sha: None,
+            active: false,
+            woken: false,
+            follower: None,
+            group: None,
+            tails: Vec::new(),
+        }
+    }
+
+    async fn until_ready(&mut self) -> Ready {
+        let mut pause = FIRST_LOOK;
+        loop {
+            let runtime = match self.hub.runtime(self.space).await {
+                Ok(runtime) => runtime,
+                Err(error) if matches!(error.status(), Some(401 | 403)) => return Ready::Unseen(error),
+                Err(error) => return Ready::No(error.into()),
+            };
+            self.notice(&runtime);
+            let seen = Seen {
+                first_sha: self.first_sha.as_deref(),
+                active: self.active,
+                woken: self.woken,
+                elapsed: self.started.elapsed(),
+            };
+            match judge(&runtime, self.options, seen) {
+                Step::Ready => return Ready::Yes,
+                Step::ReadyUnproven => {
+                    self.log.warning("the Space is running, but the Hub does not say which commit");
+                    return Ready::Yes;
+                }
+                Step::Failed => return self.failed(&runtime).await,
+                Step::Wake => {
+                    if let Err(error) = self.wake(&runtime).await {
+                        return Ready::No(error);
+                    }
+                }
+                Step::CheckHead => {
+                    if let Some(failure) = self.overtaken().await {
+                        return Ready::No(failure);
+                    }
+                }
+                Step::Wait => {}
+            }
+            let left = self.options.timeout.saturating_sub(self.started.elapsed());
+            if left.is_zero() {
+                return self.timed_out(&runtime).await;
+            }
+            self.listen(pause.min(left)).await;
+            pause = (pause + FIRST_LOOK / 2).min(LAST_LOOK);
+        }
+    }
+
+    /// Tells a new stage, and follows the log that belongs to it.
+    fn notice(&mut self, runtime: &Runtime) {
+        let before = self.runtime.as_ref().map(|runtime| &runtime.stage);
+        if before != Some(&runtime.stage) {
+            self.group = None;
+            let seconds = self.started.elapsed().as_secs();
+            self.log.info(&format!("{} after {seconds} s", runtime.stage.as_str()));
+        }
+        if self.runtime.is_none() {
+            self.first_sha.clone_from(&runtime.sha);
+            if runtime.dev_mode {
+                self.log.warning("the Space is in dev mode: a commit is not built until dev mode is switched off in its settings");
+            }
+        }
+        self.active |= runtime.stage.is_building() || runtime.stage.is_starting();
+        if runtime.stage.is_building() {
+            self.follow(LogKind::Build);
+        } else if runtime.stage.is_starting() || runtime.stage == Stage::RuntimeError {
+            self.follow(LogKind::Run);
+        } else if runtime.stage == Stage::BuildError {
+            self.follow(LogKind::Build);
+        }
+        self.runtime = Some(runtime.clone());
+    }
+
+    fn follow(&mut self, kind: LogKind) {
+        if self.follower.as_ref().is_some_and(|(followed, _)| *followed == kind) {
+            return;
+        }
+        self.print(None);
+        self.group = None;
+        self.follower = Some((kind, Follower::start(self.hub, self.space, kind)));
+        self.tails.retain(|tail| tail.kind != kind);
+        self.tails.push(LogTail::new(kind));
+    }
+
+    /// Prints log lines as they come, for a while.
+    async fn listen(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            let Some((_, follower)) = &mut self.follower else { return tokio::time::sleep_until(end).await };
+            let Ok(first) = tokio::time::timeout_at(end, follower.next()).await else { return };
+            // Lines come in bursts: one fence for all of them.
+            tokio::time::sleep_until(end.min(Instant::now() + BURST)).await;
+            self.print(Some(first));
+        }
+    }
+
+    /// Prints a line, if there is one, and what has come after it.
+    fn print(&mut self, first: Option<String>) {
+        let Some((kind, follower)) = &mut self.follower else { return };
+        let lines: Vec<String> =
+            first.into_iter().chain(std::iter::from_fn(|| follower.try_next())).collect();
+        if lines.is_empty() {
+            return;
+        }
+        if self.group.is_none() {
+            self.group = Some(self.log.group(&format!("{} log of the Space", kind.as_str())));
+        }
+        self.log.untrusted(&lines.join("\n"));
+        if let Some(tail) = self.tails.last_mut() {
+            for line in &lines {
+                tail.push(&self.log.redact(line));
+            }
+        }
+    }
+
+    async fn wake(&mut self, runtime: &Runtime) -> Result<(), Failure> {
+        self.woken = true;
+        self.log.info(&format!("the Space is {}: waking it", runtime.stage.as_str().to_lowercase()));
+        self.hub.restart(self.space).await.map_err(|error| {
+            Failure::from(error).hint("restart the Space on its page, and run the job again")
+        })
+    }
+
+    /// Whether the branch is at another commit by now.
+    async fn overtaken(&self) -> Option<Failure> {
+        let Ok(Lookup::Found(info)) = self.hub.look_up(self.space, &Revision::default()).await else {
+            return None;
+        };
+        let head = info.sha?;
+        if head == self.options.commit {
+            return None;
+        }
+        let message = format!("another commit overtook this deploy of the {}: `{head}`", self.space);
+        Some(
+            Failure::new(Code::Overtaken, message)
+                .hint("the newer commit decides what runs now; look at the run that made it")
+                .hint("to deploy one after the other, give the workflow a `concurrency` group"),
+        )
+    }
+
+    async fn failed(&self, runtime: &Runtime) -> Ready {
+        if let Some(failure) = self.overtaken().await {
+            return Ready::No(failure);
+        }
+        let (code, what) = match runtime.stage {
+            Stage::BuildError => (Code::SpaceBuildFailed, "did not build"),
+            Stage::RuntimeError => (Code::SpaceCrashed, "crashed"),
+            Stage::ConfigError => (Code::SpaceMisconfigured, "is not configured right"),
+            Stage::NoAppFile => (Code::SpaceWithoutApp, "has no app file"),
+            _ => (Code::SpaceNotReady, "is being deleted"),
+        };
+        let detail = match &runtime.error_message {
+            Some(message) if !message.trim().is_empty() => format!(": {}", message.trim()),
+            _ => String::new(),
+        };
+        let message = format!("the {} {what} ({}){detail}", self.space, runtime.stage.as_str());
+        Ready::No(Failure::new(code, message))
+    }
+
+    async fn timed_out(&self, runtime: &Runtime) -> Ready {
+        if let Some(failure) = self.overtaken().await {
+            return Ready::No(failure);
+        }
+        let seconds = self.options.timeout.as_secs();
+        let sha = runtime.sha.as_deref();
+        let message = match sha {
+            Some(sha) if runtime.stage == Stage::Running && sha != self.options.commit => {
+                format!("the {} still runs another commit after {seconds} s: `{sha}`", self.space)
+            }
+            _ => format!("the {} is still {} after {seconds} s", self.space, runtime.stage.as_str()),
+        };
+        Ready::No(
+            Failure::new(Code::SpaceNotReady, message)
+                .hint("give it more time with the input `timeout`, and a slow start with `startup_duration_timeout` in README.md"),
+        )
+    }
+
+    /// Adds what the words of the Space mean.
+    fn explain(&self, failure: Failure) -> Failure {
+        if !matches!(
+            failure.code,
+            Code::SpaceBuildFailed
+                | Code::SpaceCrashed
+                | Code::SpaceMisconfigured
+                | Code::SpaceWithoutApp
+                | Code::SpaceNotReady
+        ) {
+            return failure;
+        }
+        let message = self.runtime.as_ref().and_then(|runtime| runtime.error_message.as_deref());
+        let first_errors = self.tails.iter().filter_map(LogTail::first_error);
+        let last_lines = self.tails.iter().rev().flat_map(LogTail::lines);
+        let texts = message.into_iter().chain(first_errors).chain(last_lines);
+        match diagnose(texts) {
+            Some(diagnosis) => failure.hint(format!("{}: {}", diagnosis.cause, diagnosis.fix)),
+            None if failure.code == Code::SpaceWithoutApp => {
+                failure.hint("add `app.py` to the folder, or name the file with `app_file` in README.md")
+            }
+            None => failure.hint("the log of the Space is above, and on its page"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime(stage: &str, sha: Option<&str>) -> Runtime {
+        serde_json::from_value(serde_json::json!({ "stage": stage, "sha": sha })).unwrap()
+    }
+
+    fn options(fresh: bool) -> WaitOptions {
+        WaitOptions { timeout: Duration::from_secs(60), commit: "new".to_owned(), fixed: false, fresh }
+    }
+
+    const START: Seen<'_> =
+        Seen { first_sha: Some("old"), active: false, woken: false, elapsed: Duration::ZERO };
+
+    #[test]
+    fn a_running_space_is_ready_when_it_runs_this_commit() {
+        let step = |sha, seen| judge(&runtime("RUNNING", sha), &options(true), seen);
+        assert_eq!(step(Some("new"), START), Step::Ready);
+        assert_eq!(step(Some("old"), START), Step::Wait, "the previous image");
+        assert_eq!(step(Some("theirs"), START), Step::CheckHead);
+        assert_eq!(step(None, START), Step::Wait);
+        assert_eq!(step(None, Seen { active: true, ..START }), Step::ReadyUnproven);
+        let fixed = WaitOptions { fixed: true, ..options(true) };
+        assert_eq!(judge(&runtime("RUNNING", None), &fixed, START), Step::Ready);
+    }
+
+    #[test]
+    fn an_error_of_the_build_before_is_not_ours() {
+        for stage in ["BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "NO_APP_FILE"] {
+            let step = |fresh, seen| judge(&runtime(stage, Some("old")), &options(fresh), seen);
+            assert_eq!(step(true, START), Step::Wait, "{stage}");
+            assert_eq!(step(true, Seen { active: true, ..START }), Step::Failed, "{stage}");
+            assert_eq!(step(true, Seen { elapsed: STALE, ..START }), Step::Failed, "{stage}");
+            assert_eq!(step(false, START), Step::Failed, "{stage}");
+            let ours = judge(&runtime(stage, Some("new")), &options(true), START);
+            assert_eq!(ours, Step::Failed, "{stage}");
+        }
+    }
+
+    #[test]
+    fn a_sleeping_space_is_woken_once() {
+        for stage in ["SLEEPING", "PAUSED", "STOPPED"] {
+            let step = |fresh, seen| judge(&runtime(stage, None), &options(fresh), seen);
+            assert_eq!(step(true, START), Step::Wait, "{stage}: the commit may wake it");
+            assert_eq!(step(true, Seen { elapsed: NAP, ..START }), Step::Wake, "{stage}");
+            assert_eq!(step(false, START), Step::Wake, "{stage}");
+            assert_eq!(step(false, Seen { woken: true, ..START }), Step::Wait, "{stage}");
+        }
+    }
+
+    #[test]
+    fn all_else_is_waited_for() {
+        for stage in ["BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "TELEPORTING"] {
+            assert_eq!(judge(&runtime(stage, Some("new")), &options(true), START), Step::Wait, "{stage}");
+        }
+    }
+}
