@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use local_hub::{Fault, FaultKind, LocalHub, RepoType};
 
-use crate::harness::{Folder, Run, hub, static_space, static_space_with_picture};
+use crate::harness::{Folder, Run, TestHub, hub, static_space, static_space_with_picture};
 
-async fn deploy_through(fault: Fault, folder: &Folder) -> (LocalHub, crate::harness::Ran) {
+async fn deploy_through(fault: Fault, folder: &Folder) -> (TestHub, crate::harness::Ran) {
     let hub = hub().await;
     hub.inject(fault);
     let ran = Run::new(&hub, folder).run().await;

@@ -11,16 +11,35 @@ use tokio::process::Command;
 /// The token that every run here is given, unless the test says otherwise.
 pub(crate) const TOKEN: &str = "hf_TestTokenThatMustNeverShowUpAnywhere";
 
+/// A Hub of a test. A request that broke the Hub's contract fails the test that sent it.
+pub(crate) struct TestHub(LocalHub);
+
+impl std::ops::Deref for TestHub {
+    type Target = LocalHub;
+
+    fn deref(&self) -> &LocalHub {
+        &self.0
+    }
+}
+
+impl Drop for TestHub {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.assert_contract_kept();
+        }
+    }
+}
+
 /// A Hub with one user, `ada`, whose token is [`TOKEN`].
-pub(crate) async fn hub() -> LocalHub {
+pub(crate) async fn hub() -> TestHub {
     hub_with(|_| {}).await
 }
 
 /// The same, changed.
-pub(crate) async fn hub_with(change: impl FnOnce(&mut HubConfig)) -> LocalHub {
+pub(crate) async fn hub_with(change: impl FnOnce(&mut HubConfig)) -> TestHub {
     let mut config = HubConfig { users: vec![User::new("ada", TOKEN)], ..HubConfig::default() };
     change(&mut config);
-    LocalHub::start(config).await.expect("the local Hub starts")
+    TestHub(LocalHub::start(config).await.expect("the local Hub starts"))
 }
 
 /// A folder to deploy.

@@ -251,16 +251,13 @@ impl SpaceState {
     }
 }
 
-/// A map of settings as the Hub lists it. Values are shown for variables only; `keys` repeats each name in its row,
-/// as the document says for `GET` (recorded answers of `POST` and `DELETE` do without).
-pub(crate) fn listing(settings: &BTreeMap<String, Setting>, values: bool, keys: bool) -> Value {
+/// A map of settings as the Hub lists it. Values are shown for variables only. Each name stands in its row again,
+/// as the document says; answers that were recorded before it do without.
+pub(crate) fn listing(settings: &BTreeMap<String, Setting>, values: bool) -> Value {
     let rows = settings.iter().map(|(key, s)| {
-        let mut row = json!({"updatedAt": iso(s.updated_ms)});
+        let mut row = json!({"key": key, "updatedAt": iso(s.updated_ms)});
         if values {
             row["value"] = json!(s.value);
-        }
-        if keys {
-            row["key"] = json!(key);
         }
         if let Some(text) = &s.description {
             row["description"] = json!(text);

@@ -63,11 +63,11 @@ fn settings(req: &Req, repo: &Repo, kind: &str) -> Answer {
     let secret = kind == "secrets";
     let method = req.method.as_str();
     if method == "GET" && !secret {
-        return Ok(json_ok(&with_space(repo, |s| Ok(listing(&s.variables, true, true)))?));
+        return Ok(json_ok(&with_space(repo, |s| Ok(listing(&s.variables, true)))?));
     }
     req.caller.check_write(repo, false)?;
     if method == "GET" {
-        return Ok(json_ok(&with_space(repo, |s| Ok(listing(&s.secrets, false, true)))?));
+        return Ok(json_ok(&with_space(repo, |s| Ok(listing(&s.secrets, false)))?));
     }
     let body: Value = req.json()?;
     let key = body["key"].as_str().ok_or_else(|| HubError::bad_request("\"key\" is required"))?;
@@ -94,7 +94,7 @@ fn settings(req: &Req, repo: &Repo, kind: &str) -> Answer {
     }
     // A changed setting restarts the app.
     req.hub.rebuild_space(repo, BuildCause::Setting)?;
-    let out = if secret { json!({}) } else { with_space(repo, |s| Ok(listing(&s.variables, true, false)))? };
+    let out = if secret { json!({}) } else { with_space(repo, |s| Ok(listing(&s.variables, true)))? };
     Ok(json_ok(&out))
 }
 
