@@ -74,7 +74,17 @@ impl Deploy<'_> {
         };
         let asked = create.space.as_ref().and_then(|space| space.hardware);
         let mut born = Born::default();
-        let creation = match self.hub.create_repo(&self.repo, &create).await {
+        let mut creation = self.hub.create_repo(&self.repo, &create).await;
+        if let Err(error) = &creation
+            && matches!(error.status(), Some(400 | 413 | 422))
+            && !create.files.is_empty()
+        {
+            self.log
+                .info(&format!("the Hub does not take the files along, they follow in a commit: {error}"));
+            create.files.clear();
+            creation = self.hub.create_repo(&self.repo, &create).await;
+        }
+        let creation = match creation {
             Err(error) => {
                 let refusal = error.refusal().filter(|refusal| refusal.status == 402).cloned();
                 let (Some(flavor), Some(refusal)) = (asked, refusal) else { return Err(error.into()) };

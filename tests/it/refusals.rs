@@ -173,3 +173,14 @@ async fn a_warning_of_the_hub_is_passed_on_once() {
     let told = ran.log.matches("the Hub warns: You are close to the limit of your plan").count();
     assert_eq!(told, 1, "{}", ran.log);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_the_hub_does_not_take_along_follow_in_a_commit() {
+    let (hub, folder) = (hub().await, static_space());
+    let refusal = r#"{"error":"\"files\" is not allowed"}"#;
+    hub.inject(fault("/api/repos/create", 1, answer(400, &[], refusal)));
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(ran.log.contains("they follow in a commit"), "{}", ran.log);
+    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
+    assert_eq!(hub.read_file(RepoType::Space, "ada/app", "main", "index.html").unwrap(), b"<h1>Hello</h1>\n");
+}
