@@ -286,7 +286,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         rows.push(("Stage", markdown::code(stage.as_str())));
     }
     if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
-        rows.push(("Commit", markdown::link(&sha[..sha.len().min(7)], &url)));
+        rows.push(("Commit", markdown::link(sha.get(..7).unwrap_or(sha), &url)));
     }
     if let Some(url) = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_ref()) {
         rows.push(("Pull request", markdown::link(url, url)));

@@ -87,7 +87,7 @@ impl Deploy<'_> {
         let request = CommitRequest {
             repo: self.repo.clone(),
             revision: self.inputs.revision.clone(),
-            summary: format!("Roll back to {}", &previous[..previous.len().min(7)]),
+            summary: format!("Roll back to {}", previous.get(..7).unwrap_or(previous)),
             description: format!("Rolls back: {ours}\n{description}"),
             marker,
             parent: Some(ours.to_owned()),
