@@ -121,6 +121,8 @@ codes! {
     SpaceWithoutApp = "space_without_app", Deploy;
     /// The Space was not running in time.
     SpaceNotReady = "space_not_ready", Timeout;
+    /// The app runs, and does not do what was asked of it.
+    CheckFailed = "check_failed", Deploy;
     /// Somebody else's commit came after ours, before ours was running.
     Overtaken = "overtaken", Conflict;
     /// This machine failed: a full disk, no memory.

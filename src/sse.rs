@@ -11,7 +11,7 @@ pub struct Event {
 
 /// The largest event that is kept, in bytes: what is longer is cut, so that a stream without end cannot
 /// fill the memory.
-const MAX_EVENT: usize = 10 << 20;
+pub const MAX_EVENT: usize = 10 << 20;
 
 /// Turns chunks of bytes into events, wherever the chunks are cut.
 #[derive(Debug, Default)]
@@ -22,6 +22,7 @@ pub struct Decoder {
     started: bool,
     event: Event,
     has_data: bool,
+    has_cut: bool,
 }
 
 impl Decoder {
@@ -35,10 +36,15 @@ impl Decoder {
                 b'\n' if feed_of_return => {}
                 b'\n' | b'\r' => events.extend(self.end_line()),
                 _ if self.line.len() < MAX_EVENT => self.line.push(byte),
-                _ => {}
+                _ => self.has_cut = true,
             }
         }
         events
+    }
+
+    /// Whether an event of this stream was longer than [`MAX_EVENT`], and lost its end.
+    pub fn has_cut(&self) -> bool {
+        self.has_cut
     }
 
     fn end_line(&mut self) -> Option<Event> {
@@ -59,12 +65,13 @@ impl Decoder {
         match field {
             "event" => value.clone_into(&mut self.event.name),
             "data" => {
-                if self.has_data {
+                if self.has_data && self.event.data.len() < MAX_EVENT {
                     self.event.data.push('\n');
                 }
                 self.has_data = true;
-                let room = MAX_EVENT.saturating_sub(self.event.data.len());
-                self.event.data.push_str(&value[..value.floor_char_boundary(room)]);
+                let room = value.floor_char_boundary(MAX_EVENT.saturating_sub(self.event.data.len()));
+                self.has_cut |= room < value.len();
+                self.event.data.push_str(&value[..room]);
             }
             // Comments, `id`, `retry` and what is not known.
             _ => {}
@@ -93,6 +100,19 @@ mod tests {
         assert_eq!(data(b"data: never ended\n"), [""; 0]);
         let named = Decoder::default().push(b"event: close\ndata\n\n");
         assert_eq!(named, [Event { name: "close".to_owned(), data: String::new() }]);
+    }
+
+    #[test]
+    fn an_event_without_end_is_cut() {
+        let line = [b"data: ".as_slice(), &vec![b'x'; MAX_EVENT / 2], b"\n"].concat();
+        let mut decoder = Decoder::default();
+        decoder.push(&line);
+        assert!(!decoder.has_cut());
+        decoder.push(&line);
+        assert!(decoder.has_cut());
+        let events = decoder.push(b"data: y\n\ndata: z\n\n");
+        assert!(events[0].data.len() <= MAX_EVENT);
+        assert_eq!(events[1].data, "z");
     }
 
     proptest! {

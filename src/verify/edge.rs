@@ -1,0 +1,243 @@
+//! Requests to the app, through the Hub's edge: the token, bounded answers, no redirects.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, redirect};
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::options::{App, Stop, quoted};
+
+/// Read by the edge of `hf.space`, and taken off before the app sees the request. Plain `Authorization`
+/// would reach the app, and belongs to it.
+const HUB_TOKEN: HeaderName = HeaderName::from_static("x-hf-authorization");
+
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long an answer without a stream may take as a whole.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What a path keeps as it is, besides letters and digits (RFC 3986, `pchar` and the slash).
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'\\');
+
+/// Speaks to one app.
+#[derive(Debug, Clone)]
+pub(super) struct Edge {
+    http: reqwest::Client,
+    /// Ends with a slash.
+    base: Url,
+    token: Option<HeaderValue>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    Unreachable(String),
+    TimedOut,
+    TooLarge(usize),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable(detail) => write!(f, "the connection failed: {detail}"),
+            Self::TimedOut => write!(f, "no answer in time"),
+            Self::TooLarge(limit) => write!(f, "the answer is larger than {} MB", limit >> 20),
+        }
+    }
+}
+
+/// An answer that was read to its end, or to its limit.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Edge {
+    pub(super) fn new(app: &App) -> Result<Self, Stop> {
+        // Whoever is first in this process decides; both TLS users of the process want the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+            .iter()
+            .filter_map(|der| reqwest::Certificate::from_der(der).ok());
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("hf-deploy/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A redirect would carry the token along: the few that are followed are followed by hand.
+            .redirect(redirect::Policy::none())
+            .tls_certs_merge(roots)
+            .no_proxy()
+            .build()
+            .map_err(|error| Stop::blocked(format!("cannot set up the HTTP client: {error}")))?;
+        let mut base = app.url.clone();
+        base.set_query(None);
+        base.set_fragment(None);
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let token = match &app.token {
+            Some(token) if is_safe(&base) => {
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                    .map_err(|_| Stop::blocked("the token holds characters that no header can carry"))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+            _ => None,
+        };
+        Ok(Self { http, base, token })
+    }
+
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// The address of a path of the app, with its query; the path is percent-encoded already.
+    pub(super) fn url(&self, path: &str) -> Result<Url, Stop> {
+        let url = self.base.join(&format!("./{}", path.trim_start_matches('/'))).ok();
+        url.filter(|url| self.is_own(url))
+            .ok_or_else(|| Stop::failed(format!("not a path of the app: `{}`", quoted(path))))
+    }
+
+    /// Whether `url` is on the app's own origin, so that the token may go there.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    /// A request without a time limit. The token goes along on the app's own origin only.
+    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let token = self.token.clone().filter(|_| self.is_own(&url));
+        let request = self.http.request(method, url);
+        match token {
+            Some(token) => request.header(HUB_TOKEN, token),
+            None => request,
+        }
+    }
+
+    /// Fetches at most `limit` bytes; more are an error.
+    pub(super) async fn get(&self, url: Url, limit: usize) -> Result<Answer, Trouble> {
+        let request = self.request(Method::GET, url).timeout(ANSWER_TIMEOUT);
+        read(request.send().await.map_err(trouble)?, limit, false).await
+    }
+
+    /// Fetches the first `limit` bytes.
+    pub(super) async fn peek(&self, url: Url, limit: usize) -> Result<Answer, Trouble> {
+        let request = self.request(Method::GET, url).timeout(ANSWER_TIMEOUT);
+        read(request.send().await.map_err(trouble)?, limit, true).await
+    }
+
+    pub(super) async fn post(&self, url: Url, body: &Value, limit: usize) -> Result<Answer, Trouble> {
+        let request = self.request(Method::POST, url).timeout(ANSWER_TIMEOUT).json(body);
+        read(request.send().await.map_err(trouble)?, limit, false).await
+    }
+}
+
+impl Answer {
+    /// What the app says in an error answer: the `detail` of FastAPI or short plain text, on one line.
+    pub(super) fn complaint(&self) -> String {
+        let status = self.status.as_u16();
+        let text = match serde_json::from_slice::<Value>(&self.body) {
+            Ok(value) => match value.get("detail").or_else(|| value.get("error")) {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => String::new(),
+            },
+            Err(_) => {
+                let text = String::from_utf8_lossy(&self.body);
+                if text.trim_start().starts_with('<') { String::new() } else { text.into_owned() }
+            }
+        };
+        if text.trim().is_empty() { format!("{status}") } else { format!("{status}: {}", quoted(&text)) }
+    }
+}
+
+/// Reads an answer up to `limit` bytes; beyond that it is an error, or cut.
+pub(super) async fn read(mut response: Response, limit: usize, cut: bool) -> Result<Answer, Trouble> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(trouble)? {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            if cut {
+                break;
+            }
+            return Err(Trouble::TooLarge(limit));
+        }
+    }
+    Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.freeze() })
+}
+
+/// The reason why a request failed, without its address, which may hold a session.
+pub(super) fn trouble(error: reqwest::Error) -> Trouble {
+    if error.is_timeout() {
+        return Trouble::TimedOut;
+    }
+    let error = error.without_url();
+    let mut source: &dyn std::error::Error = &error;
+    while let Some(next) = source.source() {
+        source = next;
+    }
+    Trouble::Unreachable(quoted(&source.to_string()))
+}
+
+/// A path that the app named, fit for an address.
+pub(super) fn encode_path(path: &str) -> String {
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+/// A token travels over TLS, or stays on this machine.
+fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https"
+        || match url.host() {
+            Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+            Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Secret;
+    use crate::verify::AppKind;
+
+    fn edge(url: &str) -> Edge {
+        let token = Some(Secret::new("hf_x"));
+        Edge::new(&App { url: url.parse().unwrap(), token, kind: AppKind::Unknown }).unwrap()
+    }
+
+    #[test]
+    fn the_token_stays_with_the_app() {
+        assert!(edge("https://a.example").has_token());
+        assert!(edge("http://127.0.0.1:7860").has_token());
+        assert!(!edge("http://a.example").has_token());
+        let app = edge("https://a.example");
+        for (url, goes) in [
+            ("https://a.example/x", true),
+            ("https://a.example:444/x", false),
+            ("http://a.example/x", false),
+            ("https://b.a.example/x", false),
+        ] {
+            let request = app.request(Method::GET, url.parse().unwrap()).build().unwrap();
+            assert_eq!(request.headers().get(HUB_TOKEN).is_some(), goes, "{url}");
+        }
+    }
+
+    #[test]
+    fn paths_stay_on_the_app() {
+        let app = edge("https://a.example/base?x#y");
+        let url = |path: &str| app.url(path).map(String::from).map_err(|stop| stop.detail);
+        assert_eq!(url("/").unwrap(), "https://a.example/base/");
+        assert_eq!(url("/config?a=b").unwrap(), "https://a.example/base/config?a=b");
+        assert_eq!(url("//evil.example/x").unwrap(), "https://a.example/base/evil.example/x");
+        assert_eq!(url("https://evil.example/x").unwrap(), "https://a.example/base/https://evil.example/x");
+        assert_eq!(encode_path("/tmp/a b?c#d%.png"), "/tmp/a%20b%3Fc%23d%25.png");
+    }
+}

@@ -1,0 +1,257 @@
+//! The check of a Gradio app: its config, its schema, one call.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::api::{self, Config, Endpoint, Schema, listed};
+use super::artifacts::Store;
+use super::edge::{Answer, Edge, Trouble};
+use super::options::{AppKind, Check, Latency, Stop, Verdict, Word, quoted};
+use super::{arguments, files, health, outputs, queue, within};
+use crate::runner::Log;
+
+/// The largest config or schema, in bytes.
+const MAX_CONFIG: usize = 16 << 20;
+/// How often one of them is asked for, where the edge is in between.
+const ATTEMPTS: u32 = 5;
+/// The name of the schema below `.hf-deploy/`.
+const SCHEMA: &str = "api_schema.json";
+
+/// Whether there is a Gradio app.
+#[derive(Debug)]
+pub(super) enum Found {
+    Gradio(Box<Gradio>),
+    NoGradio,
+}
+
+/// What a Gradio app says about itself.
+#[derive(Debug)]
+pub(super) struct Gradio {
+    config: Config,
+    schema: Schema,
+}
+
+/// What the report says about the call.
+#[derive(Debug, Default)]
+pub(super) struct Called {
+    pub(super) endpoint: Option<String>,
+    pub(super) latency: Option<Latency>,
+    /// In short.
+    pub(super) outputs: Vec<Value>,
+}
+
+/// Looks for a Gradio app, and keeps its schema.
+///
+/// # Errors
+///
+/// The app is a Gradio app (or has to be one), and its config or its schema is not well formed.
+pub(super) async fn find(
+    edge: &Edge,
+    kind: AppKind,
+    check: &Check,
+    store: &mut Store,
+) -> Result<Found, Stop> {
+    let asked = check.asks_for_a_call();
+    let required = kind == AppKind::Gradio;
+    let matters = required || asked;
+    let attempts = if matters { ATTEMPTS } else { 1 };
+    let answer = match fetch(edge, "/config", attempts).await {
+        Err(_) if !matters => return Ok(Found::NoGradio),
+        answer => answer?,
+    };
+    if answer.status == StatusCode::UNAUTHORIZED {
+        // Whoever names a path of their own, and no call, has their answer already.
+        let is_open = check.health_path.is_none();
+        return if asked || (is_open && (required || is_login(&answer))) {
+            Err(health::login_required("/config"))
+        } else {
+            Ok(Found::NoGradio)
+        };
+    }
+    if answer.status == StatusCode::TOO_MANY_REQUESTS && matters {
+        return Err(health::rate_limited(&answer));
+    }
+    if !answer.status.is_success() {
+        return if required {
+            Err(Stop::failed(format!(
+                "the app has no Gradio config: `GET /config` answered {}",
+                answer.complaint()
+            ))
+            .hint("an app that mounts Gradio below a path is checked with `health_path`"))
+        } else {
+            Ok(Found::NoGradio)
+        };
+    }
+    let config: Config = match serde_json::from_slice(&answer.body) {
+        Ok(config) => config,
+        Err(error) if required => {
+            return Err(Stop::failed(format!(
+                "the app's Gradio config is not well formed: {}",
+                quoted(&error.to_string())
+            )));
+        }
+        Err(_) => return Ok(Found::NoGradio),
+    };
+    let path = format!("{}/info", config.prefix());
+    let answer = fetch(edge, &path, ATTEMPTS).await?;
+    if !answer.status.is_success() {
+        // Before Gradio 4, `/info` may be missing; there is nothing to call either.
+        if !config.is_supported() {
+            return Ok(Found::Gradio(Box::new(Gradio { config, schema: Schema::default() })));
+        }
+        let complaint = answer.complaint();
+        return Err(Stop::failed(format!("the app has no API schema: `GET {}` answered {complaint}", quoted(&path)))
+            .hint("Gradio cannot describe its own API: the run log of the Space has the traceback, often of a component or of pydantic"));
+    }
+    let malformed = |error: serde_json::Error| {
+        Stop::failed(format!("the app's API schema is not well formed: {}", quoted(&error.to_string())))
+    };
+    let raw: Value = serde_json::from_slice(&answer.body).map_err(malformed)?;
+    store.keep_json(SCHEMA, &raw);
+    let schema: Schema = serde_json::from_value(raw).map_err(malformed)?;
+    Ok(Found::Gradio(Box::new(Gradio { config, schema })))
+}
+
+fn is_login(answer: &Answer) -> bool {
+    String::from_utf8_lossy(&answer.body).contains("Not authenticated")
+}
+
+/// Fetches a document, again where only the edge has answered.
+async fn fetch(edge: &Edge, path: &str, attempts: u32) -> Result<Answer, Stop> {
+    let url = edge.url(path)?;
+    let mut attempt = 1;
+    loop {
+        let answer = edge.get(url.clone(), MAX_CONFIG).await;
+        let is_edge = match &answer {
+            Ok(answer) => matches!(answer.status.as_u16(), 502..=504),
+            Err(trouble) => !matches!(trouble, Trouble::TooLarge(_)),
+        };
+        if !is_edge || attempt >= attempts {
+            return answer.map_err(|trouble| Stop::failed(format!("`GET {}`: {trouble}", quoted(path))));
+        }
+        tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+        attempt += 1;
+    }
+}
+
+impl Gradio {
+    fn names(&self) -> Vec<&str> {
+        self.schema.named_endpoints.keys().map(String::as_str).collect()
+    }
+
+    /// The verdict when nothing asks for a call.
+    pub(super) fn uncalled(&self) -> Verdict {
+        let version = quoted(&self.config.version);
+        let names = self.names();
+        if !self.config.is_supported() {
+            let detail =
+                format!("the app answers; its Gradio {version} is too old to be called by this check");
+            return Verdict::of(Word::HealthOnly, detail);
+        }
+        match names.len() {
+            0 => {
+                Verdict::of(Word::HealthOnly, format!("Gradio {version} answers; it has no endpoint to call"))
+            }
+            count => {
+                let plural = if count == 1 { "" } else { "s" };
+                let detail =
+                    format!("Gradio {version} answers with {count} endpoint{plural}: {}", listed(&names));
+                let hint = "set `api_name`, `api_args` or `expect` to have an endpoint called";
+                Verdict {
+                    hints: vec![hint.to_owned()],
+                    ..Verdict::of(Word::FullInferenceCandidateHealthPassed, detail)
+                }
+            }
+        }
+    }
+
+    /// Calls an endpoint and looks at the outputs; returns what happened in a sentence.
+    pub(super) async fn call(
+        &self,
+        edge: &Edge,
+        check: &Check,
+        deadline: Instant,
+        log: &Log,
+        store: &mut Store,
+        called: &mut Called,
+    ) -> Result<String, Stop> {
+        if !self.config.is_supported() {
+            let version = quoted(&self.config.version);
+            return Err(Stop::blocked(format!(
+                "unsupported_gradio: calls need Gradio 4.44 or newer, the app has {version}"
+            ))
+            .hint("raise `sdk_version` in the Space card, or check the app with `health_path`"));
+        }
+        let name = api::choose(&self.schema, check.api_name.as_deref(), check.expect)?;
+        let endpoint = self.config.endpoint(&self.schema, name)?;
+        let shown = quoted(name);
+        called.endpoint = Some(shown.clone());
+        let preparing = self.prepare(edge, check, &endpoint, log);
+        let data = within(deadline, "upload the files of the call", preparing).await?;
+        log.info(&format!("calling `{shown}`"));
+        let prefix = self.config.prefix();
+        let finished = queue::call(edge, prefix, &endpoint, &data, deadline, log).await;
+        let finished =
+            finished.map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
+        called.latency = Some(finished.latency);
+        let collecting = async { Ok(outputs::collect(edge, prefix, &endpoint, &finished.data, store).await) };
+        let outputs = within(deadline, "fetch the files of the result", collecting).await?;
+        called.outputs = outputs.iter().map(outputs::Output::report).collect();
+        for output in &outputs {
+            log.untrusted(&format!("{}\n", output.summary()));
+        }
+        outputs::judge(&outputs, check)
+            .and_then(|()| in_time(finished.latency, check))
+            .map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
+        let Latency { queue, server, wall } = finished.latency;
+        Ok(format!(
+            "`{shown}` answered in {:.1} s (queue {:.1} s, work {:.1} s)",
+            wall.as_secs_f64(),
+            queue.as_secs_f64(),
+            server.as_secs_f64()
+        ))
+    }
+
+    /// The `data` of the call, with its files uploaded.
+    async fn prepare(
+        &self,
+        edge: &Edge,
+        check: &Check,
+        endpoint: &Endpoint,
+        log: &Log,
+    ) -> Result<Vec<Value>, Stop> {
+        let filled = arguments::fill(endpoint, &check.api_args, &check.api_kwargs)?;
+        let made_up: Vec<String> = filled
+            .iter()
+            .zip(&endpoint.parameters)
+            .enumerate()
+            .filter(|(_, (argument, _))| !matches!(argument, arguments::Argument::Given(_)))
+            .map(|(place, (_, parameter))| arguments::title(parameter, place))
+            .collect();
+        if !made_up.is_empty() {
+            log.info(&format!("with defaults or samples for {}", made_up.join(", ")));
+        }
+        let mut values = Vec::new();
+        for (parameter, argument) in endpoint.parameters.iter().zip(filled) {
+            let prefix = self.config.prefix();
+            values.push(files::prepare(edge, prefix, &check.workspace, parameter, argument).await?);
+        }
+        Ok(arguments::arrange(&endpoint.slots, values))
+    }
+}
+
+/// Whether the work was done within `max_latency`.
+fn in_time(latency: Latency, check: &Check) -> Result<(), Stop> {
+    let took = latency.wall.saturating_sub(latency.queue);
+    match check.max_latency {
+        Some(most) if took > most => Err(Stop::failed(format!(
+            "the work took {:.1} s, longer than `max_latency` of {:.1} s",
+            took.as_secs_f64(),
+            most.as_secs_f64()
+        ))),
+        _ => Ok(()),
+    }
+}

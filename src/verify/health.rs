@@ -1,0 +1,241 @@
+//! Whether the app answers at all: its front page, or the path that its author named.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{LOCATION, RETRY_AFTER};
+use tokio::time::Instant;
+use url::Url;
+
+use super::edge::{Answer, Edge, Trouble};
+use super::options::{Check, Stop, quoted};
+use crate::runner::Log;
+
+/// How much of a page is searched, in bytes.
+const MAX_PAGE: usize = 4 << 20;
+/// How often a redirect on the app's own origin is followed.
+const MAX_REDIRECTS: usize = 3;
+/// The longest pause between two attempts.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// What one look at the app showed.
+enum Look {
+    Fine,
+    /// Not yet, for this reason; worth another look.
+    NotYet(Stop),
+    /// Never.
+    Wrong(Stop),
+}
+
+/// Waits until the app answers as it should.
+pub(super) async fn wait(edge: &Edge, check: &Check, deadline: Instant, log: &Log) -> Result<(), Stop> {
+    let path = check.health_path.as_deref().unwrap_or("/");
+    let url = edge.url(path)?;
+    let mut told = String::new();
+    let last = repeat(
+        deadline,
+        || look(edge, check, path, url.clone()),
+        |reason| {
+            if told != reason {
+                log.info(&format!("waiting for the app to answer: {reason}"));
+                told = reason.to_owned();
+            }
+        },
+    );
+    last.await
+}
+
+async fn repeat<F: Future<Output = Look>>(
+    deadline: Instant,
+    mut attempt: impl FnMut() -> F,
+    mut tell: impl FnMut(&str),
+) -> Result<(), Stop> {
+    let mut pause = Duration::from_secs(1);
+    let mut reason: Option<Stop> = None;
+    loop {
+        let look = match tokio::time::timeout_at(deadline, attempt()).await {
+            Ok(look) => look,
+            Err(_) => {
+                return Err(reason.unwrap_or_else(|| Stop::failed("the app did not answer in time")));
+            }
+        };
+        match look {
+            Look::Fine => return Ok(()),
+            Look::Wrong(stop) => return Err(stop),
+            Look::NotYet(stop) => {
+                if Instant::now() + pause >= deadline {
+                    return Err(stop);
+                }
+                tell(&stop.detail);
+                reason = Some(stop);
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+async fn look(edge: &Edge, check: &Check, path: &str, mut url: Url) -> Look {
+    for _ in 0..=MAX_REDIRECTS {
+        let answer = match edge.peek(url.clone(), MAX_PAGE).await {
+            Ok(answer) => answer,
+            Err(trouble) => return unanswered(path, &trouble),
+        };
+        let asked = check.health_path.is_some();
+        let expected = asked && answer.status.as_u16() == check.health_status;
+        if answer.status.is_redirection() && !expected && answer.headers.contains_key(LOCATION) {
+            match next(edge, &url, &answer) {
+                Some(next) => url = next,
+                None => return Look::Wrong(leaves(path, &url, &answer)),
+            }
+            continue;
+        }
+        return judge(edge, check, path, &answer, expected || (!asked && answer.status.is_success()));
+    }
+    Look::Wrong(Stop::failed(format!("`GET {}` redirects in circles", quoted(path))))
+}
+
+fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer, right_status: bool) -> Look {
+    let shown = quoted(path);
+    if is_edge_page(answer) {
+        return Look::NotYet(
+            Stop::failed("the Hub still shows its own page in place of the app").hint(
+                "look at the Space's page on the Hub: it may be building, sleeping, paused or in error",
+            ),
+        );
+    }
+    if right_status {
+        return match &check.health_contains {
+            Some(wanted) if !String::from_utf8_lossy(&answer.body).contains(wanted.as_str()) => {
+                Look::Wrong(Stop::failed(format!(
+                    "`GET {shown}` answered without `health_contains`: `{}`",
+                    quoted(wanted)
+                )))
+            }
+            _ => Look::Fine,
+        };
+    }
+    let stop = Stop::failed(format!("`GET {shown}` answered {}", answer.complaint()));
+    match answer.status {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Look::NotYet(stop)
+        }
+        StatusCode::TOO_MANY_REQUESTS => Look::NotYet(rate_limited(answer)),
+        StatusCode::UNAUTHORIZED => Look::Wrong(login_required(path)),
+        StatusCode::NOT_FOUND if !edge.has_token() => Look::Wrong(
+            stop.hint("a private Space answers 404 to callers without a token")
+                .hint("an app without a front page needs `health_path`"),
+        ),
+        StatusCode::NOT_FOUND => Look::Wrong(
+            stop.hint("a private Space answers 404 when the token has no access to it")
+                .hint("an app without a front page needs `health_path`"),
+        ),
+        status if check.health_path.is_some() => Look::Wrong(Stop::failed(format!(
+            "`GET {shown}` answered {}, where {} is expected",
+            status.as_u16(),
+            check.health_status
+        ))),
+        _ => Look::Wrong(stop),
+    }
+}
+
+fn unanswered(path: &str, trouble: &Trouble) -> Look {
+    let stop = Stop::failed(format!("`GET {}`: {trouble}", quoted(path)));
+    match trouble {
+        Trouble::Unreachable(_) | Trouble::TimedOut => Look::NotYet(stop),
+        Trouble::TooLarge(_) => Look::Wrong(stop),
+    }
+}
+
+/// Where a redirect leads, if that is on the app's own origin.
+fn next(edge: &Edge, from: &Url, answer: &Answer) -> Option<Url> {
+    let location = answer.headers.get(LOCATION)?.to_str().ok()?;
+    from.join(location).ok().filter(|url| edge.is_own(url))
+}
+
+fn leaves(path: &str, from: &Url, answer: &Answer) -> Stop {
+    let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let host = from.join(location).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let status = answer.status.as_u16();
+    Stop::failed(format!(
+        "`GET {}` answered {status} and leads to another host, where nobody follows: `{}`",
+        quoted(path),
+        quoted(&host)
+    ))
+    .hint("if that is right, say so with `health_path` and `health_status`")
+}
+
+/// A page that the edge made because the app does not run: the Hub's own words, without the headers that
+/// the edge puts on answers of the app.
+fn is_edge_page(answer: &Answer) -> bool {
+    const WORDS: [&str; 4] =
+        ["check its status on hf.co", "preparing space", "space is building", "starting space"];
+    if answer.headers.contains_key("x-proxied-host") || answer.body.len() > 256 << 10 {
+        return false;
+    }
+    let text = String::from_utf8_lossy(&answer.body).to_lowercase();
+    WORDS.iter().any(|words| text.contains(words))
+}
+
+/// 429, from the edge or from the app.
+pub(super) fn rate_limited(answer: &Answer) -> Stop {
+    let wait = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(quoted);
+    let wait = wait.map(|wait| format!(", and asks to wait: {wait}")).unwrap_or_default();
+    Stop::blocked(format!("too many requests: the app's host answered 429{wait}"))
+        .hint("run the check again later")
+}
+
+/// The app asks for a login of its own, which a check has not got.
+pub(super) fn login_required(path: &str) -> Stop {
+    Stop::blocked(format!("app_login_required: `{}` answered 401", quoted(path)))
+        .hint("the app asks for a name and a password (`launch(auth=…)`); check it without, or with `health_path` and `health_status: 401`")
+        .hint("a private Space may answer the same to a token that it does not accept")
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_edge_is_not_the_app() {
+        let mut page = answer(200, "<h1>Your space is building, check its status on hf.co</h1>");
+        assert!(is_edge_page(&page));
+        page.headers.insert("x-proxied-host", "http://10.0.0.1".parse().unwrap());
+        assert!(!is_edge_page(&page));
+        assert!(!is_edge_page(&answer(200, "<h1>Planets</h1>")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_ready_is_looked_at_again() {
+        let mut looks =
+            vec![Look::Fine, Look::NotYet(Stop::failed("502")), Look::NotYet(Stop::failed("503"))];
+        let mut told = Vec::new();
+        let result = repeat(
+            Instant::now() + Duration::from_secs(60),
+            || std::future::ready(looks.pop().unwrap()),
+            |reason| told.push(reason.to_owned()),
+        );
+        assert!(result.await.is_ok());
+        assert_eq!(told, ["503", "502"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_with_the_last_reason() {
+        let start = Instant::now();
+        let deadline = start + Duration::from_secs(30);
+        let never = || std::future::ready(Look::NotYet(Stop::failed("502")));
+        let stop = repeat(deadline, never, |_| {}).await.unwrap_err();
+        assert_eq!(stop.detail, "502");
+        assert!(start.elapsed() <= Duration::from_secs(30));
+    }
+}

@@ -1,0 +1,227 @@
+//! One call over the queue: join, listen, wait for the end.
+//!
+//! `POST {prefix}/queue/join` puts the call into the queue; `GET {prefix}/queue/data?session_hash=…` is the
+//! stream of what becomes of it. A server that loses the stream forgets the call with its session (gradio
+//! `routes.py`, `queue_data`: `clean_events` on disconnect).
+
+use std::time::Duration;
+
+use reqwest::header::ACCEPT;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::api::Endpoint;
+use super::edge::{self, Edge, Trouble};
+use super::events::{Step, Story};
+use super::health;
+use super::options::{Latency, Stop};
+use crate::runner::Log;
+use crate::sse::{self, Decoder};
+
+/// The largest answer to a join, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
+/// How long a stream may be silent; Gradio sends a heartbeat every 15 seconds.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
+/// How often a stream that broke off is opened again.
+const MAX_RECONNECTS: u32 = 3;
+/// How often the call is made when the server forgot it.
+const MAX_CALLS: u32 = 2;
+/// The pause before joining a full queue again.
+const QUEUE_PAUSE: Duration = Duration::from_secs(3);
+
+/// A call that succeeded.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    /// One value for each output of the endpoint.
+    pub(super) data: Vec<Value>,
+    pub(super) latency: Latency,
+}
+
+/// How one stream ended.
+enum Ending {
+    Finished(Vec<Value>),
+    /// It broke off.
+    Cut(String),
+    /// The server does not know the session any more.
+    Forgotten,
+}
+
+/// Makes the call, and waits for its end.
+///
+/// # Errors
+///
+/// What the app raised, what the server refuses, and a result that is not there in time. A call whose stream
+/// broke off is made once more where the server has forgotten it.
+pub(super) async fn call(
+    edge: &Edge,
+    prefix: &str,
+    endpoint: &Endpoint,
+    data: &[Value],
+    deadline: Instant,
+    log: &Log,
+) -> Result<Finished, Stop> {
+    let mut why = String::new();
+    for attempt in 1..=MAX_CALLS {
+        if attempt > 1 {
+            log.info(&format!("the call was lost ({why}): making it once more"));
+        }
+        let session = crate::runner::random_token();
+        let joined = join(edge, prefix, endpoint, data, &session, deadline, log).await?;
+        let mut story = Story::new();
+        for _ in 0..=MAX_RECONNECTS {
+            match listen(edge, prefix, &session, joined, deadline, &mut story, log).await? {
+                Ending::Finished(data) => {
+                    let latency = story.latency(joined.elapsed());
+                    return Ok(Finished { data, latency });
+                }
+                Ending::Forgotten => break,
+                Ending::Cut(reason) => {
+                    log.info(&format!("the stream of the call broke off ({reason}): opening it again"));
+                    why = reason;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    }
+    Err(Stop::failed(format!("the app's stream broke off before the result: {why}")))
+}
+
+/// Puts the call into the queue, and returns when that was asked for. A full queue is tried again.
+async fn join(
+    edge: &Edge,
+    prefix: &str,
+    endpoint: &Endpoint,
+    data: &[Value],
+    session: &str,
+    deadline: Instant,
+    log: &Log,
+) -> Result<Instant, Stop> {
+    let url = edge.url(&format!("{prefix}/queue/join"))?;
+    let body = json!({
+        "data": data,
+        "fn_index": endpoint.fn_index,
+        "session_hash": session,
+        "event_data": null,
+        "trigger_id": null,
+    });
+    let mut told = false;
+    loop {
+        let joined = Instant::now();
+        let posting = edge.post(url.clone(), &body, MAX_ANSWER);
+        let answer = tokio::time::timeout_at(deadline, posting).await.unwrap_or(Err(Trouble::TimedOut));
+        let answer = answer.map_err(|trouble| Stop::failed(format!("cannot join the queue: {trouble}")))?;
+        match answer.status {
+            status if status.is_success() => return Ok(joined),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                if Instant::now() + QUEUE_PAUSE >= deadline {
+                    return Err(Stop::blocked(format!(
+                        "the queue of the app is full: {}",
+                        answer.complaint()
+                    )));
+                }
+                if !std::mem::replace(&mut told, true) {
+                    log.info("the queue of the app is full: trying again");
+                }
+                tokio::time::sleep(QUEUE_PAUSE).await;
+            }
+            StatusCode::UNAUTHORIZED => return Err(health::login_required("/queue/join")),
+            StatusCode::TOO_MANY_REQUESTS => return Err(health::rate_limited(&answer)),
+            StatusCode::UNPROCESSABLE_ENTITY => {
+                return Err(Stop::failed(format!(
+                    "the app does not take the request: {}",
+                    answer.complaint()
+                )));
+            }
+            _ => {
+                return Err(Stop::failed(format!(
+                    "cannot join the queue: the app answered {}",
+                    answer.complaint()
+                )));
+            }
+        }
+    }
+}
+
+async fn listen(
+    edge: &Edge,
+    prefix: &str,
+    session: &str,
+    joined: Instant,
+    deadline: Instant,
+    story: &mut Story,
+    log: &Log,
+) -> Result<Ending, Stop> {
+    let url = edge.url(&format!("{prefix}/queue/data?session_hash={session}"))?;
+    let request = edge.request(Method::GET, url).header(ACCEPT, "text/event-stream");
+    let response = match tokio::time::timeout_at(deadline, request.send()).await {
+        Err(_) => return Err(too_late(story, joined)),
+        Ok(Err(error)) => return Ok(Ending::Cut(edge::trouble(error).to_string())),
+        Ok(Ok(response)) => response,
+    };
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => return Ok(Ending::Forgotten),
+        StatusCode::UNAUTHORIZED => return Err(health::login_required("/queue/data")),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let answer = edge::read(response, MAX_ANSWER, true).await;
+            let answer =
+                answer.map_err(|trouble| Stop::blocked(format!("the app answered 429: {trouble}")))?;
+            return Err(health::rate_limited(&answer));
+        }
+        status if status.is_server_error() => {
+            return Ok(Ending::Cut(format!("the app answered {}", status.as_u16())));
+        }
+        status => {
+            return Err(Stop::failed(format!(
+                "cannot listen to the call: the app answered {}",
+                status.as_u16()
+            )));
+        }
+    }
+    follow(response, joined, deadline, story, log).await
+}
+
+async fn follow(
+    mut response: reqwest::Response,
+    joined: Instant,
+    deadline: Instant,
+    story: &mut Story,
+    log: &Log,
+) -> Result<Ending, Stop> {
+    let mut decoder = Decoder::default();
+    loop {
+        let patience = deadline.min(Instant::now() + QUIET_TIMEOUT);
+        let chunk = match tokio::time::timeout_at(patience, response.chunk()).await {
+            Err(_) if patience == deadline => return Err(too_late(story, joined)),
+            Err(_) => return Ok(Ending::Cut(format!("silent for {} s", QUIET_TIMEOUT.as_secs()))),
+            Ok(Err(error)) => return Ok(Ending::Cut(edge::trouble(error).to_string())),
+            Ok(Ok(None)) => return Ok(Ending::Cut("it ended early".to_owned())),
+            Ok(Ok(Some(chunk))) => chunk,
+        };
+        let events = decoder.push(&chunk);
+        if decoder.has_cut() {
+            let most = sse::MAX_EVENT >> 20;
+            return Err(Stop::failed(format!("an event of the call's stream is larger than {most} MB")));
+        }
+        for event in events {
+            match story.hear(&event.data, joined.elapsed(), log) {
+                Step::Going => {}
+                Step::Finished(data) => return Ok(Ending::Finished(data)),
+                Step::Forgotten => return Ok(Ending::Forgotten),
+                Step::Failed(stop) => return Err(stop),
+            }
+        }
+    }
+}
+
+fn too_late(story: &Story, joined: Instant) -> Stop {
+    let waited = joined.elapsed().as_secs();
+    if story.has_started() {
+        Stop::failed(format!("the call did not end within the {waited} s that were left of the timeout"))
+            .hint("give the check a longer timeout, or call the app with less work")
+    } else {
+        Stop::failed(format!("the call waited in the queue for {waited} s, until the timeout"))
+            .hint("other calls may hold the app; give the check a longer timeout")
+    }
+}
