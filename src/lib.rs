@@ -1,9 +1,10 @@
 //! Deploys a folder to a Hugging Face Space, model or dataset.
 //!
-//! Data moves in one direction: inputs → auth → source → plan → hub → space → report. Each room knows its left
+//! Data moves in one direction: inputs → auth → source → plan → hub → space → verify → report. Each room knows its left
 //! neighbour's types and nothing of its right neighbour's.
 
 pub mod auth;
+pub mod cli;
 pub mod deploy;
 pub mod failure;
 pub mod hub;
@@ -16,5 +17,6 @@ pub mod source;
 pub mod space;
 pub mod sse;
 pub mod target;
+pub mod verify;
 
 pub use run::{panic_exit_code, run};

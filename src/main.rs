@@ -1,11 +1,14 @@
-//! The action's process: environment and signals in, exit code out.
+//! The process: arguments, environment and signals in, exit code out.
 
 use std::process::ExitCode;
 
+use clap::Parser as _;
+use hf_deploy::cli::{self, Cli};
 use hf_deploy::runner::Log;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
     let vars: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
@@ -17,7 +20,10 @@ fn main() -> ExitCode {
             return ExitCode::from(hf_deploy::panic_exit_code());
         }
     };
-    let code = runtime.block_on(hf_deploy::run(vars, log, cancelled()));
+    let code = match command {
+        Some(command) => runtime.block_on(cli::command(command, vars, log, cancelled())),
+        None => runtime.block_on(hf_deploy::run(vars, log, cancelled())),
+    };
     // Threads that still read the source or wait for the network have nothing left to say.
     runtime.shutdown_background();
     ExitCode::from(code)

@@ -8,6 +8,7 @@ use crate::hub::{CommitReceipt, Repo, Stage};
 use crate::plan::{Action, Plan};
 use crate::runner::{human_bytes, markdown};
 use crate::space::{HardwareStatus, LogTail};
+use crate::verify::{Verdict, Word};
 
 /// How a run ended: the output `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Outcome {
     pub bytes_uploaded: u64,
     /// The last stage of the Space that was seen.
     pub space_stage: Option<Stage>,
+    /// What the check of the running app came to.
+    pub verdict: Option<Verdict>,
     /// The last lines of the Space's logs, where they were followed.
     pub log_tails: Vec<LogTail>,
     /// The variables that were written, with their values before: `None` for those that were not there.
@@ -167,6 +170,7 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
     let sent = plan.map(|_| outcome.bytes_uploaded.to_string()).unwrap_or_default();
     let pull_request = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_deref());
     let error_code = outcome.failure.as_ref().map(|failure| failure.code.as_str());
+    let [word, latency, recommended] = verdict_outputs(outcome.verdict.as_ref());
     vec![
         ("repo_id", outcome.repo.as_ref().map(|repo| repo.id.to_string()).unwrap_or_default()),
         ("repo_url", outcome.repo_url().unwrap_or_default()),
@@ -186,21 +190,40 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("space_hardware", text(outcome.space_hardware.as_deref())),
         ("hardware_status", text(outcome.hardware_status.map(HardwareStatus::as_str))),
         ("space_stage", text(outcome.space_stage.as_ref().map(Stage::as_str))),
+        word,
+        latency,
+        recommended,
         ("rollback_commit_sha", text(outcome.rollback_commit.as_deref())),
         ("timings", timings(&outcome.timings)),
         ("error_code", text(error_code)),
     ]
 }
 
+/// The outputs of a check.
+pub fn verdict_outputs(verdict: Option<&Verdict>) -> [(&'static str, String); 3] {
+    let latency =
+        verdict.and_then(|verdict| verdict.latency).map(|latency| seconds(latency.wall).to_string());
+    let recommended = verdict.and_then(|verdict| verdict.recommended_duration_seconds);
+    [
+        ("verify_status", verdict.map(|verdict| verdict.word.as_str().to_owned()).unwrap_or_default()),
+        ("verify_latency_seconds", latency.unwrap_or_default()),
+        ("recommended_duration_seconds", recommended.map(|seconds| seconds.to_string()).unwrap_or_default()),
+    ]
+}
+
 /// The phases as a JSON object of seconds: `{"plan":0.412,"commit":1.5}`.
 fn timings(phases: &[(&'static str, Duration)]) -> String {
-    let mut seconds = serde_json::Map::new();
+    let mut sums = serde_json::Map::new();
     for (name, taken) in phases {
-        let before = seconds.get(*name).and_then(serde_json::Value::as_f64).unwrap_or_default();
-        let all = ((before + taken.as_secs_f64()) * 1000.0).round() / 1000.0;
-        seconds.insert((*name).to_owned(), all.into());
+        let before = sums.get(*name).and_then(serde_json::Value::as_f64).unwrap_or_default();
+        sums.insert((*name).to_owned(), seconds(*taken + Duration::from_secs_f64(before)).into());
     }
-    if seconds.is_empty() { String::new() } else { serde_json::Value::from(seconds).to_string() }
+    if sums.is_empty() { String::new() } else { serde_json::Value::from(sums).to_string() }
+}
+
+/// In seconds, to the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// The job summary, in GitHub's Markdown.
@@ -285,6 +308,9 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(stage) = &outcome.space_stage {
         rows.push(("Stage", markdown::code(stage.as_str())));
     }
+    if let Some(verdict) = &outcome.verdict {
+        rows.push(("Check", check(verdict)));
+    }
     if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
         rows.push(("Commit", markdown::link(sha.get(..7).unwrap_or(sha), &url)));
     }
@@ -303,6 +329,20 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         rows.push(("Uploaded", human_bytes(outcome.bytes_uploaded)));
     }
     rows
+}
+
+/// The word of the check, and where the time of its call went.
+fn check(verdict: &Verdict) -> String {
+    let mut text = markdown::code(verdict.word.as_str());
+    if let Some(endpoint) = &verdict.endpoint {
+        text.push_str(&format!(" by {}", markdown::cell_code(endpoint)));
+    }
+    if let Some(latency) = &verdict.latency {
+        text.push_str(&format!(": {latency}"));
+    } else if verdict.word != Word::Failed {
+        text.push_str(&format!(": {}", markdown::text(&verdict.detail)));
+    }
+    text
 }
 
 /// The names of what was written: never a value.

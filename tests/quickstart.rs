@@ -1,4 +1,4 @@
-//! Deploys `tests/fixtures/hello-space` to a Hub that runs on this machine, twice.
+//! Deploys `tests/fixtures/hello-space` to a Hub that runs on this machine, twice, and checks the live page.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ const TOKEN: &str = "hf_quickstart_token_of_the_local_hub";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let hub =
-        LocalHub::start(HubConfig { users: vec![User::new("ada", TOKEN)], ..HubConfig::default() }).await?;
+    let config = HubConfig { users: vec![User::new("ada", TOKEN)], edge: true, ..HubConfig::default() };
+    let hub = LocalHub::start(config).await?;
     println!("A Hub runs at {}, with a user named ada.\n", hub.endpoint());
 
     println!("== First deploy ==\n");
@@ -34,6 +34,9 @@ async fn deploy(hub: &LocalHub) -> Result<String> {
         ("INPUT_HUGGINGFACE_REPO", "ada/hello".to_owned()),
         ("INPUT_HF_TOKEN", TOKEN.to_owned()),
         ("INPUT_SOURCE_DIR", source.to_string_lossy().into_owned()),
+        // The check asks the running app for this line, and keeps its report here.
+        ("INPUT_HEALTH_CONTAINS", "<h1>Hello".to_owned()),
+        ("GITHUB_WORKSPACE", scratch.path().to_string_lossy().into_owned()),
         ("GITHUB_OUTPUT", file("output")),
         ("GITHUB_STEP_SUMMARY", file("summary")),
     ]

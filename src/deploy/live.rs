@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Deploy;
 use crate::failure::{Code, Result};
-use crate::hub::{CommitReceipt, RepoInfo};
+use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::inputs::OnFailure;
-use crate::space::{self, Awaited, Ready, WaitOptions};
+use crate::space::{self, Awaited, HardwareStatus, Ready, WaitOptions};
 use crate::target::RepoType;
+use crate::verify::{self, App, Check, Mode, Verdict, Word};
+
+/// The time that a check has, however long the Space took to come up.
+const SHORTEST_CHECK: Duration = Duration::from_secs(60);
+/// How long the run log is listened to after a check that failed.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What is to run, and what ran before.
 pub(super) struct Target<'a> {
@@ -30,15 +38,71 @@ impl Deploy<'_> {
             && self.inputs.revision.is_main()
             && !self.inputs.create_pr;
         let Some(timeout) = self.inputs.space.wait.filter(|_| runs_this) else { return Ok(()) };
-        let fresh = target.receipt.is_some() || target.created;
-        let live = self.wait_for(target.commit, target.fixed, fresh, timeout).await;
-        let Err(failure) = live else { return Ok(()) };
+        let Err(failure) = self.come_alive(target, timeout).await else { return Ok(()) };
         // What is overtaken is not ours to take back.
         if self.inputs.space.on_failure == OnFailure::Rollback && failure.code != Code::Overtaken {
             self.log.error(&failure.message);
             self.roll_back(target).await;
         }
         Err(failure)
+    }
+
+    /// Waits until the commit runs, and then asks the app itself.
+    async fn come_alive(&self, target: &Target<'_>, timeout: Duration) -> Result<()> {
+        let started = Instant::now();
+        let fresh = target.receipt.is_some() || target.created;
+        self.wait_for(target.commit, target.fixed, fresh, timeout).await?;
+        let check = &self.inputs.space.verify;
+        if check.mode == Mode::Off {
+            return Ok(());
+        }
+        let left = timeout.saturating_sub(started.elapsed()).max(SHORTEST_CHECK);
+        self.check(&Check { timeout: left, ..check.clone() }).await
+    }
+
+    /// Checks the running app, and writes down what it came to.
+    async fn check(&self, check: &Check) -> Result<()> {
+        let verdict = match self.app_to_check().await? {
+            Ok(app) => {
+                let _phase = self.ledger.phase("verify");
+                self.log.info(&format!("checking the app at {}", app.url));
+                verify::verify(&app, check, self.log).await
+            }
+            Err(verdict) => verdict,
+        };
+        let result = verdict.conclude(self.log);
+        let failed = verdict.word == Word::Failed;
+        self.ledger.update(|outcome| outcome.verdict = Some(verdict));
+        if failed {
+            self.tell_run_log().await;
+        }
+        result
+    }
+
+    /// The running app, or why there is none to check.
+    async fn app_to_check(&self) -> Result<std::result::Result<App, Verdict>> {
+        if self.ledger.read(|outcome| outcome.hardware_status) == Some(HardwareStatus::ManualHardwareRequired)
+        {
+            let detail = "it has not got the hardware that was asked for";
+            return Ok(Err(Verdict::of(Word::ManualHardwareRequired, detail)));
+        }
+        let app = space::app(self.hub, &self.repo, self.inputs.token.as_ref()).await?;
+        Ok(app.ok_or_else(|| Verdict::of(Word::TechnicalBlocker, "the Hub does not say where the app is")))
+    }
+
+    /// What the app wrote last may say why it did not pass.
+    async fn tell_run_log(&self) {
+        let tail = space::tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
+        if tail.is_empty() {
+            return;
+        }
+        let group = self.log.group("the end of the run log");
+        tail.lines().for_each(|line| self.log.untrusted(line));
+        drop(group);
+        self.ledger.update(|outcome| {
+            outcome.log_tails.retain(|other| other.kind != LogKind::Run);
+            outcome.log_tails.push(tail);
+        });
     }
 
     /// Waits for a commit, and writes down what was seen.

@@ -17,8 +17,9 @@ use std::path::PathBuf;
 use url::Url;
 
 use crate::auth::Secret;
-use crate::failure::Result;
+use crate::failure::{Code, Failure, Result};
 use crate::target::{ParseError, RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
+use crate::verify::Check;
 use faults::Findings;
 use raw::{Environment, Raw, given};
 
@@ -28,7 +29,6 @@ pub use proxy::{AllowOrigins, ProxyInputs};
 pub use space::{
     HardwareInputs, NamedSecret, OnFailure, SettingsInputs, SettingsStrategy, SpaceInputs, Variable,
 };
-pub use verify::{Expect, VerifyInputs, VerifyMode};
 
 /// Whether files that the source no longer has are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,35 @@ pub struct Inputs {
     pub github: GithubContext,
 }
 
+/// What a check on its own needs, beside the address of the app.
+#[derive(Debug, Clone)]
+pub struct CheckInputs {
+    pub check: Check,
+    /// The Hub: `HF_ENDPOINT`.
+    pub endpoint: Url,
+    /// `HF_TOKEN`, as in the official clients.
+    pub token: Option<Secret>,
+}
+
+impl CheckInputs {
+    /// Reads the options of a check, under the names that the inputs have in the environment.
+    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>, workspace: PathBuf) -> Result<Self> {
+        let environment = Environment::read(vars)?;
+        let mut findings = Findings::default();
+        let token = given(environment.var("HF_TOKEN"));
+        token.into_iter().for_each(|token| findings.hide(token));
+        let token = token.and_then(|token| findings.take("HF_TOKEN", parse::token(token)));
+        let endpoint = endpoint(&environment, &mut findings);
+        let check = verify::read(&environment.raw, workspace, &mut findings);
+        let timeout = value("timeout", environment.raw.timeout.as_deref(), parse::duration, &mut findings);
+        findings.finish()?;
+        let (Some(check), Some(Some(timeout)), Some(endpoint)) = (check, timeout, endpoint) else {
+            return Err(Failure::new(Code::Internal, "an option was refused without a reason"));
+        };
+        Ok(Self { check: Check { timeout, ..check }, endpoint, token })
+    }
+}
+
 /// The Hub, where `HF_ENDPOINT` names no other.
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
@@ -98,10 +127,7 @@ impl Inputs {
         let warnings = findings.finish()?;
         match inputs {
             Some(inputs) => Ok((inputs, warnings)),
-            None => Err(crate::failure::Failure::new(
-                crate::failure::Code::Internal,
-                "an input was refused without a reason",
-            )),
+            None => Err(Failure::new(Code::Internal, "an input was refused without a reason")),
         }
     }
 }
@@ -121,7 +147,8 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let prune = value("prune", raw.prune.as_deref(), parse::prune, findings);
     let revision = revision(raw, repo_type, findings);
     let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
-    let space = space::read(environment, repo_type, findings);
+    let workspace = github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
+    let space = space::read(environment, repo_type, workspace, findings);
     let proxy = proxy::read(raw, repo.as_ref(), repo_type, findings);
     let endpoint = endpoint(environment, findings);
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);

@@ -1,14 +1,16 @@
 //! The inputs that only Spaces have: settings, hardware, and what happens after the commit.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::faults::Findings;
 use super::parse;
 use super::raw::{Environment, Raw, given};
-use super::verify::{self, VerifyInputs, VerifyMode};
+use super::verify;
 use super::{flag, value};
 use crate::auth::Secret;
 use crate::target::{Flavor, RepoType, SleepTime, Volume};
+use crate::verify::{Check, Mode};
 
 /// What is wanted of a Space beside its files.
 #[derive(Debug, Clone)]
@@ -17,7 +19,8 @@ pub struct SpaceInputs {
     pub hardware: HardwareInputs,
     /// How long to wait for the Space; `None` does not wait.
     pub wait: Option<Duration>,
-    pub verify: VerifyInputs,
+    /// What is asked of the running app. It asks only behind a wait.
+    pub verify: Check,
     pub on_failure: OnFailure,
 }
 
@@ -81,10 +84,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The longest name that a fault repeats: what is longer may be a value in the wrong place.
 const LONGEST_NAME: usize = 40;
 
-/// `repo_type` is `None` when it is a fault of its own.
+/// `repo_type` is `None` when it is a fault of its own; `workspace` is where the check keeps its files.
 pub(super) fn read(
     environment: &Environment,
     repo_type: Option<RepoType>,
+    workspace: PathBuf,
     findings: &mut Findings,
 ) -> Option<SpaceInputs> {
     let raw = &environment.raw;
@@ -97,7 +101,7 @@ pub(super) fn read(
             settings: SettingsInputs::default(),
             hardware: HardwareInputs::default(),
             wait: None,
-            verify: VerifyInputs { mode: VerifyMode::Never, ..VerifyInputs::default() },
+            verify: Check { mode: Mode::Off, ..Check::new(workspace) },
             on_failure: OnFailure::Keep,
         });
     }
@@ -105,15 +109,15 @@ pub(super) fn read(
     let hardware = hardware(raw, findings);
     let wait = value("wait", raw.wait.as_deref(), parse::boolean, findings);
     let timeout = value("timeout", raw.timeout.as_deref(), parse::duration, findings);
-    let verify = verify::read(raw, findings);
+    let verify = verify::read(raw, workspace, findings);
     let on_failure = value("on_failure", raw.on_failure.as_deref(), on_failure, findings);
     let (wait, verify) = (wait?.unwrap_or(true), verify?);
     let on_failure = on_failure?.unwrap_or(OnFailure::Keep);
     if !wait {
-        if verify.mode == VerifyMode::Always {
+        if verify.asks_for_something() {
             findings.fault(
                 "wait",
-                "must not be `false` when `verify` is `true`: only a Space that runs can be checked",
+                "must not be `false` when the app is to be checked: only a Space that runs can be",
             );
         }
         if on_failure == OnFailure::Rollback {

@@ -1,6 +1,6 @@
 //! The inputs of the live check: what a running app has to answer.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -10,84 +10,10 @@ use super::parse::{self, Parsed};
 use super::raw::{Raw, given};
 use super::value;
 use crate::target::shorten;
+use crate::verify::{Check, Expect, Mode};
 
-/// What is asked of a running app, and what it has to answer.
-#[derive(Debug, Clone)]
-pub struct VerifyInputs {
-    pub mode: VerifyMode,
-    /// Starts with a `/`.
-    pub health_path: String,
-    pub health_status: u16,
-    pub health_contains: Option<String>,
-    /// The Gradio endpoint, with its `/`; `None` is chosen.
-    pub api_name: Option<String>,
-    /// `None` are the app's own examples or defaults.
-    pub api_args: Option<Vec<Value>>,
-    pub api_kwargs: Option<Map<String, Value>>,
-    pub expect: Expect,
-    pub expect_contains: Option<String>,
-    pub expect_regex: Option<Regex>,
-    /// `None` is no limit but that of the whole wait.
-    pub max_latency: Option<Duration>,
-}
-
-/// Whether the running app is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VerifyMode {
-    /// What can be checked without knowing the app.
-    Auto,
-    Always,
-    Never,
-}
-
-/// What a call has to return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
-    Image,
-    Video,
-    Audio,
-    Text,
-    Any,
-}
-
-impl VerifyInputs {
-    /// Whether the user asks for more than looking whether the Space runs.
-    pub fn asks_for_a_check(&self) -> bool {
-        let unasked = Self::default();
-        self.mode == VerifyMode::Always
-            || self.health_path != unasked.health_path
-            || self.health_status != unasked.health_status
-            || self.expect != unasked.expect
-            || self.health_contains.is_some()
-            || self.api_name.is_some()
-            || self.api_args.is_some()
-            || self.api_kwargs.is_some()
-            || self.expect_contains.is_some()
-            || self.expect_regex.is_some()
-            || self.max_latency.is_some()
-    }
-}
-
-impl Default for VerifyInputs {
-    fn default() -> Self {
-        Self {
-            mode: VerifyMode::Auto,
-            health_path: "/".to_owned(),
-            health_status: 200,
-            health_contains: None,
-            api_name: None,
-            api_args: None,
-            api_kwargs: None,
-            expect: Expect::Any,
-            expect_contains: None,
-            expect_regex: None,
-            max_latency: None,
-        }
-    }
-}
-
-pub(super) fn read(raw: &Raw, findings: &mut Findings) -> Option<VerifyInputs> {
-    let defaults = VerifyInputs::default();
+/// Reads the check; its timeout is what the wait leaves, and comes later.
+pub(super) fn read(raw: &Raw, workspace: PathBuf, findings: &mut Findings) -> Option<Check> {
     let mode = value("verify", raw.verify.as_deref(), mode, findings);
     let health_path = value("health_path", raw.health_path.as_deref(), health_path, findings);
     let health_status = value("health_status", raw.health_status.as_deref(), health_status, findings);
@@ -98,27 +24,32 @@ pub(super) fn read(raw: &Raw, findings: &mut Findings) -> Option<VerifyInputs> {
     let expect_regex = value("expect_regex", raw.expect_regex.as_deref(), regex, findings);
     let max_latency = value("max_latency", raw.max_latency.as_deref(), parse::duration, findings);
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
-    Some(VerifyInputs {
+    let (health_path, health_status) = (health_path?, health_status?);
+    let defaults = Check::new(workspace);
+    Some(Check {
         mode: mode?.unwrap_or(defaults.mode),
-        health_path: health_path?.unwrap_or(defaults.health_path),
-        health_status: health_status?.unwrap_or(defaults.health_status),
+        // A status is asked of a path: that of the front page, where no other is named.
+        health_path: health_path.or_else(|| health_status.map(|_| "/".to_owned())),
+        health_status: health_status.unwrap_or(defaults.health_status),
         health_contains: text(&raw.health_contains),
         api_name: api_name?,
-        api_args: api_args?,
-        api_kwargs: api_kwargs?,
-        expect: expect?.unwrap_or(defaults.expect),
+        api_args: api_args?.unwrap_or_default(),
+        api_kwargs: api_kwargs?.unwrap_or_default(),
+        expect: expect?,
         expect_contains: text(&raw.expect_contains),
         expect_regex: expect_regex?,
         max_latency: max_latency?,
+        ..defaults
     })
 }
 
-fn mode(text: &str) -> Parsed<VerifyMode> {
+fn mode(text: &str) -> Parsed<Mode> {
     match (text, parse::boolean(text)) {
-        ("auto", _) => Ok(VerifyMode::Auto),
-        (_, Ok(true)) => Ok(VerifyMode::Always),
-        (_, Ok(false)) => Ok(VerifyMode::Never),
-        _ => parse::one_of("`auto`, `true` or `false`", text),
+        ("auto", _) | (_, Ok(true)) => Ok(Mode::Auto),
+        ("health", _) => Ok(Mode::Health),
+        ("inference", _) => Ok(Mode::Inference),
+        (_, Ok(false)) => Ok(Mode::Off),
+        _ => parse::one_of("`auto`, `health`, `inference` or `false`", text),
     }
 }
 

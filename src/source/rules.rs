@@ -18,9 +18,9 @@ pub(super) const IGNORE_FILE: &str = ".hfignore";
 /// `exclude` is nearer than the `.hfignore` of the file's own folder, and that is nearer than the
 /// `.hfignore` of the folder above. What lies in a hidden folder is hidden for good, as in git.
 ///
-/// Three things are hidden whatever the patterns say: `.git`, `.cache/huggingface` (what the official
-/// client ignores by default, `huggingface_hub/utils/_paths.py`), and each `.hfignore`, which is an
-/// instruction for this action and no content.
+/// Four things are hidden whatever the patterns say: `.git`, `.cache/huggingface` (what the official
+/// client ignores by default, `huggingface_hub/utils/_paths.py`), `.hf-deploy` (what a check of the running
+/// app kept), and each `.hfignore`, which is an instruction for this action and no content.
 #[derive(Debug, Clone)]
 pub struct Rules {
     exclude: Gitignore,
@@ -127,9 +127,11 @@ impl Rules {
 }
 
 /// Whether `path` is one of those, or lies in one of those, that no rule can let through: git's own data
-/// (which may hold a token, as actions/checkout leaves one in `.git/config`) and the Hub client's cache.
+/// (which may hold a token, as actions/checkout leaves one in `.git/config`), the Hub client's cache, and
+/// what a check of the running app kept.
 pub(super) fn never_travels(path: &Path) -> bool {
-    path.ancestors().any(|path| path.ends_with(".git") || path.ends_with(".cache/huggingface"))
+    const HIDDEN: [&str; 3] = [".git", ".cache/huggingface", ".hf-deploy"];
+    path.ancestors().any(|path| HIDDEN.iter().any(|hidden| path.ends_with(hidden)))
 }
 
 /// One matcher for several lines, or what is wrong with each bad one.
@@ -191,6 +193,7 @@ mod tests {
             "sub/.git/x",
             ".cache/huggingface/token",
             "a/.cache/huggingface/b",
+            ".hf-deploy/output-1.png",
         ];
         let visible = [".gitignore", ".github/x", ".gitattributes", ".cache/x", "huggingface/x", "x.git/y"];
         check(&rules(&[], &[]), &hidden, &visible);

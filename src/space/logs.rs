@@ -54,6 +54,20 @@ impl Drop for Follower {
     }
 }
 
+/// The end of a log as it is now: what arrives within `patience`.
+pub async fn tail(hub: &Hub, space: &Repo, kind: LogKind, patience: Duration) -> LogTail {
+    let mut tail = LogTail::new(kind);
+    let mut follower = Follower::start(hub, space, kind);
+    let listen = async {
+        loop {
+            tail.push(&follower.next().await);
+        }
+    };
+    // It never ends by itself.
+    let _ = tokio::time::timeout(patience, listen).await;
+    tail
+}
+
 async fn follow(hub: Hub, space: Repo, kind: LogKind, sender: mpsc::Sender<String>) {
     let mut seen = Seen::default();
     let mut pause = FIRST_BREAK;

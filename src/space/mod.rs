@@ -1,14 +1,16 @@
 //! What a Space has beside its files, and what becomes of it after the commit: waiting until it runs,
 //! telling why it does not, and going back.
 
+mod app;
 mod diagnosis;
 pub mod hardware;
 mod logs;
 pub mod settings;
 mod wait;
 
+pub use app::app;
 pub use diagnosis::{Diagnosis, diagnose};
 pub use hardware::{AtCreation, HardwareStatus};
-pub use logs::{Follower, LogTail};
+pub use logs::{Follower, LogTail, tail};
 pub use settings::Current;
 pub use wait::{Awaited, Ready, WaitOptions, wait};

@@ -12,20 +12,24 @@ use tokio::process::Command;
 pub(crate) const TOKEN: &str = "hf_TestTokenThatMustNeverShowUpAnywhere";
 
 /// A Hub of a test. A request that broke the Hub's contract fails the test that sent it.
-pub(crate) struct TestHub(LocalHub);
+pub(crate) struct TestHub {
+    hub: LocalHub,
+    /// Whether the apps of its Spaces can be visited.
+    has_edge: bool,
+}
 
 impl std::ops::Deref for TestHub {
     type Target = LocalHub;
 
     fn deref(&self) -> &LocalHub {
-        &self.0
+        &self.hub
     }
 }
 
 impl Drop for TestHub {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.0.assert_contract_kept();
+            self.hub.assert_contract_kept();
         }
     }
 }
@@ -39,7 +43,8 @@ pub(crate) async fn hub() -> TestHub {
 pub(crate) async fn hub_with(change: impl FnOnce(&mut HubConfig)) -> TestHub {
     let mut config = HubConfig { users: vec![User::new("ada", TOKEN)], ..HubConfig::default() };
     change(&mut config);
-    TestHub(LocalHub::start(config).await.expect("the local Hub starts"))
+    let has_edge = config.edge;
+    TestHub { hub: LocalHub::start(config).await.expect("the local Hub starts"), has_edge }
 }
 
 /// A folder to deploy.
@@ -92,11 +97,13 @@ pub(crate) struct Run {
     workspace: PathBuf,
     scratch: tempfile::TempDir,
     secrets: Vec<String>,
+    /// Whether there is an app to check, where the test does not say itself what to do about it.
+    checks: bool,
 }
 
 impl Run {
-    pub(crate) fn new(hub: &LocalHub, folder: &Folder) -> Self {
-        Self::at(&hub.endpoint(), folder)
+    pub(crate) fn new(hub: &TestHub, folder: &Folder) -> Self {
+        Self { checks: hub.has_edge, ..Self::at(&hub.endpoint(), folder) }
     }
 
     /// Against an address, behind which there may be no Hub.
@@ -129,6 +136,7 @@ impl Run {
             workspace: folder.path().to_owned(),
             scratch,
             secrets: vec![TOKEN.to_owned()],
+            checks: false,
         }
     }
 
@@ -159,8 +167,11 @@ impl Run {
     }
 
     pub(crate) fn spawn(&self) -> tokio::process::Child {
+        let is_space = self.vars.get("INPUT_REPO_TYPE").is_none_or(|repo_type| repo_type == "space");
+        let unchecked = (is_space && !self.checks).then_some(("INPUT_VERIFY", "false"));
         Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
             .env_clear()
+            .envs(unchecked)
             .envs(&self.vars)
             .current_dir(&self.workspace)
             .stdin(Stdio::null())

@@ -46,7 +46,7 @@ fault!(hardware_that_is_not_there, "invalid_input", "hardware" = "t4-smal");
 fault!(a_bad_pattern, "invalid_input", "exclude" = "a/[");
 fault!(a_path_outside_the_repo, "invalid_input", "path_in_repo" = "../up");
 fault!(a_proxy_is_not_there_yet, "unsupported_input", "create_proxy" = "true");
-fault!(a_live_check_is_not_there_yet, "unsupported_input", "health_path" = "/health");
+fault!(a_check_without_a_wait, "invalid_input", "wait" = "false", "verify" = "health");
 fault!(a_source_that_is_not_there, "source_missing", "source_dir" = "nowhere");
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,12 +4,16 @@
 
 mod cards;
 mod contract;
+mod cuts;
 mod deploys;
 mod faults;
+mod gradio;
 mod harness;
 mod inputs;
 mod large_files;
+mod live;
 mod refusals;
 mod runs;
+mod scripted_app;
 mod settings;
 mod waiting;

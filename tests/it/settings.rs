@@ -19,7 +19,14 @@ fn poor(config: &mut HubConfig) {
     config.users[0].can_pay = false;
 }
 
-fn refuse(hub: &LocalHub, method: &str, path_contains: &str, times: usize, code: u16, message: &str) {
+pub(crate) fn refuse(
+    hub: &LocalHub,
+    method: &str,
+    path_contains: &str,
+    times: usize,
+    code: u16,
+    message: &str,
+) {
     let body = format!(r#"{{"error":"{message}"}}"#);
     let kind = FaultKind::Status { code, headers: Vec::new(), body };
     hub.inject(Fault {

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use crate::failure::Code;
 use crate::inputs::tests::{check_fault, read, refused};
-use crate::inputs::{Expect, OnFailure, SettingsStrategy, VerifyMode};
+use crate::inputs::{OnFailure, SettingsStrategy};
 use crate::target::SleepTime;
+use crate::verify::{Expect, Mode};
 
 #[test]
 fn the_defaults() {
@@ -13,11 +14,11 @@ fn the_defaults() {
     assert_eq!((space.settings.force_secrets, space.settings.volumes), (false, None));
     assert!(space.hardware.wanted.is_empty() && !space.hardware.required);
     assert_eq!(space.wait, Some(Duration::from_secs(1800)));
-    assert_eq!((space.verify.mode, space.verify.expect), (VerifyMode::Auto, Expect::Any));
-    assert_eq!((space.verify.health_path.as_str(), space.verify.health_status), ("/", 200));
+    assert_eq!((space.verify.mode, space.verify.expect), (Mode::Auto, None));
+    assert_eq!((space.verify.health_path, space.verify.health_status), (None, 200));
     assert_eq!(space.on_failure, OnFailure::Keep);
     let model = read(&[("repo_type", "model")]).0.space;
-    assert_eq!((model.wait, model.verify.mode), (None, VerifyMode::Never));
+    assert_eq!((model.wait, model.verify.mode), (None, Mode::Off));
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn everything_at_once() {
         ("sleep_time", "never"),
         ("volumes", "bucket:ada/data:/data\nbucket:ada/cache/x:/cache:ro\n"),
         ("timeout", "90s"),
-        ("verify", "true"),
+        ("verify", "inference"),
         ("health_path", "/health?deep=1"),
         ("health_status", "204"),
         ("health_contains", "ok"),
@@ -64,11 +65,11 @@ fn everything_at_once() {
     assert_eq!(volumes, ["bucket:ada/data:/data", "bucket:ada/cache/x:/cache:ro"]);
     assert_eq!(space.wait, Some(Duration::from_secs(90)));
     let verify = space.verify;
-    assert_eq!((verify.mode, verify.expect), (VerifyMode::Always, Expect::Image));
-    assert_eq!((verify.health_path.as_str(), verify.health_status), ("/health?deep=1", 204));
+    assert_eq!((verify.mode, verify.expect), (Mode::Inference, Some(Expect::Image)));
+    assert_eq!((verify.health_path.as_deref(), verify.health_status), (Some("/health?deep=1"), 204));
     assert_eq!(verify.api_name.as_deref(), Some("/predict"));
-    assert_eq!(verify.api_args.unwrap().len(), 2);
-    assert_eq!(verify.api_kwargs.unwrap()["n"], 1);
+    assert_eq!(verify.api_args.len(), 2);
+    assert_eq!(verify.api_kwargs["n"], 1);
     assert!(verify.expect_regex.unwrap().is_match("aaa"));
     assert_eq!(verify.max_latency, Some(Duration::from_secs(20)));
     assert_eq!(space.on_failure, OnFailure::Rollback);
@@ -129,8 +130,8 @@ fn faults() {
         ),
         (vec![("volumes", "bucket:a/b:/x\nbucket:a/c:/x/")], "`volumes` must not mount two things at `/x`"),
         (
-            vec![("wait", "false"), ("verify", "true")],
-            "`wait` must not be `false` when `verify` is `true`: only a Space that runs can be checked",
+            vec![("wait", "false"), ("verify", "inference")],
+            "`wait` must not be `false` when the app is to be checked: only a Space that runs can be",
         ),
         (
             vec![("wait", "false"), ("on_failure", "rollback")],
@@ -139,7 +140,7 @@ fn faults() {
         (vec![("timeout", "soon")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `soon`"),
         (vec![("timeout", "0")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `0`"),
         (vec![("timeout", "never")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `never`"),
-        (vec![("verify", "maybe")], "`verify` must be `auto`, `true` or `false`, not `maybe`"),
+        (vec![("verify", "maybe")], "`verify` must be `auto`, `health`, `inference` or `false`, not `maybe`"),
         (
             vec![("expect", "sound")],
             "`expect` must be `image`, `video`, `audio`, `text` or `any`, not `sound`",

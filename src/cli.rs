@@ -1,0 +1,187 @@
+//! The command line: what the action does, one piece at a time. Without a command the process is the action.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use url::Url;
+
+use crate::failure::{Code, Failure, Result};
+use crate::hub::Repo;
+use crate::inputs::CheckInputs;
+use crate::report;
+use crate::run::connect;
+use crate::runner::{Log, OutputFiles};
+use crate::space;
+use crate::target::{RepoName, RepoType};
+use crate::verify::{App, AppKind, Verdict, verify};
+
+/// The commands.
+#[derive(Debug, Parser)]
+#[command(name = "hf-deploy", version, about, arg_required_else_help = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a running app: does it answer, and does it do what it is for?
+    ///
+    /// A private Space opens to the token in the variable `HF_TOKEN`. Exits with 0 when the app passes or
+    /// cannot be judged, and with 1 when it does not pass.
+    Verify(Box<VerifyArgs>),
+}
+
+/// What to check, in the words of the action's inputs.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The Space, such as `acme/my-space`
+    #[arg(long, value_name = "NAMESPACE/NAME", required_unless_present = "url", conflicts_with = "url")]
+    space: Option<RepoName>,
+    /// The address of the app, where it is no Space; it gets no token
+    #[arg(long)]
+    url: Option<Url>,
+    /// How far to go: `auto`, `health` or `inference`
+    #[arg(long)]
+    verify: Option<String>,
+    /// The path that has to answer
+    #[arg(long, value_name = "PATH")]
+    health_path: Option<String>,
+    /// The HTTP status that it has to answer with
+    #[arg(long, value_name = "STATUS")]
+    health_status: Option<String>,
+    /// Text that its answer has to contain
+    #[arg(long, value_name = "TEXT")]
+    health_contains: Option<String>,
+    /// The Gradio endpoint to call, such as `/predict`
+    #[arg(long, value_name = "NAME")]
+    api_name: Option<String>,
+    /// The arguments of the call, as a JSON list; `@path` names a file
+    #[arg(long, value_name = "JSON")]
+    api_args: Option<String>,
+    /// The arguments of the call by name, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    api_kwargs: Option<String>,
+    /// What the call has to return: `image`, `video`, `audio`, `text` or `any`
+    #[arg(long, value_name = "KIND")]
+    expect: Option<String>,
+    /// Text that the result has to contain
+    #[arg(long, value_name = "TEXT")]
+    expect_contains: Option<String>,
+    /// The regular expression that the result has to match
+    #[arg(long, value_name = "REGEX")]
+    expect_regex: Option<String>,
+    /// How long the work of the call may take, such as `20s`
+    #[arg(long, value_name = "DURATION")]
+    max_latency: Option<String>,
+    /// How long all of it may take, such as `10m`
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    timeout: String,
+    /// The folder of files in arguments; results are kept in its `.hf-deploy/`
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    workspace: PathBuf,
+}
+
+/// Runs a command until it is done or `cancelled` says so. Returns the exit code of the process.
+pub async fn command(
+    command: Command,
+    vars: Vec<(String, String)>,
+    log: Log,
+    cancelled: impl Future<Output = ()>,
+) -> u8 {
+    let result = match command {
+        Command::Verify(args) => tokio::select! {
+            result = check(*args, vars, &log) => result,
+            () = cancelled => Err(Failure::new(Code::Cancelled, "the check was cancelled")),
+        },
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            log.failure(&failure);
+            failure.code.kind().exit_code()
+        }
+    }
+}
+
+async fn check(args: VerifyArgs, vars: Vec<(String, String)>, log: &Log) -> Result<()> {
+    let files = OutputFiles::from_vars(&vars);
+    let inputs = CheckInputs::from_vars(args.in_place_of_inputs(vars), args.workspace.clone())?;
+    if let Some(token) = &inputs.token {
+        log.mask(token);
+    }
+    let app = match (args.url, args.space) {
+        (Some(url), _) => App { url, token: None, kind: AppKind::Unknown },
+        (None, Some(name)) => space_app(&name, &inputs, log).await?,
+        (None, None) => return Err(Failure::new(Code::InvalidInput, "`--space` or `--url` must be given")),
+    };
+    log.info(&format!("checking the app at {}", app.url));
+    let verdict = verify(&app, &inputs.check, log).await;
+    hand_over(&verdict, &files, log);
+    verdict.conclude(log)
+}
+
+async fn space_app(name: &RepoName, inputs: &CheckInputs, log: &Log) -> Result<App> {
+    let Some(id) = name.full() else {
+        return Err(Failure::new(Code::InvalidInput, "`--space` must be `namespace/name`"));
+    };
+    let hub = connect(&inputs.endpoint, inputs.token.as_ref(), log)?;
+    let space = Repo { repo_type: RepoType::Space, id };
+    space::app(&hub, &space, inputs.token.as_ref()).await?.ok_or_else(|| {
+        let failure = Failure::new(Code::RepoNotFound, format!("cannot find the app of the {space}"));
+        match inputs.token {
+            Some(_) => {
+                failure.hint("the Space does not exist, or the token in `HF_TOKEN` has no access to it")
+            }
+            None => failure
+                .hint("if the Space is private, set the variable `HF_TOKEN` to a token that may read it"),
+        }
+    })
+}
+
+/// For a step that goes on with the result.
+fn hand_over(verdict: &Verdict, files: &OutputFiles, log: &Log) {
+    let outputs: Vec<(&str, String)> = report::verdict_outputs(Some(verdict)).to_vec();
+    if let Err(error) = files.write_outputs(&outputs) {
+        log.warning(&format!("cannot write the outputs: {error}"));
+    }
+}
+
+impl VerifyArgs {
+    /// The environment that the action would have had: its rules judge the options.
+    fn in_place_of_inputs(&self, vars: Vec<(String, String)>) -> Vec<(String, String)> {
+        let options = [
+            ("VERIFY", &self.verify),
+            ("HEALTH_PATH", &self.health_path),
+            ("HEALTH_STATUS", &self.health_status),
+            ("HEALTH_CONTAINS", &self.health_contains),
+            ("API_NAME", &self.api_name),
+            ("API_ARGS", &self.api_args),
+            ("API_KWARGS", &self.api_kwargs),
+            ("EXPECT", &self.expect),
+            ("EXPECT_CONTAINS", &self.expect_contains),
+            ("EXPECT_REGEX", &self.expect_regex),
+            ("MAX_LATENCY", &self.max_latency),
+            ("TIMEOUT", &Some(self.timeout.clone())),
+        ]
+        .map(|(name, value)| Some((format!("INPUT_{name}"), value.clone()?)));
+        let not_inputs = vars.into_iter().filter(|(name, _)| !name.starts_with("INPUT_"));
+        not_inputs.chain(options.into_iter().flatten()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_options_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+        assert!(Cli::try_parse_from(["hf-deploy"]).unwrap().command.is_none());
+        assert!(Cli::try_parse_from(["hf-deploy", "verify"]).is_err());
+        assert!(Cli::try_parse_from(["hf-deploy", "verify", "--space", "a/b", "--url", "http://x"]).is_err());
+    }
+}

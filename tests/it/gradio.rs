@@ -1,0 +1,363 @@
+//! The check alone, against real Gradio apps of three versions.
+//!
+//! `HF_DEPLOY_GRADIO4`, `HF_DEPLOY_GRADIO5` and `HF_DEPLOY_GRADIO6` name the Pythons of environments with
+//! `tests/fixtures/gradio/requirements-{4,5,6}.txt` installed.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hf_deploy::runner::{Log, Mode as LogMode};
+use hf_deploy::verify::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+/// The majors that are tested.
+const VERSIONS: [u8; 3] = [4, 5, 6];
+
+/// One app at a time for each version: the machine is small.
+static TURN: [tokio::sync::Mutex<()>; 3] = [const { tokio::sync::Mutex::const_new(()) }; 3];
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    pub(crate) fn log(&self) -> Log {
+        Log::new(LogMode::GitHub, Box::new(self.clone()))
+    }
+}
+
+/// A running app. It ends with this value.
+struct Running {
+    version: u8,
+    url: String,
+    _child: Child,
+    /// What Gradio writes.
+    _scratch: tempfile::TempDir,
+    _turn: tokio::sync::MutexGuard<'static, ()>,
+}
+
+pub(crate) fn python(version: u8) -> String {
+    let name = format!("HF_DEPLOY_GRADIO{version}");
+    std::env::var(&name).unwrap_or_else(|_| {
+        panic!("{name} is not set: it names the Python of a Gradio {version} environment")
+    })
+}
+
+impl Running {
+    async fn start(version: u8, app: &str) -> Self {
+        let turn = TURN[usize::from(version - 4)].lock().await;
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gradio");
+        let scratch = workspace();
+        let child = Command::new(python(version))
+            .arg(folder.join(format!("{app}.py")))
+            .current_dir(scratch.path())
+            .env("GRADIO_TEMP_DIR", scratch.path())
+            .env("GRADIO_SERVER_PORT", port.to_string())
+            .env("GRADIO_ANALYTICS_ENABLED", "False")
+            .env("HF_HUB_OFFLINE", "1")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self {
+            version,
+            url: format!("http://127.0.0.1:{port}"),
+            _child: child,
+            _scratch: scratch,
+            _turn: turn,
+        }
+    }
+
+    fn app(&self) -> App {
+        App { url: self.url.parse().unwrap(), token: None, kind: AppKind::Gradio }
+    }
+
+    /// Checks the app; the check itself waits for it to come up.
+    async fn check(&self, check: &Check) -> (Verdict, String) {
+        let captured = Captured::default();
+        let verdict = verify(&self.app(), check, &captured.log()).await;
+        let text = captured.text();
+        println!("gradio {}: {verdict:?}\n{text}", self.version);
+        (verdict, text)
+    }
+
+    async fn word(&self, check: &Check, word: Word, detail: &str) -> (Verdict, String) {
+        let (verdict, text) = self.check(check).await;
+        assert_eq!(verdict.word, word, "gradio {}: {verdict:?}\n{text}", self.version);
+        assert!(verdict.detail.contains(detail), "gradio {}: {verdict:?}\n{text}", self.version);
+        (verdict, text)
+    }
+}
+
+fn workspace() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn check(folder: &Path) -> Check {
+    Check { timeout: Duration::from_secs(120), ..Check::new(folder) }
+}
+
+fn call(folder: &Path, name: &str, args: Value) -> Check {
+    let Value::Array(api_args) = args else { panic!("not a list") };
+    Check { api_name: Some(name.to_owned()), api_args, mode: Mode::Inference, ..check(folder) }
+}
+
+fn regex(pattern: &str) -> regex::Regex {
+    regex::Regex::new(pattern).unwrap()
+}
+
+fn kept(verdict: &Verdict) -> Vec<String> {
+    verdict.artifacts.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+fn report(folder: &Path) -> Value {
+    let path: PathBuf = folder.join(".hf-deploy/result.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Makes one test for each version, so that they run side by side.
+macro_rules! on_each_version {
+    ($name:ident, $app:literal, $body:expr) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let mut runs = Vec::new();
+            for version in VERSIONS {
+                runs.push(tokio::spawn(async move {
+                    let running = Running::start(version, $app).await;
+                    let folder = workspace();
+                    let body = $body;
+                    body(running, folder).await;
+                }));
+            }
+            for run in runs {
+                run.await.unwrap();
+            }
+        }
+    };
+}
+
+const SUCCESS: Word = Word::FullInferenceSuccess;
+
+on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let (verdict, log) =
+        app.word(&check(folder), Word::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
+    assert_eq!(kept(&verdict), ["api_schema.json", "result.json"]);
+    assert!(verdict.latency.is_none() && log.contains("the app answers"));
+
+    let kwargs = json!({"name": "Ada", "loud": true}).as_object().unwrap().clone();
+    let asked = Check { api_kwargs: kwargs, expect_contains: Some("HELLO, ADA!".into()), ..check(folder) };
+    let (verdict, _) = app.word(&asked, SUCCESS, "answered in").await;
+    let endpoint = if app.version == 6 { "/greet" } else { "/predict" };
+    assert_eq!(verdict.endpoint.as_deref(), Some(endpoint));
+    assert_eq!(verdict.recommended_duration_seconds, Some(10));
+    assert_eq!(report(folder)["outputs"][0]["text"], "HELLO, ADA!");
+
+    let sampled = Check { expect: Some(Expect::Text), ..check(folder) };
+    let (_, log) = app.word(&sampled, SUCCESS, "answered in").await;
+    assert!(log.contains("with defaults or samples for `name`, `loud`"), "{log}");
+
+    let unknown = Check { api_kwargs: json!({"nam": 1}).as_object().unwrap().clone(), ..check(folder) };
+    let (verdict, _) = app.word(&unknown, Word::Failed, "argument_unknown: ").await;
+    assert!(verdict.hints[0].ends_with("takes: `name`, `loud`"));
+    app.word(
+        &Check { expect: Some(Expect::Image), ..check(folder) },
+        Word::Failed,
+        "expected image, got Textbox",
+    )
+    .await;
+    app.word(&call(folder, "nope", json!([])), Word::Failed, "endpoint_unknown").await;
+    let regex = Some(regex("^Bye"));
+    app.word(&Check { expect_regex: regex, ..check(folder) }, Word::Failed, "expect_regex").await;
+    let health = Check {
+        health_path: Some("/config".into()),
+        health_contains: Some("version".into()),
+        ..check(folder)
+    };
+    app.word(&health, Word::FullInferenceCandidateHealthPassed, "").await;
+    let health = Check { health_path: Some("/nothing".into()), ..check(folder) };
+    app.word(&health, Word::Failed, "answered 404").await;
+});
+
+on_each_version!(image, "image", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let (verdict, _) =
+        app.word(&Check { expect: Some(Expect::Image), ..check(folder) }, SUCCESS, "`/generate`").await;
+    assert_eq!(kept(&verdict), ["api_schema.json", "output-1.png", "result.json"]);
+    let bytes = std::fs::read(folder.join(".hf-deploy/output-1.png")).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG"));
+    // A sample is uploaded where nothing is given, and a file of the workspace where one is named.
+    app.word(&call(folder, "invert", json!([])), SUCCESS, "`/invert`").await;
+    std::fs::rename(folder.join(".hf-deploy/output-1.png"), folder.join("in put.png")).unwrap();
+    app.word(&call(folder, "invert", json!(["@in put.png"])), SUCCESS, "`/invert`").await;
+    app.word(&call(folder, "/invert", json!([{"path": "in put.png"}])), SUCCESS, "`/invert`").await;
+    app.word(&call(folder, "/invert", json!(["@../x.png"])), Word::Failed, "file_missing").await;
+    let (verdict, _) = app.word(&call(folder, "many", json!(["cats"])), SUCCESS, "`/many`").await;
+    assert_eq!(verdict.artifacts.len(), 4, "{verdict:?}");
+});
+
+on_each_version!(media, "media", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let tone = Check { expect: Some(Expect::Audio), ..call(folder, "tone", json!([])) };
+    let (verdict, _) = app.word(&tone, SUCCESS, "").await;
+    assert_eq!(kept(&verdict)[1], "output-1.wav");
+    let length = Check { expect_contains: Some("1.00 s".into()), ..call(folder, "length", json!([])) };
+    app.word(&length, SUCCESS, "").await;
+    let film = Check { expect: Some(Expect::Video), ..call(folder, "film", json!([])) };
+    let (verdict, _) = app.word(&film, SUCCESS, "").await;
+    assert_eq!(kept(&verdict)[1], "output-1.mp4");
+    std::fs::rename(folder.join(".hf-deploy/output-1.mp4"), folder.join("film.mp4")).unwrap();
+    let size =
+        Check { expect_regex: Some(regex("^[0-9]+ bytes$")), ..call(folder, "size", json!(["@film.mp4"])) };
+    app.word(&size, SUCCESS, "").await;
+    let wrong = Check { expect: Some(Expect::Video), ..call(folder, "tone", json!([])) };
+    app.word(&wrong, Word::Failed, "expected video, got Audio: audio (wav)").await;
+});
+
+on_each_version!(upload, "upload", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    std::fs::write(folder.join("ä b.txt"), "first line\nsecond\n").unwrap();
+    let read =
+        Check { expect_contains: Some("first line".into()), ..call(folder, "read", json!(["@ä b.txt"])) };
+    app.word(&read, SUCCESS, "").await;
+    let one =
+        Check { expect_contains: Some("1 files".into()), ..call(folder, "count", json!(["@ä b.txt"])) };
+    app.word(&one, SUCCESS, "").await;
+    let two = json!([["@ä b.txt", {"path": "ä b.txt"}]]);
+    let two = Check { expect_contains: Some("2 files".into()), ..call(folder, "count", two) };
+    app.word(&two, SUCCESS, "").await;
+    app.word(&Check { mode: Mode::Inference, ..check(folder) }, Word::Failed, "endpoint_ambiguous").await;
+});
+
+on_each_version!(generator, "generator", async |app: Running, folder: tempfile::TempDir| {
+    let counted =
+        Check { expect_contains: Some("tick 4".into()), ..call(folder.path(), "count", json!(["tick"])) };
+    let (verdict, log) = app.word(&counted, SUCCESS, "").await;
+    let latency = verdict.latency.unwrap();
+    assert!(latency.server >= Duration::from_millis(900), "{latency:?}");
+    assert!(latency.wall >= latency.server && latency.wall >= latency.queue, "{latency:?}");
+    assert!(log.contains("progress: counting"), "{log}");
+    let late = Check { max_latency: Some(Duration::from_millis(100)), ..counted.clone() };
+    app.word(&late, Word::Failed, "longer than `max_latency`").await;
+    let short = Check { timeout: Duration::from_millis(700), ..counted };
+    // Where the time ran out depends on the machine.
+    app.word(&short, Word::Failed, "time").await;
+});
+
+on_each_version!(state, "state", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let added = Check { expect_contains: Some("total 16".into()), ..call(folder, "add", json!([])) };
+    app.word(&added, SUCCESS, "").await;
+    let added = Check { expect_contains: Some("total 45".into()), ..call(folder, "add", json!([5, 7])) };
+    app.word(&added, SUCCESS, "").await;
+    app.word(&call(folder, "add", json!([1, 2, 3])), Word::Failed, "argument_surplus").await;
+});
+
+on_each_version!(chat, "chat", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let args = vec![json!("good morning")];
+    let chat = Check {
+        api_args: args,
+        expect: Some(Expect::Text),
+        expect_contains: Some("You said: good morning".into()),
+        ..check(folder)
+    };
+    app.word(&chat, SUCCESS, "").await;
+});
+
+on_each_version!(raises, "raises", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let text = "the model is on holiday";
+    let (verdict, log) = app.word(&call(folder, "refuse", json!([])), Word::Failed, text).await;
+    assert!(!log.lines().any(|line| line.starts_with("::error")), "{log}");
+    assert!(verdict.latency.is_none());
+    app.word(&call(folder, "crash", json!([])), Word::Failed, "run log").await;
+    app.word(&call(folder, "halfway", json!([])), Word::Failed, "run log").await;
+    app.word(&call(folder, "quota", json!([])), Word::TechnicalBlocker, "quota").await;
+});
+
+on_each_version!(wrong_type, "wrong_type", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    app.word(&call(folder, "picture", json!([])), Word::Failed, "expected image, got Image: nothing").await;
+    app.word(&call(folder, "words", json!([])), Word::Failed, "expected text, got Textbox: nothing").await;
+    let any = Check { expect: Some(Expect::Any), ..call(folder, "picture", json!([])) };
+    app.word(&any, SUCCESS, "").await;
+});
+
+on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
+    app.word(&check(folder.path()), Word::FullInferenceCandidateHealthPassed, "").await;
+    let folders = [workspace(), workspace()];
+    let checks = folders.each_ref().map(|folder| call(folder.path(), "work", json!(["x"])));
+    let ((first, _), (second, _)) = tokio::join!(app.check(&checks[0]), app.check(&checks[1]));
+    let [first, second] = [first, second].map(|verdict| {
+        assert_eq!(verdict.word, SUCCESS, "{verdict:?}");
+        verdict.latency.unwrap()
+    });
+    let (early, late) = if first.queue < second.queue { (first, second) } else { (second, first) };
+    for latency in [early, late] {
+        assert!((0.9..5.0).contains(&latency.server.as_secs_f64()), "{latency:?}");
+    }
+    assert!(late.queue >= Duration::from_millis(600), "{late:?}");
+    assert!(late.wall >= Duration::from_millis(1600), "{late:?}");
+    // Work alone counts against `max_latency`.
+    let most = Some(Duration::from_secs(10));
+    let checks = checks.map(|check| Check { max_latency: most, ..check });
+    let ((first, _), (second, _)) = tokio::join!(app.check(&checks[0]), app.check(&checks[1]));
+    assert_eq!([first.word, second.word], [SUCCESS; 2]);
+    // More calls than the queue holds: the last are told to come again, and do.
+    let folders: Vec<_> = (0..5).map(|_| workspace()).collect();
+    let checks: Vec<Check> = folders.iter().map(|folder| call(folder.path(), "work", json!(["x"]))).collect();
+    let verdicts = futures_util::future::join_all(checks.iter().map(|check| app.check(check))).await;
+    assert!(verdicts.iter().all(|(verdict, _)| verdict.word == SUCCESS));
+    assert!(verdicts.iter().any(|(_, log)| log.contains("queue of the app is full")));
+});
+
+on_each_version!(login, "login", async |app: Running, folder: tempfile::TempDir| {
+    app.word(&check(folder.path()), Word::TechnicalBlocker, "app_login_required").await;
+    let health = Check { health_path: Some("/config".into()), health_status: 401, ..check(folder.path()) };
+    let unknown = App { kind: AppKind::Docker, ..app.app() };
+    let verdict = verify(&unknown, &health, &Captured::default().log()).await;
+    assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
+});
+
+on_each_version!(no_api, "no_api", async |app: Running, folder: tempfile::TempDir| {
+    app.word(&check(folder.path()), Word::HealthOnly, "no endpoint").await;
+    app.word(&Check { mode: Mode::Inference, ..check(folder.path()) }, Word::Failed, "no_endpoint").await;
+});
+
+on_each_version!(cut, "generator", async |app: Running, folder: tempfile::TempDir| {
+    app.word(&check(folder.path()), Word::FullInferenceCandidateHealthPassed, "").await;
+    let url = crate::cuts::between(&app.url, 1).await;
+    let captured = Captured::default();
+    let counted =
+        Check { expect_contains: Some("tick 4".into()), ..call(folder.path(), "count", json!(["tick"])) };
+    let through = App { url: url.parse().unwrap(), ..app.app() };
+    let verdict = verify(&through, &counted, &captured.log()).await;
+    let log = captured.text();
+    assert_eq!(verdict.word, SUCCESS, "gradio {}: {verdict:?}\n{log}", app.version);
+    assert!(log.contains("the stream of the call broke off"), "{log}");
+    println!("gradio {}: {log}", app.version);
+});

@@ -1,0 +1,296 @@
+//! Deploys that end with a check of the running app, at the edge of the local Hub.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use local_hub::{RepoType, Runtimes};
+use serde_json::Value;
+
+use crate::assert_ran;
+use crate::gradio::python;
+use crate::harness::{
+    Folder, Ran, Run, TOKEN, TestHub, hub_with, static_space, static_space_with_picture, tree,
+};
+use crate::settings::refuse;
+
+/// A Hub whose Spaces can be visited; static ones run, nothing else does.
+async fn edge() -> TestHub {
+    hub_with(|config| config.edge = true).await
+}
+
+/// A Hub that runs Gradio Spaces of one version.
+async fn gradio_hub(version: u8) -> TestHub {
+    hub_with(|config| {
+        config.edge = true;
+        config.runtimes = Runtimes {
+            gradio_python: BTreeMap::from([(version.to_string(), python(version).into())]),
+            ..Runtimes::default()
+        };
+    })
+    .await
+}
+
+/// A Gradio Space with one of the apps of `tests/fixtures/gradio`.
+fn gradio_space(version: u8, app: &str) -> Folder {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gradio");
+    let code = std::fs::read_to_string(fixtures.join(format!("{app}.py"))).unwrap();
+    let full = ["4.44.1", "5.50.0", "6.31.0"][usize::from(version - 4)];
+    let card =
+        format!("---\ntitle: {app}\nsdk: gradio\nsdk_version: {full}\napp_file: app.py\n---\n\n# {app}\n");
+    Folder::new(&[("README.md", &card), ("app.py", &code), ("notes.txt", "first line\nsecond line\n")])
+}
+
+/// What the check left in the workspace.
+fn report(folder: &Folder) -> Value {
+    let text = std::fs::read_to_string(folder.path().join(".hf-deploy/result.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// One app, what is asked of it, and how that ends.
+struct Case {
+    app: &'static str,
+    inputs: &'static [(&'static str, &'static str)],
+    code: i32,
+    word: &'static str,
+    /// Text of the log.
+    says: &'static str,
+}
+
+const SUCCESS: &str = "full_inference_success";
+
+const CASES: &[Case] = &[
+    Case {
+        app: "text",
+        inputs: &[],
+        code: 0,
+        word: "full_inference_candidate_health_passed",
+        says: "the app answers",
+    },
+    Case {
+        app: "text",
+        inputs: &[("api_kwargs", r#"{"name": "Ada"}"#), ("expect_contains", "Hello, Ada!")],
+        code: 0,
+        word: SUCCESS,
+        says: "latency: ",
+    },
+    Case {
+        app: "image",
+        inputs: &[("api_name", "/generate"), ("expect", "image"), ("visibility", "private")],
+        code: 0,
+        word: SUCCESS,
+        says: "`/generate`",
+    },
+    Case {
+        app: "upload",
+        inputs: &[("api_name", "read"), ("api_args", r#"["@notes.txt"]"#), ("expect_contains", "first line")],
+        code: 0,
+        word: SUCCESS,
+        says: "`/read`",
+    },
+    Case {
+        app: "generator",
+        inputs: &[("api_name", "count"), ("api_args", r#"["tick"]"#), ("expect_contains", "tick 4")],
+        code: 0,
+        word: SUCCESS,
+        says: "progress: counting",
+    },
+    Case {
+        app: "state",
+        inputs: &[("api_name", "add"), ("expect_contains", "total 16")],
+        code: 0,
+        word: SUCCESS,
+        says: "`/add`",
+    },
+    Case {
+        app: "chat",
+        inputs: &[("api_args", r#"["good morning"]"#), ("expect_regex", "^You said: good morning")],
+        code: 0,
+        word: SUCCESS,
+        says: "answered in",
+    },
+    Case {
+        app: "raises",
+        inputs: &[("api_name", "refuse")],
+        code: 1,
+        word: "failed",
+        says: "the model is on holiday",
+    },
+    Case {
+        app: "raises",
+        inputs: &[("api_name", "quota")],
+        code: 0,
+        word: "technical_blocker",
+        says: "quota",
+    },
+    Case {
+        app: "wrong_type",
+        inputs: &[("api_name", "picture"), ("expect", "image")],
+        code: 1,
+        word: "failed",
+        says: "expected image, got Image: nothing",
+    },
+    Case {
+        app: "slow",
+        inputs: &[("api_name", "work"), ("api_args", r#"["x"]"#), ("max_latency", "200s")],
+        code: 0,
+        word: SUCCESS,
+        says: "latency: ",
+    },
+];
+
+async fn check_all(version: u8) {
+    let hub = gradio_hub(version).await;
+    for case in CASES {
+        let folder = gradio_space(version, case.app);
+        let named = |run: Run, (name, value): &(&str, &str)| run.input(name, value);
+        let run = Run::new(&hub, &folder).input("huggingface_repo", &format!("ada/{}", case.app));
+        let ran = case.inputs.iter().fold(run, named).run().await;
+        check_one(version, case, &ran, &folder);
+    }
+}
+
+fn check_one(version: u8, case: &Case, ran: &Ran, folder: &Folder) {
+    let what = format!("gradio {version}, {} {:?}\n{}\n{}", case.app, case.inputs, ran.log, ran.stderr);
+    assert_eq!((ran.code, ran.output("verify_status")), (case.code, case.word), "{what}");
+    assert!(ran.log.contains(case.says), "`{}` is not there: {what}", case.says);
+    assert_eq!(ran.output("space_stage"), "RUNNING", "{what}");
+    let error_code = if case.code == 0 { "" } else { "check_failed" };
+    assert_eq!(ran.output("error_code"), error_code, "{what}");
+    assert_eq!(report(folder)["verify_status"], case.word, "{what}");
+    if case.word != SUCCESS {
+        return;
+    }
+    let wall: f64 = ran.output("verify_latency_seconds").parse().unwrap();
+    assert_eq!(ran.output("recommended_duration_seconds"), "10", "{what}");
+    let [queue, server, all] =
+        ["queue", "server", "wall"].map(|part| report(folder)["latency_seconds"][part].as_f64().unwrap());
+    assert!(
+        queue <= all && server <= all && (all - wall).abs() < 0.01,
+        "{queue} {server} {all} {wall}: {what}"
+    );
+    if matches!(case.app, "slow" | "generator") {
+        assert!(server >= 0.9, "the work takes a second: {server}: {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gradio_4_apps_are_deployed_waited_for_and_checked() {
+    check_all(4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gradio_5_apps_are_deployed_waited_for_and_checked() {
+    check_all(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gradio_6_apps_are_deployed_waited_for_and_checked() {
+    check_all(6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_static_space_is_checked_by_itself() {
+    let hub = edge().await;
+    let folder = static_space();
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_eq!(ran.output("verify_status"), "health_only");
+    assert_ran!(ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_space_is_opened_with_the_token() {
+    let hub = edge().await;
+    let folder = static_space();
+    let run = || Run::new(&hub, &folder).input("visibility", "private");
+    let ran = run().run().await.ended(0, "deployed");
+    assert_eq!(ran.output("verify_status"), "health_only");
+    let visits = hub.edge_requests("ada/app").unwrap();
+    let token = ("x-hf-authorization".to_owned(), format!("Bearer {TOKEN}"));
+    assert!(!visits.is_empty() && visits.iter().all(|visit| visit.headers.contains(&token)), "{visits:?}");
+    let ran = run().input("verify", "inference").run().await.ended(1, "failed");
+    assert_eq!((ran.output("error_code"), ran.output("verify_status")), ("check_failed", "failed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_does_not_say_what_it_should_fails_the_step() {
+    let hub = edge().await;
+    let folder = static_space();
+    let run = |text: &str| {
+        Run::new(&hub, &folder).input("health_path", "/index.html").input("health_contains", text)
+    };
+    run("Hello").run().await.ended(0, "deployed");
+    let ran = run("Goodbye").run().await.failed(1, "check_failed");
+    assert_ran!(ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_fails_rolls_back() {
+    let hub = edge().await;
+    let folder = static_space_with_picture();
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let before = tree(&hub, RepoType::Space);
+    folder.write("index.html", "<h1>Goodbye</h1>\n");
+    let ran = Run::new(&hub, &folder)
+        .input("health_contains", "Hello")
+        .input("on_failure", "rollback")
+        .run()
+        .await
+        .ended(1, "rolled-back");
+    assert_eq!(ran.output("verify_status"), "failed");
+    assert_eq!(tree(&hub, RepoType::Space), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hardware_that_is_not_granted_leaves_nothing_to_check() {
+    let hub = edge().await;
+    let folder = Folder::new(&[
+        ("README.md", "---\ntitle: Hello\nsdk: docker\n---\n"),
+        ("Dockerfile", "FROM scratch\n"),
+    ]);
+    Run::new(&hub, &folder).input("verify", "false").run().await.ended(0, "deployed");
+    refuse(&hub, "POST", "/hardware", 1, 402, "Payment required");
+    let ran = Run::new(&hub, &folder).input("hardware", "t4-small").run().await.ended(0, "unchanged");
+    assert_eq!(ran.output("hardware_status"), "manual_hardware_required");
+    assert_eq!(ran.output("verify_status"), "manual_hardware_required");
+}
+
+/// The check as a command.
+async fn verify(hub: &TestHub, folder: &Folder, arguments: &[&str]) -> (i32, String) {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        .arg("verify")
+        .args(arguments)
+        .env_clear()
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("HF_TOKEN", TOKEN)
+        .current_dir(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains(TOKEN), "{text}");
+    (output.status.code().unwrap(), text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_runs_alone_by_name_and_by_address() {
+    let hub = edge().await;
+    let folder = static_space();
+    Run::new(&hub, &folder).input("visibility", "private").run().await.ended(0, "deployed");
+    let (code, log) = verify(&hub, &folder, &["--space", "ada/app", "--health-contains", "Hello"]).await;
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("health_only"), "{log}");
+    assert_eq!(report(&folder)["verify_status"], "health_only");
+    // The address alone gets no token, and a private Space does not open.
+    let host = hub.space_host("ada/app").unwrap();
+    let (code, log) = verify(&hub, &folder, &["--url", &host, "--timeout", "5s"]).await;
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("a private Space answers 404 to callers without a token"), "{log}");
+    let (code, log) = verify(&hub, &folder, &["--space", "ada/nothing"]).await;
+    assert_eq!(code, 3, "{log}");
+    let (code, log) = verify(&hub, &folder, &["--space", "ada/app", "--health-path", "x"]).await;
+    assert_eq!(code, 2, "{log}");
+    assert!(log.contains("`health_path` must be a path"), "{log}");
+    let (code, log) = verify(&hub, &folder, &[]).await;
+    assert_eq!(code, 2, "{log}");
+}

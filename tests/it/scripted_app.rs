@@ -1,0 +1,370 @@
+//! The check against an app that is scripted, and writes down who was shown the token.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hf_deploy::auth::Secret;
+use hf_deploy::verify::{App, AppKind, Check, Expect, Verdict, Word, verify};
+use serde_json::{Value, json};
+
+use crate::gradio::Captured;
+
+const TOKEN: &str = "hf_abcdefghijklmnop";
+
+/// What a server answers and what it has seen.
+#[derive(Clone, Default)]
+struct Script {
+    /// `(path, answer)`; the first that fits is used up, the last of a path stays.
+    answers: Arc<Mutex<VecDeque<(&'static str, Reply)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// The path, `X-HF-Authorization` and `Authorization` of a request.
+type Seen = (String, Option<String>, Option<String>);
+
+#[derive(Clone)]
+struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+}
+
+fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
+    Reply { status, headers: Vec::new(), body: body.into() }
+}
+
+fn document(value: Value) -> Reply {
+    reply(200, value.to_string())
+}
+
+fn events(messages: &[Value]) -> Reply {
+    reply(200, messages.iter().map(|message| format!("data: {message}\n\n")).collect::<String>())
+}
+
+async fn serve(State(script): State<Script>, headers: HeaderMap, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    script.seen.lock().unwrap().push((path.clone(), header("x-hf-authorization"), header("authorization")));
+    let mut answers = script.answers.lock().unwrap();
+    let fitting: Vec<usize> =
+        answers.iter().enumerate().filter(|(_, (at, _))| *at == path).map(|(place, _)| place).collect();
+    let found = match fitting[..] {
+        [] => return StatusCode::NOT_FOUND.into_response(),
+        [only] => answers[only].1.clone(),
+        [first, ..] => answers.remove(first).unwrap().1,
+    };
+    let mut response = Response::builder().status(found.status);
+    for (name, value) in found.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(found.body)).unwrap()
+}
+
+impl Script {
+    fn on(self, path: &'static str, reply: Reply) -> Self {
+        self.answers.lock().unwrap().push_back((path, reply));
+        self
+    }
+
+    async fn start(&self, host: &str) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind((host, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(serve).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        address
+    }
+
+    fn paths(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|(path, ..)| path.clone()).collect()
+    }
+
+    fn saw_the_token(&self) -> bool {
+        self.seen.lock().unwrap().iter().any(|(_, ours, theirs)| ours.is_some() || theirs.is_some())
+    }
+
+    fn every_request_had_it(&self) -> bool {
+        let wanted = format!("Bearer {TOKEN}");
+        self.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|(_, ours, theirs)| ours.as_ref() == Some(&wanted) && theirs.is_none())
+    }
+}
+
+/// An app with one endpoint that returns an image.
+fn gradio() -> Script {
+    let config = json!({
+        "version": "5.50.0", "protocol": "sse_v3", "api_prefix": "/gradio_api",
+        "components": [{"id": 1, "type": "textbox"}, {"id": 2, "type": "image"}],
+        "dependencies": [{"id": 0, "api_name": "draw", "inputs": [1], "outputs": [2]}],
+    });
+    let info = json!({"named_endpoints": {"/draw": {
+        "parameters": [{"parameter_name": "prompt", "component": "Textbox", "example_input": "Hello"}],
+        "returns": [{"component": "Image"}],
+    }}});
+    Script::default()
+        .on("/", reply(200, "<h1>app</h1>"))
+        .on("/config", document(config))
+        .on("/gradio_api/info", document(info))
+        .on("/gradio_api/queue/join", document(json!({"event_id": "e"})))
+}
+
+fn completed(file: Value) -> Value {
+    json!({"msg": "process_completed", "success": true, "output": {"data": [file], "duration": 0.5}})
+}
+
+async fn judged(address: SocketAddr, kind: AppKind, check: Check) -> (Verdict, String) {
+    let url = format!("http://{address}").parse().unwrap();
+    let captured = Captured::default();
+    let log = captured.log();
+    let token = Secret::new(TOKEN);
+    let verdict = verify(&App { url, token: Some(token), kind }, &check, &log).await;
+    let text = captured.text();
+    println!("{verdict:?}\n{text}");
+    assert!(!format!("{text}{verdict:?}").contains(TOKEN));
+    (verdict, text)
+}
+
+fn check(folder: &tempfile::TempDir) -> Check {
+    Check { timeout: Duration::from_secs(20), ..Check::new(folder.path()) }
+}
+
+#[tokio::test]
+async fn the_token_goes_to_the_app_with_every_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = gradio()
+        .on(
+            "/gradio_api/queue/data",
+            events(&[completed(json!({"path": "/tmp/x.png", "orig_name": "x.png"}))]),
+        )
+        .on(
+            "/gradio_api/file=/tmp/x.png",
+            reply(200, &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01"[..]),
+        );
+    let address = app.start("127.0.0.1").await;
+    let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
+    let (verdict, _) = judged(address, AppKind::Gradio, asked).await;
+    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    assert!(app.every_request_had_it());
+    assert_eq!(app.paths().len(), 6);
+}
+
+#[tokio::test]
+async fn the_token_does_not_follow_a_file_to_another_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Script::default().on("/x.png", reply(200, &b"\x89PNG\r\n\x1a\n"[..]));
+    let elsewhere = other.start("127.0.0.2").await;
+    let url = format!("http://{elsewhere}/x.png");
+    for file in [
+        json!({"path": url, "orig_name": "x.png"}),
+        json!({"path": "", "url": url, "orig_name": "x.png"}),
+        json!({"path": "/tmp/none.png", "url": url, "orig_name": "x.png"}),
+    ] {
+        let app = gradio().on("/gradio_api/queue/data", events(&[completed(file)]));
+        let address = app.start("127.0.0.1").await;
+        let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
+        let (verdict, _) = judged(address, AppKind::Gradio, asked).await;
+        assert_eq!(verdict.word, Word::Failed);
+        assert!(verdict.detail.contains("could not be fetched"), "{verdict:?}");
+    }
+    assert_eq!(other.paths(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_token_does_not_cross_a_redirect() {
+    let folder = tempfile::tempdir().unwrap();
+    let other =
+        Script::default().on("/", reply(200, "hello")).on("/f.png", reply(200, &b"\x89PNG\r\n\x1a\n"[..]));
+    let elsewhere = other.start("127.0.0.2").await;
+    let away = |path: &str| Reply {
+        headers: vec![("location", format!("http://{elsewhere}{path}"))],
+        ..reply(302, "")
+    };
+    // The front page.
+    let app = Script::default().on("/", away("/"));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
+    assert_eq!(verdict.word, Word::Failed);
+    assert!(verdict.detail.contains("leads to another host"), "{verdict:?}");
+    let expected = Check { health_path: Some("/".into()), health_status: 302, ..check(&folder) };
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Static, expected).await;
+    assert_eq!(verdict.word, Word::HealthOnly);
+    // A file, the queue, the config.
+    let app = gradio()
+        .on("/gradio_api/queue/data", events(&[completed(json!({"path": "/f", "orig_name": "f"}))]))
+        .on("/gradio_api/file=/f", away("/f.png"));
+    let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(verdict.word, Word::Failed);
+    let app = gradio().on("/gradio_api/queue/data", away("/"));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert!(verdict.detail.contains("answered 302"), "{verdict:?}");
+    assert!(!other.saw_the_token());
+    assert_eq!(other.paths(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_redirect_on_the_app_is_followed_three_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = |path: &str| Reply { headers: vec![("location", path.to_owned())], ..reply(307, "") };
+    let app = Script::default()
+        .on("/", to("/a"))
+        .on("/a", to("b"))
+        .on("/b", to("./c"))
+        .on("/c", reply(200, "here"));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Static, check(&folder)).await;
+    assert_eq!(verdict.word, Word::HealthOnly);
+    let app = Script::default().on("/", to("/"));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Static, check(&folder)).await;
+    assert!(verdict.detail.contains("in circles"), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn an_app_that_starts_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = Script::default()
+        .on("/health", reply(503, "<h1>starting</h1>"))
+        .on("/health", reply(200, "Your space is building, check its status on hf.co"))
+        .on("/health", reply(200, "all is well"));
+    let asked =
+        Check { health_path: Some("/health".into()), health_contains: Some("well".into()), ..check(&folder) };
+    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    assert_eq!(verdict.word, Word::HealthOnly);
+    assert!(log.contains("waiting for the app to answer: `GET /health` answered 503"), "{log}");
+    assert!(log.contains("the Hub still shows its own page"), "{log}");
+    let asked = Check { health_contains: Some("ill".into()), ..asked };
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert_eq!((verdict.word, verdict.detail.contains("health_contains")), (Word::Failed, true));
+    let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
+    let app = Script::default().on("/", reply(401, ""));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
+    assert_eq!(verdict.word, Word::TechnicalBlocker);
+    assert!(verdict.detail.starts_with("app_login_required"), "{verdict:?}");
+    let app = Script::default().on("/", reply(200, "page")).on("/config", reply(200, "<html>"));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert!(verdict.detail.starts_with("no_api"), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let starts = json!({"msg": "process_starts"});
+    let lost = json!({"msg": "unexpected_error", "message": "Session not found.", "session_not_found": true});
+    let end =
+        json!({"msg": "process_completed", "success": true, "output": {"data": ["hi"], "duration": 2.0}});
+    let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
+    // Once more on the same session.
+    let app = gradio()
+        .on("/gradio_api/queue/data", events(std::slice::from_ref(&starts)))
+        .on("/gradio_api/queue/data", events(std::slice::from_ref(&end)));
+    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    assert!(log.contains("opening it again"), "{log}");
+    // The server has forgotten the session: the call is made once more.
+    let app = gradio()
+        .on("/gradio_api/queue/data", events(&[starts]))
+        .on("/gradio_api/queue/data", events(std::slice::from_ref(&lost)))
+        .on("/gradio_api/queue/data", events(&[end]));
+    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    assert!(log.contains("making it once more"), "{log}");
+    assert_eq!(app.paths().iter().filter(|path| path.ends_with("/join")).count(), 2);
+    // Never a third time.
+    let app = gradio().on("/gradio_api/queue/data", events(&[lost]));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert_eq!(verdict.word, Word::Failed);
+    assert_eq!(app.paths().iter().filter(|path| path.ends_with("/join")).count(), 2);
+}
+
+#[tokio::test]
+async fn refusals_of_the_queue_have_their_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = Check { expect: Some(Expect::Any), timeout: Duration::from_secs(8), ..check(&folder) };
+    for (status, word, text) in [
+        (429, Word::TechnicalBlocker, "429"),
+        (401, Word::TechnicalBlocker, "app_login_required"),
+        (503, Word::TechnicalBlocker, "queue of the app is full"),
+        (422, Word::Failed, "does not take the request: 422: bad"),
+        (500, Word::Failed, "500"),
+    ] {
+        let app = gradio();
+        app.answers.lock().unwrap().pop_back();
+        let app = app.on("/gradio_api/queue/join", reply(status, r#"{"detail":"bad"}"#));
+        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+        assert_eq!(verdict.word, word, "{status}: {verdict:?}");
+        assert!(verdict.detail.contains(text), "{status}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gradio_too_old_is_a_blocker_for_calls_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = json!({"version": "3.50.2", "protocol": "ws", "components": [], "dependencies": []});
+    let app = Script::default().on("/", reply(200, "app")).on("/config", document(config));
+    let address = app.start("127.0.0.1").await;
+    let (verdict, _) = judged(address, AppKind::Gradio, check(&folder)).await;
+    assert_eq!(verdict.word, Word::HealthOnly);
+    let (verdict, _) =
+        judged(address, AppKind::Gradio, Check { expect: Some(Expect::Any), ..check(&folder) }).await;
+    assert_eq!(verdict.word, Word::TechnicalBlocker);
+    assert!(verdict.detail.contains("unsupported_gradio"), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn an_app_that_never_answers_is_told_with_its_last_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = Check { timeout: Duration::from_secs(4), ..check(&folder) };
+    let app = Script::default().on("/", reply(502, "<h1>bad gateway</h1>"));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    assert_eq!((verdict.word, verdict.detail.as_str()), (Word::Failed, "`GET /` answered 502"));
+    let app =
+        Script::default().on("/", Reply { headers: vec![("retry-after", "600".into())], ..reply(429, "") });
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    assert_eq!(verdict.word, Word::TechnicalBlocker);
+    assert!(verdict.detail.contains("asks to wait: 600"), "{verdict:?}");
+    // No front page, and no token that would open a private one.
+    let (verdict, _) = judged(Script::default().start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert_eq!((verdict.word, verdict.hints.len()), (Word::Failed, 2));
+}
+
+#[tokio::test]
+async fn what_is_not_well_formed_fails_where_gradio_is_promised() {
+    let folder = tempfile::tempdir().unwrap();
+    for (config, info, detail) in [
+        (reply(200, "<html>"), reply(200, "{}"), "config is not well formed"),
+        (reply(404, ""), reply(200, "{}"), "the app has no Gradio config: `GET /config` answered 404"),
+        (
+            document(json!({"version": "5.0.0", "protocol": "sse_v3", "dependencies": []})),
+            reply(500, ""),
+            "no API schema",
+        ),
+        (
+            document(json!({"version": "5.0.0", "protocol": "sse_v3", "dependencies": []})),
+            reply(200, "{}"),
+            "schema is not well formed",
+        ),
+    ] {
+        let app = Script::default().on("/", reply(200, "page")).on("/config", config).on("/info", info);
+        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, check(&folder)).await;
+        assert_eq!(verdict.word, Word::Failed);
+        assert!(verdict.detail.contains(detail), "{verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_end_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let flood = reply(200, [b"data: ".to_vec(), vec![b'x'; 11 << 20]].concat());
+    let app = gradio().on("/gradio_api/queue/data", flood);
+    let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert_eq!(verdict.word, Word::Failed);
+    assert!(verdict.detail.contains("larger than 10 MB"), "{verdict:?}");
+}
