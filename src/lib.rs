@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cli;
 pub mod deploy;
 pub mod failure;
+mod http;
 pub mod hub;
 pub mod inputs;
 pub mod plan;

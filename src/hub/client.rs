@@ -17,8 +17,6 @@ use crate::auth::Secret;
 use crate::failure::{Code, Failure};
 use crate::target::shorten;
 
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request may go without a byte moving either way. The Hub's own gateway gives up after
 /// about a minute.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
@@ -145,18 +143,9 @@ impl Call {
 
 impl Hub {
     pub fn new(options: HubOptions) -> Result<Self, Failure> {
-        // Both TLS users of this process (this client and the transfer engine) take the default.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-            .iter()
-            .filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("hf-deploy/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
+        let http = crate::http::client()
             .pool_idle_timeout(Duration::from_secs(50))
             .redirect(redirect::Policy::custom(stay_on_origin))
-            .tls_certs_merge(roots)
-            .no_proxy()
             .build()
             .map_err(|error| {
                 Failure::new(Code::Internal, "cannot set up the HTTP client").caused_by(error)

@@ -16,8 +16,6 @@ use super::options::{App, Stop, quoted};
 /// would reach the app, and belongs to it.
 const HUB_TOKEN: HeaderName = HeaderName::from_static("x-hf-authorization");
 
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an answer without a stream may take as a whole.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -62,18 +60,9 @@ pub(super) struct Answer {
 
 impl Edge {
     pub(super) fn new(app: &App) -> Result<Self, Stop> {
-        // Whoever is first in this process decides; both TLS users of the process want the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-            .iter()
-            .filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("hf-deploy/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
+        let http = crate::http::client()
             // A redirect would carry the token along: the few that are followed are followed by hand.
             .redirect(redirect::Policy::none())
-            .tls_certs_merge(roots)
-            .no_proxy()
             .build()
             .map_err(|error| Stop::blocked(format!("cannot set up the HTTP client: {error}")))?;
         let mut base = app.url.clone();
