@@ -1,0 +1,300 @@
+//! Which pages may call, and what browsers are told about it (Fetch, section 3.2).
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, response};
+
+use crate::values;
+
+/// Two hours, which is the most that Chromium keeps an answer.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
+const VARY_PREFLIGHT: HeaderValue =
+    HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+/// What pages may read beside the headers that they always may.
+const EXPOSED: HeaderValue = HeaderValue::from_static("Content-Disposition, Retry-After, X-Request-Id");
+
+/// Which origins are allowed, and how strictly.
+#[derive(Debug, Clone)]
+pub struct CorsPolicy {
+    /// `*`: every origin but `null`.
+    any: bool,
+    /// Exact origins, in lower case.
+    listed: Vec<String>,
+    /// Whether other origins are refused, rather than not told that they may read.
+    enforce: bool,
+    /// Whether browsers may send cookies.
+    credentials: bool,
+    /// `Access-Control-Allow-Methods`.
+    methods: HeaderValue,
+}
+
+/// What an `Origin` is to this proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// There is no `Origin`: no page, or a plain GET of the proxy's own.
+    NoPage,
+    /// A page of the proxy's own host.
+    Own,
+    /// A page that is allowed.
+    Allowed,
+    /// Any other page.
+    Foreign,
+}
+
+impl CorsPolicy {
+    /// Reads the variables. A fault names its variable.
+    pub fn parse(
+        origins: &str,
+        enforce: bool,
+        credentials: bool,
+        methods: &str,
+    ) -> Result<Self, (&'static str, String)> {
+        let entries = values::list(origins);
+        let any = entries.contains(&"*");
+        if entries.is_empty() {
+            return Err((
+                "ALLOW_ORIGINS",
+                "names no origin; set origins such as `https://a.example`, or `*`".into(),
+            ));
+        }
+        if any && entries.len() > 1 {
+            return Err((
+                "ALLOW_ORIGINS",
+                "is `*` with other origins; set `*` alone, or only the others".into(),
+            ));
+        }
+        if any && credentials {
+            let fault = "cannot be `true` while `ALLOW_ORIGINS` is `*`, since every page could then act for its \
+                         visitors; list the origins";
+            return Err(("ALLOW_CREDENTIALS", fault.into()));
+        }
+        if let Some(wrong) = entries.iter().find(|entry| !is_origin(entry)) {
+            let fault =
+                format!("must be origins such as `https://a.example`, without a path, or `*`: `{wrong}`");
+            return Err(("ALLOW_ORIGINS", fault));
+        }
+        let methods = HeaderValue::from_str(methods)
+            .map_err(|_| ("ALLOW_METHODS", format!("must be names of methods: `{methods}`")))?;
+        let listed =
+            if any { vec![] } else { entries.iter().map(|entry| entry.to_ascii_lowercase()).collect() };
+        Ok(Self { any, listed, enforce, credentials, methods })
+    }
+
+    /// What the request's `Origin` is. Two of them are foreign, whatever they say.
+    pub fn caller(&self, headers: &HeaderMap, scheme: &str, host: &str) -> Caller {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Caller::NoPage };
+        if origins.next().is_some() {
+            return Caller::Foreign;
+        }
+        let origin = origin.as_bytes();
+        let own = origin
+            .strip_prefix(scheme.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"://"))
+            .is_some_and(|rest| rest.eq_ignore_ascii_case(host.as_bytes()));
+        if own {
+            Caller::Own
+        } else if self.any && origin != b"null"
+            || self.listed.iter().any(|listed| origin.eq_ignore_ascii_case(listed.as_bytes()))
+        {
+            Caller::Allowed
+        } else {
+            Caller::Foreign
+        }
+    }
+
+    /// Whether the request is refused for its origin: reading is the browser's to forbid, but acting and WebSockets
+    /// are not held back by it. A policy of `*` refuses nobody.
+    pub fn refuses(&self, caller: Caller, method: &Method, tunnel: bool) -> bool {
+        let acts = tunnel || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        self.enforce && !self.any && caller == Caller::Foreign && acts
+    }
+
+    /// Whether this is a preflight (Fetch, section 4.8): then it is answered here, without the app.
+    pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+        *method == Method::OPTIONS
+            && headers.contains_key(ORIGIN)
+            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    }
+
+    /// The answer to a preflight. A foreign origin gets one without permissions, which browsers take as a refusal.
+    pub fn preflight(&self, caller: Caller, asked: &HeaderMap) -> response::Parts {
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.status = StatusCode::NO_CONTENT;
+        let headers = &mut parts.headers;
+        headers.insert(VARY, VARY_PREFLIGHT);
+        if matches!(caller, Caller::Own | Caller::Allowed) {
+            self.allow(asked.get(ORIGIN), headers);
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
+            if let Some(names) = wanted_headers(asked) {
+                // Named one by one, since `*` covers neither `Authorization` nor requests with credentials.
+                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
+            }
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        }
+        parts
+    }
+
+    /// Puts the headers on any other answer. The app's own must be gone from it by now.
+    pub fn decorate(&self, caller: Caller, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        if !names_origin(headers) {
+            headers.append(VARY, VARY_ORIGIN);
+        }
+        if matches!(caller, Caller::Own | Caller::Allowed) {
+            self.allow(origin, headers);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+
+    fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        let Some(origin) = origin else { return };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, if self.any { ANY } else { origin.clone() });
+        if self.credentials {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        }
+    }
+}
+
+/// `Access-Control-Request-Headers`, when it is a list of header names.
+fn wanted_headers(asked: &HeaderMap) -> Option<HeaderValue> {
+    let value = asked.get(ACCESS_CONTROL_REQUEST_HEADERS)?;
+    let text = value.to_str().ok()?;
+    let valid = text.split(',').all(|name| HeaderName::from_bytes(name.trim().as_bytes()).is_ok());
+    valid.then(|| value.clone())
+}
+
+/// Whether `Vary` already covers `Origin`.
+fn names_origin(headers: &HeaderMap) -> bool {
+    headers.get_all(VARY).iter().any(|value| {
+        value.as_bytes().split(|b| *b == b',').any(|name| {
+            let name = name.trim_ascii();
+            name == b"*" || name.eq_ignore_ascii_case(b"origin")
+        })
+    })
+}
+
+/// Scheme, host and port as browsers write them, or `null`.
+fn is_origin(text: &str) -> bool {
+    if matches!(text, "*" | "null") {
+        return true;
+    }
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let scheme_fits = !scheme.is_empty()
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let host_fits = host.parse::<http::uri::Authority>().is_ok() && !host.contains(['@', '*']);
+    scheme_fits && host_fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(origins: &str, enforce: bool, credentials: bool) -> CorsPolicy {
+        CorsPolicy::parse(origins, enforce, credentials, "GET, POST").unwrap()
+    }
+
+    fn asked(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    fn caller(policy: &CorsPolicy, origin: &'static str) -> Caller {
+        policy.caller(&asked(&[("origin", origin)]), "https", "me.example")
+    }
+
+    #[test]
+    fn who_calls() {
+        let listed = policy("https://a.example, http://localhost:3000", true, true);
+        for (origin, want) in [
+            ("https://a.example", Caller::Allowed),
+            ("http://localhost:3000", Caller::Allowed),
+            ("http://a.example", Caller::Foreign),
+            ("https://a.example:8443", Caller::Foreign),
+            ("https://a.example.evil", Caller::Foreign),
+            ("https://me.example", Caller::Own),
+            ("http://me.example", Caller::Foreign),
+            ("null", Caller::Foreign),
+        ] {
+            assert_eq!(caller(&listed, origin), want, "{origin}");
+        }
+        let any = policy("*", true, false);
+        assert_eq!(caller(&any, "https://x.example"), Caller::Allowed);
+        assert_eq!(caller(&any, "null"), Caller::Foreign);
+        assert_eq!(caller(&policy("null", true, false), "null"), Caller::Allowed);
+        assert_eq!(any.caller(&HeaderMap::new(), "https", "me.example"), Caller::NoPage);
+        let two = asked(&[("origin", "https://me.example"), ("origin", "https://me.example")]);
+        let mut doubled = HeaderMap::new();
+        for value in two.values() {
+            doubled.append(ORIGIN, value.clone());
+            doubled.append(ORIGIN, value.clone());
+        }
+        assert_eq!(any.caller(&doubled, "https", "me.example"), Caller::Foreign);
+    }
+
+    #[test]
+    fn acting_is_refused_and_reading_is_not() {
+        let strict = policy("https://a.example", true, false);
+        assert!(strict.refuses(Caller::Foreign, &Method::POST, false));
+        assert!(strict.refuses(Caller::Foreign, &Method::GET, true));
+        assert!(!strict.refuses(Caller::Foreign, &Method::GET, false));
+        assert!(!strict.refuses(Caller::NoPage, &Method::POST, false));
+        assert!(!policy("*", true, false).refuses(Caller::Foreign, &Method::POST, true));
+        assert!(!policy("https://a.example", false, false).refuses(Caller::Foreign, &Method::POST, true));
+    }
+
+    #[test]
+    fn preflights() {
+        let listed = policy("https://a.example", true, true);
+        let request = asked(&[
+            ("origin", "https://a.example"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "authorization, x-a"),
+        ]);
+        assert!(CorsPolicy::is_preflight(&Method::OPTIONS, &request));
+        assert!(!CorsPolicy::is_preflight(&Method::POST, &request));
+        assert!(!CorsPolicy::is_preflight(&Method::OPTIONS, &asked(&[("origin", "https://a.example")])));
+        let answer = listed.preflight(Caller::Allowed, &request).headers;
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_HEADERS], "authorization, x-a");
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
+        let refused = listed.preflight(Caller::Foreign, &request).headers;
+        assert!(!refused.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) && refused.contains_key(VARY));
+    }
+
+    #[test]
+    fn vary_is_merged() {
+        let any = policy("*", true, false);
+        for (before, lines) in [("Accept", 2), ("accept, ORIGIN", 1), ("*", 1)] {
+            let mut headers = asked(&[("vary", before)]);
+            any.decorate(Caller::NoPage, None, &mut headers);
+            assert_eq!(headers.get_all(VARY).iter().count(), lines, "{before}");
+        }
+    }
+
+    #[test]
+    fn bad_policies() {
+        for (origins, credentials, name) in [
+            ("*", true, "ALLOW_CREDENTIALS"),
+            ("*, https://a.example", false, "ALLOW_ORIGINS"),
+            ("https://a.example/", false, "ALLOW_ORIGINS"),
+            ("a.example", false, "ALLOW_ORIGINS"),
+            ("https://*.example", false, "ALLOW_ORIGINS"),
+            (",", false, "ALLOW_ORIGINS"),
+        ] {
+            assert_eq!(
+                CorsPolicy::parse(origins, true, credentials, "GET").unwrap_err().0,
+                name,
+                "{origins}"
+            );
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Credentials in the words of callers and apps: found, so that they go no further than they should.
+
+use http::HeaderValue;
+
+/// The token of `Bearer <token>`.
+pub fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, rest) = value.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
+}
+
+/// Whether a caller's `Authorization` holds a token of Hugging Face, which clients send to every Space that they are
+/// logged in for: as Bearer token, or as either half of Basic.
+pub fn carries_hub_token(value: &HeaderValue) -> bool {
+    let is_token = |text: &[u8]| text.starts_with(b"hf_") || text.starts_with(b"api_org_");
+    let bytes = value.as_bytes().trim_ascii();
+    let (scheme, rest) =
+        bytes.iter().position(|b| *b == b' ').map_or((&b""[..], bytes), |at| bytes.split_at(at));
+    let rest = rest.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        let decoded = base64_decode(rest);
+        return decoded.splitn(2, |b| *b == b':').any(is_token);
+    }
+    is_token(rest)
+}
+
+/// Lenient: whatever is no digit of base64 is passed over.
+fn base64_decode(text: &[u8]) -> Vec<u8> {
+    let (mut out, mut bits, mut held) = (vec![], 0u32, 0u32);
+    for byte in text {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => continue,
+        };
+        bits = (bits << 6 | u32::from(digit)) & 0xff_ffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push((bits >> held & 0xff) as u8);
+        }
+    }
+    out
+}
+
+/// A `Cookie` without `spaces-jwt`, which is a credential for some Space and none of the app's. `None` when nothing
+/// is left.
+pub fn without_space_cookie(value: &HeaderValue) -> Option<HeaderValue> {
+    let bytes = value.as_bytes();
+    if memchr::memmem::find(bytes, b"spaces-jwt").is_none() {
+        return Some(value.clone());
+    }
+    let kept: Vec<&[u8]> = bytes
+        .split(|b| *b == b';')
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| {
+            pair.split(|b| *b == b'=').next().is_none_or(|name| name.trim_ascii() != b"spaces-jwt")
+        })
+        .collect();
+    if kept.is_empty() {
+        return None;
+    }
+    HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()
+}
+
+/// `path?query` without the parameter `__sign`.
+pub fn without_sign(path: &str, query: &str) -> String {
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_sign(pair)).collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+}
+
+/// Whether a query parameter is `__sign`, in any spelling that decodes to it.
+pub fn is_sign(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    name == "__sign" || name.to_ascii_lowercase().replace("%5f", "_") == "__sign"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_basic() {
+        assert_eq!(base64_decode(b"dXNlcjpoZl94"), b"user:hf_x");
+        assert_eq!(base64_decode(b"YQ=="), b"a");
+        assert_eq!(base64_decode(b""), b"");
+    }
+
+    #[test]
+    fn tokens_of_the_hub() {
+        for (value, want) in [
+            ("Bearer hf_x", true),
+            ("bearer   hf_x ", true),
+            ("hf_x", true),
+            ("Bearer api_org_x", true),
+            ("Basic dXNlcjpoZl94", true),
+            ("Basic aGZfeDo=", true),
+            ("Basic YWRhOnB3", false),
+            ("Bearer x.hf_x", false),
+            ("", false),
+        ] {
+            assert_eq!(carries_hub_token(&HeaderValue::from_static(value)), want, "{value}");
+        }
+    }
+}

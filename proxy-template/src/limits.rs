@@ -1,0 +1,245 @@
+//! What one caller, and all of them together, may have at once.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Caps;
+use crate::values::Rate;
+
+/// Addresses that are remembered at most: about a megabyte. Beyond it, those that have all their tokens back are
+/// forgotten, which changes nothing for them.
+const MAX_ADDRESSES: usize = 16_384;
+
+/// Every limit with its state.
+#[derive(Debug)]
+pub struct Limits {
+    general: Option<Buckets>,
+    compute: Option<Buckets>,
+    in_flight: Arc<Counter>,
+    streams: Arc<Streams>,
+}
+
+impl Limits {
+    /// As `caps` say.
+    pub fn new(caps: &Caps) -> Self {
+        Self {
+            general: caps.rate.map(Buckets::new),
+            compute: caps.rate_compute.map(Buckets::new),
+            in_flight: Arc::new(Counter { now: AtomicUsize::new(0), most: caps.in_flight }),
+            streams: Arc::new(Streams { most: caps.streams_per_ip, open: Mutex::default() }),
+        }
+    }
+
+    /// Takes a token for one request, and one more when it computes. The error is the wait for the next token.
+    pub fn request(&self, address: IpAddr, computes: bool) -> Result<(), Duration> {
+        if self.general.is_none() && !(computes && self.compute.is_some()) {
+            return Ok(());
+        }
+        let (address, now) = (network(address), Instant::now());
+        if let Some(general) = &self.general {
+            general.take(address, now)?;
+        }
+        match &self.compute {
+            Some(compute) if computes => compute.take(address, now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Room for one more request, until the permit is dropped.
+    pub fn enter(&self) -> Option<InFlight> {
+        let counter = &self.in_flight;
+        let before = counter.now.fetch_add(1, Ordering::Relaxed);
+        let permit = InFlight(counter.clone());
+        (counter.most == 0 || before < counter.most).then_some(permit)
+    }
+
+    /// Room for one more stream of this address, until the permit is dropped.
+    pub fn stream(&self, address: IpAddr) -> Option<StreamPermit> {
+        let address = network(address);
+        let mut open = lock(&self.streams.open);
+        let count = open.entry(address).or_insert(0);
+        if self.streams.most > 0 && *count >= self.streams.most {
+            return None;
+        }
+        *count += 1;
+        Some(StreamPermit { streams: self.streams.clone(), address })
+    }
+
+    /// Requests that run now.
+    pub fn running(&self) -> usize {
+        self.in_flight.now.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+struct Counter {
+    now: AtomicUsize,
+    most: usize,
+}
+
+/// One running request.
+#[derive(Debug)]
+pub struct InFlight(Arc<Counter>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Streams {
+    most: usize,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub struct StreamPermit {
+    streams: Arc<Streams>,
+    address: IpAddr,
+}
+
+impl Drop for StreamPermit {
+    fn drop(&mut self) {
+        let mut open = lock(&self.streams.open);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// A token bucket for each address.
+#[derive(Debug)]
+struct Buckets {
+    rate: Rate,
+    filled: Mutex<HashMap<IpAddr, Bucket>>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Buckets {
+    fn new(rate: Rate) -> Self {
+        Self { rate, filled: Mutex::default() }
+    }
+
+    fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut filled = lock(&self.filled);
+        if filled.len() >= MAX_ADDRESSES && !filled.contains_key(&address) {
+            filled.retain(|_, bucket| self.tokens(bucket, now) < self.rate.burst);
+            if filled.len() >= MAX_ADDRESSES {
+                // So many addresses at work at once are no visitors.
+                return Err(Duration::from_secs(1));
+            }
+        }
+        let bucket = filled.entry(address).or_insert(Bucket { tokens: self.rate.burst, at: now });
+        bucket.tokens = self.tokens(bucket, now);
+        bucket.at = now;
+        if bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((1.0 - bucket.tokens) / self.rate.per_second))
+    }
+
+    fn tokens(&self, bucket: &Bucket, now: Instant) -> f64 {
+        let flown = now.saturating_duration_since(bucket.at).as_secs_f64() * self.rate.per_second;
+        (bucket.tokens + flown).min(self.rate.burst)
+    }
+}
+
+/// What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which one household has to itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// A panic elsewhere leaves these maps whole, so that they can be used on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn limits(in_flight: usize, streams: usize) -> Limits {
+        Limits::new(&Caps {
+            rate: Some(Rate { per_second: 1.0, burst: 3.0 }),
+            rate_compute: Some(Rate { per_second: 0.1, burst: 1.0 }),
+            in_flight,
+            streams_per_ip: streams,
+            connections: 1,
+            body: 1,
+        })
+    }
+
+    #[test]
+    fn a_bucket_empties_and_fills() {
+        let buckets = Buckets::new(Rate { per_second: 2.0, burst: 2.0 });
+        let start = Instant::now();
+        assert!(buckets.take(A, start).is_ok() && buckets.take(A, start).is_ok());
+        assert_eq!(buckets.take(A, start), Err(Duration::from_millis(500)));
+        assert!(buckets.take(A, start + Duration::from_millis(600)).is_ok());
+        assert!(buckets.take("192.0.2.2".parse().unwrap(), start).is_ok());
+    }
+
+    #[test]
+    fn computing_has_its_own() {
+        let limits = limits(0, 0);
+        assert!(limits.request(A, true).is_ok());
+        assert!(limits.request(A, true).is_err());
+        assert!(limits.request(A, false).is_ok());
+        assert!(limits.request(A, false).is_err());
+    }
+
+    #[test]
+    fn permits_come_back() {
+        let limits = limits(1, 1);
+        let first = limits.enter();
+        assert!(first.is_some() && limits.enter().is_none());
+        drop(first);
+        assert!(limits.enter().is_some());
+        let stream = limits.stream(A);
+        assert!(stream.is_some() && limits.stream(A).is_none());
+        drop(stream);
+        assert!(limits.stream(A).is_some() && lock(&limits.streams.open).is_empty());
+    }
+
+    #[test]
+    fn the_map_is_bounded() {
+        let buckets = Buckets::new(Rate { per_second: 1.0, burst: 1.0 });
+        let start = Instant::now();
+        for i in 0..MAX_ADDRESSES {
+            let address = IpAddr::V4(std::net::Ipv4Addr::from(u32::try_from(i).unwrap()));
+            assert!(buckets.take(address, start).is_ok());
+        }
+        assert!(buckets.take(A, start).is_err());
+        assert!(buckets.take(A, start + Duration::from_secs(2)).is_ok());
+        assert_eq!(lock(&buckets.filled).len(), 1);
+    }
+
+    #[test]
+    fn ipv6_counts_by_network() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    }
+}

@@ -1,0 +1,143 @@
+//! Answers of the proxy's own: JSON for programs, a small page for people who wait.
+
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
+
+use crate::refusal::Refusal;
+use crate::request::X_REQUEST_ID;
+
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
+static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+static NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+static PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+);
+
+/// Whether the caller is a browser that is about to show a page.
+pub fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
+    let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    let takes_html = headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|value| memchr::memmem::find(value.as_bytes(), b"text/html").is_some());
+    *method == Method::GET && navigates && takes_html
+}
+
+/// The head and the body of a refusal. `page` is for browsers; the body is `{"error", "message", "request_id"}`
+/// otherwise.
+pub fn refusal(
+    refusal: &Refusal,
+    id: &HeaderValue,
+    methods: &HeaderValue,
+    page: bool,
+) -> (response::Parts, String) {
+    let page = page && refusal.status >= 500;
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = &mut parts.headers;
+    own_headers(headers, if page { &HTML } else { &JSON }, id);
+    if page {
+        headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
+    }
+    if let Some(seconds) = refusal.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refusal.status == 401 {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"proxy\""));
+    }
+    if refusal.status == 405 {
+        headers.insert(ALLOW, methods.clone());
+    }
+    if refusal.close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let id = id.to_str().unwrap_or_default();
+    let body = if page { html(refusal, id) } else { json(refusal, id) };
+    (parts, body)
+}
+
+/// What every answer of our own has.
+pub fn own_headers(headers: &mut HeaderMap, kind: &HeaderValue, id: &HeaderValue) {
+    headers.insert(CONTENT_TYPE, kind.clone());
+    headers.insert(CACHE_CONTROL, NO_STORE.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF.clone());
+    headers.insert(X_REQUEST_ID.clone(), id.clone());
+}
+
+/// Codes, messages and ids are our own and need no escaping.
+fn json(refusal: &Refusal, id: &str) -> String {
+    format!(
+        "{{\"error\":\"{}\",\"message\":\"{}\",\"request_id\":\"{id}\"}}\n",
+        refusal.code, refusal.message
+    )
+}
+
+/// A page that asks again by itself when that makes sense.
+fn html(refusal: &Refusal, id: &str) -> String {
+    let refresh = refusal
+        .retry_after
+        .map_or(String::new(), |seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
+    let again = if refusal.retry_after.is_some() { "<p>This page asks again by itself.</p>" } else { "" };
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">{refresh}\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{status}</title>\
+         <style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;display:grid;\
+         place-content:center;min-height:90vh;margin:0 1.5rem;text-align:center}}small{{opacity:.6}}</style></head>\
+         <body><main><h1>{title}</h1><p>{message}</p>{again}<small>{code} · {id}</small></main></body></html>\n",
+        status = refusal.status,
+        title = if refusal.retry_after.is_some() { "One moment" } else { "This did not work" },
+        message = refusal.message,
+        code = refusal.code,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal as table;
+
+    fn made(which: &Refusal, page: bool) -> (response::Parts, String) {
+        refusal(which, &HeaderValue::from_static("id1"), &HeaderValue::from_static("GET"), page)
+    }
+
+    #[test]
+    fn every_refusal_is_json() {
+        for which in table::ALL {
+            let (parts, body) = made(which, false);
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["error"], which.code);
+            assert_eq!(body["request_id"], "id1");
+            assert_eq!(parts.status.as_u16(), which.status);
+            assert_eq!(parts.headers[CACHE_CONTROL], "no-store");
+            assert_eq!(parts.headers.contains_key(CONNECTION), which.close);
+        }
+    }
+
+    #[test]
+    fn a_waiting_person_gets_a_page() {
+        let (parts, body) = made(&table::UPSTREAM_STARTING, true);
+        assert_eq!(parts.headers[CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(parts.headers[RETRY_AFTER], "5");
+        assert!(body.contains("http-equiv=\"refresh\" content=\"5\""));
+        assert!(!made(&table::UPSTREAM_AUTH, true).1.contains("http-equiv=\"refresh\""));
+        assert_eq!(made(&table::PATH_REFUSED, true).0.headers[CONTENT_TYPE], "application/json");
+    }
+
+    #[test]
+    fn who_wants_a_page() {
+        let headers = |pairs: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            pairs.iter().map(pair).collect::<HeaderMap>()
+        };
+        let browser = headers(&[("accept", "text/html,*/*;q=0.8")]);
+        assert!(wants_page(&Method::GET, &browser) && !wants_page(&Method::POST, &browser));
+        assert!(!wants_page(&Method::GET, &headers(&[("accept", "*/*")])));
+        assert!(!wants_page(&Method::GET, &headers(&[("accept", "text/html"), ("sec-fetch-mode", "cors")])));
+    }
+}

@@ -1,0 +1,376 @@
+//! The connections to the target: made, kept, and given one request at a time.
+//!
+//! A connection is driven by the task of the caller whom it serves, not by one of its own. So a request costs no
+//! wake-up of another task, and a caller who leaves takes the connection along.
+
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, response};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+
+use crate::body::{ClientFault, RequestBody};
+use crate::config::{Config, Timeouts};
+use crate::io::{UpstreamIo, Wire};
+use crate::response::MAX_HEADER_BYTES;
+use crate::target::Target;
+
+/// Idle connections that are kept at most; more are closed when their request ends.
+const MAX_IDLE: usize = 256;
+/// How often connections that idle too long are looked for.
+const REAP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// All connections to the one target.
+#[derive(Debug)]
+pub struct Pool {
+    target: Target,
+    timeouts: Timeouts,
+    tls: Option<Tls>,
+    /// The last one used is the first to be used again, so that the others can age.
+    idle: Mutex<Vec<(Lease, Instant)>>,
+    /// Connections that were made.
+    pub connects: AtomicU64,
+}
+
+struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum ConnectError {
+    /// The name has no address, nobody listens, or the certificate is wrong.
+    Failed(String),
+    /// It took too long.
+    TimedOut,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(why) => f.write_str(why),
+            Self::TimedOut => f.write_str("timed out"),
+        }
+    }
+}
+
+impl Error for ConnectError {}
+
+impl Pool {
+    /// For the target of `config`. The error is a fault of the roots or of the host's name.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        Ok(Self {
+            target: config.target.clone(),
+            timeouts: config.timeouts.clone(),
+            tls: config.target.tls.then(|| tls(config)).transpose()?,
+            idle: Mutex::default(),
+            connects: AtomicU64::new(0),
+        })
+    }
+
+    /// A connection that is ready for a request: a kept one, unless `fresh` is asked for.
+    pub async fn lease(&self, fresh: bool) -> Result<Lease, ConnectError> {
+        if !fresh {
+            while let Some(mut lease) = self.take_idle() {
+                if poll_fn(|cx| Poll::Ready(lease.is_usable(cx))).await {
+                    lease.reused = true;
+                    return Ok(lease);
+                }
+            }
+        }
+        self.connect().await
+    }
+
+    fn take_idle(&self) -> Option<Lease> {
+        let (lease, since) = self.lock().pop()?;
+        if since.elapsed() < self.timeouts.pool_idle {
+            return Some(lease);
+        }
+        // All that lie below are older.
+        self.lock().clear();
+        None
+    }
+
+    fn keep(&self, lease: Lease) {
+        let mut idle = self.lock();
+        if idle.len() < MAX_IDLE && !self.timeouts.pool_idle.is_zero() {
+            idle.push((lease, Instant::now()));
+        }
+    }
+
+    /// Closes connections that idle too long, for ever.
+    pub async fn reap(&self) {
+        loop {
+            tokio::time::sleep(REAP_INTERVAL.min(self.timeouts.pool_idle.max(Duration::from_millis(50))))
+                .await;
+            let limit = self.timeouts.pool_idle;
+            self.lock().retain(|(_, since)| since.elapsed() < limit);
+        }
+    }
+
+    /// A panic elsewhere leaves the list whole, so that it can be used on.
+    fn lock(&self) -> MutexGuard<'_, Vec<(Lease, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self) -> Result<Lease, ConnectError> {
+        self.connects.fetch_add(1, Ordering::Relaxed);
+        let stream =
+            timeout(self.timeouts.connect, self.dial()).await.map_err(|_| ConnectError::TimedOut)??;
+        let failed = |error: &dyn Error| ConnectError::Failed(error.to_string());
+        stream.set_nodelay(true).map_err(|error| failed(&error))?;
+        let io = match &self.tls {
+            None => UpstreamIo::plain(stream),
+            Some(tls) => {
+                let handshake = tls.connector.connect(tls.name.clone(), stream);
+                let stream =
+                    timeout(self.timeouts.tls, handshake).await.map_err(|_| ConnectError::TimedOut)?;
+                UpstreamIo::tls(stream.map_err(|error| failed(&error))?)
+            }
+        };
+        let wire = io.wire();
+        let (sender, connection) = http1::Builder::new()
+            .max_header_size(MAX_HEADER_BYTES)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(Lease { sender, connection, wire, done: false, reused: false })
+    }
+
+    /// Asks for the addresses anew, since a Space moves, and tries one after the other.
+    async fn dial(&self) -> Result<TcpStream, ConnectError> {
+        let failed = |error: std::io::Error| ConnectError::Failed(error.to_string());
+        let addresses = tokio::net::lookup_host((self.target.host.as_str(), self.target.port)).await;
+        let addresses: Vec<SocketAddr> = addresses.map_err(failed)?.collect();
+        let share = self.timeouts.connect / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+        let mut last = ConnectError::Failed("the host has no address".to_owned());
+        for address in addresses {
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = failed(error),
+                Err(_) => last = ConnectError::TimedOut,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// HTTP/1.1 is all that is offered: the balancers before Spaces cap the streams of an HTTP/2 connection, and
+/// WebSockets need HTTP/1.1 in any case.
+fn tls(config: &Config) -> Result<Tls, String> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for root in &config.extra_roots {
+        roots.add(root.clone()).map_err(|error| format!("`TARGET_CA_FILE`: {error}"))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let name = ServerName::try_from(config.target.host.clone())
+        .map_err(|_| format!("`TARGET_URL`: no certificate can name this host: `{}`", config.target.host))?;
+    Ok(Tls { connector: TlsConnector::from(Arc::new(client)), name })
+}
+
+/// One connection, in the hands of one request.
+pub struct Lease {
+    sender: SendRequest<RequestBody>,
+    connection: Connection<TokioIo<UpstreamIo>, RequestBody>,
+    wire: Arc<Wire>,
+    /// The connection has ended.
+    done: bool,
+    /// It has served a request before.
+    pub reused: bool,
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("reused", &self.reused).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct SendError {
+    /// The cause.
+    pub cause: hyper::Error,
+    /// The request, when not a byte of it was sent.
+    pub unsent: Option<Request<RequestBody>>,
+    /// Not a byte came back.
+    pub silent: bool,
+    /// The connection had served a request before.
+    pub reused: bool,
+}
+
+impl SendError {
+    /// What the caller did wrong, when that is the cause.
+    pub fn client_fault(&self) -> Option<ClientFault> {
+        let mut cause: Option<&(dyn Error + 'static)> = self.cause.source();
+        while let Some(error) = cause {
+            if let Some(fault) = error.downcast_ref() {
+                return Some(*fault);
+            }
+            cause = error.source();
+        }
+        None
+    }
+}
+
+impl Lease {
+    /// Sends a request and waits for the head of its answer.
+    pub async fn send(
+        mut self,
+        request: Request<RequestBody>,
+        pool: &Arc<Pool>,
+    ) -> Result<(response::Parts, Answer), SendError> {
+        let before = self.wire.read.load(Ordering::Relaxed);
+        let result = {
+            let Self { sender, connection, done, .. } = &mut self;
+            let mut answer = pin!(sender.try_send_request(request));
+            poll_fn(|cx| {
+                if !*done {
+                    // How it ended is told to the one who waits for the answer.
+                    *done = connection.poll_without_shutdown(cx).is_ready();
+                }
+                answer.as_mut().poll(cx)
+            })
+            .await
+        };
+        match result {
+            Ok(response) => {
+                let (parts, incoming) = response.into_parts();
+                Ok((parts, Answer { incoming, lease: Some(self), pool: pool.clone() }))
+            }
+            Err(mut error) => Err(SendError {
+                unsent: error.take_message(),
+                cause: error.into_error(),
+                silent: self.wire.read.load(Ordering::Relaxed) == before,
+                reused: self.reused,
+            }),
+        }
+    }
+
+    /// Lets the connection read and write what it can.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.done {
+            self.done = self.connection.poll_without_shutdown(cx).is_ready();
+        }
+    }
+
+    /// Whether the next request can be sent, as far as one can know.
+    fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx);
+        !self.done && self.sender.is_ready()
+    }
+}
+
+/// The body of an answer, with the connection that it comes from.
+#[derive(Debug)]
+pub struct Answer {
+    incoming: Incoming,
+    /// Until the body has ended.
+    lease: Option<Lease>,
+    pool: Arc<Pool>,
+}
+
+impl Answer {
+    /// The next piece. After the last one the connection is free for the next request.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if let (Poll::Pending, Some(lease)) = (&frame, &mut self.lease) {
+            // To be asked is what makes the connection read on; then there may be something.
+            lease.drive(cx);
+            frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        }
+        match &frame {
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.release(cx),
+            Poll::Ready(None) => self.release(cx),
+            Poll::Ready(Some(Err(_))) => self.lease = None,
+            _ => {}
+        }
+        frame
+    }
+
+    /// Whether nothing comes any more.
+    pub fn is_end(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    /// The length, if the head told it.
+    pub fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    /// Gives the connection back when there is no body to wait for.
+    pub async fn release_if_empty(&mut self) {
+        if self.is_end() {
+            poll_fn(|cx| {
+                self.release(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+    }
+
+    /// Reads at most `limit` bytes. What is longer is cut, and its connection closed.
+    pub async fn read_some(mut self, limit: usize) -> Vec<u8> {
+        let mut read = vec![];
+        while read.len() < limit {
+            match poll_fn(|cx| self.poll_frame(cx)).await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        read.extend_from_slice(&data);
+                    }
+                }
+                _ => break,
+            }
+        }
+        read.truncate(limit);
+        read
+    }
+
+    /// The bare connection after a 101, and what the upstream sent on it already.
+    pub async fn into_io(mut self) -> Option<(UpstreamIo, Bytes)> {
+        let mut lease = self.lease.take()?;
+        lease.wire.strict.store(true, Ordering::Relaxed);
+        if !lease.done {
+            poll_fn(|cx| lease.connection.poll_without_shutdown(cx)).await.ok()?;
+        }
+        let parts = lease.connection.into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
+    }
+
+    fn release(&mut self, cx: &mut Context<'_>) {
+        // One whose request is still being sent is not usable, and closes.
+        if let Some(mut lease) = self.lease.take()
+            && lease.is_usable(cx)
+        {
+            self.pool.keep(lease);
+        }
+    }
+}

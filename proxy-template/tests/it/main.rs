@@ -1,0 +1,16 @@
+//! The proxy over raw sockets: both sides of it are this test's own, byte for byte.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test says what is wrong")]
+
+mod answers;
+mod binary;
+mod callers;
+mod docs;
+mod framing;
+mod leak;
+mod passing;
+mod sleeping;
+mod time;
+mod tls;
+mod websocket;
+mod world;

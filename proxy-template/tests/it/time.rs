@@ -1,0 +1,145 @@
+//! Timers, and the end of the process.
+
+use std::time::{Duration, Instant};
+
+use crate::world::{Upstream, World, ok, soon};
+
+/// A head that trickles in is cut off by its own timer, and waiting between requests is longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_head_and_an_idle_connection() {
+    let upstream = Upstream::echo().await;
+    let variables = [("HEADER_READ_TIMEOUT", "400ms"), ("KEEP_ALIVE_TIMEOUT", "1500ms")];
+    let world = World::start(upstream.addr, &variables).await;
+    let mut slow = world.caller().await;
+    let start = Instant::now();
+    slow.send("GET / HTTP/1.1\r\n").await;
+    soon(async {
+        let mut piece = [0; 8];
+        loop {
+            slow.send("X-A: a\r\n").await;
+            let read = tokio::io::AsyncReadExt::read(&mut slow.stream, &mut piece);
+            if tokio::time::timeout(Duration::from_millis(50), read).await.is_ok() {
+                return;
+            }
+        }
+    })
+    .await;
+    assert!(start.elapsed() >= Duration::from_millis(350), "{:?}", start.elapsed());
+    let mut silent = world.caller().await;
+    assert!(silent.is_closed().await, "a connection without a byte");
+    let mut idle = world.caller().await;
+    let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.addr);
+    idle.send(&request).await;
+    idle.reply(false).await;
+    let start = Instant::now();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    // Longer than a head may take, and still open.
+    idle.send(&request).await;
+    assert_eq!(idle.reply(false).await.status, 200);
+    assert!(!idle.more().await);
+    assert!(start.elapsed() >= Duration::from_millis(2000), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_does_not_answer() {
+    let upstream = Upstream::start(|mut caller, _, _| {
+        Box::pin(async move {
+            caller.request().await;
+            std::future::pending::<()>().await;
+        })
+    })
+    .await;
+    let world = World::start(upstream.addr, &[("RESPONSE_TIMEOUT", "200ms")]).await;
+    let reply = world.get("/", "").await;
+    assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
+    let body = "x".repeat(100_000);
+    let reply =
+        world.ask(&format!("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 100000\r\n\r\n{body}")).await;
+    assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
+}
+
+/// While a body is still coming, the upstream has no reason to answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_upload_is_no_slow_answer() {
+    let upstream = Upstream::answering(|_, body| ok(&body.len().to_string().into_bytes())).await;
+    let world = World::start(upstream.addr, &[("RESPONSE_TIMEOUT", "600ms")]).await;
+    let mut caller = world.caller().await;
+    caller.send(format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 100000\r\n\r\n", world.addr)).await;
+    for _ in 0..10 {
+        caller.send("x".repeat(10_000)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(caller.reply(false).await.text(), "100000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_stop_coming() {
+    let upstream = Upstream::start(|mut caller, _, _| {
+        Box::pin(async move {
+            let head = caller.head().await;
+            if head.starts_with("GET") {
+                caller.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").await;
+            }
+            std::future::pending::<()>().await;
+        })
+    })
+    .await;
+    let world = World::start(upstream.addr, &[("BODY_IDLE_TIMEOUT", "300ms")]).await;
+    let reply = world.get("/", "").await;
+    assert_eq!((reply.text().as_str(), reply.whole), ("hello", false));
+    for length in [10, 100_000] {
+        let reply =
+            world.ask(&format!("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: {length}\r\n\r\nhel")).await;
+        assert_eq!((reply.status, reply.code().as_str()), (408, "body_timeout"), "{length}");
+    }
+}
+
+/// What runs is finished, what comes is told to come later, and then it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn draining() {
+    let upstream = Upstream::start(|mut caller, _, seen| {
+        Box::pin(async move {
+            while let Some((head, _)) = caller.request().await {
+                seen.lock().unwrap().push(head);
+                caller.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").await;
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                caller.send("world").await;
+            }
+        })
+    })
+    .await;
+    let mut world = World::start(upstream.addr, &[]).await;
+    let mut running = world.caller().await;
+    running.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.addr)).await;
+    let head = running.head().await;
+    let mut idle = world.caller().await;
+    idle.send(format!("GET /_proxy/readyz HTTP/1.1\r\nHost: {}\r\n\r\n", world.addr)).await;
+    assert_eq!(idle.reply(false).await.text(), "{\"ready\":true}\n");
+    world.stop();
+    assert!(idle.is_closed().await, "idle connections go at once");
+    assert_eq!(world.get("/_proxy/readyz", "").await.status, 503);
+    let reply = world.get("/", "").await;
+    assert_eq!((reply.status, reply.code().as_str()), (503, "draining"));
+    assert_eq!(upstream.count(), 1);
+    let (body, _, whole) = running.body(&head, &mut vec![]).await;
+    assert_eq!((body.as_slice(), whole), (&b"helloworld"[..], true));
+    soon(&mut world.served).await.unwrap();
+    assert!(tokio::net::TcpStream::connect(world.addr).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_has_an_end() {
+    let upstream = Upstream::start(|mut caller, _, _| {
+        Box::pin(async move {
+            caller.request().await;
+            std::future::pending::<()>().await;
+        })
+    })
+    .await;
+    let mut world = World::start(upstream.addr, &[("DRAIN_TIMEOUT", "300ms")]).await;
+    let mut running = world.caller().await;
+    running.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.addr)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.stop();
+    soon(&mut world.served).await.unwrap();
+}
