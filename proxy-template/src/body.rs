@@ -62,13 +62,18 @@ impl Moved {
         self.last.store(millis, Ordering::Relaxed);
     }
 
+    /// When nothing will have moved for `limit`, if nothing moves.
+    pub fn deadline(&self, limit: Duration) -> Instant {
+        self.born + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limit
+    }
+
     /// Ends when nothing has moved for `limit`; never, if that is zero.
     pub async fn stood_still(&self, limit: Duration) {
         if limit.is_zero() {
             return std::future::pending().await;
         }
         loop {
-            let until = self.born + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limit;
+            let until = self.deadline(limit);
             if until <= Instant::now() {
                 return;
             }

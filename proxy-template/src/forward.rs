@@ -1,10 +1,12 @@
 //! One request, from its head to the end of its answer.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +16,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use crate::access_log::Record;
 use crate::body::{ClientBody, ClientFault, Moved, Passing, RequestBody, ResponseBody};
@@ -204,7 +207,7 @@ impl Visit<'_> {
                 Some(EdgeSays::No(refusal)) => return Err(refusal),
                 Some(EdgeSays::NotNow) => {}
             }
-            let page = tokio::time::timeout(EDGE_PAGE_TIMEOUT, answer.read_some(EDGE_PAGE)).await;
+            let page = Box::pin(tokio::time::timeout(EDGE_PAGE_TIMEOUT, answer.read_some(EDGE_PAGE))).await;
             if page.is_ok_and(|page| memchr::memmem::find(&page, IN_ERROR).is_some()) {
                 return Err(refusal::UPSTREAM_IN_ERROR);
             }
@@ -213,7 +216,7 @@ impl Visit<'_> {
                 return Err(refusal::UPSTREAM_STARTING);
             }
             add(&self.proxy.metrics.held, 1);
-            tokio::time::sleep(timeouts.hold_interval).await;
+            Box::pin(tokio::time::sleep(timeouts.hold_interval)).await;
         }
     }
 
@@ -357,11 +360,11 @@ impl Visit<'_> {
         record: &mut Option<Box<Record>>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (proxy, config) = (self.proxy, &self.proxy.config);
-        let public_origin = format!("{}://{}", sound.scheme, sound.public.host);
         let passage = answers::Passage {
             method: &self.parts.method,
             target: &config.target,
-            public_origin: &public_origin,
+            public_scheme: sound.scheme,
+            public_host: &sound.public.host,
             guarded: &proxy.guarded,
             trailers: sound.trailers,
             visitor_quota: config.visitor_quota,
@@ -370,7 +373,8 @@ impl Visit<'_> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.filter(|_| sound.tunnel).ok_or(refusal::UPSTREAM_INVALID)?;
             let head = answers::switching_head(head, &passage)?;
-            return self.tunnel(head, answer, upgrade, record.take()).await;
+            // Boxed, like all that is seldom run, to keep small what is moved with every request.
+            return Box::pin(self.tunnel(head, answer, upgrade, record.take())).await;
         }
         let (mut head, plan) = answers::client_head(head, &passage)?;
         if plan != BodyPlan::None && is_event_stream(&head) {
@@ -483,12 +487,26 @@ async fn within<T>(limit: Duration, moved: Option<&Moved>, future: impl Future<O
     if limit.is_zero() {
         return Some(future.await);
     }
-    let Some(moved) = moved else { return tokio::time::timeout(limit, future).await.ok() };
-    tokio::select! {
-        biased;
-        result = future => Some(result),
-        () = moved.stood_still(limit) => None,
-    }
+    let mut future = pin!(future);
+    let mut timer = pin!(None::<Sleep>);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        loop {
+            // Made only when there is something to wait for.
+            let Some(mut running) = timer.as_mut().as_pin_mut() else {
+                timer.set(Some(tokio::time::sleep(limit)));
+                continue;
+            };
+            ready!(running.as_mut().poll(cx));
+            match moved.map(|moved| moved.deadline(limit)) {
+                Some(deadline) if deadline > tokio::time::Instant::now() => running.as_mut().reset(deadline),
+                _ => return Poll::Ready(None),
+            }
+        }
+    })
+    .await
 }
 
 fn client_refusal(fault: ClientFault) -> Refusal {

@@ -58,8 +58,10 @@ pub struct Passage<'a> {
     pub method: &'a Method,
     /// Where the answer comes from.
     pub target: &'a Target,
-    /// Scheme and host of this proxy, as the caller sees it: `https://owner-name.hf.space`.
-    pub public_origin: &'a str,
+    /// Scheme of this proxy, as the caller sees it.
+    pub public_scheme: &'a str,
+    /// Host of this proxy, as the caller sees it.
+    pub public_host: &'a str,
     /// What must not leave.
     pub guarded: &'a Guarded,
     /// Whether the caller takes trailers.
@@ -344,7 +346,7 @@ fn map_refresh(value: &HeaderValue, passage: &Passage<'_>) -> Option<HeaderValue
 
 fn map_url(url: &str, passage: &Passage<'_>) -> Option<String> {
     let mapped = match own_path(url, passage.target) {
-        Some(path) => format!("{}{path}", passage.public_origin),
+        Some(path) => format!("{}://{}{path}", passage.public_scheme, passage.public_host),
         None if url.contains("__sign") => url.to_owned(),
         None => return None,
     };

@@ -18,7 +18,8 @@ fn passed(
     let passage = Passage {
         method,
         target: &Target::parse("https://ada-demo.hf.space").unwrap(),
-        public_origin: "https://me.example",
+        public_scheme: "https",
+        public_host: "me.example",
         guarded: &Guarded::new([TOKEN]),
         trailers: true,
         visitor_quota: false,
@@ -211,7 +212,8 @@ fn switching() {
         let passage = Passage {
             method: &Method::GET,
             target: &Target::parse("https://ada-demo.hf.space").unwrap(),
-            public_origin: "https://me.example",
+            public_scheme: "https",
+            public_host: "me.example",
             guarded: &Guarded::new([TOKEN]),
             trailers: false,
             visitor_quota: false,

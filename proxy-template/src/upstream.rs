@@ -101,7 +101,8 @@ impl Pool {
                 }
             }
         }
-        self.connect().await
+        // Seldom run and large: it would be moved about with every request.
+        Box::pin(self.connect()).await
     }
 
     fn take_idle(&self) -> Option<Lease> {
@@ -157,7 +158,8 @@ impl Pool {
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| failed(&error))?;
-        Ok(Lease { sender, connection, wire, done: false, reused: false })
+        let inner = Inner { sender, connection, wire, done: false };
+        Ok(Lease { inner: Box::new(inner), reused: false })
     }
 
     /// Asks for the addresses anew, since a Space moves, and tries one after the other.
@@ -199,13 +201,18 @@ fn tls(config: &Config) -> Result<Tls, String> {
 
 /// One connection, in the hands of one request.
 pub struct Lease {
+    /// In a box, since it goes from hand to hand several times with each request.
+    inner: Box<Inner>,
+    /// It has served a request before.
+    pub reused: bool,
+}
+
+struct Inner {
     sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<UpstreamIo>, RequestBody>,
     wire: Arc<Wire>,
     /// The connection has ended.
     done: bool,
-    /// It has served a request before.
-    pub reused: bool,
 }
 
 impl fmt::Debug for Lease {
@@ -248,9 +255,9 @@ impl Lease {
         request: Request<RequestBody>,
         pool: &Arc<Pool>,
     ) -> Result<(response::Parts, Answer), SendError> {
-        let before = self.wire.read.load(Ordering::Relaxed);
+        let before = self.inner.wire.read.load(Ordering::Relaxed);
         let result = {
-            let Self { sender, connection, done, .. } = &mut self;
+            let Inner { sender, connection, done, .. } = &mut *self.inner;
             let mut answer = pin!(sender.try_send_request(request));
             poll_fn(|cx| {
                 if !*done {
@@ -269,7 +276,7 @@ impl Lease {
             Err(mut error) => Err(SendError {
                 unsent: error.take_message(),
                 cause: error.into_error(),
-                silent: self.wire.read.load(Ordering::Relaxed) == before,
+                silent: self.inner.wire.read.load(Ordering::Relaxed) == before,
                 reused: self.reused,
             }),
         }
@@ -277,15 +284,15 @@ impl Lease {
 
     /// Lets the connection read and write what it can.
     fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.done {
-            self.done = self.connection.poll_without_shutdown(cx).is_ready();
+        if !self.inner.done {
+            self.inner.done = self.inner.connection.poll_without_shutdown(cx).is_ready();
         }
     }
 
     /// Whether the next request can be sent, as far as one can know.
     fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
         self.drive(cx);
-        !self.done && self.sender.is_ready()
+        !self.inner.done && self.inner.sender.is_ready()
     }
 }
 
@@ -356,7 +363,7 @@ impl Answer {
 
     /// The bare connection after a 101, and what the upstream sent on it already.
     pub async fn into_io(mut self) -> Option<(UpstreamIo, Bytes)> {
-        let mut lease = self.lease.take()?;
+        let mut lease = *self.lease.take()?.inner;
         lease.wire.strict.store(true, Ordering::Relaxed);
         if !lease.done {
             poll_fn(|cx| lease.connection.poll_without_shutdown(cx)).await.ok()?;
