@@ -65,8 +65,6 @@ macro_rules! codes {
 codes! {
     /// One or more inputs are missing, malformed or at odds with each other.
     InvalidInput = "invalid_input", Input;
-    /// The input is part of the contract, and this version cannot do it yet.
-    UnsupportedInput = "unsupported_input", Input;
     /// `source_dir` does not exist, is not a folder, or holds nothing to deploy.
     SourceMissing = "source_missing", Input;
     /// A file of the source cannot be read.
@@ -103,6 +101,8 @@ codes! {
     HubUnavailable = "hub_unavailable", Unavailable;
     /// The branch was changed by somebody else, again and again.
     Conflict = "conflict", Conflict;
+    /// A Space with the name of the proxy is there, and this action did not make it.
+    ProxyNameTaken = "proxy_name_taken", Conflict;
     /// The Hub did not answer in time.
     Timeout = "timeout", Timeout;
     /// A file changed while it was being uploaded.

@@ -11,6 +11,7 @@ mod http;
 pub mod hub;
 pub mod inputs;
 pub mod plan;
+pub mod proxy;
 pub mod report;
 mod run;
 pub mod runner;

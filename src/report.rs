@@ -67,9 +67,19 @@ pub struct Outcome {
     pub variables_before: Vec<(String, Option<String>)>,
     /// The commit that restored the previous tree.
     pub rollback_commit: Option<String>,
+    /// The proxy Space, once it was made or changed.
+    pub proxy: Option<ProxySpace>,
     /// How long each phase took, in the order of their ends.
     pub timings: Vec<(&'static str, Duration)>,
     pub failure: Option<Failure>,
+}
+
+/// The Space in front of the private one.
+#[derive(Debug, Clone)]
+pub struct ProxySpace {
+    pub repo: Repo,
+    /// Its public address, as the Hub names it.
+    pub url: Option<String>,
 }
 
 /// A variable or a secret that was written, by its name.
@@ -175,9 +185,9 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("repo_id", outcome.repo.as_ref().map(|repo| repo.id.to_string()).unwrap_or_default()),
         ("repo_url", outcome.repo_url().unwrap_or_default()),
         ("space_url", text(outcome.space_url.as_deref())),
-        ("proxy_enabled", "false".to_owned()),
-        ("proxy_repo_id", String::new()),
-        ("proxy_url", String::new()),
+        ("proxy_enabled", outcome.proxy.is_some().to_string()),
+        ("proxy_repo_id", outcome.proxy.as_ref().map(|proxy| proxy.repo.id.to_string()).unwrap_or_default()),
+        ("proxy_url", text(outcome.proxy.as_ref().and_then(|proxy| proxy.url.as_deref()))),
         ("status", outcome.status().as_str().to_owned()),
         ("commit_sha", text(outcome.commit_sha())),
         ("commit_url", outcome.commit_url().unwrap_or_default()),
@@ -307,6 +317,9 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     }
     if let Some(stage) = &outcome.space_stage {
         rows.push(("Stage", markdown::code(stage.as_str())));
+    }
+    if let Some(url) = outcome.proxy.as_ref().and_then(|proxy| proxy.url.as_deref()) {
+        rows.push(("Proxy", markdown::link(url, url)));
     }
     if let Some(verdict) = &outcome.verdict {
         rows.push(("Check", check(verdict)));

@@ -8,6 +8,7 @@ use crate::auth::Secret;
 use crate::failure::{Code, Failure, Kind, Result};
 use crate::hub::{Hub, HubOptions, RetryPolicy};
 use crate::inputs::Inputs;
+use crate::proxy::Proxy;
 use crate::report::{self, Ledger, Status};
 use crate::runner::{Log, OutputFiles};
 
@@ -29,24 +30,20 @@ pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<O
 async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<()> {
     let inputs = read_inputs(vars, log)?;
     ledger.update(|outcome| inputs.endpoint.as_str().trim_end_matches('/').clone_into(&mut outcome.endpoint));
-    if inputs.proxy.is_some() {
-        return Err(Failure::new(
-            Code::UnsupportedInput,
-            "this version cannot create a proxy Space yet: `create_proxy`",
-        )
-        .hint("leave `create_proxy` out, or set it to `false`; nothing was deployed")
-        .hint(
-            "to show the app of a private Space to everybody, `visibility: protected` does it on a paid plan",
-        ));
-    }
     let hub = connect(&inputs.endpoint, inputs.token.as_ref(), log)?;
-    crate::deploy::deploy(&inputs, &hub, log, ledger).await
+    let proxy = Proxy::inspect(&inputs, &hub, log).await?;
+    crate::deploy::deploy(&inputs, &hub, log, ledger).await?;
+    match proxy {
+        Some(proxy) => proxy.provision(&hub, log, ledger).await,
+        None => Ok(()),
+    }
 }
 
 fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
     let (inputs, warnings) = Inputs::from_vars(vars)?;
     let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
-    let secrets = inputs.space.settings.secrets.iter().map(|secret| &secret.value);
+    let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
+    let secrets = inputs.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
     for secret in inputs.token.iter().chain(proxy_token).chain(secrets) {
         log.mask(secret);
     }

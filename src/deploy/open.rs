@@ -12,7 +12,7 @@ use crate::target::{RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 use super::{Deploy, Target, remote};
 
 /// The most that goes along with the creation of a Space, in files and in bytes: the rest takes a commit.
-const MAX_FILES: usize = 25;
+const MAX_FILES: usize = 50;
 const MAX_BYTES: u64 = 1_000_000;
 
 /// Endings that the Hub keeps in its storage for large files, whatever they hold: the rules of the

@@ -25,7 +25,7 @@ use raw::{Environment, Raw, given};
 
 pub use github::GithubContext;
 pub use names::{INPUTS, InputSpec};
-pub use proxy::{AllowOrigins, ProxyInputs};
+pub use proxy::{AllowOrigins, PROXY_SECRETS, PROXY_SETTINGS, ProxyInputs};
 pub use space::{
     HardwareInputs, NamedSecret, OnFailure, SettingsInputs, SettingsStrategy, SpaceInputs, Variable,
 };
@@ -149,7 +149,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
     let workspace = github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     let space = space::read(environment, repo_type, workspace, findings);
-    let proxy = proxy::read(raw, repo.as_ref(), repo_type, findings);
+    let proxy = proxy::read(environment, repo.as_ref(), repo_type, findings);
     let endpoint = endpoint(environment, findings);
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
     let patterns = |value: &Option<String>| parse::patterns(value.as_deref().unwrap_or_default());

@@ -67,6 +67,10 @@ pub const INPUTS: &[InputSpec] = &[
     plain("proxy_hf_token"),
     plain("proxy_target_url"),
     with_default("proxy_allow_origins", "*"),
+    plain("proxy_hardware"),
+    plain("proxy_sleep_time"),
+    plain("proxy_settings"),
+    plain("allow_any_target"),
 ];
 
 /// Names for inputs of ours that users know from elsewhere (the official client, `huggingface/hub-sync`):

@@ -121,15 +121,18 @@ pub(super) fn endpoint(text: &str) -> Parsed<Url> {
     Ok(url)
 }
 
-/// Where the proxy may send its token: nobody but Hugging Face's edge takes it off again.
-pub(super) fn target_url(text: &str) -> Parsed<Url> {
+/// Where the proxy may send its token: nobody but Hugging Face's edge takes it off again, so that any
+/// other address has to be asked for.
+pub(super) fn target_url(text: &str, allow_any: bool) -> Parsed<Url> {
     let url = address(text)?;
-    let on_the_edge = url.scheme() == "https"
-        && url.port().is_none()
-        && url.domain().is_some_and(|domain| domain.ends_with(".hf.space"));
-    if !on_the_edge && !is_loopback(&url) {
+    let on_the_edge =
+        url.port().is_none() && url.domain().is_some_and(|domain| domain.ends_with(".hf.space"));
+    let allowed = url.scheme() == "https" && (on_the_edge || allow_any);
+    if !allowed && !is_loopback(&url) {
+        let more =
+            if allow_any { "" } else { " (or set `allow_any_target: true`, if that host may see the token)" };
         return refuse(format!(
-            "must be the https address of a Space, like `https://namespace-name.hf.space`: `{}`",
+            "must be the https address of a Space, like `https://namespace-name.hf.space`: `{}`{more}",
             shown(&url)
         ));
     }
@@ -281,7 +284,7 @@ mod tests {
     #[test]
     fn the_proxy_sends_its_token_to_spaces_only() {
         for text in ["https://acme-app.hf.space", "https://acme-app.hf.space/", "http://127.0.0.1:7860"] {
-            assert!(target_url(text).is_ok(), "{text}");
+            assert!(target_url(text, false).is_ok(), "{text}");
         }
         for text in [
             "http://acme-app.hf.space",
@@ -293,7 +296,7 @@ mod tests {
             "https://acme.hf.space/path",
             "acme.hf.space",
         ] {
-            assert!(target_url(text).is_err(), "{text}");
+            assert!(target_url(text, false).is_err(), "{text}");
         }
     }
 

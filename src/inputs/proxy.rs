@@ -4,8 +4,9 @@
 use url::Url;
 
 use super::faults::Findings;
-use super::parse;
-use super::raw::{Raw, given};
+use super::raw::{Environment, Raw, given};
+use super::space::{self, HardwareInputs, NamedSecret, Variable};
+use super::{flag, parse, value};
 use crate::auth::Secret;
 use crate::target::{RepoName, RepoType};
 
@@ -19,7 +20,55 @@ pub struct ProxyInputs {
     /// The address that the proxy forwards to; `None` is what the Hub names.
     pub target_url: Option<Url>,
     pub allow_origins: AllowOrigins,
+    /// Whether the target may be any https address: the token goes there.
+    pub allow_any_target: bool,
+    pub hardware: HardwareInputs,
+    /// More of the proxy's own settings, by their names.
+    pub settings: Vec<Variable>,
+    /// Those that nobody should read.
+    pub secrets: Vec<NamedSecret>,
 }
+
+/// The proxy's settings that `proxy_settings` takes. A test holds them to the proxy's own list.
+pub const PROXY_SETTINGS: &[&str] = &[
+    "TARGET_EDGE",
+    "AUTH_MODE",
+    "PASS_AUTHORIZATION",
+    "ENFORCE_ORIGIN",
+    "ALLOW_CREDENTIALS",
+    "ALLOW_PATHS",
+    "DENY_PATHS",
+    "ALLOW_METHODS",
+    "ZEROGPU_QUOTA",
+    "RATE_LIMIT",
+    "RATE_LIMIT_COMPUTE",
+    "MAX_IN_FLIGHT",
+    "MAX_STREAMS_PER_IP",
+    "MAX_CONNECTIONS",
+    "MAX_BODY",
+    "CONNECT_TIMEOUT",
+    "TLS_TIMEOUT",
+    "HEADER_READ_TIMEOUT",
+    "KEEP_ALIVE_TIMEOUT",
+    "RESPONSE_TIMEOUT",
+    "BODY_IDLE_TIMEOUT",
+    "WEBSOCKET_IDLE_TIMEOUT",
+    "POOL_IDLE_TIMEOUT",
+    "HOLD_TIMEOUT",
+    "DRAIN_TIMEOUT",
+    "LOG_FORMAT",
+];
+
+/// The settings whose values come from the step's `env:`, since variables of a Space are public.
+pub const PROXY_SECRETS: &[&str] = &["PROXY_API_KEY", "METRICS_TOKEN"];
+
+/// Settings that have an input of their own, and which.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("TARGET_URL", "proxy_target_url"),
+    ("TARGET_TOKEN", "proxy_hf_token"),
+    ("ALLOW_ORIGINS", "proxy_allow_origins"),
+    ("ALLOW_ANY_TARGET", "allow_any_target"),
+];
 
 /// The pages that may call the proxy from a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +80,12 @@ pub enum AllowOrigins {
 
 /// `repo` and `repo_type` are `None` when they are faults of their own.
 pub(super) fn read(
-    raw: &Raw,
+    environment: &Environment,
     repo: Option<&RepoName>,
     repo_type: Option<RepoType>,
     findings: &mut Findings,
 ) -> Option<ProxyInputs> {
+    let raw = &environment.raw;
     let wanted = given(raw.create_proxy.as_deref())
         .and_then(|text| findings.take("create_proxy", parse::boolean(text)))
         .unwrap_or(false);
@@ -52,13 +102,74 @@ pub(super) fn read(
     let proxy_repo = name(raw.proxy_space_suffix.as_deref(), wanted, repo, findings);
     let token = given(raw.proxy_hf_token.as_deref())
         .and_then(|text| findings.take("proxy_hf_token", parse::token(text)));
+    let allow_any_target =
+        flag("allow_any_target", raw.allow_any_target.as_deref(), findings).unwrap_or(false);
     let target_url = given(raw.proxy_target_url.as_deref())
-        .and_then(|text| findings.take("proxy_target_url", parse::target_url(text)));
+        .and_then(|text| findings.take("proxy_target_url", parse::target_url(text, allow_any_target)));
     let allow_origins = origins(raw.proxy_allow_origins.as_deref(), findings);
+    let hardware = hardware(raw, findings);
+    let (settings, secrets) = settings(environment, findings);
     if !wanted {
         return None;
     }
-    Some(ProxyInputs { repo: proxy_repo?, token, target_url, allow_origins })
+    Some(ProxyInputs {
+        repo: proxy_repo?,
+        token,
+        target_url,
+        allow_origins,
+        allow_any_target,
+        hardware: hardware?,
+        settings,
+        secrets,
+    })
+}
+
+fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
+    let flavor = value("proxy_hardware", raw.proxy_hardware.as_deref(), str::parse, findings)?;
+    let sleep_time = value("proxy_sleep_time", raw.proxy_sleep_time.as_deref(), space::sleep_time, findings)?;
+    Some(HardwareInputs { wanted: flavor.into_iter().collect(), required: false, sleep_time })
+}
+
+/// `NAME=VALUE` lines, and the bare names of those whose values come from the step's environment.
+fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable>, Vec<NamedSecret>) {
+    const INPUT: &str = "proxy_settings";
+    let (mut settings, mut secrets): (Vec<Variable>, Vec<NamedSecret>) = (Vec::new(), Vec::new());
+    for (number, line) in space::lines(environment.raw.proxy_settings.as_deref()) {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        if settings.iter().any(|other| other.key == name) || secrets.iter().any(|other| other.key == name) {
+            findings.fault(INPUT, format!("names `{name}` twice"));
+        } else if PROXY_SECRETS.contains(&name) && line.contains('=') {
+            findings.fault(
+                INPUT,
+                format!("must hold the bare name `{name}`, and the step's `env:` its value: settings with a value are public"),
+            );
+        } else if PROXY_SECRETS.contains(&name) {
+            match environment.exact(name).filter(|value| !value.trim().is_empty()) {
+                Some(value) => {
+                    findings.hide(value);
+                    secrets.push(NamedSecret { key: name.to_owned(), value: Secret::new(value) });
+                }
+                None => findings.fault(
+                    INPUT,
+                    format!("names `{name}`, and this step has no variable `{name}` or an empty one"),
+                ),
+            }
+        } else if let Some((_, input)) = ELSEWHERE.iter().find(|(setting, _)| *setting == name) {
+            findings.fault(INPUT, format!("must not name `{name}`: `{input}` is its input"));
+        } else if let Some(variable) = space::key_value(INPUT, number, line, findings) {
+            if !PROXY_SETTINGS.contains(&name) {
+                let known = PROXY_SETTINGS.iter().chain(PROXY_SECRETS).map(|known| format!("`{known}`"));
+                findings.fault(
+                    INPUT,
+                    format!("must name settings of the proxy: line {number} names none of them"),
+                );
+                findings.hint(format!("the proxy knows {}", known.collect::<Vec<_>>().join(", ")));
+            } else {
+                settings.push(variable);
+            }
+        }
+    }
+    (settings, secrets)
 }
 
 /// The name of the proxy Space. An empty suffix would make it the Space itself.

@@ -57,6 +57,10 @@ pub(super) struct Raw {
     pub(super) proxy_hf_token: Option<String>,
     pub(super) proxy_target_url: Option<String>,
     pub(super) proxy_allow_origins: Option<String>,
+    pub(super) proxy_hardware: Option<String>,
+    pub(super) proxy_sleep_time: Option<String>,
+    pub(super) proxy_settings: Option<String>,
+    pub(super) allow_any_target: Option<String>,
 }
 
 /// The environment, split into what is ours and what is not.

@@ -189,7 +189,7 @@ fn settings(environment: &Environment, findings: &mut Findings) -> Option<Settin
 }
 
 /// The lines of a list, counted from 1, without empty ones and `#` comments.
-fn lines(text: Option<&str>) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lines(text: Option<&str>) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.unwrap_or_default().lines().map(str::trim).enumerate();
     lines
         .map(|(index, line)| (index + 1, line))
@@ -207,25 +207,39 @@ fn variables(environment: &Environment, findings: &mut Findings) -> Vec<Variable
     let token = given(environment.raw.hf_token.as_deref());
     let mut variables: Vec<Variable> = Vec::new();
     for (number, line) in lines(environment.raw.variables.as_deref()) {
-        let Some((key, value)) = line.split_once('=') else {
-            findings.fault(INPUT, format!("must hold `KEY=VALUE` lines: line {number} has no `=`"));
-            continue;
-        };
-        let (key, value) = (key.trim_end(), value.trim_start());
-        if !is_key(key) {
-            findings.fault(INPUT, format!("must hold names of letters, digits and `_` that start with a letter: line {number} does not"));
-        } else if variables.iter().any(|variable| variable.key == key) {
+        let Some(variable) = key_value(INPUT, number, line, findings) else { continue };
+        let key = &variable.key;
+        if variables.iter().any(|other| other.key == *key) {
             findings.fault(INPUT, format!("names `{key}` twice"));
-        } else if token.is_some_and(|token| value.contains(token)) {
+        } else if token.is_some_and(|token| variable.value.contains(token)) {
             findings.fault(
                 INPUT,
                 format!("must not hold the token: everybody can read `{key}` (name it in `secrets` instead)"),
             );
         } else {
-            variables.push(Variable { key: key.to_owned(), value: value.to_owned() });
+            variables.push(variable);
         }
     }
     variables
+}
+
+/// One `KEY=VALUE` line of an input.
+pub(super) fn key_value(input: &str, number: usize, line: &str, findings: &mut Findings) -> Option<Variable> {
+    let Some((key, value)) = line.split_once('=') else {
+        findings.fault(input, format!("must hold `KEY=VALUE` lines: line {number} has no `=`"));
+        return None;
+    };
+    let (key, value) = (key.trim_end(), value.trim_start());
+    if !is_key(key) {
+        findings.fault(
+            input,
+            format!(
+                "must hold names of letters, digits and `_` that start with a letter: line {number} does not"
+            ),
+        );
+        return None;
+    }
+    Some(Variable { key: key.to_owned(), value: value.to_owned() })
 }
 
 /// Names in, values from the step's environment. No fault repeats what may be a value.
@@ -341,7 +355,7 @@ fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
     Some(HardwareInputs { wanted, required, sleep_time })
 }
 
-fn sleep_time(text: &str) -> parse::Parsed<SleepTime> {
+pub(super) fn sleep_time(text: &str) -> parse::Parsed<SleepTime> {
     match text {
         "never" => Ok(SleepTime::Never),
         text => parse::duration(text).map(SleepTime::After),

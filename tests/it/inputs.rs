@@ -45,7 +45,14 @@ fault!(a_name_in_both_lists, "invalid_input", "secrets" = "GITHUB_SHA", "variabl
 fault!(hardware_that_is_not_there, "invalid_input", "hardware" = "t4-smal");
 fault!(a_bad_pattern, "invalid_input", "exclude" = "a/[");
 fault!(a_path_outside_the_repo, "invalid_input", "path_in_repo" = "../up");
-fault!(a_proxy_is_not_there_yet, "unsupported_input", "create_proxy" = "true");
+fault!(
+    settings_of_the_proxy_that_it_does_not_take,
+    "invalid_input",
+    "create_proxy" = "true",
+    "proxy_settings" =
+        "SPEED=fast\nTARGET_TOKEN=x\nPROXY_API_KEY=x\nMETRICS_TOKEN\nLOG_FORMAT\nLOG_FORMAT=text",
+    "proxy_target_url" = "https://elsewhere.example"
+);
 fault!(a_check_without_a_wait, "invalid_input", "wait" = "false", "verify" = "health");
 fault!(a_source_that_is_not_there, "source_missing", "source_dir" = "nowhere");
 

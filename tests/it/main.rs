@@ -12,6 +12,7 @@ mod harness;
 mod inputs;
 mod large_files;
 mod live;
+mod proxy;
 mod refusals;
 mod runs;
 mod scripted_app;

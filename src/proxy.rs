@@ -1,0 +1,363 @@
+//! The proxy Space: a public Space in front of a private one, made from `proxy-template/`.
+//!
+//! It is a Space like any other, so the deploy makes it: this room says what it is made of, refuses to touch
+//! what it did not make, and asks in the end whether the private app answers through it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rust_embed::Embed;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::auth::Secret;
+use crate::deploy;
+use crate::failure::{Code, Failure, Result};
+use crate::hub::{Hub, Lookup, Repo};
+use crate::inputs::{
+    AllowOrigins, Inputs, NamedSecret, OnFailure, ProxyInputs, Prune, SettingsInputs, SettingsStrategy,
+    SpaceInputs, Variable,
+};
+use crate::report::{Ledger, ProxySpace};
+use crate::runner::Log;
+use crate::space;
+use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
+use crate::verify::{self, App, AppKind, Check, Mode, Word};
+
+/// What a proxy Space is built from: nothing of it is fetched at run time.
+#[derive(Embed)]
+#[folder = "proxy-template"]
+#[include = "src/**/*.rs"]
+#[include = "Cargo.toml"]
+#[include = "Cargo.lock"]
+#[include = "Dockerfile"]
+#[include = "README.md"]
+#[include = ".dockerignore"]
+#[exclude = "*_tests.rs"]
+struct Template;
+
+/// The published image of the proxy, by digest: a release is built with it. Without one the Space compiles
+/// the source that it holds.
+const IMAGE: Option<&str> = option_env!("HF_DEPLOY_PROXY_IMAGE");
+
+/// The tag in the card of each proxy Space that this action made.
+const MARKER: &str = "hf-deploy-proxy";
+/// Says what the secrets of the Space were made of, so that other ones make a difference.
+const RECORD: &str = "deploy.json";
+/// How long the app has to answer through the proxy. Both were seen running a moment ago.
+const THROUGH: Duration = Duration::from_secs(60);
+/// Answers with 200 once the proxy takes requests.
+const READY: &str = "/_proxy/readyz";
+
+/// A proxy Space that this action may make or change.
+#[derive(Debug)]
+pub struct Proxy<'a> {
+    inputs: &'a Inputs,
+    wanted: &'a ProxyInputs,
+    repo: Repo,
+    token: &'a Secret,
+}
+
+impl<'a> Proxy<'a> {
+    /// Looks whether the name is free, or that of a proxy of ours, before anything is touched: `None` when no
+    /// proxy is asked for.
+    ///
+    /// # Errors
+    ///
+    /// `proxy_name_taken`: a Space of that name is there, and its card does not have the marker.
+    pub async fn inspect(inputs: &'a Inputs, hub: &Hub, log: &Log) -> Result<Option<Self>> {
+        let Some(wanted) = &inputs.proxy else { return Ok(None) };
+        let Some(token) = wanted.token.as_ref().or(inputs.token.as_ref()) else {
+            log.info("the proxy Space is left out of this dry run: there is no token");
+            return Ok(None);
+        };
+        let id = match wanted.repo.full() {
+            Some(id) => id,
+            None => wanted.repo.with_namespace(&hub.whoami().await?.name),
+        };
+        let repo = Repo { repo_type: RepoType::Space, id };
+        if let Lookup::Found(info) = hub.look_up(&repo, &Revision::default()).await? {
+            let card = match &info.sha {
+                Some(sha) => hub.read_small_file(&repo, sha, "README.md").await?,
+                None => None,
+            };
+            if !card.is_some_and(|card| has_marker(&String::from_utf8_lossy(&card))) {
+                return Err(Failure::new(
+                    Code::ProxyNameTaken,
+                    format!("the {repo} is there already, and this action did not make it"),
+                )
+                .hint(
+                    "set `proxy_space_suffix` to another ending, or delete that Space; nothing was changed",
+                ));
+            }
+        }
+        if wanted.token.is_none() {
+            log.warning("the proxy Space gets `hf_token`, which may do more than open the Space: make a fine-grained token with read access to this one Space at https://huggingface.co/settings/tokens, and pass it as `proxy_hf_token`");
+        }
+        Ok(Some(Self { inputs, wanted, repo, token }))
+    }
+
+    /// Makes or updates the proxy Space, waits for it, and asks for the private app through it.
+    pub async fn provision(&self, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
+        let phase = ledger.phase("proxy");
+        log.info(&format!("the proxy: the {}", self.repo));
+        let result = self.make(hub, log, ledger).await;
+        drop(phase);
+        result.map_err(|failure| self.explain(failure, ledger))
+    }
+
+    async fn make(&self, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
+        let target = self.target_url(ledger)?;
+        let folder = tempfile::tempdir().map_err(write_failed)?;
+        self.write_source(folder.path(), &target)?;
+        let inputs = self.space(folder.path(), &target);
+        let own = Ledger::default();
+        let deployed = deploy::deploy(&inputs, hub, log, &own).await;
+        let url = own.read(|outcome| outcome.space_url.clone());
+        let tails = own.read(|outcome| outcome.log_tails.clone());
+        ledger.update(|outcome| {
+            if deployed.is_err() {
+                outcome.log_tails = tails;
+            }
+            if url.is_some() && !self.inputs.dry_run {
+                outcome.proxy = Some(ProxySpace { repo: self.repo.clone(), url });
+            }
+        });
+        deployed?;
+        if self.inputs.dry_run || inputs.space.wait.is_none() {
+            return Ok(());
+        }
+        self.ask_through(hub, log).await
+    }
+
+    /// The address of the private app. A dry run may not know it.
+    fn target_url(&self, ledger: &Ledger) -> Result<String> {
+        if let Some(url) = &self.wanted.target_url {
+            return Ok(origin(url));
+        }
+        match ledger.read(|outcome| outcome.space_url.clone()) {
+            Some(url) => Ok(url),
+            None if self.inputs.dry_run => Ok("https://unknown.hf.space".to_owned()),
+            None => Err(Failure::new(Code::HubRefused, "the Hub does not say where the app of the Space is")
+                .hint("run the job again, or name the address in `proxy_target_url`")),
+        }
+    }
+
+    /// Everything that a deploy needs to know of the proxy Space.
+    fn space(&self, source: &Path, target: &str) -> Inputs {
+        let wait = self.inputs.space.wait;
+        let ready = Check {
+            mode: if wait.is_some() { Mode::Health } else { Mode::Off },
+            health_path: Some(READY.to_owned()),
+            ..Check::new(source)
+        };
+        Inputs {
+            repo: self.wanted.repo.clone(),
+            repo_type: RepoType::Space,
+            space_sdk: Some(SpaceSdk::Docker),
+            visibility: Visibility::Public,
+            visibility_given: true,
+            source_dir: source.to_owned(),
+            path_in_repo: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            prune: Prune::Always,
+            revision: Revision::default(),
+            create_pr: false,
+            commit_message: None,
+            commit_description: None,
+            space: SpaceInputs {
+                settings: SettingsInputs {
+                    variables: self.variables(),
+                    secrets: self.secrets(target),
+                    // What a workflow no longer says must not stay in force.
+                    strategy: SettingsStrategy::Overwrite,
+                    force_secrets: false,
+                    volumes: None,
+                },
+                hardware: self.wanted.hardware.clone(),
+                wait,
+                verify: ready,
+                on_failure: OnFailure::Keep,
+            },
+            proxy: None,
+            ..self.inputs.clone()
+        }
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        let origins = match &self.wanted.allow_origins {
+            AllowOrigins::Any => "*".to_owned(),
+            AllowOrigins::Only(origins) => origins.join(","),
+        };
+        let mut variables = vec![Variable { key: "ALLOW_ORIGINS".to_owned(), value: origins }];
+        if self.wanted.allow_any_target {
+            variables.push(Variable { key: "ALLOW_ANY_TARGET".to_owned(), value: "true".to_owned() });
+        }
+        variables.extend(self.wanted.settings.iter().cloned());
+        variables
+    }
+
+    /// The target's address is among them: variables of a public Space are public, and the address names the
+    /// private Space.
+    fn secrets(&self, target: &str) -> Vec<NamedSecret> {
+        let secret = |key: &str, value: Secret| NamedSecret { key: key.to_owned(), value };
+        let mut secrets =
+            vec![secret("TARGET_URL", Secret::new(target)), secret("TARGET_TOKEN", self.token.clone())];
+        secrets.extend(self.wanted.secrets.iter().cloned());
+        secrets
+    }
+
+    fn write_source(&self, folder: &Path, target: &str) -> Result<()> {
+        for name in Template::iter() {
+            let Some(file) = Template::get(&name).filter(|_| IMAGE.is_none() || name == "README.md") else {
+                continue;
+            };
+            write(&folder.join(&*name), &file.data)?;
+        }
+        if let Some(image) = IMAGE {
+            write(&folder.join("Dockerfile"), format!("FROM {image}\n").as_bytes())?;
+        }
+        let record = serde_json::json!({
+            "made_by": concat!("hf-deploy ", env!("CARGO_PKG_VERSION")),
+            "secrets": fingerprint(&self.repo, &self.secrets(target)),
+        });
+        write(&folder.join(RECORD), format!("{record:#}\n").as_bytes())
+    }
+
+    /// Asks for the private app as a visitor does, without a token.
+    async fn ask_through(&self, hub: &Hub, log: &Log) -> Result<()> {
+        let Some(App { url, .. }) = space::app(hub, &self.repo, None).await? else {
+            return Err(Failure::new(Code::HubRefused, "the Hub does not say where the proxy is"));
+        };
+        let asked = &self.inputs.space.verify;
+        let mut check = Check {
+            mode: Mode::Health,
+            health_path: asked.health_path.clone(),
+            health_status: asked.health_status,
+            health_contains: asked.health_contains.clone(),
+            timeout: self.inputs.space.wait.map_or(THROUGH, |wait| wait.min(THROUGH)),
+            ..Check::new(&asked.workspace)
+        };
+        let has_key = self.wanted.secrets.iter().any(|secret| secret.key == "PROXY_API_KEY");
+        let paths = self.wanted.settings.iter().find(|setting| setting.key == "ALLOW_PATHS");
+        if has_key {
+            // Nobody comes in without the key, which the check has not got.
+            check = Check {
+                health_path: Some("/".to_owned()),
+                health_status: 401,
+                health_contains: None,
+                ..check
+            };
+        } else if paths.is_some_and(|setting| setting.value.contains("gradio-api"))
+            && check.health_path.is_none()
+        {
+            check.health_path = Some("/config".to_owned());
+        }
+        log.info(&format!("asking for the app through the proxy at {url}"));
+        let app = App { url, token: None, kind: AppKind::Static };
+        let mut verdict = verify::verify(&app, &check, log).await;
+        if verdict.word != Word::Failed {
+            log.info("the app answers through the proxy");
+        } else if verdict.detail.contains("upstream_auth") {
+            verdict.hints.push(
+                "the Space does not open to the proxy's token: give `proxy_hf_token` read access to it"
+                    .to_owned(),
+            );
+        }
+        verdict.conclude(log)
+    }
+
+    /// What is special about a proxy that could not be made.
+    fn explain(&self, failure: Failure, ledger: &Ledger) -> Failure {
+        let deployed = ledger.read(|outcome| outcome.commit.is_some() || outcome.head.is_some());
+        let mut failure = failure;
+        failure.message = format!("the proxy Space: {}", failure.message);
+        if failure.code == Code::PaymentRequired {
+            failure = failure
+                .hint("on a paid plan, `visibility: protected` on the Space itself shows its app to everybody and keeps its files private, without a proxy");
+        }
+        if deployed {
+            failure = failure.hint("the Space itself is deployed; its proxy is not as it should be");
+        }
+        failure
+    }
+}
+
+fn origin(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// Whether the card of a Space says that this action made it, as a proxy.
+fn has_marker(readme: &str) -> bool {
+    let card = readme.trim_start_matches('\u{feff}').strip_prefix("---");
+    let block = card.and_then(|rest| rest.split_once("\n---")).map(|(block, _)| block);
+    let tags = block.and_then(|block| serde_yaml::from_str::<serde_yaml::Value>(block).ok());
+    let tags = tags.as_ref().and_then(|card| card.get("tags")?.as_sequence());
+    tags.is_some_and(|tags| tags.iter().any(|tag| tag.as_str() == Some(MARKER)))
+}
+
+/// 64 bits that differ when a secret does. The tokens among them are random and long: nobody finds them by
+/// trying.
+fn fingerprint(repo: &Repo, secrets: &[NamedSecret]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(repo.id.to_string());
+    for secret in secrets {
+        for part in [secret.key.as_str(), secret.value.expose()] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(write_failed)?;
+    }
+    std::fs::write(path, content).map_err(write_failed)
+}
+
+fn write_failed(error: std::io::Error) -> Failure {
+    Failure::new(Code::LocalIo, "cannot write the files of the proxy Space to the temporary folder")
+        .caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::RepoName;
+
+    #[test]
+    fn the_marker_stands_in_the_card_and_nowhere_else() {
+        assert!(has_marker("---\ntitle: x\ntags:\n  - hf-deploy-proxy\n---\ntext"));
+        assert!(has_marker("---\r\ntags: [a, hf-deploy-proxy]\r\n---\r\n"));
+        assert!(!has_marker("---\ntitle: hf-deploy-proxy\n---\n"));
+        assert!(!has_marker("---\ntitle: x\n---\ntags:\n- hf-deploy-proxy\n"));
+        assert!(!has_marker("# hf-deploy-proxy"));
+    }
+
+    #[test]
+    fn the_template_is_complete_and_recognised() {
+        let names: Vec<String> = Template::iter().map(|name| name.into_owned()).collect();
+        for name in ["Cargo.toml", "Cargo.lock", "Dockerfile", "README.md", "src/main.rs", "src/lib.rs"] {
+            assert!(names.iter().any(|other| other == name), "{name} is missing: {names:?}");
+        }
+        assert!(names.iter().all(|name| !name.starts_with("target") && !name.contains("tests")), "{names:?}");
+        let readme = Template::get("README.md").unwrap();
+        assert!(has_marker(std::str::from_utf8(&readme.data).unwrap()));
+    }
+
+    #[test]
+    fn another_secret_has_another_fingerprint() {
+        let repo =
+            Repo { repo_type: RepoType::Space, id: "ada/app".parse::<RepoName>().unwrap().full().unwrap() };
+        let secret = |key: &str, value: &str| NamedSecret { key: key.to_owned(), value: Secret::new(value) };
+        let of = |secrets: &[NamedSecret]| fingerprint(&repo, secrets);
+        let first = of(&[secret("A", "1"), secret("B", "2")]);
+        assert_eq!(first.len(), 16);
+        assert_eq!(first, of(&[secret("A", "1"), secret("B", "2")]));
+        assert_ne!(first, of(&[secret("A", "1"), secret("B", "3")]));
+        assert_ne!(first, of(&[secret("A", "1B2")]));
+    }
+}
