@@ -131,6 +131,8 @@ async fn serve_connection(
     draining: Option<watch::Receiver<bool>>,
 ) {
     let service = service_fn(move |request| handle(proxy.clone(), conn.clone(), request));
+    // `pipeline_flush` stays off: with bytes of a next request in the buffer, the last answer before a close, which is
+    // often a refusal, would not be flushed.
     let connection = http1::Builder::new()
         .half_close(false)
         .keep_alive(true)
