@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
+use crate::auth::Credentials;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::Repo;
 use crate::inputs::CheckInputs;
@@ -126,9 +127,10 @@ async fn space_app(name: &RepoName, inputs: &CheckInputs, log: &Log) -> Result<A
     let Some(id) = name.full() else {
         return Err(Failure::new(Code::InvalidInput, "`--space` must be `namespace/name`"));
     };
-    let hub = connect(&inputs.endpoint, inputs.token.as_ref(), log)?;
+    let credentials = inputs.token.clone().map_or(Credentials::None, Credentials::Token);
+    let hub = connect(&inputs.endpoint, credentials, log)?;
     let space = Repo { repo_type: RepoType::Space, id };
-    space::app(&hub, &space, inputs.token.as_ref()).await?.ok_or_else(|| {
+    space::app(&hub, &space).await?.ok_or_else(|| {
         let failure = Failure::new(Code::RepoNotFound, format!("cannot find the app of the {space}"));
         match inputs.token {
             Some(_) => {

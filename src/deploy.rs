@@ -2,6 +2,7 @@
 
 mod live;
 mod open;
+mod preflight;
 mod prepare;
 mod remote;
 mod rollback;
@@ -18,7 +19,7 @@ use crate::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
 use crate::runner::{Log, Progress, human_bytes};
 use crate::source::{self, Source, SourceFile, SourceOptions};
-use crate::target::RepoType;
+use crate::target::{RepoName, RepoType};
 use open::Born;
 use remote::Planned;
 use settings::Surroundings;
@@ -30,12 +31,17 @@ const PLANS: u32 = 2;
 /// early still reports it.
 pub async fn deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
     let source = read_source(inputs, log)?;
-    let repo = resolve_repo(inputs, hub).await?;
+    let repo = resolve_repo(&inputs.repo, inputs.repo_type, hub).await?;
+    let hub = &signed_in(hub.for_repo(&repo), inputs, log).await?;
     ledger.update(|outcome| outcome.repo = Some(repo.clone()));
     log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
 
     let deploy = Deploy { inputs, hub, log, ledger, repo };
-    let prepared = deploy.prepare(source).await?;
+    let (user, prepared) = tokio::join!(deploy.user(), deploy.prepare(source));
+    let prepared = prepared?;
+    if let Some(user) = user {
+        deploy.preflight(&user, &prepared.lookup, prepared.sdk)?;
+    }
     let mut around = deploy.look_around(&prepared).await?;
     let target = deploy.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
     let source = Arc::new(prepared.source);
@@ -104,8 +110,21 @@ fn read_source(inputs: &Inputs, log: &Log) -> Result<Source> {
     Ok(source)
 }
 
-async fn resolve_repo(inputs: &Inputs, hub: &Hub) -> Result<Repo> {
-    let id = match inputs.repo.full() {
+/// Signs in before anything else. A dry run may go on without: public repos are open to all.
+async fn signed_in(hub: Hub, inputs: &Inputs, log: &Log) -> Result<Hub> {
+    match hub.token().await {
+        Err(error) if inputs.dry_run => {
+            log.info(&format!("looking at the repo without signing in: {error}"));
+            Ok(hub.anonymous())
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(hub),
+    }
+}
+
+/// The repo, with the namespace of the token's user where it names none.
+pub(crate) async fn resolve_repo(name: &RepoName, repo_type: RepoType, hub: &Hub) -> Result<Repo> {
+    let id = match name.full() {
         Some(id) => id,
         None if !hub.has_token() => {
             return Err(Failure::new(
@@ -114,9 +133,9 @@ async fn resolve_repo(inputs: &Inputs, hub: &Hub) -> Result<Repo> {
             )
             .hint("write `namespace/name`, or set `hf_token`"));
         }
-        None => inputs.repo.with_namespace(&hub.whoami().await?.name),
+        None => name.with_namespace(&hub.whoami().await?.name),
     };
-    Ok(Repo { repo_type: inputs.repo_type, id })
+    Ok(Repo { repo_type, id })
 }
 
 fn described(source: &Source) -> String {

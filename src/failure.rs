@@ -83,6 +83,10 @@ codes! {
     SettingsCollision = "settings_collision", Input;
     /// There is no token.
     TokenMissing = "token_missing", Auth;
+    /// GitHub gives the job no identity token.
+    IdTokenUnavailable = "id_token_unavailable", Auth;
+    /// The Hub has no trusted publisher for this job and this repo.
+    KeylessRefused = "keyless_refused", Auth;
     /// The Hub does not know the token.
     TokenInvalid = "token_invalid", Auth;
     /// The token is known, and may not do this.

@@ -67,15 +67,16 @@ impl<'a> Proxy<'a> {
     /// `proxy_name_taken`: a Space of that name is there, and its card does not have the marker.
     pub async fn inspect(inputs: &'a Inputs, hub: &Hub, log: &Log) -> Result<Option<Self>> {
         let Some(wanted) = &inputs.proxy else { return Ok(None) };
-        let Some(token) = wanted.token.as_ref().or(inputs.token.as_ref()) else {
+        let Some(token) = wanted.token.as_ref().or(inputs.credentials.token()) else {
+            if hub.is_keyless() {
+                return Err(Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
+                    .hint("make a fine-grained token with read access to this one Space at https://huggingface.co/settings/tokens"));
+            }
             log.info("the proxy Space is left out of this dry run: there is no token");
             return Ok(None);
         };
-        let id = match wanted.repo.full() {
-            Some(id) => id,
-            None => wanted.repo.with_namespace(&hub.whoami().await?.name),
-        };
-        let repo = Repo { repo_type: RepoType::Space, id };
+        let repo = deploy::resolve_repo(&wanted.repo, RepoType::Space, hub).await?;
+        let hub = &hub.for_repo(&repo);
         if let Lookup::Found(info) = hub.look_up(&repo, &Revision::default()).await? {
             let card = match &info.sha {
                 Some(sha) => hub.read_small_file(&repo, sha, "README.md").await?,
@@ -227,7 +228,7 @@ impl<'a> Proxy<'a> {
 
     /// Asks for the private app as a visitor does, without a token.
     async fn ask_through(&self, hub: &Hub, log: &Log) -> Result<()> {
-        let Some(App { url, .. }) = space::app(hub, &self.repo, None).await? else {
+        let Some(App { url, .. }) = space::app(hub, &self.repo).await? else {
             return Err(Failure::new(Code::HubRefused, "the Hub does not say where the proxy is"));
         };
         let asked = &self.inputs.space.verify;

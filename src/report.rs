@@ -16,6 +16,8 @@ pub enum Status {
     Deployed,
     Unchanged,
     DryRun,
+    /// There was no token, and the workflow says that this is no failure.
+    Skipped,
     Failed,
     /// It failed, and the tree that was there before is back.
     RolledBack,
@@ -28,6 +30,7 @@ impl Status {
             Self::Deployed => "deployed",
             Self::Unchanged => "unchanged",
             Self::DryRun => "dry-run",
+            Self::Skipped => "skipped",
             Self::Failed => "failed",
             Self::RolledBack => "rolled-back",
             Self::Cancelled => "cancelled",
@@ -39,6 +42,8 @@ impl Status {
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub status: Option<Status>,
+    /// How the run signed in: the output `auth`.
+    pub auth: &'static str,
     /// The Hub's address without a trailing slash.
     pub endpoint: String,
     pub repo: Option<Repo>,
@@ -205,6 +210,7 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         recommended,
         ("rollback_commit_sha", text(outcome.rollback_commit.as_deref())),
         ("timings", timings(&outcome.timings)),
+        ("auth", outcome.auth.to_owned()),
         ("error_code", text(error_code)),
     ]
 }
@@ -276,6 +282,7 @@ fn headline(outcome: &Outcome) -> String {
         }
         Status::Unchanged => format!("✅ Nothing to deploy to {target}: unchanged"),
         Status::DryRun => format!("🔍 Dry run against {target}: nothing was changed"),
+        Status::Skipped => "⏭️ Skipped: this run has no token, and nothing was deployed".to_owned(),
         Status::Failed => format!("❌ The deploy to {target} failed"),
         Status::RolledBack => format!("↩️ The deploy to {target} failed, and was rolled back"),
         Status::Cancelled => format!("🚫 The deploy to {target} was cancelled"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::auth::Secret;
+use crate::auth::Credentials;
 use crate::failure::{Code, Failure, Kind, Result};
 use crate::hub::{Hub, HubOptions, RetryPolicy};
 use crate::inputs::Inputs;
@@ -30,7 +30,13 @@ pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<O
 async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<()> {
     let inputs = read_inputs(vars, log)?;
     ledger.update(|outcome| inputs.endpoint.as_str().trim_end_matches('/').clone_into(&mut outcome.endpoint));
-    let hub = connect(&inputs.endpoint, inputs.token.as_ref(), log)?;
+    if inputs.skip {
+        log.notice("skipped: GitHub gives no secrets to this run (a fork, or Dependabot), and `missing_token` is `skip`");
+        ledger.update(|outcome| outcome.status = Some(Status::Skipped));
+        return Ok(());
+    }
+    ledger.update(|outcome| outcome.auth = inputs.credentials.as_str());
+    let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
     let proxy = Proxy::inspect(&inputs, &hub, log).await?;
     crate::deploy::deploy(&inputs, &hub, log, ledger).await?;
     match proxy {
@@ -44,7 +50,13 @@ fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
     let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
     let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
     let secrets = inputs.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
-    for secret in inputs.token.iter().chain(proxy_token).chain(secrets) {
+    let request_token = match &inputs.credentials {
+        Credentials::Keyless(id_tokens) => Some(&id_tokens.request_token),
+        _ => None,
+    };
+    for secret in
+        inputs.credentials.token().into_iter().chain(request_token).chain(proxy_token).chain(secrets)
+    {
         log.mask(secret);
     }
     for warning in &warnings {
@@ -54,13 +66,14 @@ fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
 }
 
 /// A client that tells its retries.
-pub(crate) fn connect(endpoint: &Url, token: Option<&Secret>, log: &Log) -> Result<Hub> {
-    let notes = log.clone();
+pub(crate) fn connect(endpoint: &Url, credentials: Credentials, log: &Log) -> Result<Hub> {
+    let (notes, masks) = (log.clone(), log.clone());
     Hub::new(HubOptions {
         endpoint: endpoint.clone(),
-        token: token.cloned(),
+        credentials,
         retry: RetryPolicy::default(),
         notify: Arc::new(move |line| notes.info(line)),
+        hide: Arc::new(move |token| masks.mask(token)),
     })
 }
 

@@ -66,7 +66,8 @@ impl Deploy<'_> {
             Ok(app) => {
                 let _phase = self.ledger.phase("verify");
                 self.log.info(&format!("checking the app at {}", app.url));
-                verify::verify(&app, check, self.log).await
+                let verdict = verify::verify(&app, check, self.log).await;
+                if self.hub.is_keyless() && app.token.is_some() { unless_closed(verdict) } else { verdict }
             }
             Err(verdict) => verdict,
         };
@@ -86,7 +87,7 @@ impl Deploy<'_> {
             let detail = "it has not got the hardware that was asked for";
             return Ok(Err(Verdict::of(Word::ManualHardwareRequired, detail)));
         }
-        let app = space::app(self.hub, &self.repo, self.inputs.token.as_ref()).await?;
+        let app = space::app(self.hub, &self.repo).await?;
         Ok(app.ok_or_else(|| Verdict::of(Word::TechnicalBlocker, "the Hub does not say where the app is")))
     }
 
@@ -135,4 +136,16 @@ impl Deploy<'_> {
             Ready::No(failure) => Err(failure),
         }
     }
+}
+
+/// Nobody says whether a keyless token opens a private app: an app that stays closed to it is no fault of the app.
+fn unless_closed(mut verdict: Verdict) -> Verdict {
+    if verdict.word == Word::Failed && verdict.detail.contains("answered 404") {
+        verdict.word = Word::TechnicalBlocker;
+        verdict.hints = vec![
+            "the app of a private Space may not open to a keyless token: pass `hf_token` to check it"
+                .to_owned(),
+        ];
+    }
+    verdict
 }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Deploy, Sendable, prunes};
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{LargeFile, PreuploadFile, RemoteFile, RepoInfo, UploadMode};
+use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, UploadMode};
 use crate::plan::{self, Candidate, Change, Plan, Pruning};
 use crate::source::{Oid, Sha256, Source, SourceFile};
 use crate::target::{ParseError, RepoPath, RepoType};
@@ -56,7 +56,12 @@ impl Deploy<'_> {
         let git_ignore = self.git_ignore(source)?;
         let transfer = self.transfer();
         let (answers, remote) = tokio::try_join!(
-            self.hub.preupload(&transfer, &questions, git_ignore.as_deref()),
+            async {
+                match self.hub.has_token() {
+                    true => Ok(self.hub.preupload(&transfer, &questions, git_ignore.as_deref()).await?),
+                    false => self.compare_as_everybody(&questions, info).await,
+                }
+            },
             self.remote_files(source, info, fresh),
         )?;
         // A commit that the answers were given for, and that is not the head we plan against.
@@ -95,6 +100,33 @@ impl Deploy<'_> {
         let plan = plan::plan(&candidates, &pruning);
         let files = source.files.iter().zip(hashes).map(|(file, hash)| hash.into_sendable(file)).collect();
         Ok(Some(Planned { plan, files }))
+    }
+
+    /// What the Hub would answer about an upload, as far as a public tree shows it: a dry run without a token
+    /// may not ask.
+    async fn compare_as_everybody(
+        &self,
+        questions: &[(RepoPath, &SourceFile)],
+        info: &RepoInfo,
+    ) -> Result<Preupload> {
+        let remote = match &info.sha {
+            Some(sha) => self.hub.list_files(&self.repo, sha, None).await?,
+            None => Vec::new(),
+        };
+        let remote: HashMap<String, RemoteFile> =
+            remote.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let answer = |(path, _): &(RepoPath, &SourceFile)| {
+            let held = remote.get(path.as_str());
+            let sha256 = held.and_then(|file| file.sha256.clone());
+            let upload_mode = if sha256.is_some() { UploadMode::Lfs } else { UploadMode::Regular };
+            PreuploadFile {
+                path: path.to_string(),
+                upload_mode,
+                should_ignore: false,
+                oid: sha256.or_else(|| held.map(|file| file.oid.clone())),
+            }
+        };
+        Ok(Preupload { files: questions.iter().map(answer).collect(), commits: Vec::new() })
     }
 
     /// The `.gitignore` that this deploy brings: the Hub judges by it instead of the committed one.

@@ -11,9 +11,12 @@ use reqwest::{Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::Repo;
 use super::error::{Cause, HubError, Refusal};
+use super::keyless::Keyless;
+use super::repos::WhoAmI;
 use super::retry::{self, RetryPolicy, WaitBudget};
-use crate::auth::Secret;
+use crate::auth::{Credentials, Secret};
 use crate::failure::{Code, Failure};
 use crate::target::shorten;
 
@@ -31,14 +34,19 @@ const MAX_WARNING: usize = 300;
 /// Told one line for each wait, and for each warning of the Hub.
 pub type Notify = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Keeps a token out of everything that is written from now on.
+pub type Hide = Arc<dyn Fn(&Secret) + Send + Sync>;
+
 /// Everything that a [`Hub`] is made from.
 #[expect(missing_debug_implementations, reason = "a function has none")]
 pub struct HubOptions {
     /// The Hub's address without a trailing slash, such as `https://huggingface.co`.
     pub endpoint: Url,
-    pub token: Option<Secret>,
+    pub credentials: Credentials,
     pub retry: RetryPolicy,
     pub notify: Notify,
+    /// Told each token that is made on the way, before it is used.
+    pub hide: Hide,
 }
 
 /// A Hugging Face Hub: cheap to clone, one pool of connections.
@@ -50,12 +58,22 @@ pub struct Hub {
 struct Inner {
     http: reqwest::Client,
     endpoint: Url,
-    authorization: Option<HeaderValue>,
+    sign_in: SignIn,
     retry: RetryPolicy,
-    waits: WaitBudget,
+    waits: Arc<WaitBudget>,
     notify: Notify,
+    hide: Hide,
+    /// The token's user, once somebody asked.
+    user: Arc<tokio::sync::OnceCell<WhoAmI>>,
     /// Topics of the Hub's warnings that were told already.
-    warned: Mutex<HashSet<String>>,
+    warned: Arc<Mutex<HashSet<String>>>,
+}
+
+/// What requests carry.
+enum SignIn {
+    Nothing,
+    Token(Secret, HeaderValue),
+    Keyless(Box<Keyless>),
 }
 
 impl std::fmt::Debug for Hub {
@@ -150,17 +168,26 @@ impl Hub {
             .map_err(|error| {
                 Failure::new(Code::Internal, "cannot set up the HTTP client").caused_by(error)
             })?;
-        let authorization = options.token.as_ref().map(bearer).transpose()?;
-        let waits = WaitBudget::new(options.retry.budget);
+        let sign_in = match options.credentials {
+            Credentials::None => SignIn::Nothing,
+            Credentials::Token(token) => {
+                let header = bearer(&token)?;
+                SignIn::Token(token, header)
+            }
+            Credentials::Keyless(id_tokens) => SignIn::Keyless(Box::new(Keyless::new(id_tokens, None))),
+        };
+        let waits = Arc::new(WaitBudget::new(options.retry.budget));
         Ok(Self {
             inner: Arc::new(Inner {
                 http,
                 endpoint: options.endpoint,
-                authorization,
+                sign_in,
                 retry: options.retry,
                 waits,
                 notify: options.notify,
-                warned: Mutex::default(),
+                hide: options.hide,
+                user: Arc::default(),
+                warned: Arc::default(),
             }),
         })
     }
@@ -171,7 +198,60 @@ impl Hub {
     }
 
     pub fn has_token(&self) -> bool {
-        self.inner.authorization.is_some()
+        !matches!(self.inner.sign_in, SignIn::Nothing)
+    }
+
+    /// Whether the job signs in as itself, with what it may do in one repo and no more.
+    pub fn is_keyless(&self) -> bool {
+        matches!(self.inner.sign_in, SignIn::Keyless(_))
+    }
+
+    /// This Hub, signed in for one repo. With a stored token that is the same; a keyless one is for one repo.
+    #[must_use]
+    pub fn for_repo(&self, repo: &Repo) -> Self {
+        let SignIn::Keyless(keyless) = &self.inner.sign_in else { return self.clone() };
+        let keyless = Keyless::new(keyless.id_tokens.clone(), Some(repo.clone()));
+        self.with(SignIn::Keyless(Box::new(keyless)))
+    }
+
+    /// This Hub as everybody sees it.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        self.with(SignIn::Nothing)
+    }
+
+    fn with(&self, sign_in: SignIn) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                http: self.inner.http.clone(),
+                endpoint: self.inner.endpoint.clone(),
+                sign_in,
+                retry: self.inner.retry.clone(),
+                waits: Arc::clone(&self.inner.waits),
+                notify: Arc::clone(&self.inner.notify),
+                hide: Arc::clone(&self.inner.hide),
+                user: Arc::clone(&self.inner.user),
+                warned: Arc::clone(&self.inner.warned),
+            }),
+        }
+    }
+
+    /// The token that requests carry now.
+    pub async fn token(&self) -> Result<Option<Secret>, HubError> {
+        match &self.inner.sign_in {
+            SignIn::Nothing => Ok(None),
+            SignIn::Token(token, _) => Ok(Some(token.clone())),
+            SignIn::Keyless(keyless) => Ok(Some(self.keyless_session(keyless).await?.0)),
+        }
+    }
+
+    pub(super) fn user_cell(&self) -> &tokio::sync::OnceCell<WhoAmI> {
+        &self.inner.user
+    }
+
+    /// Keeps a token out of everything that is written from now on.
+    pub(super) fn hide(&self, token: &Secret) {
+        (self.inner.hide)(token);
     }
 
     pub(super) fn retry_policy(&self) -> &RetryPolicy {
@@ -184,8 +264,21 @@ impl Hub {
     }
 
     /// The `Authorization` value, for the transfer engine's own token requests to this Hub.
-    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        self.inner.authorization.clone()
+    pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, HubError> {
+        match &self.inner.sign_in {
+            SignIn::Nothing => Ok(None),
+            SignIn::Token(_, header) => Ok(Some(header.clone())),
+            // Boxed: the exchange is a request of this client too.
+            SignIn::Keyless(keyless) => Ok(Some(Box::pin(self.keyless_session(keyless)).await?.1)),
+        }
+    }
+
+    /// What goes along with a request: the token to the Hub's own origin, and nowhere else.
+    async fn authorization_for(&self, call: &Call) -> Result<Option<HeaderValue>, HubError> {
+        match call.with_token && self.is_own(&call.url) {
+            true => self.authorization().await,
+            false => Ok(None),
+        }
     }
 
     /// The address of a path (already percent-encoded, with a leading slash) on this Hub.
@@ -230,9 +323,15 @@ impl Hub {
         }
     }
 
+    /// Sends a request once, and waits for nothing.
+    pub(super) async fn call_once(&self, call: &Call) -> Result<Answer, HubError> {
+        self.attempt(call).await
+    }
+
     /// Opens an answer that streams: the caller reads it, and bounds it. Sent once.
     pub(super) async fn open_stream(&self, call: &Call) -> Result<reqwest::Response, HubError> {
-        let request = self.request(call, &Arc::default(), &Trouble::default());
+        let authorization = self.authorization_for(call).await?;
+        let request = self.request(call, authorization, &Arc::default(), &Trouble::default());
         let cause = match tokio::time::timeout(QUIET_TIMEOUT, request.send()).await {
             Err(_) => Cause::TimedOut { after: QUIET_TIMEOUT },
             Ok(Err(error)) => unreachable_cause(&error),
@@ -283,7 +382,8 @@ impl Hub {
     async fn attempt(&self, call: &Call) -> Result<Answer, HubError> {
         let moved = Arc::new(AtomicU64::new(0));
         let trouble = Trouble::default();
-        let request = self.request(call, &moved, &trouble);
+        let authorization = self.authorization_for(call).await?;
+        let request = self.request(call, authorization, &moved, &trouble);
         let answer = unless_quiet(&moved, QUIET_TIMEOUT, self.exchange(request, &moved)).await;
         // A body that ended early knows better than the connection why.
         if let Some(failure) = lock(&trouble).take() {
@@ -315,13 +415,16 @@ impl Hub {
         }
     }
 
-    fn request(&self, call: &Call, moved: &Arc<AtomicU64>, trouble: &Trouble) -> reqwest::RequestBuilder {
+    fn request(
+        &self,
+        call: &Call,
+        authorization: Option<HeaderValue>,
+        moved: &Arc<AtomicU64>,
+        trouble: &Trouble,
+    ) -> reqwest::RequestBuilder {
         let mut request = self.inner.http.request(call.method.clone(), call.url.clone());
-        if call.with_token
-            && self.is_own(&call.url)
-            && let Some(authorization) = &self.inner.authorization
-        {
-            request = request.header(AUTHORIZATION, authorization.clone());
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
         }
         request = request.headers(call.headers.clone());
         match &call.body {
@@ -404,7 +507,7 @@ fn stay_on_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     }
 }
 
-fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
+pub(super) fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
         Failure::new(Code::TokenInvalid, "`hf_token` has a character that no token has")
             .hint("check the secret behind `hf_token` for stray characters")

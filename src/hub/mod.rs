@@ -4,6 +4,7 @@
 mod client;
 mod commits;
 mod error;
+mod keyless;
 mod repos;
 mod retry;
 mod runtime;
@@ -11,10 +12,13 @@ mod spaces;
 mod tree;
 mod upload;
 
-pub use client::{Hub, HubOptions, Notify};
+pub use client::{Hide, Hub, HubOptions, Notify};
 pub use commits::{CommitReceipt, CommitRequest, Operation};
 pub use error::{Cause, HubError, Refusal};
-pub use repos::{CardCheck, CreateRepo, Creation, Lookup, NewFile, NewSpace, RepoInfo, WhoAmI};
+pub use repos::{
+    CardCheck, CreateRepo, Creation, Lookup, NewFile, NewSpace, Org, OrgRole, RepoInfo, TokenRole,
+    TokenScope, WhoAmI,
+};
 pub use retry::RetryPolicy;
 pub use runtime::{Hardware, LogBytes, LogKind, Runtime, Stage};
 pub use spaces::{Machine, MachineHardware, MountedVolume, Price, SettingKind};

@@ -12,8 +12,116 @@ use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, V
 
 /// The token's user (`GET /api/whoami-v2`).
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WhoAmI {
     pub name: String,
+    #[serde(default)]
+    pub is_pro: bool,
+    #[serde(default)]
+    pub orgs: Vec<Org>,
+    #[serde(default)]
+    auth: Auth,
+}
+
+/// An organisation of the user.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Org {
+    pub name: String,
+    #[serde(rename = "roleInOrg", default)]
+    pub role: Option<OrgRole>,
+    /// Absent without a paid one.
+    #[serde(default)]
+    pub plan: Option<String>,
+}
+
+/// What a user may do in an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrgRole {
+    Admin,
+    Write,
+    /// Writes to repos of their own making.
+    Contributor,
+    Read,
+    NoAccess,
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the token itself may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenRole {
+    Read,
+    /// What its user may do.
+    Write,
+    FineGrained(Vec<TokenScope>),
+    Unknown,
+}
+
+/// What a fine-grained token may do with one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenScope {
+    /// `user`, `org`, `space`, `resource-group` and others.
+    pub kind: String,
+    /// A namespace, or `namespace/name`.
+    pub name: String,
+    pub permissions: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Auth {
+    #[serde(default)]
+    access_token: Option<AccessToken>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessToken {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    fine_grained: Option<FineGrained>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct FineGrained {
+    #[serde(default)]
+    scoped: Vec<Scoped>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Scoped {
+    entity: Entity,
+    #[serde(default)]
+    permissions: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Entity {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+}
+
+impl WhoAmI {
+    pub fn token_role(&self) -> TokenRole {
+        let Some(token) = &self.auth.access_token else { return TokenRole::Unknown };
+        match (token.role.as_str(), &token.fine_grained) {
+            ("read", _) => TokenRole::Read,
+            ("write" | "god", _) => TokenRole::Write,
+            ("fineGrained", Some(fine)) => {
+                let scope = |scoped: &Scoped| TokenScope {
+                    kind: scoped.entity.kind.clone(),
+                    name: scoped.entity.name.clone(),
+                    permissions: scoped.permissions.clone(),
+                };
+                TokenRole::FineGrained(fine.scoped.iter().map(scope).collect())
+            }
+            _ => TokenRole::Unknown,
+        }
+    }
 }
 
 /// What the Hub says of a repo at a revision (`GET /api/{type}s/{id}[/revision/{rev}]`).
@@ -115,9 +223,22 @@ const COLLISIONS: u32 = 5;
 impl Hub {
     /// The user behind the token. The Hub limits this call strictly: once per run.
     pub async fn whoami(&self) -> Result<WhoAmI, HubError> {
-        let what = "read the user of `hf_token`";
-        let call = Call::new(what, Method::GET, self.url("/api/whoami-v2")?);
-        self.call(&call).await?.json(what)
+        let ask = || async {
+            let what = "read the user of `hf_token`";
+            let call = Call::new(what, Method::GET, self.url("/api/whoami-v2")?);
+            self.call(&call).await?.json(what)
+        };
+        self.user_cell().get_or_try_init(ask).await.cloned()
+    }
+
+    /// The same, without patience: what it says is good to know, and no more.
+    pub async fn whoami_once(&self) -> Result<WhoAmI, HubError> {
+        let ask = || async {
+            let what = "read the user of `hf_token`";
+            let call = Call::new(what, Method::GET, self.url("/api/whoami-v2")?);
+            self.call_once(&call).await?.json(what)
+        };
+        self.user_cell().get_or_try_init(ask).await.cloned()
     }
 
     /// Looks at a repo, at a revision.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::auth::Secret;
+use crate::auth::{Credentials, IdTokens, Secret};
 use crate::failure::{Code, Failure, Result};
 use crate::target::{ParseError, RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 use crate::verify::Check;
@@ -44,8 +44,10 @@ pub enum Prune {
 pub struct Inputs {
     /// Without a namespace, the repo belongs to the token's user.
     pub repo: RepoName,
-    /// `None` only in a dry run, which may look at public repos.
-    pub token: Option<Secret>,
+    /// None only in a dry run, which may look at public repos, and in a run that is skipped.
+    pub credentials: Credentials,
+    /// Whether this run ends here, with nothing done: it has no token, and no way to one.
+    pub skip: bool,
     pub repo_type: RepoType,
     /// `None`: the card or the files decide.
     pub space_sdk: Option<SpaceSdk>,
@@ -139,7 +141,9 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let repo = repo(raw, &github, findings);
     let repo_type = repo_type(raw, findings);
     let dry_run = flag("dry_run", raw.dry_run.as_deref(), findings);
-    let token = token(environment, &github, dry_run.unwrap_or(false), findings);
+    let missing_token = value("missing_token", raw.missing_token.as_deref(), missing_token, findings);
+    let skips = missing_token.flatten() == Some(MissingToken::Skip);
+    let sign_in = credentials(environment, &github, dry_run.unwrap_or(false), skips, findings);
     let space_sdk = space_sdk(raw, repo_type, findings);
     let visibility = visibility(raw, repo_type, findings);
     let source_dir = source_dir(raw, &github, findings);
@@ -156,7 +160,8 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let (visibility, visibility_given) = visibility?;
     Some(Inputs {
         repo: repo?,
-        token,
+        skip: sign_in.is_none(),
+        credentials: sign_in.unwrap_or(Credentials::None),
         repo_type: repo_type?,
         space_sdk,
         visibility,
@@ -218,19 +223,42 @@ fn repo_type(raw: &Raw, findings: &mut Findings) -> Option<RepoType> {
     Some(parsed.unwrap_or(RepoType::Space))
 }
 
-fn token(
+/// What happens to a run that GitHub gives no secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingToken {
+    Fail,
+    Skip,
+}
+
+fn missing_token(text: &str) -> parse::Parsed<MissingToken> {
+    match text {
+        "fail" => Ok(MissingToken::Fail),
+        "skip" => Ok(MissingToken::Skip),
+        _ => parse::one_of("`fail` or `skip`", text),
+    }
+}
+
+/// With what the run signs in: `None` is a fault, or a run to skip.
+fn credentials(
     environment: &Environment,
     github: &GithubContext,
     dry_run: bool,
+    skips: bool,
     findings: &mut Findings,
-) -> Option<Secret> {
+) -> Option<Credentials> {
     if let Some(text) = given(environment.raw.hf_token.as_deref()) {
         if !text.starts_with("hf_") {
             findings.warn("`hf_token` does not look like a Hugging Face token: it does not start with `hf_`");
         }
-        return findings.take("hf_token", parse::token(text));
+        return findings.take("hf_token", parse::token(text)).map(Credentials::Token);
+    }
+    if let Some(id_tokens) = id_tokens(environment) {
+        return Some(Credentials::Keyless(id_tokens));
     }
     if dry_run {
+        return Some(Credentials::None);
+    }
+    if skips && github.may_lack_secrets() {
         return None;
     }
     findings.token_missing("must not be empty: every write to the Hub needs a token");
@@ -239,16 +267,30 @@ fn token(
          repository under Settings → Secrets and variables → Actions as `HF_TOKEN`, and pass it with \
          `hf_token: ${{ secrets.HF_TOKEN }}`",
     );
+    findings.hint(
+        "or do without a stored token: add a Trusted Publisher in the settings of the repo on the Hub, and give \
+         the job `permissions: { contents: read, id-token: write }`",
+    );
     if github.may_lack_secrets() {
         findings.hint(
-            "GitHub gives no secrets to workflow runs of forks and of Dependabot: skip this step there, or \
-             set `dry_run: true`",
+            "GitHub gives no secrets to workflow runs of forks and of Dependabot: set `missing_token: skip` to \
+             pass over them, or `dry_run: true` to see the plan",
         );
     }
     if environment.var("HF_TOKEN").is_some() {
         findings.hint("the variable `HF_TOKEN` is set for this step, but only the input `hf_token` is read");
     }
     None
+}
+
+/// Where this job gets identity tokens: only with `permissions: id-token: write`.
+fn id_tokens(environment: &Environment) -> Option<IdTokens> {
+    let url: Url = environment.var("ACTIONS_ID_TOKEN_REQUEST_URL")?.parse().ok()?;
+    if url.scheme() != "https" && !parse::is_loopback(&url) {
+        return None;
+    }
+    let request_token = Secret::new(environment.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?);
+    Some(IdTokens { url, request_token })
 }
 
 fn space_sdk(raw: &Raw, repo_type: Option<RepoType>, findings: &mut Findings) -> Option<SpaceSdk> {

@@ -25,6 +25,7 @@ const fn with_default(name: &'static str, default: &'static str) -> InputSpec {
 pub const INPUTS: &[InputSpec] = &[
     plain("huggingface_repo"),
     plain("hf_token"),
+    plain("missing_token"),
     with_default("repo_type", "space"),
     plain("space_sdk"),
     plain("private"),

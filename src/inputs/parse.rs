@@ -164,7 +164,7 @@ fn shown(url: &Url) -> String {
 }
 
 /// Whether the URL leads to this machine, where `http` harms nobody.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -15,6 +15,7 @@ use crate::failure::{Code, Failure, Result};
 pub(super) struct Raw {
     pub(super) huggingface_repo: Option<String>,
     pub(super) hf_token: Option<String>,
+    pub(super) missing_token: Option<String>,
     pub(super) repo_type: Option<String>,
     pub(super) space_sdk: Option<String>,
     pub(super) private: Option<String>,

@@ -47,7 +47,7 @@ pub(super) fn check_fault(set: &[(&str, &str)], message: &str) {
 fn the_defaults() {
     let (inputs, warnings) = read(&[]);
     assert_eq!(inputs.repo, RepoName { namespace: None, name: "my-app".to_owned() });
-    assert_eq!(inputs.token.as_ref().map(Secret::expose), Some(TOKEN));
+    assert_eq!(inputs.credentials.token().map(Secret::expose), Some(TOKEN));
     assert_eq!(inputs.repo_type, RepoType::Space);
     assert_eq!(inputs.space_sdk, None);
     assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Public, false));
@@ -109,7 +109,7 @@ fn everything_at_once() {
         ("dry_run", "TRUE"),
         ("HF_ENDPOINT", "http://127.0.0.1:9/"),
     ]);
-    assert_eq!(inputs.token.unwrap().expose(), "hf_x");
+    assert_eq!(inputs.credentials.token().unwrap().expose(), "hf_x");
     assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Private, true));
     assert_eq!(inputs.source_dir, Path::new("/github/workspace/dist"));
     assert_eq!(inputs.path_in_repo.unwrap().as_str(), "data");
@@ -177,16 +177,17 @@ fn a_missing_token_has_its_own_code_and_says_what_to_do() {
     let failure = refused(&[("hf_token", "\n")]);
     assert_eq!(failure.code, Code::TokenMissing);
     assert_eq!(failure.message, "`hf_token` must not be empty: every write to the Hub needs a token");
-    assert_eq!(failure.hints.len(), 1);
+    assert_eq!(failure.hints.len(), 2);
     assert!(failure.hints[0].contains("${{ secrets.HF_TOKEN }}"));
+    assert!(failure.hints[1].contains("id-token: write"));
 
     let failure =
         refused(&[("hf_token", ""), ("GITHUB_EVENT_NAME", "pull_request"), ("HF_TOKEN", "hf_from_env")]);
-    assert!(failure.hints[1].contains("forks"));
-    assert!(failure.hints[2].contains("`HF_TOKEN` is set"));
+    assert!(failure.hints[2].contains("missing_token: skip"));
+    assert!(failure.hints[3].contains("`HF_TOKEN` is set"));
     assert!(!format!("{failure:?}").contains("hf_from_env"));
 
-    assert!(read(&[("hf_token", ""), ("dry_run", "true")]).0.token.is_none());
+    assert!(read(&[("hf_token", ""), ("dry_run", "true")]).0.credentials.token().is_none());
 }
 
 #[test]

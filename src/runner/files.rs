@@ -30,6 +30,7 @@ pub const OUTPUTS: &[&str] = &[
     "recommended_duration_seconds",
     "rollback_commit_sha",
     "timings",
+    "auth",
     "error_code",
 ];
 

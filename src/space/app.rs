@@ -1,6 +1,5 @@
 //! Where the app of a Space is, as its live check needs to know it.
 
-use crate::auth::Secret;
 use crate::hub::{Hub, HubError, Lookup, Repo};
 use crate::target::Revision;
 use crate::verify::{App, AppKind};
@@ -8,7 +7,7 @@ use crate::verify::{App, AppKind};
 /// Asks the Hub for the app of a Space: `None` where there is no Space, or no address of its app.
 ///
 /// The token goes along to a private Space only; the others open without.
-pub async fn app(hub: &Hub, space: &Repo, token: Option<&Secret>) -> Result<Option<App>, HubError> {
+pub async fn app(hub: &Hub, space: &Repo) -> Result<Option<App>, HubError> {
     let Lookup::Found(info) = hub.look_up(space, &Revision::default()).await? else { return Ok(None) };
     let Some(url) = info.host.as_deref().and_then(|host| host.parse().ok()) else { return Ok(None) };
     let kind = match info.sdk.as_deref() {
@@ -17,5 +16,6 @@ pub async fn app(hub: &Hub, space: &Repo, token: Option<&Secret>) -> Result<Opti
         Some("docker") => AppKind::Docker,
         _ => AppKind::Unknown,
     };
-    Ok(Some(App { url, token: token.filter(|_| info.private).cloned(), kind }))
+    let token = if info.private { hub.token().await? } else { None };
+    Ok(Some(App { url, token, kind }))
 }

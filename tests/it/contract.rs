@@ -60,3 +60,13 @@ fn the_readme_lists_every_input_and_output() {
         assert!(readme.contains(&format!("| `{name}` |")), "README has no row for `{name}`");
     }
 }
+
+#[test]
+fn each_error_has_its_heading_in_the_troubleshooting() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("\n## Troubleshooting\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let headings: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    let codes: Vec<&str> = hf_deploy::failure::Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(headings, codes, "the same, in the same order");
+}

@@ -297,6 +297,22 @@ macro_rules! assert_ran {
         settings.add_filter(r"timings=\{.*\}", "timings={…}");
         settings.add_filter(r" in \d+\.\d s(, [0-9.]+ .?B/s)?", " in T s");
         settings.add_filter(r"127\.0\.0\.1:[0-9]+", "ADDRESS");
+        settings.add_filter(
+            r"(?m)^===== Application Startup at .* =====$",
+            "===== Application Startup at TIME =====",
+        );
+        // The proxy's own log, and how large its source is.
+        settings.add_filter(r#""time":"[^"]*""#, r#""time":"TIME""#);
+        settings.add_filter(r"hf-proxy [0-9.]+ listens on port \d+", "hf-proxy VERSION listens on port N");
+        settings.add_filter(
+            r"\d+ files \([0-9.]+ kB\) to the Space `ada/app-proxy`",
+            "N files to the Space `ada/app-proxy`",
+        );
+        settings.add_filter(
+            r"(?s)(created the Space `ada/app-proxy` \(public\), with )\d+ files.*?::endgroup::",
+            "$1N files",
+        );
+        settings.add_filter(r"(plan: 0 to add, 0 to update, 0 to delete, )\d\d unchanged", "${1}N unchanged");
         settings.bind(|| insta::assert_snapshot!(ran.everything()));
     }};
 }

@@ -10,6 +10,7 @@ mod faults;
 mod gradio;
 mod harness;
 mod inputs;
+mod keyless;
 mod large_files;
 mod live;
 mod proxy;

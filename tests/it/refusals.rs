@@ -1,6 +1,6 @@
 //! What the Hub refuses, and what the user is told.
 
-use local_hub::{Fault, FaultKind, HubConfig, RepoType, TokenRole, User};
+use local_hub::{Fault, FaultKind, HubConfig, RepoType, TokenRole, TokenScope, User};
 
 use crate::assert_ran;
 use crate::harness::{Folder, Run, TOKEN, hub, hub_with, static_space, static_space_with_picture, tree};
@@ -183,4 +183,31 @@ async fn files_that_the_hub_does_not_take_along_follow_in_a_commit() {
     assert!(ran.log.contains("they follow in a commit"), "{}", ran.log);
     assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
     assert_eq!(hub.read_file(RepoType::Space, "ada/app", "main", "index.html").unwrap(), b"<h1>Hello</h1>\n");
+}
+
+/// All that is missing is told at once, before anything is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_token_may_not_do_is_told_before_the_first_write() {
+    let hub = hub_with(|config| {
+        let scope = TokenScope {
+            entity_type: "user".to_owned(),
+            entity_name: "eve".to_owned(),
+            permissions: vec!["repo.content.read".to_owned()],
+        };
+        config.users.push(User {
+            role: TokenRole::FineGrained { scoped: vec![scope], global: Vec::new() },
+            is_pro: false,
+            ..User::new("eve", "hf_TheTokenOfEveWhoMayNotDoAnyOfThis")
+        });
+    })
+    .await;
+    let folder = Folder::new(&[("app.py", "import gradio\n"), ("README.md", "---\nsdk: gradio\n---\n")]);
+    let eve = Run::new(&hub, &folder).token("hf_TheTokenOfEveWhoMayNotDoAnyOfThis");
+    let ran = eve.input("huggingface_repo", "eve/app").run().await.failed(3, "permission_denied");
+    let writes = hub
+        .requests()
+        .into_iter()
+        .filter(|request| request.method != "GET" && request.path != "/api/validate-yaml");
+    assert_eq!(writes.count(), 0);
+    assert_ran!(ran);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use xet::XetError;
 use xet::xet_session::{Sha256Policy, XetConfig, XetFileUpload, XetSessionBuilder, XetUploadCommit};
@@ -84,7 +84,9 @@ pub(super) async fn upload(
     let scratch = tempfile::tempdir().map_err(|error| {
         Failure::new(Code::LocalIo, "cannot make a temporary folder for the upload").caused_by(error)
     })?;
-    let commit = open(hub, access, scratch.path()).await.map_err(|error| engine_failure("start", error))?;
+    let authorization = hub.authorization().await?;
+    let commit =
+        open(access, authorization, scratch.path()).await.map_err(|error| engine_failure("start", error))?;
     // A run that ends early (a failure, a signal) leaves no task behind.
     let guard = AbortOnDrop(Some(commit.clone()));
     let reporter = report_progress(commit.clone(), on_bytes);
@@ -94,7 +96,11 @@ pub(super) async fn upload(
     result
 }
 
-async fn open(hub: &Hub, access: XetAccess, scratch: &std::path::Path) -> Result<XetUploadCommit, XetError> {
+async fn open(
+    access: XetAccess,
+    authorization: Option<HeaderValue>,
+    scratch: &std::path::Path,
+) -> Result<XetUploadCommit, XetError> {
     let mut config = XetConfig::new();
     for (name, value) in ENGINE_SETTINGS {
         config =
@@ -105,7 +111,7 @@ async fn open(hub: &Hub, access: XetAccess, scratch: &std::path::Path) -> Result
         .with_tokio_handle(tokio::runtime::Handle::current())
         .build()?;
     let mut headers = HeaderMap::new();
-    if let Some(authorization) = hub.authorization() {
+    if let Some(authorization) = authorization {
         headers.insert(AUTHORIZATION, authorization);
     }
     session

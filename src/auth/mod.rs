@@ -1,6 +1,44 @@
 //! The token: where it comes from, and a type that cannot show it.
 
+mod github;
+
 use std::fmt;
+
+pub use github::{IdTokens, told_claims};
+
+/// With what a run signs in.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// Not at all: only a dry run against a public repo goes on.
+    None,
+    /// The input `hf_token`.
+    Token(Secret),
+    /// As the GitHub job that it is.
+    Keyless(IdTokens),
+}
+
+impl Credentials {
+    /// The output `auth`: empty without any.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Token(_) => "token",
+            Self::Keyless(_) => "oidc",
+        }
+    }
+
+    /// The token that the user gave.
+    pub fn token(&self) -> Option<&Secret> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::None | Self::Keyless(_) => None,
+        }
+    }
+
+    pub fn is_keyless(&self) -> bool {
+        matches!(self, Self::Keyless(_))
+    }
+}
 
 /// A value that must never be shown: its `Debug` and `Display` print `***`.
 #[derive(Clone, PartialEq, Eq)]
