@@ -310,7 +310,7 @@ macro_rules! assert_ran {
         );
         settings.add_filter(
             r"(?s)(created the Space `ada/app-proxy` \(public\), with )\d+ files.*?::endgroup::",
-            "$1N files",
+            "${1}N files",
         );
         settings.add_filter(r"(plan: 0 to add, 0 to update, 0 to delete, )\d\d unchanged", "${1}N unchanged");
         settings.bind(|| insta::assert_snapshot!(ran.everything()));
