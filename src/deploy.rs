@@ -30,6 +30,23 @@ const PLANS: u32 = 2;
 /// Deploys a folder. What is known along the way goes into the ledger at once, so that a run that ends
 /// early still reports it.
 pub async fn deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
+    let result = read_and_deploy(inputs, hub, log, ledger).await;
+    result.map_err(|failure| if hub.is_keyless() { explain_keyless(failure) } else { failure })
+}
+
+/// What a keyless token may not do is no fault of a token that somebody could mend.
+fn explain_keyless(mut failure: Failure) -> Failure {
+    if matches!(failure.code, Code::TokenInvalid | Code::PermissionDenied | Code::RepoNotFound) {
+        failure.code = Code::PermissionDenied;
+        failure.hints = vec![
+            "a keyless token writes files to its one repo, and may be refused everything else: set variables, secrets, hardware and visibility once by hand in the settings of the repo, and leave their inputs out".to_owned(),
+            "or pass `hf_token`".to_owned(),
+        ];
+    }
+    failure
+}
+
+async fn read_and_deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
     let source = read_source(inputs, log)?;
     let repo = resolve_repo(&inputs.repo, inputs.repo_type, hub).await?;
     let hub = &signed_in(hub.for_repo(&repo), inputs, log).await?;

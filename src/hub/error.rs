@@ -198,8 +198,10 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
         401 => Failure::new(Code::TokenInvalid, message)
             .hint("check that the secret behind `hf_token` holds a token that is neither expired nor revoked")
             .hint("make a token with write access at https://huggingface.co/settings/tokens"),
-        402 => Failure::new(Code::PaymentRequired, message)
-            .hint("Gradio and Docker Spaces need a PRO, Team or Enterprise namespace; static Spaces are free for everyone"),
+        402 => {
+            let hint = payment_hint(&refusal.message);
+            Failure::new(Code::PaymentRequired, message).hint(hint)
+        }
         403 => Failure::new(Code::PermissionDenied, message)
             .hint("the token needs write access to this repo: use a `write` token, or a fine-grained one with \"Write access to contents/settings\" for its namespace")
             .hint("in an organization, your role must be `write`, `contributor` or `admin`"),
@@ -222,9 +224,46 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
     }
 }
 
+/// What a 402 is about: one status stands for plans, quotas, balances and visibilities alike.
+fn payment_hint(message: &str) -> &'static str {
+    let message = message.to_ascii_lowercase();
+    let speaks_of = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if speaks_of(&["zerogpu", "zero-a10g", "zero gpu"]) {
+        "a namespace has so many ZeroGPU Spaces and no more: delete or pause another one, or choose other `hardware`"
+    } else if speaks_of(&["credit", "billing", "payment method", "balance"]) {
+        "add a payment method or credits at https://huggingface.co/settings/billing, or choose free `hardware`"
+    } else if speaks_of(&["protected"]) {
+        "`visibility: protected` needs a namespace on a paid plan: use `private`, or `private` with `create_proxy: true`"
+    } else if speaks_of(&["storage"]) {
+        "the private storage of this namespace is used up: make the repo public, free some space, or take a larger plan"
+    } else {
+        "Gradio and Docker Spaces need a PRO, Team or Enterprise namespace; static Spaces are free for everyone"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn payment_is_asked_for_many_things() {
+        for (message, word) in [
+            (
+                "Static Spaces are free for everyone, but hosting Gradio and Docker Spaces on free cpu-basic requires a PRO subscription",
+                "paid",
+            ),
+            ("You have reached the maximum number of ZeroGPU Spaces", "ZeroGPU Spaces and no more"),
+            ("Please add a payment method to use this hardware", "payment method or credits"),
+            ("Protected Spaces require a PRO subscription", "`visibility: protected`"),
+            ("Private repository storage limit reached", "private storage"),
+        ] {
+            let hint = payment_hint(message);
+            assert!(
+                hint.contains(word) || (word == "paid" && hint.contains("static Spaces are free")),
+                "{message}: {hint}"
+            );
+        }
+    }
 
     #[test]
     fn messages_in_all_their_shapes() {

@@ -155,6 +155,11 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let space = space::read(environment, repo_type, workspace, findings);
     let proxy = proxy::read(environment, repo.as_ref(), repo_type, findings);
     let endpoint = endpoint(environment, findings);
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        if environment.var(name).is_some() {
+            findings.warn(format!("`{name}` is set, and the requests to the Hub do not use it: whoever set it would stand between"));
+        }
+    }
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
     let patterns = |value: &Option<String>| parse::patterns(value.as_deref().unwrap_or_default());
     let (visibility, visibility_given) = visibility?;

@@ -70,3 +70,33 @@ fn each_error_has_its_heading_in_the_troubleshooting() {
     let codes: Vec<&str> = hf_deploy::failure::Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(headings, codes, "the same, in the same order");
 }
+
+/// Whoever searches for an error finds it: what the section quotes stands in the sources, ours or the Hub's.
+#[test]
+fn the_troubleshooting_quotes_errors_literally() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    let mut folders = vec![root.join("src"), root.join("tests/local-hub/src"), root.join("tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let section = readme.split("\n## Troubleshooting\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let section = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    let quotes: Vec<&str> = section.split('"').skip(1).step_by(2).collect();
+    assert!(quotes.len() >= 12, "{quotes:?}");
+    for quote in quotes {
+        for part in quote.split('…').map(|part| part.trim_matches(|c: char| c == ':' || c.is_whitespace()))
+        {
+            let part = part.trim_matches('`').trim();
+            assert!(sources.contains(part), "README quotes `{part}`, and nothing says it");
+        }
+    }
+}

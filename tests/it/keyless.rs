@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::assert_ran;
 use crate::harness::{Folder, Run, TestHub, hub, static_space};
+use crate::settings::refuse;
 
 /// What opens GitHub's token server to the job.
 const REQUEST_TOKEN: &str = "the-request-token-of-this-job";
@@ -187,4 +188,30 @@ async fn a_fork_without_secrets_is_passed_over_where_the_workflow_says_so() {
     // Elsewhere a missing token is a mistake.
     let push = Run::new(&hub, &folder).without("INPUT_HF_TOKEN").var("GITHUB_EVENT_NAME", "push");
     push.input("missing_token", "skip").run().await.failed(3, "token_missing");
+}
+
+/// Nobody knows whether a keyless token may: where it may not, that is said, before anything is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_keyless_token_may_not_do_is_told_with_what_to_do_by_hand() {
+    let (hub, folder) = space().await;
+    trust(&hub, "octo/hello");
+    refuse(&hub, "GET", "/variables", 1, 401, "Invalid username or password.");
+    let run = keyless(&hub, &folder, &GitHub::default()).await.input("variables", "MODE=fast");
+    let ran = run.run().await.failed(3, "permission_denied");
+    assert!(ran.log.contains("set variables, secrets, hardware and visibility once by hand"), "{}", ran.log);
+    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_space_whose_state_is_hidden_is_not_waited_for_and_not_called_live() {
+    let (hub, folder) = space().await;
+    trust(&hub, "octo/hello");
+    refuse(&hub, "GET", "/runtime", 9, 401, "Invalid username or password.");
+    let ran = keyless(&hub, &folder, &GitHub::default()).await.run().await.ended(0, "deployed");
+    assert_eq!(ran.output("space_stage"), "");
+    assert!(
+        ran.log.contains("::warning::the commit is on the Hub, but whether it runs is not known"),
+        "{}",
+        ran.log
+    );
 }
