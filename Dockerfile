@@ -1,10 +1,11 @@
 # The action's image: one static binary, and the roots of trust that its transfer engine looks for.
-FROM rust:1.95-alpine AS build
+FROM rust:1.95.0-alpine AS build
 RUN apk add --no-cache build-base
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY tests tests
+COPY proxy-template proxy-template
 RUN cargo build --release --locked --package hf-deploy --bin hf-deploy
 
 # No USER and no WORKDIR: the runner mounts the workspace and writes its files as root.

@@ -7,8 +7,9 @@ use url::Url;
 
 use crate::auth::Credentials;
 use crate::failure::{Code, Failure, Result};
-use crate::hub::Repo;
-use crate::inputs::CheckInputs;
+use crate::hub::{Hub, Repo};
+use crate::inputs::{CheckInputs, command_access, duration};
+use crate::janitor::{self, Prefix, Rules};
 use crate::report;
 use crate::run::connect;
 use crate::runner::{Log, OutputFiles};
@@ -32,6 +33,40 @@ pub enum Command {
     /// A private Space opens to the token in the variable `HF_TOKEN`. Exits with 0 when the app passes or
     /// cannot be judged, and with 1 when it does not pass.
     Verify(Box<VerifyArgs>),
+    /// Delete forgotten test repos: those with the prefix, the marker in the card, and the age
+    ///
+    /// The token in `HF_TOKEN` deletes. Exits with 1 when anything could not be deleted.
+    Janitor(JanitorArgs),
+    /// Delete the test repos that a run wrote down
+    Teardown(TeardownArgs),
+}
+
+/// Which test repos are forgotten.
+#[derive(Debug, Args)]
+pub struct JanitorArgs {
+    /// The user or organization
+    #[arg(long)]
+    namespace: String,
+    /// The beginning of the names of test repos
+    #[arg(long)]
+    prefix: Prefix,
+    /// How old a repo has to be, such as `24h`
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]
+    older_than: std::time::Duration,
+    /// Tell what would be deleted, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Which repos a run made.
+#[derive(Debug, Args)]
+pub struct TeardownArgs {
+    /// The file with one `type namespace/name` per line; a missing one is an empty one
+    #[arg(long, value_name = "FILE")]
+    list: PathBuf,
+    /// The beginning of the names of test repos: others are left alone
+    #[arg(long)]
+    prefix: Prefix,
 }
 
 /// What to check, in the words of the action's inputs.
@@ -91,11 +126,22 @@ pub async fn command(
     log: Log,
     cancelled: impl Future<Output = ()>,
 ) -> u8 {
-    let result = match command {
-        Command::Verify(args) => tokio::select! {
-            result = check(*args, vars, &log) => result,
-            () = cancelled => Err(Failure::new(Code::Cancelled, "the check was cancelled")),
-        },
+    let work = async {
+        match command {
+            Command::Verify(args) => check(*args, vars, &log).await,
+            Command::Janitor(args) => {
+                let JanitorArgs { namespace, prefix, older_than, dry_run } = args;
+                let hub = open(vars, &log)?;
+                janitor::sweep(&hub, &namespace, &Rules { prefix, older_than, dry_run }, &log).await
+            }
+            Command::Teardown(args) => {
+                janitor::tear_down(&open(vars, &log)?, &args.list, &args.prefix, &log).await
+            }
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        () = cancelled => Err(Failure::new(Code::Cancelled, "the command was cancelled")),
     };
     match result {
         Ok(()) => 0,
@@ -104,6 +150,19 @@ pub async fn command(
             failure.code.kind().exit_code()
         }
     }
+}
+
+/// The Hub, with the token of the environment.
+fn open(vars: Vec<(String, String)>, log: &Log) -> Result<Hub> {
+    let (token, endpoint) = command_access(vars)?;
+    let Some(token) = token else {
+        return Err(Failure::new(
+            Code::TokenMissing,
+            "the variable `HF_TOKEN` must hold a token with write access",
+        ));
+    };
+    log.mask(&token);
+    connect(&endpoint, Credentials::Token(token), log)
 }
 
 async fn check(args: VerifyArgs, vars: Vec<(String, String)>, log: &Log) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod failure;
 mod http;
 pub mod hub;
 pub mod inputs;
+pub mod janitor;
 pub mod plan;
 pub mod proxy;
 pub mod report;

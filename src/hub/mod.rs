@@ -5,6 +5,7 @@ mod client;
 mod commits;
 mod error;
 mod keyless;
+mod listing;
 mod repos;
 mod retry;
 mod runtime;
@@ -15,6 +16,7 @@ mod upload;
 pub use client::{Hide, Hub, HubOptions, Notify};
 pub use commits::{CommitReceipt, CommitRequest, Operation};
 pub use error::{Cause, HubError, Refusal};
+pub use listing::ListedRepo;
 pub use repos::{
     CardCheck, CreateRepo, Creation, Lookup, NewFile, NewSpace, Org, OrgRole, RepoInfo, TokenRole,
     TokenScope, WhoAmI,

@@ -140,6 +140,12 @@ pub struct RepoInfo {
     pub visibility: Option<String>,
     /// Spaces: what it runs on.
     pub runtime: Option<Machine>,
+    /// Those of its card, among others.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// When it was made: RFC 3339.
+    #[serde(default)]
+    pub created_at: Option<String>,
     /// Every file of the revision, by name.
     pub siblings: Option<Vec<Sibling>>,
 }

@@ -86,7 +86,12 @@ impl Hub {
     }
 
     /// The address of the next page. It must be on the Hub, since the token goes there.
-    fn next_page(&self, what: &str, current: &Url, headers: &HeaderMap) -> Result<Option<Url>, HubError> {
+    pub(super) fn next_page(
+        &self,
+        what: &str,
+        current: &Url,
+        headers: &HeaderMap,
+    ) -> Result<Option<Url>, HubError> {
         let unexpected = |detail: String| HubError::new(what, Cause::Unexpected { detail });
         let Some(link) = headers.get(LINK).and_then(|value| next_link(value.to_str().ok()?)) else {
             return Ok(None);

@@ -90,19 +90,36 @@ pub struct CheckInputs {
     pub token: Option<Secret>,
 }
 
+/// With what the commands sign in, and where: `HF_TOKEN` and `HF_ENDPOINT`.
+pub fn command_access(vars: impl IntoIterator<Item = (String, String)>) -> Result<(Option<Secret>, Url)> {
+    let environment = Environment::read(vars)?;
+    let mut findings = Findings::default();
+    let token = given(environment.var("HF_TOKEN"));
+    token.into_iter().for_each(|token| findings.hide(token));
+    let token = token.and_then(|token| findings.take("HF_TOKEN", parse::token(token)));
+    let endpoint = endpoint(&environment, &mut findings);
+    findings.finish()?;
+    let endpoint = endpoint.ok_or_else(|| Failure::new(Code::Internal, "no endpoint, and no reason"))?;
+    Ok((token, endpoint))
+}
+
+/// A time such as `90s`, `10m` or `2h`.
+pub fn duration(text: &str) -> std::result::Result<std::time::Duration, ParseError> {
+    parse::duration(text)
+}
+
 impl CheckInputs {
     /// Reads the options of a check, under the names that the inputs have in the environment.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>, workspace: PathBuf) -> Result<Self> {
+        let vars: Vec<(String, String)> = vars.into_iter().collect();
+        let (token, endpoint) = command_access(vars.clone())?;
         let environment = Environment::read(vars)?;
         let mut findings = Findings::default();
-        let token = given(environment.var("HF_TOKEN"));
-        token.into_iter().for_each(|token| findings.hide(token));
-        let token = token.and_then(|token| findings.take("HF_TOKEN", parse::token(token)));
-        let endpoint = endpoint(&environment, &mut findings);
+        token.iter().for_each(|token| findings.hide(token.expose()));
         let check = verify::read(&environment.raw, workspace, &mut findings);
         let timeout = value("timeout", environment.raw.timeout.as_deref(), parse::duration, &mut findings);
         findings.finish()?;
-        let (Some(check), Some(Some(timeout)), Some(endpoint)) = (check, timeout, endpoint) else {
+        let (Some(check), Some(Some(timeout))) = (check, timeout) else {
             return Err(Failure::new(Code::Internal, "an option was refused without a reason"));
         };
         Ok(Self { check: Check { timeout, ..check }, endpoint, token })

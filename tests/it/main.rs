@@ -10,6 +10,8 @@ mod faults;
 mod gradio;
 mod harness;
 mod inputs;
+mod integration;
+mod janitor;
 mod keyless;
 mod large_files;
 mod live;

@@ -1,0 +1,113 @@
+//! The cases of the integration workflow, as it runs them, against the local Hub; and their teardown.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use local_hub::{DockerCommand, RepoType, Runtimes};
+
+use crate::harness::{Folder, Ran, Run, TOKEN, TestHub, hub_with};
+
+const CASES: [(&str, RepoType); 5] = [
+    ("space", RepoType::Space),
+    ("private-space-with-proxy", RepoType::Space),
+    ("model", RepoType::Model),
+    ("dataset", RepoType::Dataset),
+    ("refused", RepoType::Space),
+];
+
+fn scenario(workspace: &Folder, command: &str, case: &str, outputs: &BTreeMap<String, String>) -> Output {
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/scenario"))
+        .args([command, case])
+        .env_clear()
+        .envs(std::env::var("PATH").map(|path| ("PATH", path)))
+        .env("HF_TEST_WORKSPACE", workspace.path())
+        .env("HF_TEST_NAMESPACE", "ada")
+        .env("HF_TEST_RUN", "20261120-42")
+        .envs(outputs.iter().map(|(name, value)| (format!("OUTPUT_{}", name.to_uppercase()), value)))
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+async fn hub() -> TestHub {
+    let proxy = std::env::var("HF_DEPLOY_PROXY").expect("HF_DEPLOY_PROXY is not set, see tests/run");
+    hub_with(|config| {
+        config.edge = true;
+        config.runtimes = Runtimes {
+            docker: Some(DockerCommand { program: proxy.into(), args: Vec::new() }),
+            ..Runtimes::default()
+        };
+    })
+    .await
+}
+
+async fn run(hub: &TestHub, workspace: &Folder, case: &str) -> Ran {
+    let none = BTreeMap::new();
+    said(&scenario(workspace, "prepare", case, &none));
+    let inputs = said(&scenario(workspace, "inputs", case, &none));
+    let pairs = inputs.lines().map(|line| line.split_once('=').unwrap());
+    pairs.fold(Run::new(hub, workspace), |run, (name, value)| run.input(name, value)).run().await
+}
+
+async fn tear_down(hub: &TestHub, workspace: &Folder) -> Output {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        .args(["teardown", "--prefix", "hfd-test-", "--list"])
+        .arg(workspace.path().join("created.txt"))
+        .env_clear()
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("HF_TOKEN", TOKEN)
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
+    let hub = hub().await;
+    for (case, repo_type) in CASES {
+        let workspace = Folder::new(&[]);
+        let ran = run(&hub, &workspace, case).await;
+        let output = scenario(&workspace, "expect", case, &ran.outputs);
+        assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
+        said(&tear_down(&hub, &workspace).await);
+        for name in
+            [format!("ada/hfd-test-20261120-42-{case}"), format!("ada/hfd-test-20261120-42-{case}-proxy")]
+        {
+            assert!(hub.tree(repo_type, &name, "main").is_err(), "`{name}` is still there");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_that_is_cancelled_leaves_nothing_either() {
+    let hub = hub().await;
+    let workspace = Folder::new(&[]);
+    let none = BTreeMap::new();
+    said(&scenario(&workspace, "prepare", "space", &none));
+    let inputs = said(&scenario(&workspace, "inputs", "space", &none));
+    let pairs = inputs.lines().map(|line| line.split_once('=').unwrap());
+    let run = pairs.fold(Run::new(&hub, &workspace), |run, (name, value)| run.input(name, value));
+    let mut child = run.spawn();
+    while hub.tree(RepoType::Space, "ada/hfd-test-20261120-42-space", "main").is_err() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it made the repo");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    said(&tear_down(&hub, &workspace).await);
+    assert!(hub.tree(RepoType::Space, "ada/hfd-test-20261120-42-space", "main").is_err());
+}
+
+#[test]
+fn a_promise_that_is_not_kept_fails_the_case() {
+    let workspace = Folder::new(&[]);
+    let outputs = BTreeMap::from([("status".to_owned(), "failed".to_owned())]);
+    let output = scenario(&workspace, "expect", "space", &outputs);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`status` is `failed`, and not `deployed`"));
+    assert!(!scenario(&workspace, "expect", "nonsense", &outputs).status.success());
+}
