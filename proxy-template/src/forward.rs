@@ -110,6 +110,12 @@ pub async fn handle(
 }
 
 impl Visit<'_> {
+    /// Whether the app's address is replaced in the answer: always where `X-Forwarded-Host` is lost, and where the app
+    /// may write down the address of an earlier request.
+    fn rewrites(&self) -> bool {
+        self.proxy.board.rewrites() || keeps_an_address(self.parts.uri.path())
+    }
+
     async fn answer(
         &mut self,
         body: Incoming,
@@ -314,7 +320,7 @@ impl Visit<'_> {
             caller: self.caller,
             via: &self.proxy.via,
             request_id: self.id,
-            identity: self.proxy.board.rewrites(),
+            identity: self.rewrites(),
             chunked: body.size_hint().exact().is_none(),
         };
         let head = rules::upstream_head(self.parts, sound, &passage)?;
@@ -368,7 +374,7 @@ impl Visit<'_> {
             guarded: &proxy.guarded,
             trailers: sound.trailers,
             visitor_quota: config.visitor_quota,
-            rewrite: proxy.board.rewrites(),
+            rewrite: self.rewrites(),
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.filter(|_| sound.tunnel).ok_or(refusal::UPSTREAM_INVALID)?;
@@ -519,6 +525,12 @@ fn client_refusal(fault: ClientFault) -> Refusal {
 
 fn body_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Gradio 6 makes the examples in its description of itself once, with the address that the first caller used. Whoever
+/// asked the private Space directly, as the owner does, would have put that address there for everybody.
+fn keeps_an_address(path: &str) -> bool {
+    path.ends_with("/gradio_api/info") || path.ends_with("/gradio_api/openapi.json")
 }
 
 fn is_event_stream(head: &response::Parts) -> bool {

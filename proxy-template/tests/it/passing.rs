@@ -358,6 +358,30 @@ async fn addresses_in_bodies() {
     }
 }
 
+/// Gradio 6 keeps the examples of its first caller, which may have been the owner, at the private address.
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_that_were_made_for_another_caller() {
+    let upstream = Upstream::answering(|head, _| {
+        let body =
+            format!("{{\"bash\":\"curl -X POST http://{}/gradio_api/call/x\"}}", values(head, "host")[0]);
+        let head = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").into_bytes()
+    })
+    .await;
+    let world = World::start(upstream.addr, &[]).await;
+    for (path, replaced) in [
+        ("/gradio_api/info", true),
+        ("/sub/gradio_api/info?all_endpoints=true", true),
+        ("/gradio_api/openapi.json", true),
+        ("/other/info", false),
+    ] {
+        let reply = world.get(path, "Accept-Encoding: br\r\n").await;
+        let shown = if replaced { world.addr } else { upstream.addr };
+        assert_eq!(reply.text(), format!("{{\"bash\":\"curl -X POST http://{shown}/gradio_api/call/x\"}}"));
+        assert_eq!(values(&upstream.last(), "accept-encoding"), [if replaced { "identity" } else { "br" }]);
+    }
+}
+
 /// Which header opens the target is found out, with and without an edge.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_credential_that_works() {
