@@ -54,6 +54,9 @@ struct Serve {
     /// Every Space gets an address of its own, which behaves as hf.space does.
     #[arg(long)]
     edge: bool,
+    /// `X-Forwarded-Proto` at the apps; `http` is the truth here, for apps that build links from it.
+    #[arg(long, default_value = "https")]
+    forwarded_proto: String,
     /// Interpreter for a major version of Gradio, as `4=PATH`; may be repeated.
     #[arg(long, value_name = "MAJOR=PATH", value_parser = python)]
     gradio_python: Vec<(String, PathBuf)>,
@@ -104,6 +107,7 @@ async fn main() -> anyhow::Result<()> {
         ..HubConfig::default()
     })
     .await?;
+    hub.set_policy(|policy| policy.forwarded_proto = args.forwarded_proto);
     for text in &args.fault {
         hub.inject(serde_json::from_str::<Fault>(text)?);
     }

@@ -15,7 +15,8 @@ use crate::runtime::{APP, alive, python};
 #[tokio::test]
 async fn the_program_runs_spaces_until_it_is_told_to_stop() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
-        .args(["serve", "--edge", "--docker-command", "exec python3 -u main.py --port $PORT"])
+        .args(["serve", "--edge", "--forwarded-proto", "http"])
+        .args(["--docker-command", "exec python3 -u main.py --port $PORT"])
         .arg("--gradio-python")
         .arg(format!("5={}", python().display()))
         .stdout(Stdio::piped())
@@ -66,6 +67,8 @@ async fn the_program_runs_spaces_until_it_is_told_to_stop() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
+    let headers = told["headers"].as_array().unwrap();
+    assert!(headers.contains(&json!(["x-forwarded-proto", "http"])), "{told}");
     let pid: u64 = told["env"]["PID"].as_str().unwrap().parse().unwrap();
     assert!(alive(pid));
     let mut log = ask(Method::GET, "/api/spaces/ada/g/logs/build").send().await.unwrap();
