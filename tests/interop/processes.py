@@ -53,12 +53,12 @@ def client_environment(endpoint: str, home: Path, **more: str) -> dict[str, str]
 class LocalHub:
     """A local Hub in a process of its own, and a look into it."""
 
-    def __init__(self, data: Path, transfer: str = "xet") -> None:
+    def __init__(self, data: Path, transfer: str = "xet", *options: str) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
         self.errors = data / "stderr.log"
         command = [binary("LOCAL_HUB_BIN", "local-hub"), "serve", "--port", "0", "--data", data / "hub"]
-        command += ["--user", USER, "--token", TOKEN, "--transfer", transfer]
+        command += ["--user", USER, "--token", TOKEN, "--transfer", transfer, *options]
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
@@ -120,8 +120,8 @@ class LocalHub:
 
 
 @contextlib.contextmanager
-def running_hub(data: Path, transfer: str = "xet"):
-    hub = LocalHub(data, transfer)
+def running_hub(data: Path, transfer: str = "xet", *options: str):
+    hub = LocalHub(data, transfer, *options)
     try:
         yield hub
     finally:
@@ -199,8 +199,9 @@ class Deployed(Finished):
         return self
 
 
-def deploy(endpoint: str, source: Path, scratch: Path, **inputs: str) -> Deployed:
-    """Runs hf-deploy as a runner does: a cleared environment, INPUT_* variables and the two files.
+def deploy(endpoint: str, source: Path, scratch: Path, secrets: dict[str, str] | None = None, **inputs: str) -> Deployed:
+    """Runs hf-deploy as a runner does: a cleared environment, INPUT_* variables and the two files. `secrets` are
+    variables of the step, which inputs name.
 
     Every byte that it leaves behind is searched for the token.
     """
@@ -219,6 +220,7 @@ def deploy(endpoint: str, source: Path, scratch: Path, **inputs: str) -> Deploye
         "GITHUB_SERVER_URL": "https://github.example",
         "GITHUB_RUN_ID": "42",
         **{name: str(file) for name, file in files.items()},
+        **(secrets or {}),
     }
     # The runner passes every input of action.yml, those that the workflow does not name as well.
     env |= {f"INPUT_{name.upper()}": value for name, value in ({"hf_token": TOKEN} | inputs).items()}

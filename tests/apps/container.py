@@ -1,0 +1,78 @@
+"""What the local Hub runs in place of a container: `container.py HF_PROXY RECORDINGS`, in the folder of a Space.
+
+A Space with the proxy's source runs that program, behind a recorder that keeps every byte which it sends to its
+callers. Any other Space runs the `CMD` of its Dockerfile, with the packages of this Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    program, recordings = Path(sys.argv[1]), Path(sys.argv[2])
+    if Path("src/main.rs").is_file():
+        folder = recordings / os.environ["SPACE_REPO_NAME"]
+        folder.mkdir(parents=True, exist_ok=True)
+        sys.exit(asyncio.run(record(program, folder)))
+    command = json.loads(re.findall(r"^CMD\s+(\[.*\])$", Path("Dockerfile").read_text(), re.MULTILINE)[-1])
+    # A container may listen everywhere, a test does so on loopback only.
+    command = [part.replace("0.0.0.0", "127.0.0.1") for part in command]
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    os.execvp(command[0], command)
+
+
+async def record(program: Path, folder: Path) -> int:
+    """Runs the proxy on a port of its own, and listens on `PORT` in its place."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    public = int(os.environ["PORT"])
+    proxy = await asyncio.create_subprocess_exec(program, env=os.environ | {"PORT": str(port)})
+    ended = asyncio.create_task(proxy.wait())
+    while not ended.done():
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            break
+        except OSError:
+            await asyncio.sleep(0.02)
+    count = itertools.count()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = f"{next(count):05}"
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", port)
+        ways = [
+            asyncio.create_task(copy(reader, upstream_writer, folder / f"{name}.request")),
+            asyncio.create_task(copy(upstream_reader, writer, folder / f"{name}.answer")),
+        ]
+        # Neither side of the edge closes one direction only: the end of one is the end of both.
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        writer.close()
+        upstream_writer.close()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", public):
+        return await ended
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: Path) -> None:
+    with kept.open("wb", buffering=0) as file:
+        try:
+            while piece := await reader.read(65536):
+                file.write(piece)
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            pass
+
+
+main()

@@ -1,0 +1,59 @@
+// What a JavaScript program does with a Gradio app: `calls.mjs MAJOR URL`. Prints what came of it as JSON.
+//
+// Runs with the `@gradio/client` of the app's version. Every address that is asked for is noted.
+import { createHash, randomBytes } from "node:crypto";
+
+const [major, url] = process.argv.slice(2);
+const { Client } = await import(`gradio-client-${major}`);
+
+const asked = new Set();
+const realFetch = globalThis.fetch;
+globalThis.fetch = (input, init) => {
+  asked.add(String(input?.url ?? input));
+  return realFetch(input, init);
+};
+
+const now = () => Number(process.hrtime.bigint()) / 1e9;
+const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const told = {};
+
+const app = await Client.connect(url, { events: ["data", "status"] });
+told.root = app.config.root;
+told.endpoints = Object.keys((await app.view_api()).named_endpoints).sort();
+told.predict = (await app.predict("/greet", ["Ada"])).data[0];
+
+async function all(endpoint, data) {
+  const pieces = [];
+  const submission = app.submit(endpoint, data);
+  // Not `for await`: in some versions neither its end nor a `break` comes through.
+  for (;;) {
+    const { value: message, done } = await submission.next();
+    if (done) break;
+    if (message.type === "data") pieces.push([message.data[0], now()]);
+    if (message.type === "status" && ["complete", "error"].includes(message.stage)) break;
+  }
+  return pieces;
+}
+
+told.stream = await all("/count", ["tick"]);
+told.chat = (await all("/chat", ["good morning"])).map(([text]) => text);
+
+const bytes = randomBytes(2_000_000);
+const sent = new Blob([bytes], { type: "application/octet-stream" });
+const file = (await app.predict("/copied", [sent])).data[0];
+told.file_url = file.url;
+const got = await realFetch(file.url);
+told.file_status = got.status;
+told.file_is_equal = sha(Buffer.from(await got.arrayBuffer())) === sha(bytes);
+
+try {
+  await app.predict("/refuse", ["tea"]);
+} catch (error) {
+  told.error = String(error?.message ?? JSON.stringify(error));
+}
+told.session = [(await app.predict("/bump", [])).data[0], (await app.predict("/bump", [])).data[0]];
+told.asked = [...asked];
+console.log(JSON.stringify(told));
+app.close();
+// Some versions keep a stream open after that.
+process.exit(0);

@@ -1,0 +1,163 @@
+"""The pages of the apps in a real browser, through the proxy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect
+from processes import TOKEN
+from world import App, World
+
+#: The first page of a version is large, and the machine may be busy.
+PATIENCE = 60_000
+#: What Gradio's page complains of without a proxy too: that it cannot look up who made the Space, and that it has
+#: ended a stream by itself.
+OWN_DOING = ("Space not found", "AbortError: signal is aborted without reason")
+
+
+@dataclass
+class Visit:
+    """A page, and all that happened on it."""
+
+    app: App
+    page: Page
+    asked: list[str] = field(default_factory=list)
+    sockets: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Nothing went to the private host, nothing came from it, and nothing of the proxy's failed."""
+        assert self.asked
+        for url in self.asked + self.sockets:
+            assert self.app.private_host not in url, url
+            assert TOKEN not in url, url
+        ours = [url for url in self.asked if urllib.parse.urlsplit(url).netloc == self.app.public_host]
+        assert ours
+        assert self.failed == []
+        assert self.errors == []
+        for text in [self.page.content().encode(), *self.frames]:
+            assert TOKEN.encode() not in text
+            assert self.app.private_host.encode() not in text
+
+
+@contextmanager
+def visiting(browser: Browser, app: App) -> Iterator[Visit]:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visit = Visit(app, context.new_page())
+    here = f"{app.url}/"
+
+    def elsewhere(route: Route) -> None:
+        # Fonts and the like. This machine has no way out, and what they are is not the question.
+        route.fulfill(status=200, body="", content_type="text/css")
+
+    def console(message: ConsoleMessage) -> None:
+        # What a page says of addresses elsewhere is not about the proxy.
+        if message.text.startswith(OWN_DOING):
+            return
+        if message.type == "error" and message.location.get("url", "").startswith(here):
+            visit.errors.append(f"{message.text} ({message.location['url']})")
+
+    def answered(response: Response) -> None:
+        if response.url.startswith(here) and response.status >= 400:
+            visit.failed.append(f"{response.status} {response.url}")
+
+    context.route(lambda url: not url.startswith((here, "data:", "blob:")) and app.private_host not in url, elsewhere)
+    visit.page.on("request", lambda request: visit.asked.append(request.url))
+    visit.page.on("console", console)
+    visit.page.on("response", answered)
+
+    def socket(opened) -> None:
+        visit.sockets.append(opened.url)
+        opened.on("framereceived", lambda frame: visit.frames.append(frame if isinstance(frame, bytes) else frame.encode()))
+
+    visit.page.on("websocket", socket)
+    try:
+        yield visit
+    finally:
+        context.close()
+
+
+def test_gradio(browser: Browser, gradio: App, tmp_path: Path):
+    with visiting(browser, gradio) as visit:
+        page = visit.page
+        page.goto(gradio.url)
+        page.get_by_label("Name").fill("Ada")
+        page.get_by_role("button", name="Greet", exact=True).click()
+        greeting = page.get_by_label("Greeting")
+        expect(greeting).to_have_value("Hello, Ada!", timeout=PATIENCE)
+
+        # Each piece replaces the one before it, which was on the page for a while.
+        page.evaluate(
+            """() => {
+                window.seen = new Set();
+                const fields = () => [...document.querySelectorAll("textarea, input")];
+                setInterval(() => fields().forEach(field => window.seen.add(field.value)), 20);
+            }"""
+        )
+        page.get_by_role("button", name="Count", exact=True).click()
+        page.wait_for_function("() => [...window.seen].some(text => text.startsWith('Ada 4 '))")
+        seen = page.evaluate("() => [...window.seen]")
+        assert sum(bool(re.match(r"Ada \d ", text)) for text in seen) >= 3, seen
+
+        page.get_by_role("button", name="Refuse", exact=True).click()
+        expect(page.get_by_text("there is no Ada today")).to_be_visible(timeout=PATIENCE)
+
+        sent = tmp_path / "sent.bin"
+        sent.write_bytes(os.urandom(300_000))
+        page.locator("input[type=file]").first.set_input_files(sent)
+        expect(page.get_by_text("sent.bin").or_(page.get_by_text("sent", exact=True)).first).to_be_visible()
+        page.get_by_role("button", name="Copy", exact=True).click()
+        link = page.locator("a[download][href*='copy.bin'], a[href*='copy.bin']").first
+        expect(link).to_be_visible(timeout=PATIENCE)
+        href = urllib.parse.urljoin(page.url, link.get_attribute("href"))
+        assert href.startswith(gradio.url), href
+        got = page.request.get(href).body()
+        assert hashlib.sha256(got).digest() == hashlib.sha256(sent.read_bytes()).digest()
+        visit.check()
+
+
+@pytest.fixture
+def streamlit(world: World) -> App:
+    return world.apps["streamlit"]
+
+
+def test_streamlit(browser: Browser, streamlit: App, tmp_path: Path):
+    with visiting(browser, streamlit) as visit:
+        page = visit.page
+        page.goto(streamlit.url)
+        expect(page.get_by_text("nobody pressed 0 times")).to_be_visible(timeout=PATIENCE)
+        page.get_by_label("Name").fill("Ada")
+        page.get_by_label("Name").press("Enter")
+        expect(page.get_by_text("Ada pressed 0 times")).to_be_visible(timeout=PATIENCE)
+        for times in (1, 2):
+            page.get_by_role("button", name="Press", exact=True).click()
+            expect(page.get_by_text(f"Ada pressed {times} times")).to_be_visible(timeout=PATIENCE)
+
+        content = os.urandom(500_000)
+        sent = tmp_path / "sent.bin"
+        sent.write_bytes(content)
+        page.locator("input[type=file]").set_input_files(sent)
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        expect(page.get_by_text(f"500000 bytes, {digest}")).to_be_visible(timeout=PATIENCE)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download", exact=True).click()
+        assert Path(download.value.path()).read_bytes() == content
+
+        shown = page.locator("code").inner_text().lower()
+        assert f"x-forwarded-host: {streamlit.public_host}" in shown
+        assert "authorization" not in shown
+        address = streamlit.url.replace("http", "ws", 1) + "/_stcore/stream"
+        assert [url for url in visit.sockets if url.startswith(address)], visit.sockets
+        assert visit.frames
+        visit.check()

@@ -1,0 +1,113 @@
+"""Gradio's own clients, of the version of each app, through the proxy and without a token."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from pathlib import Path
+
+import httpx
+from processes import TOKEN, plain_environment, run
+from world import HERE, App, gradio_python, node_modules
+
+
+def told(command: list, home: Path) -> dict:
+    """Runs a program of somebody who has never logged in."""
+    ran = run(command, plain_environment(home), home, home / "program", timeout=120)
+    assert ran.code == 0, f"{ran.stdout}\n{ran.stderr}"
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def one_by_one(pieces: list) -> None:
+    """Each piece says when it was made: it must have arrived before the next ones were, not with the last."""
+    made = [float(piece.split()[-1]) for piece, _ in pieces]
+    arrived = [at for _, at in pieces]
+    assert len(pieces) >= 5, pieces
+    in_time = sum(here < there for here, there in zip(arrived, made[1:], strict=False))
+    assert in_time >= 3, f"made at {made}, arrived at {arrived}"
+    assert arrived[0] < made[-1] - 0.5, f"made at {made}, arrived at {arrived}"
+
+
+def test_python(gradio: App, major: int, tmp_path: Path):
+    home = tmp_path / "home"
+    home.mkdir()
+    said = told([gradio_python(major), HERE / "client_calls.py", gradio.url, home], home)
+    assert said["src"].rstrip("/") == gradio.url
+    assert {"/greet", "/count", "/copied", "/chat", "/bump"} <= set(said["endpoints"])
+    assert said["predict"] == "Hello, Ada!"
+    one_by_one(said["stream"])
+    assert said["file_is_equal"] and said["file_is_another"]
+    assert said["chat"][-1] == "You said: good morning" and len(said["chat"]) > 1
+    assert "there is no tea today" in said["error"]
+    assert said["session"] == ["total 1", "total 2"]
+    assert said["other_session"] == "total 1"
+    # The app learns who asked for what, and not what opens it.
+    seen = said["headers"].lower()
+    assert f"x-forwarded-host: {gradio.public_host}" in seen
+    assert "authorization" not in seen and TOKEN.lower() not in seen
+
+
+def test_javascript(gradio: App, major: int, tmp_path: Path):
+    home = tmp_path / "home"
+    home.mkdir()
+    # A module is looked up from the folder of the file that asks for it.
+    program = node_modules().parent / "calls.mjs"
+    program.write_bytes((HERE / "js/calls.mjs").read_bytes())
+    said = told(["node", program, str(major), gradio.url], home)
+    assert said["root"].rstrip("/") == gradio.url
+    assert {"/greet", "/count", "/copied", "/chat", "/bump"} <= set(said["endpoints"])
+    assert said["predict"] == "Hello, Ada!"
+    one_by_one(said["stream"])
+    assert said["file_url"].startswith(gradio.url) and said["file_status"] == 200 and said["file_is_equal"]
+    assert said["chat"][-1] == "You said: good morning" and len(said["chat"]) > 1
+    assert "there is no tea today" in said["error"]
+    assert said["session"] == ["total 1", "total 2"]
+    strangers = [url for url in said["asked"] if not url.startswith(gradio.url)]
+    assert strangers == []
+
+
+def prefix(major: int) -> str:
+    return "" if major == 4 else "/gradio_api"
+
+
+def call(gradio: App, major: int, name: str, *data) -> list:
+    """The two steps that Gradio documents for curl."""
+    url = f"{gradio.url}{prefix(major)}/call/{name}"
+    event = httpx.post(url, json={"data": data}, timeout=30).json()["event_id"]
+    lines = httpx.get(f"{url}/{event}", timeout=30).text.splitlines()
+    assert "event: complete" in lines, lines
+    return json.loads(lines[lines.index("event: complete") + 1].removeprefix("data: "))
+
+
+def test_curl(gradio: App, major: int):
+    assert call(gradio, major, "greet", "Ada") == ["Hello, Ada!"]
+
+
+def last_tick(app: App) -> float:
+    return float(app.ticks.read_text().splitlines()[-1])
+
+
+def stops(app: App, left: float) -> None:
+    """The app has stopped working at most a second after its caller left, give or take what the machine is busy with."""
+    time.sleep(2.5)
+    last = last_tick(app)
+    assert last < left + 1.5, f"it worked for {last - left:.2f} s after its caller had left"
+    time.sleep(0.5)
+    assert last_tick(app) == last
+
+
+def test_a_caller_that_leaves_ends_the_work(gradio: App, major: int):
+    """As a browser does it when its tab is closed: its one stream of events ends."""
+    api = f"{gradio.url}{prefix(major)}"
+    functions = httpx.get(f"{gradio.url}/config", timeout=30).json()["dependencies"]
+    index = next(f.get("id", at) for at, f in enumerate(functions) if f["api_name"] == "endless")
+    session = f"leaves{major}"
+    joined = httpx.post(
+        f"{api}/queue/join", json={"data": ["tick"], "fn_index": index, "session_hash": session}, timeout=30
+    )
+    assert joined.status_code == 200, joined.text
+    with httpx.stream("GET", f"{api}/queue/data", params={"session_hash": session}, timeout=30) as events:
+        generating = (line for line in events.iter_lines() if "process_generating" in line)
+        assert len(list(itertools.islice(generating, 3))) == 3
+    stops(gradio, time.monotonic())
