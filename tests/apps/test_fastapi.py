@@ -8,7 +8,6 @@ import time
 import httpx
 import pytest
 from processes import TOKEN
-from test_gradio_clients import stops
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from world import App, World
@@ -67,7 +66,7 @@ def test_a_caller_that_leaves_ends_the_stream(app: App, visitor: httpx.Client):
         lines = events.iter_lines()
         while not next(lines).startswith("id: 2"):
             pass
-    stops(app, time.monotonic())
+    app.stops_working(time.monotonic())
 
 
 def test_answers_without_a_body(visitor: httpx.Client):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 from processes import TOKEN, plain_environment, run
-from world import HERE, App, gradio_python, node_modules
+from world import HERE, App, api_prefix, gradio_python, node_modules
 
 
 def told(command: list, home: Path) -> dict:
@@ -67,13 +67,9 @@ def test_javascript(gradio: App, major: int, tmp_path: Path):
     assert strangers == []
 
 
-def prefix(major: int) -> str:
-    return "" if major == 4 else "/gradio_api"
-
-
 def call(gradio: App, major: int, name: str, *data) -> list:
     """The two steps that Gradio documents for curl."""
-    url = f"{gradio.url}{prefix(major)}/call/{name}"
+    url = f"{gradio.url}{api_prefix(major)}/call/{name}"
     event = httpx.post(url, json={"data": data}, timeout=30).json()["event_id"]
     lines = httpx.get(f"{url}/{event}", timeout=30).text.splitlines()
     assert "event: complete" in lines, lines
@@ -84,22 +80,9 @@ def test_curl(gradio: App, major: int):
     assert call(gradio, major, "greet", "Ada") == ["Hello, Ada!"]
 
 
-def last_tick(app: App) -> float:
-    return float(app.ticks.read_text().splitlines()[-1])
-
-
-def stops(app: App, left: float) -> None:
-    """The app has stopped working at most a second after its caller left, give or take what the machine is busy with."""
-    time.sleep(2.5)
-    last = last_tick(app)
-    assert last < left + 1.5, f"it worked for {last - left:.2f} s after its caller had left"
-    time.sleep(0.5)
-    assert last_tick(app) == last
-
-
 def test_a_caller_that_leaves_ends_the_work(gradio: App, major: int):
     """As a browser does it when its tab is closed: its one stream of events ends."""
-    api = f"{gradio.url}{prefix(major)}"
+    api = f"{gradio.url}{api_prefix(major)}"
     functions = httpx.get(f"{gradio.url}/config", timeout=30).json()["dependencies"]
     index = next(f.get("id", at) for at, f in enumerate(functions) if f["api_name"] == "endless")
     session = f"leaves{major}"
@@ -110,4 +93,4 @@ def test_a_caller_that_leaves_ends_the_work(gradio: App, major: int):
     with httpx.stream("GET", f"{api}/queue/data", params={"session_hash": session}, timeout=30) as events:
         generating = (line for line in events.iter_lines() if "process_generating" in line)
         assert len(list(itertools.islice(generating, 3))) == 3
-    stops(gradio, time.monotonic())
+    gradio.stops_working(time.monotonic())

@@ -12,8 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from processes import TOKEN, USER
-from test_gradio_clients import prefix
-from world import METRICS_TOKEN, App, World
+from world import METRICS_TOKEN, App, World, api_prefix
 
 #: The app answers with its own `Host` here, as the test of it asks.
 SHOWS_HOST = {"fastapi": ("/headers", "/landing", "/ws")}
@@ -32,7 +31,7 @@ def shown_to_the_app(world: World) -> App:
 
 def sent_file(app: App, major: int, content: bytes) -> str:
     """Uploads a file and returns the address from which Gradio serves it."""
-    api = f"{app.url}{prefix(major)}"
+    api = f"{app.url}{api_prefix(major)}"
     path = httpx.post(f"{api}/upload", files={"files": ("sent.bin", content)}, timeout=30).json()[0]
     return f"{api}/file={path}"
 
@@ -153,3 +152,7 @@ def test_the_files_of_the_proxy_space(world: World):
         for path in tree:
             clean(path, world.hub.read("space", repo, path), app)
             assert f"{USER}/{app.name}\n".encode() not in world.hub.read("space", repo, path), Path(path)
+
+
+def test_the_requests_of_hf_deploy_keep_the_contract(world: World):
+    assert world.hub.violations() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,10 @@ def node_modules() -> Path:
     return Path(os.environ["HF_DEPLOY_NODE_MODULES"])
 
 
+def api_prefix(major: int) -> str:
+    return "" if major == 4 else "/gradio_api"
+
+
 @dataclass
 class App:
     """A private Space and its proxy."""
@@ -52,6 +57,17 @@ class App:
     @property
     def private_host(self) -> str:
         return urllib.parse.urlsplit(self.private_url).netloc
+
+    def stops_working(self, left: float) -> None:
+        """The app stops a second after its caller left at the latest, and half of one for a machine that is busy."""
+        time.sleep(2.5)
+        last = self._last_tick()
+        assert last < left + 1.5, f"it worked for {last - left:.2f} s after its caller had left"
+        time.sleep(0.5)
+        assert self._last_tick() == last
+
+    def _last_tick(self) -> float:
+        return float(self.ticks.read_text().splitlines()[-1])
 
     def answers(self) -> list[Answer]:
         """All that the proxy has sent to callers."""
