@@ -199,9 +199,9 @@ class Deployed(Finished):
         return self
 
 
-def deploy(endpoint: str, source: Path, scratch: Path, secrets: dict[str, str] | None = None, **inputs: str) -> Deployed:
-    """Runs hf-deploy as a runner does: a cleared environment, INPUT_* variables and the two files. `secrets` are
-    variables of the step, which inputs name.
+def deploy(endpoint: str, source: Path, scratch: Path, step_env: dict[str, str] | None = None, **inputs: str) -> Deployed:
+    """Runs hf-deploy as a runner does: a cleared environment, INPUT_* variables and the two files. `step_env` is
+    the `env` of the step.
 
     Every byte that it leaves behind is searched for the token.
     """
@@ -220,7 +220,7 @@ def deploy(endpoint: str, source: Path, scratch: Path, secrets: dict[str, str] |
         "GITHUB_SERVER_URL": "https://github.example",
         "GITHUB_RUN_ID": "42",
         **{name: str(file) for name, file in files.items()},
-        **(secrets or {}),
+        **(step_env or {}),
     }
     # The runner passes every input of action.yml, those that the workflow does not name as well.
     env |= {f"INPUT_{name.upper()}": value for name, value in ({"hf_token": TOKEN} | inputs).items()}
