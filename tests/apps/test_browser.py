@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, WebSocket, expect
 from processes import TOKEN
 from world import App, World
 
@@ -77,9 +77,12 @@ def visiting(browser: Browser, app: App) -> Iterator[Visit]:
     visit.page.on("console", console)
     visit.page.on("response", answered)
 
-    def socket(opened) -> None:
+    def received(frame: bytes | str) -> None:
+        visit.frames.append(frame if isinstance(frame, bytes) else frame.encode())
+
+    def socket(opened: WebSocket) -> None:
         visit.sockets.append(opened.url)
-        opened.on("framereceived", lambda frame: visit.frames.append(frame if isinstance(frame, bytes) else frame.encode()))
+        opened.on("framereceived", received)
 
     visit.page.on("websocket", socket)
     try:

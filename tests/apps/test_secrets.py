@@ -116,7 +116,7 @@ def test_every_byte_that_was_sent(world: World, shown_to_the_app: App):
 
 
 def test_the_name_of_the_private_space_shows_where_gradio_tells_it(world: World):
-    """`space_id` is the app's own word. It stands in Gradio's configuration and what is made of it, and nowhere else."""
+    """`space_id` is the app's own word. It stands in what Gradio tells of itself, and nowhere else."""
     for app in world.apps.values():
         name = re.compile(re.escape(f"{USER}/{app.name}".encode()) + rb"(?![-\w])")
         told = {answer.target.split("?")[0] for answer in app.answers() if name.search(answer.body)}

@@ -199,7 +199,9 @@ class Deployed(Finished):
         return self
 
 
-def deploy(endpoint: str, source: Path, scratch: Path, step_env: dict[str, str] | None = None, **inputs: str) -> Deployed:
+def deploy(
+    endpoint: str, source: Path, scratch: Path, step_env: dict[str, str] | None = None, **inputs: str
+) -> Deployed:
     """Runs hf-deploy as a runner does: a cleared environment, INPUT_* variables and the two files. `step_env` is
     the `env` of the step.
 
