@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod cards;
+mod chaos;
 mod contract;
 mod cuts;
 mod deploys;
@@ -15,9 +16,11 @@ mod janitor;
 mod keyless;
 mod large_files;
 mod live;
+mod network;
 mod proxy;
 mod refusals;
 mod runs;
 mod scripted_app;
 mod settings;
+mod signals;
 mod waiting;
