@@ -47,7 +47,7 @@ fn explain_keyless(mut failure: Failure) -> Failure {
 }
 
 async fn read_and_deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
-    let source = read_source(inputs, log)?;
+    let source = read_source(inputs, log).await?;
     let repo = resolve_repo(&inputs.repo, inputs.repo_type, hub).await?;
     let hub = &signed_in(hub.for_repo(&repo), inputs, log).await?;
     ledger.update(|outcome| outcome.repo = Some(repo.clone()));
@@ -112,12 +112,16 @@ enum Round {
     Overtaken,
 }
 
-fn read_source(inputs: &Inputs, log: &Log) -> Result<Source> {
-    let source = source::read(&SourceOptions {
+async fn read_source(inputs: &Inputs, log: &Log) -> Result<Source> {
+    let options = SourceOptions {
         root: inputs.source_dir.clone(),
         include: inputs.include.clone(),
         exclude: inputs.exclude.clone(),
-    })?;
+    };
+    // On a thread of its own, so that a signal ends the run also while a large folder is read.
+    let source = tokio::task::spawn_blocking(move || source::read(&options))
+        .await
+        .map_err(|error| Failure::new(Code::Internal, "reading the source ended early").caused_by(error))??;
     for note in &source.notes {
         log.info(note);
     }

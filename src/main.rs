@@ -20,24 +20,30 @@ fn main() -> ExitCode {
             return ExitCode::from(hf_deploy::panic_exit_code());
         }
     };
+    let cancelled = {
+        let _runtime = runtime.enter();
+        cancelled()
+    };
     let code = match command {
-        Some(command) => runtime.block_on(cli::command(command, vars, log, cancelled())),
-        None => runtime.block_on(hf_deploy::run(vars, log, cancelled())),
+        Some(command) => runtime.block_on(cli::command(command, vars, log, cancelled)),
+        None => runtime.block_on(hf_deploy::run(vars, log, cancelled)),
     };
     // Threads that still read the source or wait for the network have nothing left to say.
     runtime.shutdown_background();
     ExitCode::from(code)
 }
 
-/// Waits for the signals by which a runner cancels a step: SIGINT first, SIGTERM 7.5 seconds later.
-async fn cancelled() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Waits for the signals by which a runner cancels a step: SIGINT first, SIGTERM 7.5 seconds later. They are taken
+/// from now on, not only once this is waited for: the default is to end at once, without outputs.
+fn cancelled() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
