@@ -464,19 +464,18 @@ impl Hub {
 /// Runs `future` until no byte moved for `limit`; `None` when that happened.
 async fn unless_quiet<T>(moved: &AtomicU64, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(future);
-    let mut seen = 0;
-    loop {
-        match tokio::time::timeout(limit, &mut future).await {
-            Ok(value) => return Some(value),
-            Err(_) => {
-                let now = moved.load(Ordering::Relaxed);
-                if now == seen {
-                    return None;
-                }
-                seen = now;
-            }
+    // A look now and then: silence is not noticed much later than it has lasted for the limit.
+    let look = limit / 15;
+    let (mut seen, mut quiet) = (0, Duration::ZERO);
+    while quiet < limit {
+        if let Ok(value) = tokio::time::timeout(look, &mut future).await {
+            return Some(value);
         }
+        let now = moved.load(Ordering::Relaxed);
+        quiet = if now == seen { quiet + look } else { Duration::ZERO };
+        seen = now;
     }
+    None
 }
 
 fn after_attempts(mut error: HubError, failures: u32) -> HubError {
@@ -536,7 +535,14 @@ mod tests {
             }
         };
         assert!(unless_quiet(&moved, limit, slow_but_moving).await.is_some());
-        assert!(unless_quiet(&moved, limit, std::future::pending::<()>()).await.is_none());
+        let started = tokio::time::Instant::now();
+        let falls_silent = async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            moved.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<()>().await
+        };
+        assert!(unless_quiet(&moved, limit, falls_silent).await.is_none());
+        assert!((95..=105).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     }
 
     #[test]
