@@ -94,7 +94,7 @@ pub(super) async fn upload(
     for batch in hashed.chunks(BATCH) {
         let actions = ask(hub, transfer, batch).await?;
         sent += stream::iter(batch.iter().zip(actions))
-            .map(|(file, actions)| send(hub, file, actions, Arc::clone(&on_bytes)))
+            .map(|(file, actions)| send(hub, transfer, file, actions, Arc::clone(&on_bytes)))
             .buffer_unordered(PARALLEL)
             .try_fold(0, |sum, bytes| async move { Ok(sum + bytes) })
             .await?;
@@ -162,7 +162,13 @@ async fn ask(hub: &Hub, transfer: &Transfer, batch: &[Hashed]) -> Result<Vec<Act
 }
 
 /// Sends one object as its actions say. Returns the bytes sent.
-async fn send(hub: &Hub, hashed: &Hashed, actions: Actions, on_bytes: OnBytes) -> Result<u64, Failure> {
+async fn send(
+    hub: &Hub,
+    transfer: &Transfer,
+    hashed: &Hashed,
+    actions: Actions,
+    on_bytes: OnBytes,
+) -> Result<u64, Failure> {
     let file = &hashed.file;
     let size = file.source.size;
     let what = format!("upload `{}`", file.path);
@@ -175,7 +181,9 @@ async fn send(hub: &Hub, hashed: &Hashed, actions: Actions, on_bytes: OnBytes) -
             let headers = action_headers(&upload)?;
             put(hub, &what, upload.href, headers, file, 0..size, on_bytes).await?;
         }
-        Ok(Some(chunk)) if chunk > 0 => send_parts(hub, &what, hashed, &upload, chunk, on_bytes).await?,
+        Ok(Some(chunk)) if chunk > 0 => {
+            send_parts(hub, transfer, hashed, &upload, chunk, on_bytes).await?;
+        }
         _ => return Err(unexpected(&what, "a part size that is no number").into()),
     }
     if let Some(verify) = actions.verify {
@@ -190,12 +198,13 @@ async fn send(hub: &Hub, hashed: &Hashed, actions: Actions, on_bytes: OnBytes) -
 /// Sends a file in parts. Each part is tried on its own, so that a fault costs one part, not the file.
 async fn send_parts(
     hub: &Hub,
-    what: &str,
+    transfer: &Transfer,
     hashed: &Hashed,
     upload: &Action,
     chunk: u64,
     on_bytes: OnBytes,
 ) -> Result<(), Failure> {
+    let what = &format!("upload `{}`", hashed.file.path);
     let size = hashed.file.source.size;
     // The parts stand among the headers, under their numbers.
     let mut parts = BTreeMap::new();
@@ -231,8 +240,28 @@ async fn send_parts(
         *content_type = LFS_JSON;
     }
     call.headers.insert(ACCEPT, HeaderValue::from_static(LFS_JSON));
-    hub.call(&call).await?;
-    Ok(())
+    let Err(error) = hub.call(&call).await else { return Ok(()) };
+    // A completion whose answer was lost is sent again, and the storage refuses it: that upload is over.
+    if error.status().is_some() && is_stored(hub, transfer, hashed).await {
+        return Ok(());
+    }
+    Err(refused_by_storage(error))
+}
+
+/// Whether the Hub has the content by now.
+async fn is_stored(hub: &Hub, transfer: &Transfer, hashed: &Hashed) -> bool {
+    let actions = ask(hub, transfer, std::slice::from_ref(hashed)).await;
+    actions.is_ok_and(|actions| actions.iter().all(|actions| actions.upload.is_none()))
+}
+
+/// A refusal of the storage says nothing of the repo or the token: its addresses carry a permission of their own.
+fn refused_by_storage(error: HubError) -> Failure {
+    match error.status() {
+        Some(400..=407 | 409..=428) => Failure::new(Code::UploadFailed, error.to_string()).hint(
+            "nothing was committed; run the job again: content that is in the storage is not sent twice",
+        ),
+        _ => error.into(),
+    }
 }
 
 #[derive(Serialize)]
@@ -257,12 +286,12 @@ async fn put(
     file: &LargeFile,
     range: std::ops::Range<u64>,
     on_bytes: OnBytes,
-) -> Result<Answer, HubError> {
+) -> Result<Answer, Failure> {
     let mut call = Call::new(what, Method::PUT, url);
     call.with_token = false;
     call.headers = headers;
     call.body = Body::Stream(range_body(Arc::clone(&file.source), range, on_bytes));
-    hub.call(&call).await
+    hub.call(&call).await.map_err(refused_by_storage)
 }
 
 fn range_body(source: Arc<SourceFile>, range: std::ops::Range<u64>, on_bytes: OnBytes) -> StreamBody {
