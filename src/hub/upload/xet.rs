@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
+use tokio::time::Instant;
 use xet::XetError;
 use xet::xet_session::{Sha256Policy, XetConfig, XetFileUpload, XetSessionBuilder, XetUploadCommit};
 
@@ -21,17 +22,25 @@ use crate::source::{Content, SourceFile};
 /// How often the engine is asked how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long an upload may go without a byte moving, retries included, before it is given up. The engine waits for
+/// five minutes for an answer, and tries again; for the answer to its last request it would wait for ever.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// What this action changes of the engine's defaults.
 ///
 /// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. One block of 64 MB on its
 /// way while the next is filled, from one file, read a megabyte at a time: the defaults take twice the
-/// memory for one large file, and more for many, of a runner that has other work to do.
+/// memory for one large file, and more for many, of a runner that has other work to do. The rhythm of retries is
+/// that of the other requests: the default takes minutes to see that the storage is gone.
 const ENGINE_SETTINGS: &[(&str, &str)] = &[
     ("telemetry.enabled", "false"),
     ("client.ac_max_upload_concurrency", "1"),
     ("client.ac_initial_upload_concurrency", "1"),
     ("data.max_concurrent_file_ingestion", "1"),
     ("data.ingestion_block_size", "1mb"),
+    ("client.connect_timeout", "15s"),
+    ("client.retry_base_delay", "1s"),
+    ("client.retry_max_duration", "8s"),
 ];
 
 /// A permission to write to the storage (`GET …/xet-write-token/{rev}`).
@@ -90,10 +99,35 @@ pub(super) async fn upload(
     // A run that ends early (a failure, a signal) leaves no task behind.
     let guard = AbortOnDrop(Some(commit.clone()));
     let reporter = report_progress(commit.clone(), on_bytes);
-    let result = transfer_all(&commit, files).await;
+    let moved = || {
+        let progress = commit.progress();
+        progress.total_bytes_completed + progress.total_transfer_bytes_completed
+    };
+    let result = tokio::select! {
+        result = transfer_all(&commit, files) => result,
+        () = quiet(moved, QUIET_TIMEOUT) => return Err(stalled()),
+    };
     reporter.finish();
     guard.disarm();
     result
+}
+
+/// Waits until `moved` has stood still for `limit`.
+async fn quiet(moved: impl Fn() -> u64, limit: Duration) {
+    let (mut seen, mut since) = (moved(), Instant::now());
+    while since.elapsed() < limit {
+        tokio::time::sleep(limit / 60).await;
+        let now = moved();
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+    }
+}
+
+fn stalled() -> Failure {
+    let minutes = QUIET_TIMEOUT.as_secs() / 60;
+    let message = format!("the upload of large files stands still: no byte moved for {minutes} minutes");
+    Failure::new(Code::Timeout, message).hint(AGAIN)
 }
 
 async fn open(
@@ -179,9 +213,12 @@ fn engine_failure(what: &str, error: XetError) -> Failure {
         _ => Code::UploadFailed,
     };
     let what = if what.contains(' ') { what.to_owned() } else { format!("{what} the upload of large files") };
-    Failure::new(code, format!("cannot {what}: {error}"))
-        .hint("nothing was committed; run the job again: content that is in the storage is not sent twice")
+    Failure::new(code, format!("cannot {what}: {error}")).hint(AGAIN)
 }
+
+/// What to do after an upload that failed.
+const AGAIN: &str =
+    "nothing was committed; run the job again: content that is in the storage is not sent twice";
 
 struct AbortOnDrop(Option<XetUploadCommit>);
 
@@ -239,5 +276,21 @@ impl Reporter {
 impl Drop for Reporter {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_is_given_up_only_when_nothing_moves() {
+        let started = Instant::now();
+        // A byte a minute, for an hour.
+        let moved = || started.elapsed().as_secs().min(3600) / 60;
+        quiet(moved, QUIET_TIMEOUT).await;
+        let minutes = started.elapsed().as_secs() / 60;
+        assert!((70..=71).contains(&minutes), "{minutes}");
+        assert_eq!(stalled().code, Code::Timeout);
     }
 }
