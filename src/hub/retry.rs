@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// How patient the client is.
 #[derive(Debug, Clone)]
@@ -71,7 +71,8 @@ pub fn is_transient(status: StatusCode) -> bool {
 ///
 /// `RateLimit: "api";r=0;t=12` counts only on a 429 whose remaining quota is zero, since the header
 /// stands on ordinary answers too; one second is added, as the window is counted in whole seconds.
-/// Otherwise `Retry-After` counts, in seconds or as a date (RFC 9110, section 10.2.3).
+/// Otherwise `Retry-After` counts, in seconds or as a date (RFC 9110, section 10.2.3). A date is taken by the clock
+/// of who wrote it, which `Date` tells: `now` counts only where that is missing.
 pub fn wait_asked_for(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if status == StatusCode::TOO_MANY_REQUESTS
         && let Some(limit) = headers.get("ratelimit").and_then(|value| parse_rate_limit(value.to_str().ok()?))
@@ -79,7 +80,8 @@ pub fn wait_asked_for(status: StatusCode, headers: &HeaderMap, now: SystemTime) 
     {
         return Some(Duration::from_secs(limit.reset_seconds.saturating_add(1)));
     }
-    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+    let date = headers.get(DATE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
+    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, date.unwrap_or(now))
 }
 
 /// One bucket of the `RateLimit` header (draft-ietf-httpapi-ratelimit-headers-09).
@@ -154,6 +156,14 @@ mod tests {
         let date = httpdate::fmt_http_date(now + Duration::from_secs(42));
         assert_eq!(wait(429, &[("retry-after", &date)]), Some(42));
         assert_eq!(wait(429, &[("retry-after", "soon")]), None);
+        let theirs = now + Duration::from_secs(400 * 24 * 3600);
+        let (theirs, later) =
+            (httpdate::fmt_http_date(theirs), httpdate::fmt_http_date(theirs + Duration::from_secs(7)));
+        assert_eq!(
+            wait(429, &[("retry-after", &later), ("date", &theirs)]),
+            Some(7),
+            "a clock that is wrong"
+        );
     }
 
     #[test]
