@@ -198,7 +198,16 @@ async fn finish(file: &LargeFile, handle: &XetFileUpload) -> Result<Uploaded, Fa
 }
 
 fn file_failure(file: &LargeFile, error: XetError) -> Failure {
+    if matches!(error, XetError::Io(_)) && is_another(&file.source) {
+        return file.source.changed().caused_by(error);
+    }
     engine_failure(&format!("upload `{}`", file.path), error)
+}
+
+/// Whether the file is not there any more as it was found: the engine does not say which file it failed on.
+fn is_another(source: &SourceFile) -> bool {
+    let Content::Disk(path) = &source.content else { return false };
+    std::fs::metadata(path).map_or(true, |found| !found.is_file() || found.len() != source.size)
 }
 
 /// The engine's errors, as users meet them.
