@@ -177,7 +177,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Bytes that do not compress.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let byte = || {
         random ^= random << 13;

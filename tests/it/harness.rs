@@ -167,9 +167,20 @@ impl Run {
     }
 
     pub(crate) fn spawn(&self) -> tokio::process::Child {
+        self.start(Command::new(env!("CARGO_BIN_EXE_hf-deploy")))
+    }
+
+    /// Starts it by a shell, which finds it as `$0`.
+    pub(crate) fn spawn_in(&self, shell: &str) -> tokio::process::Child {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", shell, env!("CARGO_BIN_EXE_hf-deploy")]);
+        self.start(command)
+    }
+
+    fn start(&self, mut command: Command) -> tokio::process::Child {
         let is_space = self.vars.get("INPUT_REPO_TYPE").is_none_or(|repo_type| repo_type == "space");
         let unchecked = (is_space && !self.checks).then_some(("INPUT_VERIFY", "false"));
-        Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        command
             .env_clear()
             .envs(unchecked)
             .envs(&self.vars)

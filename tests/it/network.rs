@@ -232,7 +232,9 @@ async fn pass(client: &mut TcpStream, state: &State, request: &Request, pace: Pa
             break;
         }
         // Events have no end that could be waited for.
-        if head_length(&answer).is_some_and(|head| has_header(&answer[..head], "content-type: text/event-stream")) {
+        if head_length(&answer)
+            .is_some_and(|head| has_header(&answer[..head], "content-type: text/event-stream"))
+        {
             let _ = client.write_all(&answer).await;
             let _ = tokio::io::copy_bidirectional(client, &mut hub).await;
             return false;
@@ -328,7 +330,10 @@ impl Request {
     fn for_hub(&self, state: &State) -> Vec<u8> {
         let head = replaced(self.bytes[..self.head].to_vec(), state.own_port, state.upstream.port());
         let text = String::from_utf8_lossy(&head).into_owned();
-        let kept = text.trim_end().split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+        let kept = text
+            .trim_end()
+            .split("\r\n")
+            .filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
         let head: String = kept.map(|line| format!("{line}\r\n")).collect();
         [head.as_bytes(), b"connection: close\r\n\r\n", self.body()].concat()
     }
