@@ -101,7 +101,8 @@ impl Story {
     /// Adds the time of a step. On an error the same field is how long its message shows, and is not read.
     fn add(&mut self, message: &Value) {
         let seconds = message.pointer("/output/duration").and_then(Value::as_f64).unwrap_or_default();
-        self.server += Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let taken = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        self.server = self.server.saturating_add(taken);
     }
 
     fn tell_rank(&mut self, message: &Value, log: &Log) {
@@ -109,10 +110,11 @@ impl Story {
         if self.rank.replace(rank) == Some(rank) {
             return;
         }
-        let size = message.get("queue_size").and_then(Value::as_i64).unwrap_or(rank + 1);
+        let place = rank.saturating_add(1);
+        let size = message.get("queue_size").and_then(Value::as_i64).unwrap_or(place);
         let eta = message.get("rank_eta").and_then(Value::as_f64);
         let eta = eta.map(|eta| format!(", about {eta:.0} s")).unwrap_or_default();
-        log.info(&format!("in the queue: place {} of {size}{eta}", rank + 1));
+        log.info(&format!("in the queue: place {place} of {size}{eta}"));
     }
 
     fn tell_progress(&mut self, message: &Value, log: &Log) {
@@ -224,6 +226,19 @@ mod tests {
         assert_eq!(failed(completed(json!({"error": quota}))).0, Word::TechnicalBlocker);
         let unexpected = json!({"msg": "unexpected_error", "message": "boom"});
         assert_eq!(failed(unexpected).1, "the app's queue failed: boom");
+    }
+
+    #[test]
+    fn numbers_beyond_all_measure_end_nothing() {
+        let mut story = Story::new();
+        for _ in 0..3 {
+            hear(
+                &mut story,
+                json!({"msg": "process_generating", "success": true, "output": {"duration": 1.8e19}}),
+            );
+            hear(&mut story, json!({"msg": "estimation", "rank": i64::MAX}));
+        }
+        assert_eq!(story.latency(Duration::ZERO).server, Duration::MAX);
     }
 
     #[test]
