@@ -323,7 +323,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         rows.push(("Settings", settings(outcome)));
     }
     if let Some(stage) = &outcome.space_stage {
-        rows.push(("Stage", markdown::code(stage.as_str())));
+        rows.push(("Stage", markdown::cell_code(stage.as_str())));
     }
     if let Some(url) = outcome.proxy.as_ref().and_then(|proxy| proxy.url.as_deref()) {
         rows.push(("Proxy", markdown::link(url, url)));
@@ -360,7 +360,7 @@ fn check(verdict: &Verdict) -> String {
     if let Some(latency) = &verdict.latency {
         text.push_str(&format!(": {latency}"));
     } else if verdict.word != Word::Failed {
-        text.push_str(&format!(": {}", markdown::text(&verdict.detail)));
+        text.push_str(&format!(": {}", markdown::cell(&verdict.detail)));
     }
     text
 }
