@@ -7,6 +7,8 @@ pub mod auth;
 pub mod cli;
 pub mod deploy;
 pub mod failure;
+#[cfg(test)]
+mod fuzz;
 mod http;
 pub mod hub;
 pub mod inputs;

@@ -6,6 +6,8 @@ mod commits;
 mod error;
 mod keyless;
 mod listing;
+#[cfg(test)]
+pub(crate) mod fuzzing;
 mod repos;
 mod retry;
 mod runtime;

@@ -12,6 +12,8 @@ mod artifacts;
 mod edge;
 mod events;
 mod files;
+#[cfg(test)]
+pub(crate) mod fuzzing;
 mod gradio;
 mod health;
 mod media;

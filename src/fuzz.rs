@@ -1,0 +1,319 @@
+//! Fuzz targets: every parser of text from outside, on inputs that grow from those in `tests/fuzz/corpus`.
+//!
+//! Stable Rust has no coverage to steer by. What steers here is the shape of the outcome: an input with one that was
+//! not seen before joins the corpus of the run. An input that ends in a panic, or that takes too long, is kept in
+//! the corpus folder, where every later run begins with it.
+//!
+//! `FUZZ_SECONDS` is the time for each target; the tests take [`SECONDS`]. `cargo test --lib fuzz::` runs them all.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::runner::commands::{self, Annotation, Level};
+use crate::runner::{log_lines, markdown, plain};
+use crate::source::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
+use crate::sse;
+use crate::target::SpaceSdk;
+
+const SECONDS: u64 = 2;
+/// What one input may take, in a build without optimisation on a busy machine.
+const SLOW: Duration = Duration::from_secs(5);
+const MAX_INPUT: usize = 64 << 10;
+const MAX_CORPUS: usize = 4000;
+
+/// Pieces that mean something somewhere.
+const WORDS: &[&str] = &[
+    "---\n",
+    "---\r\n",
+    "\n...\n",
+    "sdk: ",
+    "sdk: docker\n",
+    "\"",
+    "'",
+    "|\n",
+    ">-\n",
+    "&a ",
+    "*a",
+    "!!",
+    "? ",
+    "[[[[",
+    "{",
+    "}",
+    "\u{feff}",
+    "\t",
+    "\r",
+    "\n\n",
+    "data: ",
+    "event: close\n",
+    ":",
+    "data",
+    "id: 1\n",
+    "::set-output name=a::b",
+    "::error::",
+    "##[error]",
+    "%0A",
+    "%25",
+    "```",
+    "````",
+    "`",
+    "|",
+    "<b>",
+    "]( ",
+    "\u{1b}[31m",
+    "\u{202e}",
+    "\u{200d}",
+    "\u{2028}",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "0",
+    "-1",
+    "1e308",
+    "-1e308",
+    "1e-400",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "0.1",
+    "\\ud800",
+    "\\u0000",
+    "\",\"",
+    "\":",
+    "r=0",
+    "t=0",
+    ";",
+    ",",
+    "=",
+    "\"api\";r=0;t=1",
+    "Fri, 01 Jan 1999 00:00:02 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+];
+
+/// Runs `target` on every input of the corpus, and then on mutations for as long as `FUZZ_SECONDS` says. `target`
+/// panics on a fault, and says of which shape its outcome was.
+fn fuzz(name: &str, target: impl Fn(&[u8]) -> String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
+    let mut seen = HashSet::new();
+    let mut corpus = Vec::new();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let input = std::fs::read(path).unwrap();
+        seen.insert(shape(&folder, &target, &input));
+        corpus.push(input);
+    }
+    assert!(!corpus.is_empty(), "no input for `{name}`");
+    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
+    let (started, mut runs, mut slowest) = (Instant::now(), 0u64, Duration::ZERO);
+    while started.elapsed() < Duration::from_secs(seconds) {
+        let mut input = corpus[fastrand::usize(..corpus.len())].clone();
+        for _ in 0..fastrand::usize(1..6) {
+            mutate(&mut input, &corpus);
+        }
+        input.truncate(MAX_INPUT);
+        runs += 1;
+        let began = Instant::now();
+        if seen.insert(shape(&folder, &target, &input)) && corpus.len() < MAX_CORPUS {
+            corpus.push(input);
+        }
+        slowest = slowest.max(began.elapsed());
+    }
+    println!("{name}: {runs} inputs of {} shapes in {seconds} s, the slowest in {slowest:?}", seen.len());
+}
+
+/// Runs the target on one input, and keeps the input when that is a fault.
+fn shape(folder: &Path, target: &impl Fn(&[u8]) -> String, input: &[u8]) -> u64 {
+    let started = Instant::now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| target(input)));
+    let slow = started.elapsed() > SLOW;
+    match outcome {
+        Ok(outcome) if !slow => hash(&outcome),
+        _ => {
+            let path = folder.join(format!("found-{:016x}", hash(&input)));
+            std::fs::write(&path, input).unwrap();
+            panic!(
+                "{} ({:?}): the input is kept in {}",
+                if slow { "too slow" } else { "a panic" },
+                started.elapsed(),
+                path.display()
+            );
+        }
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
+    let at = fastrand::usize(..=input.len());
+    let end = input.len().min(at + fastrand::usize(1..32));
+    match fastrand::u8(..8) {
+        0 if at < input.len() => input[at] ^= 1 << fastrand::u8(..8),
+        1 if at < input.len() => input[at] = fastrand::u8(..),
+        2 => drop(input.drain(at..end)),
+        3 => {
+            let piece = input[at..end].to_vec();
+            let times = if fastrand::u8(..32) == 0 { 500 } else { fastrand::usize(1..4) };
+            let to = fastrand::usize(..=input.len());
+            input.splice(to..to, piece.repeat(times));
+        }
+        4 => {
+            let other = &corpus[fastrand::usize(..corpus.len())];
+            let from = fastrand::usize(..=other.len());
+            input.truncate(at);
+            input.extend_from_slice(&other[from..]);
+        }
+        5 => {
+            // A number becomes another one.
+            let Some(start) = input[at..].iter().position(u8::is_ascii_digit).map(|found| at + found) else {
+                return;
+            };
+            let length = input[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let numbers = [
+                "0",
+                "-1",
+                "1e308",
+                "1e19",
+                "9223372036854775807",
+                "18446744073709551615",
+                "99999999999999999999",
+            ];
+            let number = numbers[fastrand::usize(..numbers.len())];
+            input.splice(start..start + length, number.bytes());
+        }
+        _ => {
+            let word = WORDS[fastrand::usize(..WORDS.len())];
+            input.splice(at..at, word.bytes());
+        }
+    }
+}
+
+/// How much, in steps: outcomes that differ in a count alone are of few shapes.
+fn about(count: usize) -> u32 {
+    usize::BITS - count.leading_zeros()
+}
+
+#[test]
+fn cards() {
+    fuzz("card", |readme| {
+        let card = Card::read(readme);
+        let port = card.as_ref().ok().and_then(Option::as_ref).map(Card::app_port);
+        let mut shape = format!(
+            "{:?} {port:?} {:?}",
+            card.as_ref().map(Option::is_some).map_err(|error| error.message.len()),
+            card_sdk(readme).is_some()
+        );
+        if let Err(error) = &card {
+            let lines = readme.split(|byte| matches!(byte, b'\n' | b'\r')).count();
+            assert!((1..=u32::try_from(lines).unwrap() + 1).contains(&error.line), "{error}");
+        }
+        for sdk in [SpaceSdk::Docker, SpaceSdk::Gradio] {
+            let facts =
+                CardFacts { title: "an \"app\": #1", sdk, app_file: Some("a.py".into()), app_port: Some(80) };
+            let edit = with_space_card(Some(readme), &facts);
+            if let Ok(Some(edit)) = &edit {
+                // What was edited says what was wanted, and needs no further edit.
+                let again = with_space_card(Some(&edit.bytes), &facts).expect("an edited card can be read");
+                assert_eq!(again, None, "{}", String::from_utf8_lossy(&edit.bytes));
+                assert!(card_sdk(&edit.bytes).is_some());
+            }
+            shape.push_str(&format!(
+                "{:?}",
+                edit.map(|edit| edit.map(|edit| edit.changes)).map_err(|error| error.message.len())
+            ));
+        }
+        for key in ["sdk", "\"sdk\"", "app_port must be a number", ""] {
+            shape.push(if line_of(readme, key).is_some() { '+' } else { '-' });
+        }
+        shape
+    });
+}
+
+#[test]
+fn server_sent_events() {
+    fuzz("sse", |bytes| {
+        let whole = sse::Decoder::default().push(bytes);
+        let mut decoder = sse::Decoder::default();
+        let pieces: Vec<sse::Event> = bytes.chunks(3).flat_map(|piece| decoder.push(piece)).collect();
+        assert_eq!(whole, pieces, "it matters where the stream is cut");
+        let lengths: Vec<(u32, u32)> =
+            whole.iter().take(6).map(|event| (about(event.name.len()), about(event.data.len()))).collect();
+        format!("{lengths:?} {}", decoder.has_cut())
+    });
+}
+
+#[test]
+fn answers_of_the_hub() {
+    fuzz("answers", crate::hub::fuzzing::answer);
+}
+
+#[test]
+fn waits_that_the_hub_asks_for() {
+    fuzz("rate_limit", crate::hub::fuzzing::wait);
+}
+
+#[test]
+fn what_a_gradio_app_says_about_itself() {
+    fuzz("gradio_config", crate::verify::fuzzing::config);
+}
+
+#[test]
+fn what_a_gradio_app_says_during_a_call() {
+    fuzz("gradio_events", crate::verify::fuzzing::events);
+}
+
+#[test]
+fn what_is_printed_stays_in_its_place() {
+    fuzz("escaping", |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let hidden = |text: &str| {
+            text.chars().any(|c| {
+                (c.is_control() && c != '\t')
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            })
+        };
+        let lines: Vec<String> = log_lines(&text).collect();
+        for line in &lines {
+            assert!(
+                !line.trim_start().starts_with("::") && !line.contains("##[") && !hidden(line),
+                "{line:?}"
+            );
+        }
+        let one = plain(&text);
+        assert!(!hidden(&one) && !one.contains('\t'), "{one:?}");
+        let made = commands::annotation(&Annotation {
+            title: Some(&text),
+            file: Some(&text),
+            ..Annotation::new(Level::Error, &text)
+        });
+        assert!(
+            !made.contains(['\n', '\r'])
+                && made.starts_with("::error title=")
+                && made.matches("::").count() >= 2
+        );
+        assert_eq!(commands::group(&text).lines().count(), 1);
+        for cell in [
+            markdown::cell(&text),
+            markdown::cell_code(&text),
+            markdown::link(&text, &format!("https://x/{text}")),
+        ] {
+            assert!(!cell.contains('\n'), "{cell:?}");
+            let open = cell.match_indices('|').any(|(at, _)| !cell[..at].ends_with('\\'));
+            assert!(!open, "{cell:?}");
+        }
+        let block = markdown::fenced(&text);
+        let fence: String = block.chars().take_while(|c| *c == '`').collect();
+        let closing = block.lines().skip(1).filter(|line| line.trim_start().starts_with(&fence)).count();
+        assert_eq!(closing, 1, "{block:?}");
+        format!("{} {} {}", about(lines.len()), about(one.len()), fence.len())
+    });
+}
