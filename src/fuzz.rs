@@ -12,11 +12,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::failure::{Code, Failure};
+use crate::hub::{CommitReceipt, LogKind, Stage};
+use crate::plan::{Action, Change, Plan};
+use crate::report::{self, Outcome, WrittenSetting};
 use crate::runner::commands::{self, Annotation, Level};
 use crate::runner::{log_lines, markdown, plain};
 use crate::source::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
+use crate::space::LogTail;
 use crate::sse;
-use crate::target::SpaceSdk;
+use crate::target::{RepoPath, SpaceSdk};
+use crate::verify::{Verdict, Word};
 
 const SECONDS: u64 = 2;
 /// What one input may take, in a build without optimisation on a busy machine.
@@ -200,6 +206,73 @@ fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
 /// How much, in steps: outcomes that differ in a count alone are of few shapes.
 fn about(count: usize) -> u32 {
     usize::BITS - count.leading_zeros()
+}
+
+/// A run of which everything that others word says `text`.
+fn outcome_that_says(text: &str) -> Outcome {
+    let path = |text: &str| text.parse::<RepoPath>().or_else(|_| "a|b".parse()).expect("a path");
+    let change = |action| Change { path: path(text), action, size: 1, large: false, candidate: None };
+    let mut tail = LogTail::new(LogKind::Build);
+    text.lines().for_each(|line| tail.push(line));
+    let receipt = CommitReceipt {
+        oid: text.to_owned(),
+        url: format!("https://x/{text}"),
+        pull_request_url: Some(format!("https://x/{text}")),
+        recovered: false,
+    };
+    Outcome {
+        endpoint: format!("https://{text}"),
+        space_url: Some(format!("https://{text}")),
+        space_hardware: Some(text.to_owned()),
+        settings: vec![WrittenSetting { is_secret: false, key: text.to_owned(), deleted: false }],
+        plan: Some(Plan { changes: vec![change(Action::Add), change(Action::Delete)], ..Plan::default() }),
+        commit: Some(receipt),
+        space_stage: Some(Stage::Other(text.to_owned())),
+        verdict: Some(Verdict {
+            endpoint: Some(text.to_owned()),
+            ..Verdict::of(Word::TechnicalBlocker, text)
+        }),
+        log_tails: vec![tail],
+        failure: Some(
+            Failure::new(Code::HubRefused, text).hint(text).caused_by(std::io::Error::other(text.to_owned())),
+        ),
+        ..Outcome::default()
+    }
+}
+
+#[test]
+fn the_summary_is_the_page_that_was_meant() {
+    fuzz("summary", |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let summary = report::summary(&outcome_that_says(&text), &[text.to_string()]);
+        let (mut fence, mut columns, mut tables, mut headings) = (None::<usize>, 0, 0, 0);
+        for line in summary.lines() {
+            let ticks = line.len() - line.trim_start_matches('`').len();
+            match fence {
+                Some(open) if ticks >= open && line.len() == ticks => fence = None,
+                Some(_) => {}
+                None if ticks >= 3 && line.ends_with("text") => fence = Some(ticks),
+                None => {
+                    let bars = line.match_indices('|').filter(|(at, _)| !line[..*at].ends_with('\\')).count();
+                    if line.starts_with("| ---") {
+                        (columns, tables) = (bars, tables + 1);
+                    } else if line.starts_with("| ") && columns > 0 {
+                        assert_eq!(bars, columns, "{line:?}");
+                    } else {
+                        columns = 0;
+                    }
+                    headings += usize::from(line.starts_with('#'));
+                }
+            }
+        }
+        assert_eq!((fence, tables), (None, 2), "{summary}");
+        let wanted = 3 + usize::from(text.lines().next().is_some());
+        assert_eq!(headings, wanted, "{summary}");
+        for (name, value) in report::outputs(&outcome_that_says(&text)) {
+            assert!(crate::runner::OUTPUTS.contains(&name) && value.len() <= text.len() + 100);
+        }
+        format!("{}", about(summary.len()))
+    });
 }
 
 #[test]

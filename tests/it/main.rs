@@ -10,6 +10,7 @@ mod deploys;
 mod faults;
 mod gradio;
 mod harness;
+mod hostile;
 mod inputs;
 mod integration;
 mod janitor;
