@@ -300,6 +300,10 @@ impl Hub {
                 }
                 Some(refusal) if refusal.status == 409 && lost > 0 => return Ok(Creation::Unanswered),
                 Some(refusal) if refusal.status == 409 => return Ok(Creation::Existed),
+                // What never left this machine has had all its attempts.
+                _ if matches!(&*error.cause, Cause::Unreachable { before_sending: true, .. }) => {
+                    return Err(error);
+                }
                 _ if error.is_ambiguous() && lost + 1 < self.retry_policy().attempts => {
                     lost += 1;
                     self.note(&format!("trying again, since it may have worked: {error}"));
