@@ -152,6 +152,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn nothing_of_a_secret_is_left(secret in "\\PC{4,12}", before in "\\PC{0,8}", after in "\\PC{0,8}") {
+            prop_assume!(secret.trim() == secret && secret.len() >= SHORTEST && !MASK.contains(&secret));
+            let redacted = redactor(&secret).redact(&format!("{before}{secret}{after}{secret}")).into_owned();
+            prop_assert!(!redacted.contains(&secret) || secret.contains('*'), "{redacted}");
+        }
+
+        #[test]
         fn base64_goes_wherever_it_stands(before in "[ -~]{0,7}", after in "[ -~]{0,7}") {
             let encoded = STANDARD.encode(format!("{before}hf_abcdefghijklmnop{after}"));
             let redacted = redactor("hf_abcdefghijklmnop").redact(&encoded).into_owned();

@@ -220,4 +220,19 @@ mod tests {
         assert_eq!(tail.lines().count(), 60);
         assert_eq!(tail.first_error(), Some("ERROR: first"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_log_says_is_one_line_of_bounded_length(events in proptest::collection::vec(".{0,40}", 0..8)) {
+            let mut seen = Seen::default();
+            let wide = serde_json::json!({ "data": "ü".repeat(MAX_LINE) }).to_string();
+            for data in events.iter().chain([&wide]) {
+                let line = seen.new_line(data).unwrap_or_default();
+                proptest::prop_assert!(line.len() <= MAX_LINE && !line.ends_with('\n'));
+            }
+            seen.rewind();
+            let replayed = events.iter().chain([&wide]).filter_map(|data| seen.new_line(data)).count();
+            proptest::prop_assert_eq!(replayed, 0);
+        }
+    }
 }
