@@ -39,13 +39,15 @@ pub(crate) struct Scenario {
     inputs: &'static [(&'static str, &'static str)],
     folder: Folder,
     old: tempfile::TempDir,
-    old_tree: BTreeMap<String, String>,
+    /// `None` where there is no repo yet.
+    old_tree: Option<BTreeMap<String, String>>,
 }
 
 /// What a broken deploy is compared with.
 pub(crate) struct Unbroken {
     pub(crate) places: Vec<Place>,
     pub(crate) tree: BTreeMap<String, String>,
+    commits: usize,
 }
 
 impl Scenario {
@@ -81,6 +83,15 @@ impl Scenario {
         .await
     }
 
+    /// A Space that is not there yet, with a file that it cannot be born with.
+    pub(crate) async fn new_space() -> Self {
+        let old = tempfile::tempdir().unwrap();
+        let (name, inputs) = ("new space", &[("variables", "MODE=new")]);
+        let (repo_type, transfer) = (RepoType::Space, LargeFileTransfer::Xet);
+        let folder = crate::harness::static_space_with_picture();
+        Self { name, repo_type, transfer, inputs, folder, old, old_tree: None }
+    }
+
     async fn new(
         name: &'static str,
         repo_type: RepoType,
@@ -90,11 +101,11 @@ impl Scenario {
         change: impl FnOnce(&Folder),
     ) -> Self {
         let old = tempfile::tempdir().unwrap();
-        let scenario = Self { name, repo_type, transfer, inputs, folder, old, old_tree: BTreeMap::new() };
+        let scenario = Self { name, repo_type, transfer, inputs, folder, old, old_tree: None };
         let hub = scenario.hub_in(scenario.old.path()).await;
         let first = scenario.run_at(&hub.endpoint()).input("variables", "").input("secrets", "");
         first.run().await.ended(0, "deployed");
-        let old_tree = tree(&hub, repo_type);
+        let old_tree = Some(tree(&hub, repo_type));
         drop(hub);
         change(&scenario.folder);
         Self { old_tree, ..scenario }
@@ -130,23 +141,24 @@ impl Scenario {
     pub(crate) async fn unbroken(&self) -> Unbroken {
         let world = self.start().await;
         self.run(&world).run().await.ended(0, "deployed");
-        Unbroken { places: world.network.requests(), tree: tree(&world.hub, self.repo_type) }
+        let commits = world.hub.commits(self.repo_type, "ada/app", "main").len();
+        Unbroken { places: world.network.requests(), tree: tree(&world.hub, self.repo_type), commits }
     }
 
     /// Which tree the head has: nothing else than the old or the new one will do.
     pub(crate) fn state(&self, world: &World, unbroken: &Unbroken) -> State {
         let commits = world.hub.commits(self.repo_type, "ada/app", "main").len();
-        let before = self.commits();
-        match tree(&world.hub, self.repo_type) {
-            found if found == self.old_tree && commits == before => State::Old,
-            found if found == unbroken.tree && commits == before + 1 => State::New,
-            found => panic!("neither the old nor the new tree: {commits} commits, {found:#?}"),
+        if world.hub.head(self.repo_type, "ada/app", "main").is_none() {
+            assert_eq!(self.old_tree, None, "the repo is gone");
+            return State::Old;
         }
-    }
-
-    /// The commits of the old state: a Space is born with its files.
-    fn commits(&self) -> usize {
-        if self.repo_type == RepoType::Space { 1 } else { 2 }
+        match (tree(&world.hub, self.repo_type), &self.old_tree) {
+            (found, _) if found == unbroken.tree && commits == unbroken.commits => State::New,
+            (found, Some(old)) if found == *old && commits == unbroken.commits - 1 => State::Old,
+            // Created, with what the Hub itself puts there.
+            (_, None) if commits == 1 => State::Old,
+            (found, _) => panic!("neither the old nor the new tree: {commits} commits, {found:#?}"),
+        }
     }
 }
 
@@ -236,6 +248,7 @@ async fn every_request_breaks_in_every_way_and_the_repo_stays_whole() {
         Scenario::model(LargeFileTransfer::Xet).await,
         Scenario::model(LargeFileTransfer::Multipart).await,
         Scenario::space().await,
+        Scenario::new_space().await,
     ];
     let started = Instant::now();
     let at_once = Arc::new(Semaphore::new(AT_ONCE));

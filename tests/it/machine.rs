@@ -61,8 +61,10 @@ async fn a_disk_without_room_for_temporary_files_commits_nothing() {
     assert_eq!(hub.commits(RepoType::Model, "ada/app", "main").len(), 1);
 }
 
+type Change = fn(&Folder, &str);
+
 /// What befalls a file between two requests.
-const CHANGES: &[(&str, fn(&Folder, &str))] = &[
+const CHANGES: &[(&str, Change)] = &[
     ("vanishes", |folder, path| folder.remove(path)),
     ("shrinks", |folder, path| folder.write(path, "short")),
     ("grows", |folder, path| folder.write(path, vec![9; 200_000])),

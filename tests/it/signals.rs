@@ -27,7 +27,9 @@ async fn at_each_request<F>(check: impl Fn(Arc<Scenario>, Arc<Unbroken>, Place, 
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let scenarios = [Scenario::model(LargeFileTransfer::Xet).await, Scenario::space().await].map(Arc::new);
+    let scenarios =
+        [Scenario::model(LargeFileTransfer::Xet).await, Scenario::space().await, Scenario::new_space().await]
+            .map(Arc::new);
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut cases = JoinSet::new();
     for scenario in scenarios {
