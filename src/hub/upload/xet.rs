@@ -30,8 +30,9 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(600);
 ///
 /// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. One block of 64 MB on its
 /// way while the next is filled, from one file, read a megabyte at a time: the defaults take twice the
-/// memory for one large file, and more for many, of a runner that has other work to do. The rhythm of retries is
-/// that of the other requests: the default takes minutes to see that the storage is gone.
+/// memory for one large file, and more for many, of a runner that has other work to do. The waits of retries are about
+/// those of the other requests (the engine draws each between zero and 2, 4, 8, 8, … seconds): its default takes
+/// minutes to see that the storage is gone.
 const ENGINE_SETTINGS: &[(&str, &str)] = &[
     ("telemetry.enabled", "false"),
     ("client.ac_max_upload_concurrency", "1"),
@@ -39,8 +40,9 @@ const ENGINE_SETTINGS: &[(&str, &str)] = &[
     ("data.max_concurrent_file_ingestion", "1"),
     ("data.ingestion_block_size", "1mb"),
     ("client.connect_timeout", "15s"),
-    ("client.retry_base_delay", "1s"),
+    ("client.retry_base_delay", "2s"),
     ("client.retry_max_duration", "8s"),
+    ("client.retry_max_attempts", "8"),
 ];
 
 /// A permission to write to the storage (`GET …/xet-write-token/{rev}`).
