@@ -4,10 +4,10 @@
 mod client;
 mod commits;
 mod error;
-mod keyless;
-mod listing;
 #[cfg(test)]
 pub(crate) mod fuzzing;
+mod keyless;
+mod listing;
 mod repos;
 mod retry;
 mod runtime;
