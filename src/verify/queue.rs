@@ -10,6 +10,7 @@ use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use url::Url;
 
 use super::api::Endpoint;
 use super::edge::{self, Edge, Trouble};
@@ -23,6 +24,9 @@ use crate::sse::{self, Decoder};
 const MAX_ANSWER: usize = 1 << 20;
 /// How long a stream may be silent; Gradio sends a heartbeat every 15 seconds.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a stream that was opened again may bring nothing but heartbeats: a server that forgot the call with the
+/// first stream sends those for ever.
+const RESUME_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a stream that broke off is opened again.
 const MAX_RECONNECTS: u32 = 3;
 /// How often the call is made when the server forgot it.
@@ -68,9 +72,11 @@ pub(super) async fn call(
         }
         let session = crate::runner::random_token();
         let joined = join(edge, prefix, endpoint, data, &session, deadline, log).await?;
+        let stream_url = edge.url(&format!("{prefix}/queue/data?session_hash={session}"))?;
         let mut story = Story::new();
-        for _ in 0..=MAX_RECONNECTS {
-            match listen(edge, prefix, &session, joined, deadline, &mut story, log).await? {
+        for stream in 0..=MAX_RECONNECTS {
+            let resumed = stream > 0;
+            match listen(edge, &stream_url, joined, deadline, resumed, &mut story, log).await? {
                 Ending::Finished(data) => {
                     let latency = story.latency(joined.elapsed());
                     return Ok(Finished { data, latency });
@@ -145,15 +151,14 @@ async fn join(
 
 async fn listen(
     edge: &Edge,
-    prefix: &str,
-    session: &str,
+    url: &Url,
     joined: Instant,
     deadline: Instant,
+    resumed: bool,
     story: &mut Story,
     log: &Log,
 ) -> Result<Ending, Stop> {
-    let url = edge.url(&format!("{prefix}/queue/data?session_hash={session}"))?;
-    let request = edge.request(Method::GET, url).header(ACCEPT, "text/event-stream");
+    let request = edge.request(Method::GET, url.clone()).header(ACCEPT, "text/event-stream");
     let response = match tokio::time::timeout_at(deadline, request.send()).await {
         Err(_) => return Err(too_late(story, joined)),
         Ok(Err(error)) => return Ok(Ending::Cut(edge::trouble(error).to_string())),
@@ -179,20 +184,25 @@ async fn listen(
             )));
         }
     }
-    follow(response, joined, deadline, story, log).await
+    follow(response, joined, deadline, resumed, story, log).await
 }
 
 async fn follow(
     mut response: reqwest::Response,
     joined: Instant,
     deadline: Instant,
+    resumed: bool,
     story: &mut Story,
     log: &Log,
 ) -> Result<Ending, Stop> {
     let mut decoder = Decoder::default();
+    // Until when a resumed stream has to bring news of the call: `None` once it did.
+    let mut resume_by = resumed.then(|| Instant::now() + RESUME_TIMEOUT);
     loop {
-        let patience = deadline.min(Instant::now() + QUIET_TIMEOUT);
+        let quiet = deadline.min(Instant::now() + QUIET_TIMEOUT);
+        let patience = resume_by.map_or(quiet, |resume_by| quiet.min(resume_by));
         let chunk = match tokio::time::timeout_at(patience, response.chunk()).await {
+            Err(_) if resume_by == Some(patience) => return Ok(Ending::Forgotten),
             Err(_) if patience == deadline => return Err(too_late(story, joined)),
             Err(_) => return Ok(Ending::Cut(format!("silent for {} s", QUIET_TIMEOUT.as_secs()))),
             Ok(Err(error)) => return Ok(Ending::Cut(edge::trouble(error).to_string())),
@@ -205,6 +215,9 @@ async fn follow(
             return Err(Stop::failed(format!("an event of the call's stream is larger than {most} MB")));
         }
         for event in events {
+            if !is_heartbeat(&event.data) {
+                resume_by = None;
+            }
             match story.hear(&event.data, joined.elapsed(), log) {
                 Step::Going => {}
                 Step::Finished(data) => return Ok(Ending::Finished(data)),
@@ -213,6 +226,10 @@ async fn follow(
             }
         }
     }
+}
+
+fn is_heartbeat(data: &str) -> bool {
+    serde_json::from_str::<Value>(data).is_ok_and(|message| message["msg"] == "heartbeat")
 }
 
 fn too_late(story: &Story, joined: Instant) -> Stop {

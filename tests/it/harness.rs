@@ -308,6 +308,7 @@ macro_rules! assert_ran {
         settings.add_filter(r"timings=\{.*\}", "timings={…}");
         settings.add_filter(r" in \d+\.\d s(, [0-9.]+ .?B/s)?", " in T s");
         settings.add_filter(r"127\.0\.0\.1:[0-9]+", "ADDRESS");
+        settings.add_filter(r"(?m)^::add-mask::eyJ.*$", "::add-mask::ID_TOKEN");
         settings.add_filter(
             r"(?m)^===== Application Startup at .* =====$",
             "===== Application Startup at TIME =====",

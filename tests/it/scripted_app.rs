@@ -34,10 +34,12 @@ struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
+    /// Whether heartbeats follow the body, for ever.
+    then_beats: bool,
 }
 
 fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
-    Reply { status, headers: Vec::new(), body: body.into() }
+    Reply { status, headers: Vec::new(), body: body.into(), then_beats: false }
 }
 
 fn document(value: Value) -> Reply {
@@ -64,7 +66,19 @@ async fn serve(State(script): State<Script>, headers: HeaderMap, request: Reques
     for (name, value) in found.headers {
         response = response.header(name, value);
     }
-    response.body(Body::from(found.body)).unwrap()
+    if !found.then_beats {
+        return response.body(Body::from(found.body)).unwrap();
+    }
+    let beat = Bytes::from_static(b"data: {\"msg\":\"heartbeat\"}\n\n");
+    let beats = futures_util::stream::unfold((), move |()| {
+        let beat = beat.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            Some((Ok::<_, std::convert::Infallible>(beat), ()))
+        }
+    });
+    let first = futures_util::stream::iter([Ok(found.body)]);
+    response.body(Body::from_stream(futures_util::StreamExt::chain(first, beats))).unwrap()
 }
 
 impl Script {
@@ -281,6 +295,23 @@ async fn a_stream_that_breaks_off_is_opened_again() {
     let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
     assert_eq!(verdict.word, Word::Failed);
     assert_eq!(app.paths().iter().filter(|path| path.ends_with("/join")).count(), 2);
+}
+
+/// A server that forgot the call sends heartbeats on the stream that was opened again, and never its end.
+#[tokio::test]
+async fn a_call_that_the_server_forgot_without_a_word_is_made_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let beat = json!({"msg": "heartbeat"});
+    let end =
+        json!({"msg": "process_completed", "success": true, "output": {"data": ["hi"], "duration": 2.0}});
+    let app = gradio()
+        .on("/gradio_api/queue/data", events(&[json!({"msg": "process_starts"})]))
+        .on("/gradio_api/queue/data", Reply { then_beats: true, ..events(std::slice::from_ref(&beat)) })
+        .on("/gradio_api/queue/data", events(&[end]));
+    let asked = Check { expect: Some(Expect::Text), timeout: Duration::from_secs(300), ..check(&folder) };
+    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert_eq!(verdict.word, Word::FullInferenceSuccess, "{verdict:?}");
+    assert!(log.contains("making it once more"), "{log}");
 }
 
 #[tokio::test]
