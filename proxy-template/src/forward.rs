@@ -29,7 +29,7 @@ use crate::refusal::{self, Refusal};
 use crate::request::{self as rules, Sound, X_PROXY_KEY, X_REQUEST_ID};
 use crate::response::{self as answers, BodyPlan, media_type};
 use crate::rewrite::Rewriter;
-use crate::upstream::{Answer, ConnectError, SendError};
+use crate::upstream::{Answer, ConnectError, Pool, SendError};
 use crate::{own, pages, paths, tunnel};
 
 /// Bodies up to here are read before they are sent, so that they can be sent again to an app that slept.
@@ -52,6 +52,8 @@ pub struct Conn {
     pub late: bool,
     /// True when running tunnels are to end.
     pub cut: watch::Receiver<bool>,
+    /// The connections to the target that belong to the same thread.
+    pub pool: Arc<Pool>,
     /// Counts the connection as long as anything of it lives.
     pub guard: crate::server::ConnGuard,
 }
@@ -268,12 +270,15 @@ impl Visit<'_> {
                 Some(request) => request,
                 None => self.request(sound, outgoing, moved.as_ref())?,
             };
-            let lease = proxy.pool.lease(fresh).await.map_err(|error| self.unconnected(&error))?;
+            let lease = self.conn.pool.lease(fresh).await.map_err(|error| self.unconnected(&error))?;
             if let Some(record) = &mut record {
                 record.tries += 1;
             }
-            let sent =
-                within(proxy.config.timeouts.response, moved.as_deref(), lease.send(request, &proxy.pool));
+            let sent = within(
+                proxy.config.timeouts.response,
+                moved.as_deref(),
+                lease.send(request, &self.conn.pool),
+            );
             let error = match sent.await.ok_or(refusal::UPSTREAM_TIMEOUT)? {
                 Ok(answered) => return Ok(answered),
                 Err(error) => error,

@@ -30,3 +30,4 @@ pub mod target;
 pub mod tunnel;
 pub mod upstream;
 pub mod values;
+pub mod workers;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,13 @@ use hf_proxy::config::Config;
 use hf_proxy::proxy::Proxy;
 use hf_proxy::selfcheck::{self, Upstream};
 use hf_proxy::server;
+use hf_proxy::workers::Workers;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// A request makes and drops some forty pieces of memory, which the allocator of musl, with its one lock, is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A fault in the environment, or an unknown command.
 const BAD_USAGE: u8 = 2;
@@ -46,7 +52,8 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_USAGE);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // It accepts connections, asks the target how it is, and waits for signals; the rest is done by workers.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("cannot start: {error}");
@@ -63,13 +70,15 @@ async fn run(proxy: &Arc<Proxy>) -> ExitCode {
     let port = proxy.config.port;
     let started = async {
         let listener = TcpListener::bind(("0.0.0.0", port)).await?;
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Ok::<_, std::io::Error>((
             listener,
+            Workers::start(cores, &proxy.connector)?,
             signal(SignalKind::terminate())?,
             signal(SignalKind::interrupt())?,
         ))
     };
-    let (listener, mut terminate, mut interrupt) = match started.await {
+    let (listener, workers, mut terminate, mut interrupt) = match started.await {
         Ok(started) => started,
         Err(error) => {
             eprintln!("cannot listen on port {port}: {error}");
@@ -84,7 +93,7 @@ async fn run(proxy: &Arc<Proxy>) -> ExitCode {
             _ = interrupt.recv() => {}
         }
     };
-    server::serve(listener, proxy.clone(), shutdown).await;
+    server::serve(listener, proxy.clone(), workers, shutdown).await;
     check.abort();
     ExitCode::SUCCESS
 }

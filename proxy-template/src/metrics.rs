@@ -19,6 +19,8 @@ pub struct Metrics {
     bytes: AtomicU64,
     durations: [AtomicU64; BUCKETS.len() + 1],
     duration_micros: AtomicU64,
+    /// Connections that were made to the target.
+    pub connects: AtomicU64,
     /// WebSockets that were opened.
     pub tunnels: AtomicU64,
     /// Requests that were sent again, since a kept connection had died.
@@ -47,7 +49,7 @@ impl Metrics {
     }
 
     /// All counts as text.
-    pub fn render(&self, in_flight: usize, connects: u64) -> String {
+    pub fn render(&self, in_flight: usize) -> String {
         let mut out = String::with_capacity(4096);
         head(&mut out, "requests_total", "counter", "Requests by class of status.");
         for (class, count) in self.statuses.iter().enumerate() {
@@ -63,7 +65,7 @@ impl Metrics {
             ("tunnels_total", "WebSockets that were opened.", read(&self.tunnels)),
             ("retries_total", "Requests that were sent again.", read(&self.retries)),
             ("held_total", "Requests that waited for the app to start.", read(&self.held)),
-            ("upstream_connects_total", "Connections that were made to the app.", connects),
+            ("upstream_connects_total", "Connections that were made to the app.", read(&self.connects)),
         ] {
             head(&mut out, name, "counter", help);
             line(&mut out, name, "", count);
@@ -122,7 +124,8 @@ mod tests {
         metrics.finished(200, 10, Duration::from_millis(20));
         metrics.finished(0, 0, Duration::from_secs(7200));
         metrics.refused(&refusal::RATE_LIMITED);
-        let text = metrics.render(3, 4);
+        add(&metrics.connects, 4);
+        let text = metrics.render(3);
         for wanted in [
             "hf_proxy_requests_total{status=\"2xx\"} 1",
             "hf_proxy_requests_total{status=\"none\"} 1",

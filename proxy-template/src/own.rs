@@ -36,8 +36,7 @@ pub fn answer(
         "healthz" => Ok(made(200, &JSON, id, health(proxy))),
         "readyz" => Ok(ready(proxy, id)),
         "metrics" if may_read_metrics(proxy, headers) => {
-            let connects = proxy.pool.connects.load(Ordering::Relaxed);
-            Ok(made(200, &TEXT, id, proxy.metrics.render(proxy.limits.running(), connects)))
+            Ok(made(200, &TEXT, id, proxy.metrics.render(proxy.limits.running())))
         }
         _ => Err(refusal::NO_SUCH_PAGE),
     }

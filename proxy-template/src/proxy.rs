@@ -17,7 +17,7 @@ use crate::request::Credential;
 use crate::response::Guarded;
 use crate::secret::Secret;
 use crate::selfcheck::Board;
-use crate::upstream::Pool;
+use crate::upstream::Connector;
 
 /// Keys of ours from this length on are looked for in answers, as the token always is.
 const GUARDED_KEY: usize = 16;
@@ -27,8 +27,8 @@ const GUARDED_KEY: usize = 16;
 pub struct Proxy {
     /// What the environment said.
     pub config: Config,
-    /// The connections to the target.
-    pub pool: Arc<Pool>,
+    /// Makes the connections to the target.
+    pub connector: Arc<Connector>,
     /// What callers may spend.
     pub limits: Limits,
     /// What is counted.
@@ -63,10 +63,11 @@ impl Proxy {
         let guarded = Guarded::new([&config.token].into_iter().chain(keys).map(Secret::expose));
         let seed = RandomState::new().build_hasher().finish();
         let via = HeaderValue::from_str(&format!("1.1 hf-proxy-{:08x}", seed >> 32));
+        let metrics = Arc::<Metrics>::default();
         Ok(Arc::new(Self {
-            pool: Arc::new(Pool::new(&config)?),
+            connector: Arc::new(Connector::new(&config, metrics.clone())?),
             limits: Limits::new(&config.caps),
-            metrics: Arc::default(),
+            metrics,
             logger: Arc::new(Logger::start(config.log_format, sink)),
             guarded: Arc::new(guarded),
             board: Board::new(config.auth_mode),

@@ -13,6 +13,7 @@ use crate::config::AuthMode;
 use crate::proxy::Proxy;
 use crate::request::X_HF_AUTHORIZATION;
 use crate::target::host_of;
+use crate::upstream::Pool;
 
 /// What Gradio tells of itself, with the address that it believes to have.
 const PROBED: &str = "/config";
@@ -197,8 +198,10 @@ async fn probe(proxy: &Arc<Proxy>, hf_header: bool) -> Report {
     let mut report = Report::pending(hf_header);
     report.upstream = Upstream::Unreachable;
     let ask = async {
-        let lease = proxy.pool.lease(true).await.ok()?;
-        let (parts, answer) = lease.send(request(proxy, hf_header)?, &proxy.pool).await.ok()?;
+        // Asked once in a long time: its connection is kept by nobody.
+        let pool = Arc::new(Pool::new(proxy.connector.clone()));
+        let lease = pool.lease(true).await.ok()?;
+        let (parts, answer) = lease.send(request(proxy, hf_header)?, &pool).await.ok()?;
         Some((parts, answer.read_some(MAX_CONFIG).await))
     };
     let Ok(Some((parts, body))) = tokio::time::timeout(PROBE_TIMEOUT, ask).await else { return report };

@@ -18,6 +18,7 @@ use crate::forward::{Conn, handle};
 use crate::io::{ClientIo, ClientTimers};
 use crate::proxy::Proxy;
 use crate::request::{MAX_HEADER_BYTES, MAX_TARGET_BYTES};
+use crate::workers::{Load, Workers};
 
 /// What the parser takes before our own limits answer in words.
 const HEAD_BYTES: usize = 2 * MAX_HEADER_BYTES + MAX_TARGET_BYTES;
@@ -30,15 +31,22 @@ const CUT_GRACE: Duration = Duration::from_millis(200);
 
 /// Serves until `shutdown` and then drains: what was connected before may finish within the drain time, and what
 /// connects now is told to come later. Returns when nothing of before is left, or when time is up.
-pub async fn serve(listener: TcpListener, proxy: Arc<Proxy>, shutdown: impl Future<Output = ()>) {
-    let reaper = tokio::spawn({
-        let pool = proxy.pool.clone();
-        async move { pool.reap().await }
-    });
+pub async fn serve(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    workers: Workers,
+    shutdown: impl Future<Output = ()>,
+) {
     let (drain, draining) = watch::channel(false);
     let (cut, cutting) = watch::channel(false);
-    let acceptor =
-        Acceptor { proxy: proxy.clone(), timely: Arc::default(), late: Arc::default(), draining, cutting };
+    let acceptor = Acceptor {
+        proxy: proxy.clone(),
+        workers,
+        timely: Arc::default(),
+        late: Arc::default(),
+        draining,
+        cutting,
+    };
     tokio::select! {
         () = acceptor.accept(&listener) => {}
         () = shutdown => {}
@@ -61,13 +69,14 @@ pub async fn serve(listener: TcpListener, proxy: Arc<Proxy>, shutdown: impl Futu
     if acceptor.timely.load(Ordering::Relaxed) > 0 {
         tokio::time::sleep(CUT_GRACE).await;
     }
-    reaper.abort();
+    acceptor.workers.end();
     proxy.logger.event("info", "drained");
 }
 
 /// What is needed to take connections.
 struct Acceptor {
     proxy: Arc<Proxy>,
+    workers: Workers,
     /// Connections of before the drain, with their tunnels.
     timely: Arc<AtomicUsize>,
     /// Connections of during the drain.
@@ -76,11 +85,17 @@ struct Acceptor {
     cutting: watch::Receiver<bool>,
 }
 
-/// Counts a connection as long as it lives.
+/// Counts a connection as long as it lives, among all and for its worker.
 #[derive(Debug)]
-pub struct ConnGuard(Arc<AtomicUsize>);
+pub struct ConnGuard {
+    _counted: Counted,
+    _load: Load,
+}
 
-impl Drop for ConnGuard {
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -104,7 +119,7 @@ impl Acceptor {
         let late = *self.draining.borrow();
         let counter = if late { &self.late } else { &self.timely };
         let count = counter.fetch_add(1, Ordering::Relaxed);
-        let guard = ConnGuard(counter.clone());
+        let counted = Counted(counter.clone());
         if count >= self.proxy.config.caps.connections {
             // Closed without a word: whoever opens so many does not listen.
             return;
@@ -116,11 +131,18 @@ impl Acceptor {
             keep_alive: timeouts.keep_alive,
             write: timeouts.body_idle,
         };
-        let (io, phase) = ClientIo::new(stream, timers);
-        let conn = Arc::new(Conn { peer: peer.ip(), phase, late, cut: self.cutting.clone(), guard });
         // One that came late is never told to finish early: its one answer says so itself.
         let draining = (!late).then(|| self.draining.clone());
-        tokio::spawn(serve_connection(io, self.proxy.clone(), conn, draining));
+        let (proxy, cut) = (self.proxy.clone(), self.cutting.clone());
+        let given = self.workers.give(stream, move |stream, pool, load| {
+            let (io, phase) = ClientIo::new(stream, timers);
+            let guard = ConnGuard { _counted: counted, _load: load };
+            let conn = Conn { peer: peer.ip(), phase, late, cut, pool, guard };
+            serve_connection(io, proxy, Arc::new(conn), draining)
+        });
+        if let Err(error) = given {
+            self.proxy.logger.event("warn", &format!("cannot take a connection: {error}"));
+        }
     }
 }
 

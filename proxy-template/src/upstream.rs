@@ -1,16 +1,17 @@
 //! The connections to the target: made, kept, and given one request at a time.
 //!
 //! A connection is driven by the task of the caller whom it serves, not by one of its own. So a request costs no
-//! wake-up of another task, and a caller who leaves takes the connection along.
+//! wake-up of another task, and a caller who leaves takes the connection along. What comes out of a connection is
+//! therefore asked for without a waker: it can only have come while this very task drove it.
 
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,24 +29,30 @@ use tokio_rustls::TlsConnector;
 use crate::body::{ClientFault, RequestBody};
 use crate::config::{Config, Timeouts};
 use crate::io::{UpstreamIo, Wire};
+use crate::metrics::{Metrics, add};
 use crate::response::MAX_HEADER_BYTES;
 use crate::target::Target;
 
-/// Idle connections that are kept at most; more are closed when their request ends.
+/// Idle connections that a pool keeps at most; more are closed when their request ends.
 const MAX_IDLE: usize = 256;
 /// How often connections that idle too long are looked for.
 const REAP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// All connections to the one target.
+/// Makes connections to the one target.
 #[derive(Debug)]
-pub struct Pool {
+pub struct Connector {
     target: Target,
     timeouts: Timeouts,
     tls: Option<Tls>,
+    metrics: Arc<Metrics>,
+}
+
+/// Connections to the target. Each worker has its own, so that a connection stays with the thread that reads it.
+#[derive(Debug)]
+pub struct Pool {
+    connector: Arc<Connector>,
     /// The last one used is the first to be used again, so that the others can age.
     idle: Mutex<Vec<(Lease, Instant)>>,
-    /// Connections that were made.
-    pub connects: AtomicU64,
 }
 
 struct Tls {
@@ -80,15 +87,9 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {}
 
 impl Pool {
-    /// For the target of `config`. The error is a fault of the roots or of the host's name.
-    pub fn new(config: &Config) -> Result<Self, String> {
-        Ok(Self {
-            target: config.target.clone(),
-            timeouts: config.timeouts.clone(),
-            tls: config.target.tls.then(|| tls(config)).transpose()?,
-            idle: Mutex::default(),
-            connects: AtomicU64::new(0),
-        })
+    /// An empty one.
+    pub fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, idle: Mutex::default() }
     }
 
     /// A connection that is ready for a request: a kept one, unless `fresh` is asked for.
@@ -102,12 +103,12 @@ impl Pool {
             }
         }
         // Seldom run and large: it would be moved about with every request.
-        Box::pin(self.connect()).await
+        Box::pin(self.connector.connect()).await
     }
 
     fn take_idle(&self) -> Option<Lease> {
         let (lease, since) = self.lock().pop()?;
-        if since.elapsed() < self.timeouts.pool_idle {
+        if since.elapsed() < self.connector.timeouts.pool_idle {
             return Some(lease);
         }
         // All that lie below are older.
@@ -117,17 +118,16 @@ impl Pool {
 
     fn keep(&self, lease: Lease) {
         let mut idle = self.lock();
-        if idle.len() < MAX_IDLE && !self.timeouts.pool_idle.is_zero() {
+        if idle.len() < MAX_IDLE && !self.connector.timeouts.pool_idle.is_zero() {
             idle.push((lease, Instant::now()));
         }
     }
 
     /// Closes connections that idle too long, for ever.
     pub async fn reap(&self) {
+        let limit = self.connector.timeouts.pool_idle;
         loop {
-            tokio::time::sleep(REAP_INTERVAL.min(self.timeouts.pool_idle.max(Duration::from_millis(50))))
-                .await;
-            let limit = self.timeouts.pool_idle;
+            tokio::time::sleep(REAP_INTERVAL.min(limit.max(Duration::from_millis(50)))).await;
             self.lock().retain(|(_, since)| since.elapsed() < limit);
         }
     }
@@ -136,9 +136,21 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, Vec<(Lease, Instant)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Connector {
+    /// For the target of `config`. The error is a fault of the roots or of the host's name.
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Result<Self, String> {
+        Ok(Self {
+            target: config.target.clone(),
+            timeouts: config.timeouts.clone(),
+            tls: config.target.tls.then(|| tls(config)).transpose()?,
+            metrics,
+        })
+    }
 
     async fn connect(&self) -> Result<Lease, ConnectError> {
-        self.connects.fetch_add(1, Ordering::Relaxed);
+        add(&self.metrics.connects, 1);
         let stream =
             timeout(self.timeouts.connect, self.dial()).await.map_err(|_| ConnectError::TimedOut)??;
         let failed = |error: &dyn Error| ConnectError::Failed(error.to_string());
@@ -264,7 +276,7 @@ impl Lease {
                     // How it ended is told to the one who waits for the answer.
                     *done = connection.poll_without_shutdown(cx).is_ready();
                 }
-                answer.as_mut().poll(cx)
+                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
             })
             .await
         };
@@ -308,11 +320,12 @@ pub struct Answer {
 impl Answer {
     /// The next piece. After the last one the connection is free for the next request.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        let mut unheard = Context::from_waker(Waker::noop());
+        let mut frame = Pin::new(&mut self.incoming).poll_frame(&mut unheard);
         if let (Poll::Pending, Some(lease)) = (&frame, &mut self.lease) {
             // To be asked is what makes the connection read on; then there may be something.
             lease.drive(cx);
-            frame = Pin::new(&mut self.incoming).poll_frame(cx);
+            frame = Pin::new(&mut self.incoming).poll_frame(&mut unheard);
         }
         match &frame {
             Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.release(cx),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hf_proxy::config::Config;
 use hf_proxy::proxy::Proxy;
 use hf_proxy::server::serve;
+use hf_proxy::workers::Workers;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -76,7 +77,9 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(serve(listener, proxy.clone(), async move {
+        // One, so that a test knows which connections are kept for it.
+        let workers = Workers::start(1, &proxy.connector).unwrap();
+        let served = tokio::spawn(serve(listener, proxy.clone(), workers, async move {
             let _ = stopped.await;
         }));
         Self { addr, proxy, log, stop: Some(stop), served }
