@@ -18,7 +18,8 @@ pub fn carries_hub_token(value: &HeaderValue) -> bool {
     let rest = rest.trim_ascii();
     if scheme.eq_ignore_ascii_case(b"basic") {
         let decoded = base64_decode(rest);
-        return decoded.splitn(2, |b| *b == b':').any(is_token);
+        // A token is no base64, but where it stands by mistake it is one all the same.
+        return is_token(rest) || decoded.splitn(2, |b| *b == b':').any(is_token);
     }
     is_token(rest)
 }

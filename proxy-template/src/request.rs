@@ -268,7 +268,9 @@ pub fn upstream_head(
     parts.headers.reserve(caller.headers.len() + 12);
     let nominated = nominated(&caller.headers);
     for (name, value) in &caller.headers {
-        if !nominated.is_empty() && nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str())) {
+        if !nominated.is_empty()
+            && nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str().as_bytes()))
+        {
             continue;
         }
         carry(name, value, sound, passage, &mut parts.headers)?;
@@ -427,6 +429,7 @@ fn rule(name: &str) -> Rule {
         "accept-encoding" => Rule::AcceptEncoding,
         "via" => Rule::Via,
         "x-ip-token" => Rule::Quota,
+        _ if name.contains('_') => Rule::Drop,
         _ if name.starts_with("x-zerogpu-") => Rule::Quota,
         _ if name.starts_with("sec-websocket-") => Rule::WebSocket,
         _ if ["x-forwarded-", "x-original-", "x-rewrite-", "x-proxied-", "cf-"]
@@ -435,25 +438,24 @@ fn rule(name: &str) -> Rule {
         {
             Rule::Drop
         }
-        _ if name.contains('_') => Rule::Drop,
         _ => Rule::Keep,
     }
 }
 
-/// The names in `Connection`, which end with this hop (RFC 9110, section 7.6.1). All its lines count.
-pub fn nominated(headers: &HeaderMap) -> Vec<&str> {
+/// The names in `Connection`, which end with this hop (RFC 9110, section 7.6.1). All its lines count, and a byte that
+/// is no text spoils its own entry only.
+pub fn nominated(headers: &HeaderMap) -> Vec<&[u8]> {
     headers
         .get_all(CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
         // These are no names of headers that could still be here; what frames the body or asks for a protocol is
         // decided by us alone.
         .filter(|name| {
             !["", "close", "keep-alive", "upgrade", "te", "content-length", "host"]
                 .iter()
-                .any(|known| name.eq_ignore_ascii_case(known))
+                .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! From the head of the upstream's answer to the head of the caller's, or to a refusal. Pure.
 
+use std::borrow::Cow;
+
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
@@ -32,6 +34,13 @@ pub struct Guarded {
 /// A secret in the form of a search. Its `Debug` shows nothing.
 struct Needle(Finder<'static>);
 
+impl Needle {
+    /// Most of what is looked through is too short to hold it, and known not to by that alone.
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        bytes.len() >= self.0.needle().len() && self.0.find(bytes).is_some()
+    }
+}
+
 impl std::fmt::Debug for Needle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
@@ -47,7 +56,7 @@ impl Guarded {
 
     /// Whether `bytes` hold one of them.
     pub fn holds(&self, bytes: &[u8]) -> bool {
-        self.finders.iter().any(|needle| needle.0.find(bytes).is_some())
+        self.finders.iter().any(|needle| needle.is_in(bytes))
     }
 }
 
@@ -143,7 +152,7 @@ pub fn clean_trailers(trailers: HeaderMap, guarded: &Guarded, visitor_quota: boo
         last = name.or(last);
         let Some(name) = &last else { continue };
         let harmless = matches!(rule(name.as_str(), visitor_quota), Rule::Keep) && *name != CONTENT_LENGTH;
-        if harmless && !guarded.holds(value.as_bytes()) {
+        if harmless && !guarded.holds(value.as_bytes()) && !guarded.holds(name.as_str().as_bytes()) {
             out.append(name.clone(), value);
         }
     }
@@ -173,12 +182,12 @@ fn scrub(
     out: &mut HeaderMap,
 ) -> Result<(), Refusal> {
     out.reserve(headers.len() + 6);
-    let nominated: Vec<String> = nominated(&headers).into_iter().map(str::to_owned).collect();
+    let nominated: Vec<Vec<u8>> = nominated(&headers).into_iter().map(<[u8]>::to_vec).collect();
     let mut last = None;
     for (name, value) in headers {
         last = name.or(last);
         let Some(name) = &last else { continue };
-        if nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str())) {
+        if nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str().as_bytes())) {
             continue;
         }
         let value = match rule(name.as_str(), passage.visitor_quota) {
@@ -304,9 +313,23 @@ fn weaken_etag(headers: &mut HeaderMap) {
     }
 }
 
+/// A value as text. What is not ASCII must not hide the rest, so each of its bytes is a character.
+fn as_text(value: &HeaderValue) -> Cow<'_, str> {
+    match value.to_str() {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(value.as_bytes().iter().map(|b| char::from(*b)).collect()),
+    }
+}
+
+/// The way back.
+fn as_value(text: &str) -> Option<HeaderValue> {
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    HeaderValue::from_bytes(&bytes?).ok()
+}
+
 /// `Link` without the entries by which the edge names the private Space. `None` when nothing is left.
 fn without_canonical(value: &HeaderValue) -> Option<HeaderValue> {
-    let Ok(text) = value.to_str() else { return Some(value.clone()) };
+    let text = as_text(value);
     if !text.contains("canonical") {
         return Some(value.clone());
     }
@@ -327,21 +350,20 @@ fn without_canonical(value: &HeaderValue) -> Option<HeaderValue> {
             _ => {}
         }
     }
-    if kept.is_empty() { None } else { HeaderValue::from_str(&kept.join(", ")).ok() }
+    if kept.is_empty() { None } else { as_value(&kept.join(", ")) }
 }
 
 /// An address of the upstream as one of ours: only when its authority is the upstream's exactly. `None` leaves it.
 fn map_location(value: &HeaderValue, passage: &Passage<'_>) -> Option<HeaderValue> {
-    let mapped = map_url(value.to_str().ok()?, passage)?;
-    HeaderValue::from_str(&mapped).ok()
+    as_value(&map_url(&as_text(value), passage)?)
 }
 
 /// `Refresh: 5; url=…` with the address mapped.
 fn map_refresh(value: &HeaderValue, passage: &Passage<'_>) -> Option<HeaderValue> {
-    let text = value.to_str().ok()?;
+    let text = as_text(value);
     let at = text.to_ascii_lowercase().find("url=")? + 4;
     let (head, url) = text.split_at(at);
-    HeaderValue::from_str(&format!("{head}{}", map_url(url.trim(), passage)?)).ok()
+    as_value(&format!("{head}{}", map_url(url.trim(), passage)?))
 }
 
 fn map_url(url: &str, passage: &Passage<'_>) -> Option<String> {

@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../tests/rules/heads.rs"]
+mod heads;
+#[path = "../../tests/rules/response.rs"]
+mod rules;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rules::check(data));
