@@ -132,7 +132,7 @@ pub struct Caps {
     pub rate: Option<Rate>,
     /// Requests of one address that make the app compute.
     pub rate_compute: Option<Rate>,
-    /// Requests, streams and tunnels at once; 0 is no limit.
+    /// Requests, streams and tunnels at once, of which one address may have a quarter; 0 is no limit.
     pub in_flight: usize,
     /// Event streams and tunnels of one address at once; 0 is no limit.
     pub streams_per_ip: usize,

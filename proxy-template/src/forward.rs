@@ -23,6 +23,7 @@ use crate::body::{ClientBody, ClientFault, Moved, Passing, RequestBody, Response
 use crate::cors::{Caller, CorsPolicy};
 use crate::credentials::bearer;
 use crate::io::Phase;
+use crate::limits::Full;
 use crate::metrics::add;
 use crate::proxy::Proxy;
 use crate::refusal::{self, Refusal};
@@ -140,7 +141,6 @@ impl Visit<'_> {
         self.caller = caller;
         if let Some(record) = record {
             record.client = sound.client_ip;
-            record.in_flight = proxy.limits.enter();
         }
         if CorsPolicy::is_preflight(&parts.method, &parts.headers) {
             let mut head = proxy.config.cors.preflight(caller, &parts.headers);
@@ -183,13 +183,16 @@ impl Visit<'_> {
         if !config.paths.allows(path) {
             return Err(refusal::PATH_REFUSED);
         }
-        match record {
-            Some(record) if record.in_flight.is_none() => return Err(refusal::OVERLOADED),
-            Some(record) if sound.tunnel => {
+        if let Some(record) = record {
+            let permit = self.proxy.limits.enter(sound.client_ip).map_err(|full| match full {
+                Full::All => refusal::OVERLOADED,
+                Full::Share => refusal::TOO_MANY_STREAMS,
+            })?;
+            record.in_flight = Some(permit);
+            if sound.tunnel {
                 let permit = self.proxy.limits.stream(sound.client_ip);
                 record.stream = Some(permit.ok_or(refusal::TOO_MANY_STREAMS)?);
             }
-            _ => {}
         }
         match body_length(parts) {
             Some(length) if config.caps.body > 0 && length > config.caps.body => Err(refusal::BODY_TOO_LARGE),
@@ -397,7 +400,7 @@ impl Visit<'_> {
         self.sign(&mut head);
         let phase = self.conn.phase.clone();
         if answer.is_end() || plan == BodyPlan::None {
-            answer.release_if_empty().await;
+            answer.release_if_empty();
             let claimed = plan == BodyPlan::None && head.headers.contains_key(CONTENT_LENGTH);
             return Ok(Response::from_parts(head, ResponseBody::empty(claimed, phase)));
         }

@@ -12,13 +12,15 @@ use crate::values::Rate;
 /// Addresses that are remembered at most: about a megabyte. Beyond it, those that have all their tokens back are
 /// forgotten, which changes nothing for them.
 const MAX_ADDRESSES: usize = 16_384;
+/// However few requests there may be at once, one address may have so many of them.
+const LEAST_SHARE: usize = 32;
 
 /// Every limit with its state.
 #[derive(Debug)]
 pub struct Limits {
     general: Option<Buckets>,
     compute: Option<Buckets>,
-    in_flight: Arc<Counter>,
+    in_flight: Arc<InFlightCount>,
     streams: Arc<Streams>,
 }
 
@@ -28,7 +30,7 @@ impl Limits {
         Self {
             general: caps.rate.map(Buckets::new),
             compute: caps.rate_compute.map(Buckets::new),
-            in_flight: Arc::new(Counter { now: AtomicUsize::new(0), most: caps.in_flight }),
+            in_flight: Arc::new(InFlightCount::new(caps.in_flight)),
             streams: Arc::new(Streams { most: caps.streams_per_ip, open: Mutex::default() }),
         }
     }
@@ -48,12 +50,27 @@ impl Limits {
         }
     }
 
-    /// Room for one more request, until the permit is dropped.
-    pub fn enter(&self) -> Option<InFlight> {
-        let counter = &self.in_flight;
-        let before = counter.now.fetch_add(1, Ordering::Relaxed);
-        let permit = InFlight(counter.clone());
-        (counter.most == 0 || before < counter.most).then_some(permit)
+    /// Room for one more request of this address, until the permit is dropped. One address may have a quarter of all
+    /// the room: whoever sends or reads slowly enough could have all of it otherwise.
+    pub fn enter(&self, address: IpAddr) -> Result<InFlight, Full> {
+        let count = &self.in_flight;
+        let before = count.now.fetch_add(1, Ordering::Relaxed);
+        let mut permit = InFlight { count: count.clone(), address: None };
+        if count.most == 0 {
+            return Ok(permit);
+        }
+        if before >= count.most {
+            return Err(Full::All);
+        }
+        let address = network(address);
+        let mut shares = lock(&count.shares);
+        let share = shares.entry(address).or_insert(0);
+        if *share >= count.share {
+            return Err(Full::Share);
+        }
+        *share += 1;
+        permit.address = Some(address);
+        Ok(permit)
     }
 
     /// Room for one more stream of this address, until the permit is dropped.
@@ -74,19 +91,45 @@ impl Limits {
     }
 }
 
+/// Why there is no room for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// There are too many.
+    All,
+    /// Its address has too many.
+    Share,
+}
+
 #[derive(Debug)]
-struct Counter {
+struct InFlightCount {
     now: AtomicUsize,
     most: usize,
+    /// What one address may have of it.
+    share: usize,
+    shares: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl InFlightCount {
+    fn new(most: usize) -> Self {
+        let share = (most / 4).max(LEAST_SHARE).min(most);
+        Self { now: AtomicUsize::new(0), most, share, shares: Mutex::default() }
+    }
 }
 
 /// One running request.
 #[derive(Debug)]
-pub struct InFlight(Arc<Counter>);
+pub struct InFlight {
+    count: Arc<InFlightCount>,
+    /// Whose share it is counted in.
+    address: Option<IpAddr>,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
+        self.count.now.fetch_sub(1, Ordering::Relaxed);
+        if let Some(address) = self.address {
+            give_back(&self.count.shares, address);
+        }
     }
 }
 
@@ -105,12 +148,17 @@ pub struct StreamPermit {
 
 impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let mut open = lock(&self.streams.open);
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.address);
-            }
+        give_back(&self.streams.open, self.address);
+    }
+}
+
+/// Counts one less, and forgets an address that has none.
+fn give_back(counts: &Mutex<HashMap<IpAddr, usize>>, address: IpAddr) {
+    let mut counts = lock(counts);
+    if let Some(count) = counts.get_mut(&address) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&address);
         }
     }
 }
@@ -213,14 +261,28 @@ mod tests {
     #[test]
     fn permits_come_back() {
         let limits = limits(1, 1);
-        let first = limits.enter();
-        assert!(first.is_some() && limits.enter().is_none());
+        let first = limits.enter(A);
+        assert!(first.is_ok() && limits.enter(A).is_err_and(|full| full == Full::All));
         drop(first);
-        assert!(limits.enter().is_some());
+        assert!(limits.enter(A).is_ok());
         let stream = limits.stream(A);
         assert!(stream.is_some() && limits.stream(A).is_none());
         drop(stream);
         assert!(limits.stream(A).is_some() && lock(&limits.streams.open).is_empty());
+    }
+
+    /// Nobody takes all the room, and what is given back can be taken again.
+    #[test]
+    fn an_address_has_a_share() {
+        let (limits, other) = (limits(200, 0), "192.0.2.2".parse().unwrap());
+        let mut held: Vec<_> = (0..50).map(|_| limits.enter(A).unwrap()).collect();
+        assert_eq!(limits.enter(A).unwrap_err(), Full::Share);
+        assert!(limits.enter(other).is_ok());
+        assert_eq!(limits.running(), 50);
+        held.pop();
+        assert!(limits.enter(A).is_ok());
+        drop(held);
+        assert!(limits.running() == 0 && lock(&limits.in_flight.shares).is_empty());
     }
 
     #[test]

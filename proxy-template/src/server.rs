@@ -22,6 +22,9 @@ use crate::workers::{Load, Workers};
 
 /// What the parser takes before our own limits answer in words.
 const HEAD_BYTES: usize = 2 * MAX_HEADER_BYTES + MAX_TARGET_BYTES;
+/// What a connection holds at most while one side does not read. Large enough that a read is worth its call, small
+/// enough that many who do not read cannot fill the memory.
+pub const BUFFER_BYTES: usize = 128 * 1024;
 /// After a failed accept, commonly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often the end of the last connection is looked for while draining.
@@ -160,6 +163,7 @@ async fn serve_connection(
         .keep_alive(true)
         .header_read_timeout(None)
         .max_header_size(HEAD_BYTES)
+        .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     let mut connection = pin!(connection);

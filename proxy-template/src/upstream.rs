@@ -31,6 +31,7 @@ use crate::config::{Config, Timeouts};
 use crate::io::{UpstreamIo, Wire};
 use crate::metrics::{Metrics, add};
 use crate::response::MAX_HEADER_BYTES;
+use crate::server::BUFFER_BYTES;
 use crate::target::Target;
 
 /// Idle connections that a pool keeps at most; more are closed when their request ends.
@@ -96,7 +97,7 @@ impl Pool {
     pub async fn lease(&self, fresh: bool) -> Result<Lease, ConnectError> {
         if !fresh {
             while let Some(mut lease) = self.take_idle() {
-                if poll_fn(|cx| Poll::Ready(lease.is_usable(cx))).await {
+                if lease.is_usable() {
                     lease.reused = true;
                     return Ok(lease);
                 }
@@ -167,6 +168,7 @@ impl Connector {
         let wire = io.wire();
         let (sender, connection) = http1::Builder::new()
             .max_header_size(MAX_HEADER_BYTES)
+            .max_buf_size(BUFFER_BYTES)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| failed(&error))?;
@@ -283,6 +285,10 @@ impl Lease {
         match result {
             Ok(response) => {
                 let (parts, incoming) = response.into_parts();
+                if !incoming.is_end_stream() {
+                    // It waits to be asked for the body, which is what comes next: that must not wake this task again.
+                    self.drive(&mut Context::from_waker(Waker::noop()));
+                }
                 Ok((parts, Answer { incoming, lease: Some(self), pool: pool.clone() }))
             }
             Err(mut error) => Err(SendError {
@@ -301,9 +307,9 @@ impl Lease {
         }
     }
 
-    /// Whether the next request can be sent, as far as one can know.
-    fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
+    /// Whether the next request can be sent, as far as one can know. Nobody waits for what comes meanwhile.
+    fn is_usable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
         !self.inner.done && self.inner.sender.is_ready()
     }
 }
@@ -328,8 +334,8 @@ impl Answer {
             frame = Pin::new(&mut self.incoming).poll_frame(&mut unheard);
         }
         match &frame {
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.release(cx),
-            Poll::Ready(None) => self.release(cx),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.release(),
+            Poll::Ready(None) => self.release(),
             Poll::Ready(Some(Err(_))) => self.lease = None,
             _ => {}
         }
@@ -347,13 +353,9 @@ impl Answer {
     }
 
     /// Gives the connection back when there is no body to wait for.
-    pub async fn release_if_empty(&mut self) {
+    pub fn release_if_empty(&mut self) {
         if self.is_end() {
-            poll_fn(|cx| {
-                self.release(cx);
-                Poll::Ready(())
-            })
-            .await;
+            self.release();
         }
     }
 
@@ -385,10 +387,10 @@ impl Answer {
         Some((parts.io.into_inner(), parts.read_buf))
     }
 
-    fn release(&mut self, cx: &mut Context<'_>) {
+    fn release(&mut self) {
         // One whose request is still being sent is not usable, and closes.
         if let Some(mut lease) = self.lease.take()
-            && lease.is_usable(cx)
+            && lease.is_usable()
         {
             self.pool.keep(lease);
         }
