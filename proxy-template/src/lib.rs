@@ -1,8 +1,8 @@
 //! A public door to a private Hugging Face Space.
 //!
 //! Requests of anyone go to one target with one token; answers come back without a trace of it. `request` and
-//! `response` are the rules, and pure; `forward` is the way of one request; `server` and `upstream` hold the
-//! connections.
+//! `response` are the rules, and pure; `forward` is the way of one request; `server`, `workers` and `upstream` hold
+//! the connections.
 
 #![forbid(unsafe_code)]
 

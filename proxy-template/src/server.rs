@@ -24,7 +24,7 @@ use crate::workers::{Load, Workers};
 const HEAD_BYTES: usize = 2 * MAX_HEADER_BYTES + MAX_TARGET_BYTES;
 /// What a connection holds at most while one side does not read. Large enough that a read is worth its call, small
 /// enough that many who do not read cannot fill the memory.
-pub const BUFFER_BYTES: usize = 128 * 1024;
+pub const BUFFER_BYTES: usize = 256 * 1024;
 /// After a failed accept, commonly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often the end of the last connection is looked for while draining.

@@ -35,12 +35,14 @@ pub async fn join(
     let moved = Moved::new();
     let mut caller = Watched { io: parts.io.into_inner(), moved: moved.clone() };
     let mut upstream = upstream;
-    let sent = (parts.read_buf.len() as u64, early.len() as u64);
-    let both = async {
-        let (to_caller, to_upstream) =
-            tokio::join!(caller.write_all(&early), upstream.write_all(&parts.read_buf));
+    let rest = parts.read_buf;
+    let sent = (rest.len() as u64, early.len() as u64);
+    let both = async move {
+        let (to_caller, to_upstream) = tokio::join!(caller.write_all(&early), upstream.write_all(&rest));
         to_caller?;
         to_upstream?;
+        // However little they hold, the whole buffers of the parsers are behind them.
+        drop((early, rest));
         upstream.flush().await?;
         tokio::io::copy_bidirectional_with_sizes(&mut caller, &mut upstream, BUFFER, BUFFER).await
     };

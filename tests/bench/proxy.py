@@ -36,7 +36,7 @@ def milliseconds(text: str) -> float:
     return float(number) * UNITS[unit]
 
 
-def wrk(server: Server, connections: int, seconds: float) -> dict[str, float]:
+def wrk(server: Server, connections: int, seconds: int) -> dict[str, float]:
     """Small requests on connections that stay open."""
     threads = min(2, connections)
     cpu = server.cpu()
@@ -95,15 +95,15 @@ def websockets(server: Server, count: int) -> float:
             stream.close()
 
 
-def measure(way: str, web: Server, app: Server, ca: Path, big: Path, seconds: float) -> dict[str, float]:
+def measure(web: Server, app: Server, ca: Path, big: Path, seconds: int) -> dict[str, float]:
     """One round of one way to the upstream."""
     many = wrk(web, CONNECTIONS, seconds)
-    one = wrk(web, 1, max(1, seconds / 2))
+    one = wrk(web, 1, max(1, seconds // 2))
     return {
         **many,
         "one p50": one["p50"],
         "one p99": one["p99"],
-        # Twice, since one is over so soon.
+        # The best of three, since one is over so soon.
         "down": max(curl(web, "/big", ca) for _ in range(3)),
         "up": max(curl(app, "/up", ca, "--upload-file", big) for _ in range(3)),
     }
@@ -124,7 +124,7 @@ COLUMNS = [
 ]
 
 
-def compare(tls: bool, binaries: list[Path], ca_files, work: Path, rounds: int, seconds: float) -> None:
+def compare(tls: bool, binaries: list[Path], ca_files, work: Path, rounds: int, seconds: int) -> None:
     title = "TLS" if tls else "plain"
     started: list[Server] = []
 
@@ -149,7 +149,7 @@ def compare(tls: bool, binaries: list[Path], ca_files, work: Path, rounds: int, 
             # In turns, and each time from another one on: a slow moment must not fall on one only.
             names = list(ways)
             for name in names[number % len(names) :] + names[: number % len(names)]:
-                samples[name].append(measure(name, *ways[name], ca, work / "files" / "big", seconds))
+                samples[name].append(measure(*ways[name], ca, work / "files" / "big", seconds))
         for name, rows in samples.items():
             cells = []
             for _, key, ratio, digits in COLUMNS:
