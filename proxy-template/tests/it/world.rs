@@ -111,8 +111,14 @@ impl World {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: HOST\r\n{lines}\r\n")).await
     }
 
-    /// The log so far.
+    /// The log so far, with what has just ended: a caller sees the end of a connection before it is written down.
     pub fn log(&self) -> String {
+        for _ in 0..100 {
+            if self.proxy.limits.running() == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.proxy.logger.flush();
         String::from_utf8_lossy(&self.log.0.lock().unwrap()).into_owned()
     }
