@@ -4,8 +4,8 @@
     tests/bench/slow_attacks.py [--connections 1500] [--seconds 30] [--binary PATH]
 
 Slow heads, slow bodies and slow readers, one after the other, each against a fresh proxy with its default limits, but
-for the rate limit, which would end the attacks too soon to show anything else. Ends non-zero when the visitor was
-refused, or waited for longer than a second.
+for the rate limit and the streams per address, which would end the attacks too soon to show anything else. Ends
+non-zero when the visitor was refused, or waited for longer than a second.
 """
 
 from __future__ import annotations
