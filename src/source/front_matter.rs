@@ -108,10 +108,27 @@ pub(super) fn parse(yaml: &str) -> Result<Mapping, YamlError> {
         Ok(Value::Null) => Ok(Mapping::new()),
         Ok(_) => Err(YamlError { line: 1, message: "it is not a list of `key: value`".to_owned() }),
         Err(error) => {
-            let line = error.location().map_or(1, |place| u32::try_from(place.line()).unwrap_or(1).max(1));
+            let line = error.location().map_or(1, |place| line_in_file(yaml, place.line()));
             Err(YamlError { line, message: without_places(&error.to_string()) })
         }
     }
+}
+
+/// A line as editors count it: YAML 1.1 breaks lines at NEL, LS and PS too (section 5.4).
+fn line_in_file(yaml: &str, yaml_line: usize) -> u32 {
+    let mut breaks = yaml_line.saturating_sub(1);
+    let mut line = 1;
+    let mut chars = yaml.chars().peekable();
+    while breaks > 0 {
+        match chars.next() {
+            None => break,
+            Some('\r') if chars.peek() == Some(&'\n') => {}
+            Some('\r' | '\n') => (breaks, line) = (breaks - 1, line + 1),
+            Some('\u{85}' | '\u{2028}' | '\u{2029}') => breaks -= 1,
+            Some(_) => {}
+        }
+    }
+    line
 }
 
 /// Without `at line 3 column 1`: these lines are counted from the start of the YAML, not of the file.
@@ -135,6 +152,15 @@ pub(super) struct YamlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_counted_as_editors_do() {
+        assert_eq!(line_in_file("a\r\nb\u{2028}c\u{85}d\ne", 5), 3);
+        assert_eq!(line_in_file("a\r\nb\u{2028}c\u{85}d\ne", 4), 2);
+        assert_eq!(line_in_file("a\rb\n", 3), 3);
+        assert_eq!(line_in_file("a", 9), 1);
+        assert_eq!(parse("a: \u{2028}\u{2028}\u{2028}x: y: z\n").unwrap_err().line, 1);
+    }
     use proptest::prelude::*;
 
     fn matter(readme: &str) -> Option<(&str, u32)> {
