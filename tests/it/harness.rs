@@ -237,6 +237,23 @@ impl Run {
     }
 }
 
+/// Runs a command of the binary in a folder, with [`TOKEN`] in `HF_TOKEN`: its exit code, and all that it prints.
+pub(crate) async fn command(hub: &TestHub, folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        .args(arguments)
+        .env_clear()
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("HF_TOKEN", TOKEN)
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains(TOKEN), "{text}");
+    (output.status.code().unwrap(), text)
+}
+
 /// What a run left behind.
 #[derive(Debug)]
 pub(crate) struct Ran {

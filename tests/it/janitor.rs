@@ -1,10 +1,11 @@
 //! Test repos come to an end: those that a run wrote down, and those that were forgotten.
 
+use std::path::Path;
 use std::time::Duration;
 
 use local_hub::RepoType;
 
-use crate::harness::{Folder, Run, TOKEN, TestHub, hub};
+use crate::harness::{Folder, Run, TestHub, command, hub};
 use crate::settings::refuse;
 
 const PREFIX: &str = "hfd-test-";
@@ -23,30 +24,15 @@ fn is_there(hub: &TestHub, repo_type: RepoType, name: &str) -> bool {
     hub.tree(repo_type, &format!("ada/{name}"), "main").is_ok()
 }
 
-async fn command(hub: &TestHub, arguments: &[&str]) -> (i32, String) {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
-        .args(arguments)
-        .env_clear()
-        .env("HF_ENDPOINT", hub.endpoint())
-        .env("HF_TOKEN", TOKEN)
-        .output()
-        .await
-        .unwrap();
-    let text =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(!text.contains(TOKEN), "{text}");
-    (output.status.code().unwrap(), text)
-}
-
 async fn janitor(hub: &TestHub, older_than: &str, more: &[&str]) -> (i32, String) {
     let fixed = ["janitor", "--namespace", "ada", "--prefix", PREFIX, "--older-than", older_than];
-    command(hub, &[&fixed, more].concat()).await
+    command(hub, Path::new("."), &[&fixed, more].concat()).await
 }
 
 async fn teardown(hub: &TestHub, list: &str) -> (i32, String) {
     let folder = Folder::new(&[("created.txt", list)]);
     let path = folder.path().join("created.txt");
-    command(hub, &["teardown", "--prefix", PREFIX, "--list", &path.to_string_lossy()]).await
+    command(hub, folder.path(), &["teardown", "--prefix", PREFIX, "--list", &path.to_string_lossy()]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,8 +98,10 @@ async fn a_teardown_deletes_what_the_run_wrote_down_and_nothing_else() {
     assert!(log.contains("2 of the repos are not cleaned up"), "{log}");
     assert!(is_there(&hub, RepoType::Space, "precious"));
     // A run that was cancelled before it made anything left no list.
-    let (code, _) = command(&hub, &["teardown", "--prefix", PREFIX, "--list", "/nowhere/created.txt"]).await;
+    let (code, _) =
+        command(&hub, Path::new("."), &["teardown", "--prefix", PREFIX, "--list", "/nowhere/created.txt"])
+            .await;
     assert_eq!(code, 0);
-    let (code, log) = command(&hub, &["teardown", "--prefix", "h", "--list", "x"]).await;
+    let (code, log) = command(&hub, Path::new("."), &["teardown", "--prefix", "h", "--list", "x"]).await;
     assert_eq!(code, 2, "{log}");
 }

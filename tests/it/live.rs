@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::assert_ran;
 use crate::gradio::python;
 use crate::harness::{
-    Folder, Ran, Run, TOKEN, TestHub, hub_with, static_space, static_space_with_picture, tree,
+    Folder, Ran, Run, TOKEN, TestHub, command, hub_with, static_space, static_space_with_picture, tree,
 };
 use crate::settings::refuse;
 
@@ -256,20 +256,7 @@ async fn hardware_that_is_not_granted_leaves_nothing_to_check() {
 
 /// The check as a command.
 async fn verify(hub: &TestHub, folder: &Folder, arguments: &[&str]) -> (i32, String) {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
-        .arg("verify")
-        .args(arguments)
-        .env_clear()
-        .env("HF_ENDPOINT", hub.endpoint())
-        .env("HF_TOKEN", TOKEN)
-        .current_dir(folder.path())
-        .output()
-        .await
-        .unwrap();
-    let text =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(!text.contains(TOKEN), "{text}");
-    (output.status.code().unwrap(), text)
+    command(hub, folder.path(), &[&["verify"], arguments].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
