@@ -4,7 +4,8 @@
 //! not seen before joins the corpus of the run. An input that ends in a panic, or that takes too long, is kept in
 //! the corpus folder, where every later run begins with it.
 //!
-//! `FUZZ_SECONDS` is the time for each target; the tests take [`SECONDS`]. `cargo test --lib fuzz::` runs them all.
+//! `FUZZ_SECONDS` is the time for each target; the tests take [`SECONDS`]. `FUZZ_SEED` chooses other inputs.
+//! `cargo test --lib fuzz::` runs them all.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -115,7 +116,10 @@ fn fuzz(name: &str, target: impl Fn(&[u8]) -> String) {
         corpus.push(input);
     }
     assert!(!corpus.is_empty(), "no input for `{name}`");
-    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let seconds = number("FUZZ_SECONDS").unwrap_or(SECONDS);
+    // The same inputs each time, so that a change is red for what it did; other seeds look further.
+    fastrand::seed(number("FUZZ_SEED").unwrap_or(1));
     let (started, mut runs, mut slowest) = (Instant::now(), 0u64, Duration::ZERO);
     while started.elapsed() < Duration::from_secs(seconds) {
         let mut input = corpus[fastrand::usize(..corpus.len())].clone();
