@@ -20,6 +20,7 @@ use crate::inputs::{
 };
 use crate::report::{Ledger, ProxySpace};
 use crate::runner::Log;
+use crate::source::card::Card;
 use crate::space;
 use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
 use crate::verify::{self, App, AppKind, Check, Mode, Word};
@@ -82,7 +83,7 @@ impl<'a> Proxy<'a> {
                 Some(sha) => hub.read_small_file(&repo, sha, "README.md").await?,
                 None => None,
             };
-            if !card.is_some_and(|card| has_marker(&String::from_utf8_lossy(&card))) {
+            if !card.is_some_and(|card| has_marker(&card)) {
                 return Err(Failure::new(
                     Code::ProxyNameTaken,
                     format!("the {repo} is there already, and this action did not make it"),
@@ -290,12 +291,8 @@ fn origin(url: &Url) -> String {
 }
 
 /// Whether the card of a Space says that this action made it, as a proxy.
-fn has_marker(readme: &str) -> bool {
-    let card = readme.trim_start_matches('\u{feff}').strip_prefix("---");
-    let block = card.and_then(|rest| rest.split_once("\n---")).map(|(block, _)| block);
-    let tags = block.and_then(|block| serde_yaml::from_str::<serde_yaml::Value>(block).ok());
-    let tags = tags.as_ref().and_then(|card| card.get("tags")?.as_sequence());
-    tags.is_some_and(|tags| tags.iter().any(|tag| tag.as_str() == Some(MARKER)))
+fn has_marker(readme: &[u8]) -> bool {
+    matches!(Card::read(readme), Ok(Some(card)) if card.has_tag(MARKER))
 }
 
 /// 64 bits that differ when a secret does. The tokens among them are random and long: nobody finds them by
@@ -331,11 +328,11 @@ mod tests {
 
     #[test]
     fn the_marker_stands_in_the_card_and_nowhere_else() {
-        assert!(has_marker("---\ntitle: x\ntags:\n  - hf-deploy-proxy\n---\ntext"));
-        assert!(has_marker("---\r\ntags: [a, hf-deploy-proxy]\r\n---\r\n"));
-        assert!(!has_marker("---\ntitle: hf-deploy-proxy\n---\n"));
-        assert!(!has_marker("---\ntitle: x\n---\ntags:\n- hf-deploy-proxy\n"));
-        assert!(!has_marker("# hf-deploy-proxy"));
+        assert!(has_marker(b"---\ntitle: x\ntags:\n  - hf-deploy-proxy\n---\ntext"));
+        assert!(has_marker(b"---\r\ntags: [a, hf-deploy-proxy]\r\n---\r\n"));
+        assert!(!has_marker(b"---\ntitle: hf-deploy-proxy\n---\n"));
+        assert!(!has_marker(b"---\ntitle: x\n---\ntags:\n- hf-deploy-proxy\n"));
+        assert!(!has_marker(b"# hf-deploy-proxy"));
     }
 
     #[test]
@@ -346,7 +343,7 @@ mod tests {
         }
         assert!(names.iter().all(|name| !name.starts_with("target") && !name.contains("tests")), "{names:?}");
         let readme = Template::get("README.md").unwrap();
-        assert!(has_marker(std::str::from_utf8(&readme.data).unwrap()));
+        assert!(has_marker(&readme.data));
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl Card {
         port.as_u64().and_then(|port| port.try_into().ok()).or_else(|| port.as_str()?.parse().ok())
     }
 
+    /// Whether `tags` lists this one.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        let tags = self.keys.get("tags").and_then(Value::as_sequence);
+        tags.is_some_and(|tags| tags.iter().any(|one| one.as_str() == Some(tag)))
+    }
+
     /// The value of `key` as it is written, if that is one line: a version `3.10` is a number in YAML.
     pub(super) fn written(&self, key: &str) -> Option<String> {
         yaml_edit::written_value(&self.yaml, key)
