@@ -229,20 +229,20 @@ const COLLISIONS: u32 = 5;
 impl Hub {
     /// The user behind the token. The Hub limits this call strictly: once per run.
     pub async fn whoami(&self) -> Result<WhoAmI, HubError> {
-        let ask = || async {
-            let what = "read the user of `hf_token`";
-            let call = Call::new(what, Method::GET, self.url("/api/whoami-v2")?);
-            self.call(&call).await?.json(what)
-        };
-        self.user_cell().get_or_try_init(ask).await.cloned()
+        self.user(true).await
     }
 
     /// The same, without patience: what it says is good to know, and no more.
     pub async fn whoami_once(&self) -> Result<WhoAmI, HubError> {
+        self.user(false).await
+    }
+
+    async fn user(&self, patient: bool) -> Result<WhoAmI, HubError> {
+        let what = "read the user of `hf_token`";
         let ask = || async {
-            let what = "read the user of `hf_token`";
             let call = Call::new(what, Method::GET, self.url("/api/whoami-v2")?);
-            self.call_once(&call).await?.json(what)
+            let answer = if patient { self.call(&call).await } else { self.call_once(&call).await };
+            answer?.json(what)
         };
         self.user_cell().get_or_try_init(ask).await.cloned()
     }
