@@ -367,6 +367,42 @@ async fn room_for_so_many_at_once() {
     assert_eq!(full.get("/_proxy/readyz", "").await.status, 200);
 }
 
+/// Who opens more connections than there is room for is closed; who has one is served, and a place that is left is
+/// taken again.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_connections_than_there_is_room_for() {
+    let upstream = Upstream::echo().await;
+    let world = World::start(upstream.addr, &[("MAX_CONNECTIONS", "20")]).await;
+    let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.addr);
+    let mut held = vec![];
+    for _ in 0..20 {
+        let mut caller = world.caller().await;
+        caller.send(&request).await;
+        assert_eq!(caller.reply(false).await.status, 200);
+        held.push(caller);
+    }
+    for _ in 0..200 {
+        let mut refused = world.caller().await;
+        assert!(refused.is_closed().await, "one too many");
+    }
+    for caller in &mut held {
+        caller.send(&request).await;
+        assert_eq!(caller.reply(false).await.status, 200);
+    }
+    held.pop();
+    crate::world::soon(async {
+        loop {
+            let mut next = world.caller().await;
+            next.send(&request).await;
+            if next.more().await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics() {
     let upstream = Upstream::echo().await;
