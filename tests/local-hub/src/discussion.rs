@@ -108,8 +108,8 @@ impl Discussion {
         })
     }
 
-    /// The details (`GET …/discussions/{num}`).
-    pub(crate) fn details(&self, repo: &Value, diff_url: &str) -> Value {
+    /// The details (`GET …/discussions/{num}`); `head` is the last commit of a pull request.
+    pub(crate) fn details(&self, repo: &Value, diff_url: &str, head: Option<String>) -> Value {
         let mut out = json!({
             "_id": sha256_hex(format!("{}/{}", self.created_ms, self.num).as_bytes())[..24],
             "num": self.num,
@@ -129,6 +129,9 @@ impl Discussion {
         }
         if self.is_pull_request {
             out["changes"] = json!({"base": "refs/heads/main"});
+            if let Some(head) = head {
+                out["changes"]["headCommitId"] = json!(head);
+            }
             if let Some(id) = &self.merge_commit {
                 out["changes"]["mergeCommitId"] = json!(id);
             }

@@ -125,6 +125,12 @@ impl Hub {
                     .ok_or_else(|| HubError::bad_request(format!("Cannot commit to {rev}: not a branch")))?,
             )
         };
+        if let Some(number) = target.as_deref().and_then(pull_request) {
+            let status = lock(&repo.state).discussions.get(&number).map(|found| found.status.clone());
+            if status.is_some_and(|status| matches!(status.as_str(), "closed" | "merged")) {
+                return Err(HubError::forbidden("This pull request takes no more commits"));
+            }
+        }
         let mut files = repo.snapshot(base)?.files.clone();
         let mut large = Vec::new();
         for op in &plan.ops {
@@ -142,7 +148,7 @@ impl Hub {
             state.modified_ms = crate::util::now_ms();
             if let Some(name) = &target {
                 state.refs.insert(name.clone(), oid);
-                if let Some(number) = name.strip_prefix("refs/pr/").and_then(|n| n.parse::<u64>().ok())
+                if let Some(number) = pull_request(name)
                     && let Some(discussion) = state.discussions.get_mut(&number)
                 {
                     let data = serde_json::json!({"subject": plan.summary, "oid": oid.to_string()});
@@ -223,6 +229,11 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// The number of the pull request whose ref this is.
+fn pull_request(name: &str) -> Option<u64> {
+    name.strip_prefix("refs/pr/")?.parse().ok()
 }
 
 fn gone(path: &str) -> HubError {

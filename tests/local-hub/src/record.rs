@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use futures_util::StreamExt as _;
 use serde::Serialize;
 
-use crate::util::lock;
+use crate::util::{lock, now_ms};
 
 /// So much of a body is kept, in bytes.
 pub const KEPT_BODY: usize = 64 * 1024;
@@ -32,6 +32,10 @@ pub struct RecordedRequest {
     pub body: Vec<u8>,
     /// Where the request broke the Hub's contract.
     pub contract_violations: Vec<String>,
+    /// When it arrived, in milliseconds of the Unix epoch.
+    pub began_ms: u64,
+    /// When its answer was ready; 0 while there is none.
+    pub ended_ms: u64,
 }
 
 fn as_text<S: serde::Serializer>(body: &[u8], s: S) -> Result<S::Ok, S::Error> {
@@ -52,7 +56,8 @@ pub(crate) struct Entry(Arc<Mutex<RecordedRequest>>);
 
 impl Entry {
     pub(crate) fn status(&self, status: u16) {
-        lock(&self.0).status = status;
+        let mut entry = lock(&self.0);
+        (entry.status, entry.ended_ms) = (status, now_ms());
     }
 
     pub(crate) fn violation(&self, text: impl Into<String>) {
@@ -99,6 +104,8 @@ impl Log {
             body_len: 0,
             body: vec![],
             contract_violations: vec![],
+            began_ms: now_ms(),
+            ended_ms: 0,
         })));
         lock(&self.0).push(entry.clone());
         entry

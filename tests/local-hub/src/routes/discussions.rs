@@ -14,24 +14,32 @@ use crate::server::Req;
 use crate::util::lock;
 
 /// Paths under `/api/{types}/{id}/discussions`.
-pub(crate) fn route(req: &Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
+pub(crate) async fn route(req: Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
     let repo = req.hub.repo_for(&req.caller, t, id)?;
+    let _writer = repo.writer.lock().await;
+    answer(&req, t, &repo, rest)
+}
+
+fn answer(req: &Req, t: RepoType, repo: &Arc<Repo>, rest: &[&str]) -> Answer {
     let method = req.method.as_str();
     if method != "GET" && req.caller.is_anonymous() {
         return Err(HubError::unauthorized(NO_CREDENTIALS));
+    }
+    if lock(&repo.state).settings.get("discussionsDisabled") == Some(&json!(true)) {
+        return Err(HubError::forbidden("Discussions are disabled for this repo"));
     }
     let number = rest.first().and_then(|n| n.parse::<u64>().ok());
     if !rest.is_empty() && !number.is_some_and(|n| lock(&repo.state).discussions.contains_key(&n)) {
         return Err(HubError::new(404, "Discussion not found"));
     }
     match (method, number, rest) {
-        ("GET", None, []) => list(req, &repo),
-        ("POST", None, []) => create(req, t, &repo),
-        ("GET", Some(n), [_]) => get(req, &repo, n),
-        ("POST", Some(n), [_, "comment"]) => comment(req, &repo, n),
-        ("POST", Some(n), [_, "status"]) => status(req, &repo, n),
-        ("POST", Some(n), [_, "title"]) => title(req, &repo, n),
-        ("POST", Some(n), [_, "merge"]) => merge(req, &repo, n),
+        ("GET", None, []) => list(req, repo),
+        ("POST", None, []) => create(req, t, repo),
+        ("GET", Some(n), [_]) => get(req, repo, n),
+        ("POST", Some(n), [_, "comment"]) => comment(req, repo, n),
+        ("POST", Some(n), [_, "status"]) => status(req, repo, n),
+        ("POST", Some(n), [_, "title"]) => title(req, repo, n),
+        ("POST", Some(n), [_, "merge"]) => merge(req, repo, n),
         _ => Err(not_found()),
     }
 }
@@ -110,7 +118,8 @@ fn get(req: &Req, repo: &Repo, number: u64) -> Answer {
     let found = state.discussions.get(&number).ok_or_else(not_found)?;
     let url =
         format!("{}/discussions/{number}/files.diff", req.hub.repo_url(state.repo_type, &state.full_id()));
-    Ok(json_ok(&found.details(&name, &url)))
+    let head = state.refs.get(&format!("refs/pr/{number}"));
+    Ok(json_ok(&found.details(&name, &url, head.map(ToString::to_string))))
 }
 
 fn push(
@@ -179,10 +188,10 @@ fn title(req: &Req, repo: &Repo, number: u64) -> Answer {
     Ok(json_ok(&json!({"newTitle": event})))
 }
 
-/// `POST …/merge`: a merge commit on `main`. Files changed on both sides make it impossible (409).
+/// `POST …/merge`: one commit on `main`, whose message lists those of the pull request; its history stays on its
+/// ref. Files changed on both sides make it impossible (409).
 fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
     req.caller.check_write(repo, false)?;
-    let body: Value = req.json()?;
     let (found, main, pr) = {
         let state = lock(&repo.state);
         let found = state.discussions.get(&number).cloned().ok_or_else(not_found)?;
@@ -200,13 +209,13 @@ fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
     let (Some(main), Some(pr)) = (main, pr) else { return Err(HubError::revision_not_found("main")) };
     let theirs = repo.history(pr)?;
     let ours: Vec<_> = repo.history(main)?.into_iter().map(|(oid, _)| oid).collect();
-    let base = theirs
+    let fork = theirs
         .iter()
         .map(|(oid, _)| *oid)
         .find(|oid| ours.contains(oid))
         .ok_or_else(|| HubError::new(409, "This pull request has no common history with main"))?;
     let (base, new, mut files) =
-        (repo.snapshot(base)?, repo.snapshot(pr)?, repo.snapshot(main)?.files.clone());
+        (repo.snapshot(fork)?, repo.snapshot(pr)?, repo.snapshot(main)?.files.clone());
     let mut paths: Vec<&String> = base.files.keys().chain(new.files.keys()).collect();
     paths.sort_unstable();
     paths.dedup();
@@ -224,12 +233,17 @@ fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
             None => files.remove(path),
         };
     }
+    let merged: Vec<String> = theirs
+        .iter()
+        .take_while(|(oid, _)| *oid != fork)
+        .map(|(oid, commit)| format!("- {} ({oid})\n", commit.title()))
+        .collect();
     let commit = NewCommit {
         author: req.caller.name().to_owned(),
         summary: format!("{} (#{number})", found.title),
-        description: body["comment"].as_str().unwrap_or_default().to_owned(),
+        description: merged.into_iter().rev().collect(),
     };
-    let oid = repo.write_commit(files, vec![main, pr], &commit)?;
+    let oid = repo.write_commit(files, vec![main], &commit)?;
     repo.update(|s| {
         s.refs.insert("refs/heads/main".into(), oid);
         s.modified_ms = crate::util::now_ms();

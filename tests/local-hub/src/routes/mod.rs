@@ -79,7 +79,7 @@ async fn repo_route(req: Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
         ("POST", ["tag", rev]) => refs::create_tag(&req, t, id, rev),
         ("DELETE", ["tag", name]) => refs::delete_tag(&req, t, id, name),
         ("POST", ["super-squash", rev]) => refs::super_squash(&req, t, id, rev),
-        (_, ["discussions", more @ ..]) => discussions::route(&req, t, id, more),
+        (_, ["discussions", more @ ..]) => discussions::route(req, t, id, more).await,
         _ if t == RepoType::Space => spaces::route(req, id, rest).await,
         _ => Err(not_found()),
     }

@@ -69,7 +69,43 @@ async fn pull_request_and_merge() {
     assert!(!c.hub.tree(RepoType::Model, "ada/m", "main").unwrap().contains_key("p"));
     assert_eq!(c.post("/api/models/ada/m/discussions/1/merge", json!({})).await.status(), 200);
     assert!(c.hub.tree(RepoType::Model, "ada/m", "main").unwrap().contains_key("p"));
-    assert_eq!(c.hub.commits(RepoType::Model, "ada/m", "main")[0].parents.len(), 2);
+    let commits = c.hub.commits(RepoType::Model, "ada/m", "main");
+    assert_eq!(commits[0].parents, [commits[1].id.clone()], "one commit, not a merge of two histories");
+    assert_eq!(commits[0].title, "A change (#1)");
+    let details = c.json("/api/models/ada/m/discussions/1").await;
+    assert_eq!(
+        (&details["status"], &details["changes"]["mergeCommitId"]),
+        (&json!("merged"), &json!(commits[0].id))
+    );
+    let late = c.commit("/api/models/ada/m/commit/refs%2Fpr%2F1", &[header("late"), file("q", b"q")]).await;
+    assert_eq!(late.status(), 403);
+    c.hub.assert_contract_kept();
+}
+
+#[tokio::test]
+async fn a_draft_is_opened_before_it_is_merged_and_a_closed_one_takes_no_commits() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let discussions = "/api/models/ada/m/discussions";
+    let draft = json!({"title": "A draft", "description": "of something", "pullRequest": true});
+    assert_eq!(c.post(discussions, draft.clone()).await.status(), 200);
+    let part = |name: &str| [header("part"), file(name, b"x")];
+    assert_eq!(c.commit("/api/models/ada/m/commit/refs%2Fpr%2F1", &part("a")).await.status(), 200);
+    let merge = format!("{discussions}/1/merge");
+    assert_eq!(c.post(&merge, json!({})).await.status(), 400, "a draft");
+    let status = format!("{discussions}/1/status");
+    assert_eq!(c.post(&status, json!({"status": "closed"})).await.status(), 200);
+    assert_eq!(c.commit("/api/models/ada/m/commit/refs%2Fpr%2F1", &part("b")).await.status(), 403);
+    assert_eq!(c.post(&status, json!({"status": "open"})).await.status(), 200);
+    assert_eq!(c.commit("/api/models/ada/m/commit/refs%2Fpr%2F1", &part("b")).await.status(), 200);
+    assert_eq!(c.post(&merge, json!({})).await.status(), 200);
+    let tree = c.hub.tree(RepoType::Model, "ada/m", "main").unwrap();
+    assert!(tree.contains_key("a") && tree.contains_key("b"));
+    let settings = json!({"discussionsDisabled": true});
+    let put = c.request(reqwest::Method::PUT, "/api/models/ada/m/settings");
+    let put = put.bearer_auth(local_hub::DEFAULT_TOKEN).json(&settings);
+    assert_eq!(put.send().await.unwrap().status(), 200);
+    assert_eq!(c.post(discussions, draft).await.status(), 403, "discussions are disabled");
     c.hub.assert_contract_kept();
 }
 
