@@ -1,7 +1,11 @@
 //! The order of operations, and nothing else.
 
+mod carry;
+mod draft;
+mod land;
 mod live;
 mod open;
+mod parts;
 mod preflight;
 mod prepare;
 mod remote;
@@ -11,17 +15,17 @@ mod settings;
 use std::sync::Arc;
 
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{
-    CommitReceipt, CommitRequest, Hub, LargeFile, Lookup, Machine, Operation, Repo, RepoInfo, Transfer,
-};
+use crate::hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, Transfer};
 use crate::inputs::Inputs;
 use crate::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
-use crate::runner::{Log, Progress, human_bytes};
+use crate::runner::{Log, human_bytes};
 use crate::source::{self, Source, SourceFile, SourceOptions};
 use crate::target::{RepoName, RepoType};
+pub(crate) use draft::abandon;
+use land::Landed;
 use open::Born;
-use remote::Planned;
+use remote::Against;
 use settings::Surroundings;
 
 /// How often a plan is made: once, and once more when the branch moved meanwhile.
@@ -63,14 +67,19 @@ async fn read_and_deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger)
     let target = deploy.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
     let source = Arc::new(prepared.source);
     for attempt in 1..=PLANS {
-        let Some(info) = deploy.head(&target, attempt).await? else {
-            return deploy.plan_for_nothing(&source);
-        };
-        let round = deploy.once(&source, &target, &info, &mut around, attempt).await?;
+        let (info, asked) = deploy.head_and_answers(&source, &target, attempt).await?;
+        let Some(info) = info else { return deploy.plan_for_nothing(&source) };
+        let round = deploy.once(&source, &target, &info, asked, &mut around, attempt).await?;
         match round {
             Round::Done => return Ok(()),
             Round::Overtaken if attempt < PLANS => log.info("the branch moved meanwhile, planning again"),
+            Round::Mixed if attempt < PLANS => {
+                log.warning(
+                    "somebody else committed right before the merge, and the branch has both: planning again",
+                );
+            }
             Round::Overtaken => {}
+            Round::Mixed => return Err(deploy.mixed()),
         }
     }
     Err(Failure::new(Code::Conflict, format!("the branch `{}` of the {} keeps moving", inputs.revision, deploy.repo))
@@ -110,6 +119,8 @@ enum Round {
     Done,
     /// Another commit landed between plan and commit.
     Overtaken,
+    /// It landed between the last look and the merge: the branch has both.
+    Mixed,
 }
 
 async fn read_source(inputs: &Inputs, log: &Log) -> Result<Source> {
@@ -160,14 +171,31 @@ pub(crate) async fn resolve_repo(name: &RepoName, repo_type: RepoType, hub: &Hub
 }
 
 fn described(source: &Source) -> String {
-    let files = match source.files.len() {
+    format!("{} ({})", count(source.files.len()), human_bytes(source.total_size()))
+}
+
+fn count(files: usize) -> String {
+    match files {
         1 => "1 file".to_owned(),
-        count => format!("{count} files"),
-    };
-    format!("{files} ({})", human_bytes(source.total_size()))
+        files => format!("{files} files"),
+    }
 }
 
 impl Deploy<'_> {
+    /// The state to plan against, and what the Hub says of the files where that can be asked at the same time.
+    async fn head_and_answers(
+        &self,
+        source: &Source,
+        target: &Target,
+        attempt: u32,
+    ) -> Result<(Option<Box<RepoInfo>>, Option<Preupload>)> {
+        if attempt > 1 || !matches!(target, Target::Created(_)) {
+            return Ok((self.head(target, attempt).await?, None));
+        }
+        let (head, asked) = tokio::join!(self.head(target, attempt), self.ask(source, &self.inputs.revision));
+        Ok((head?, Some(asked?)))
+    }
+
     /// The state to plan against: `None` in a dry run against nothing.
     async fn head(&self, target: &Target, attempt: u32) -> Result<Option<Box<RepoInfo>>> {
         let info = match target {
@@ -198,12 +226,14 @@ impl Deploy<'_> {
         source: &Arc<Source>,
         target: &Target,
         info: &RepoInfo,
+        asked: Option<Preupload>,
         around: &mut Surroundings,
         attempt: u32,
     ) -> Result<Round> {
         let fresh = attempt == 1 && matches!(target, Target::Created(_));
         let phase = self.ledger.phase("plan");
-        let Some(planned) = self.plan(source, info, fresh).await? else { return Ok(Round::Overtaken) };
+        let against = Against { revision: &self.inputs.revision, info, fresh };
+        let Some(planned) = self.plan(source, &against, asked).await? else { return Ok(Round::Overtaken) };
         drop(phase);
         self.tell(&planned.plan);
         let restarts = !planned.plan.is_empty() && self.inputs.revision.is_main() && !self.inputs.create_pr;
@@ -228,7 +258,12 @@ impl Deploy<'_> {
             }
             return Ok(Round::Done);
         }
-        let Some(receipt) = self.carry_out(&planned, info).await? else { return Ok(Round::Overtaken) };
+        let landed = self.carry_out(source, &planned, &against, attempt).await?;
+        let (receipt, whole) = match landed {
+            Landed::Yes(receipt) => (receipt, true),
+            Landed::Mixed(receipt) => (receipt, false),
+            Landed::Overtaken => return Ok(Round::Overtaken),
+        };
         if receipt.recovered {
             self.log.info("the commit had landed: its answer was lost on the way");
         }
@@ -238,6 +273,9 @@ impl Deploy<'_> {
             outcome.commit = Some(receipt.clone());
             outcome.plan = Some(planned.plan.with_created(created));
         });
+        if !whole {
+            return Ok(Round::Mixed);
+        }
         let target = live::Target {
             commit: &receipt.oid,
             before: info,
@@ -269,64 +307,14 @@ impl Deploy<'_> {
         });
     }
 
-    /// Sends what is missing, and commits: `None` when the branch moved.
-    async fn carry_out(&self, planned: &Planned, info: &RepoInfo) -> Result<Option<CommitReceipt>> {
-        let progress = Progress::start(self.log, "uploading", planned.plan.bytes());
-        let on_bytes: Arc<dyn Fn(u64) + Send + Sync> = {
-            let counter = progress.counter();
-            Arc::new(move |bytes| counter.add(bytes))
-        };
-        let large: Vec<LargeFile> = planned.large_files();
-        let (mut uploaded, large_bytes) = match large.is_empty() {
-            true => (Vec::new(), 0),
-            false => {
-                let _phase = self.ledger.phase("upload");
-                self.hub.upload_large(&self.transfer(), &large, Arc::clone(&on_bytes)).await?
-            }
-        };
-        self.ledger.update(|outcome| outcome.bytes_uploaded += large_bytes);
-        uploaded.reverse();
-        let mut operations = Vec::with_capacity(planned.plan.changes.len());
-        // Deletions first: a file may take the place of a folder, and a folder that of a file.
-        for change in planned.plan.changes.iter().filter(|change| change.action == Action::Delete) {
-            operations.push(Operation::Delete { path: change.path.clone() });
-        }
-        let mut regular_bytes = 0;
-        for (change, file) in planned.writes() {
-            let path = change.path.clone();
-            if change.large {
-                let Some(stored) = uploaded.pop() else {
-                    return Err(Failure::new(Code::Internal, "a large file was not uploaded"));
-                };
-                operations.push(Operation::LargeFile { path, sha256: stored.sha256, size: stored.size });
-            } else {
-                regular_bytes += change.size;
-                operations.push(Operation::File { path, source: Arc::clone(&file.source), oid: file.oid });
-            }
-        }
-        let message = prepare::commit_message(self.inputs, &self.repo);
-        let request = CommitRequest {
-            repo: self.repo.clone(),
-            revision: self.inputs.revision.clone(),
-            summary: message.summary,
-            description: message.description,
-            marker: message.marker,
-            parent: info.sha.clone(),
-            create_pr: self.inputs.create_pr,
-            operations: Arc::new(operations),
-        };
-        let phase = self.ledger.phase("commit");
-        let result = self.hub.commit(&request, on_bytes).await;
-        drop(phase);
-        progress.finish();
-        match result {
-            Ok(receipt) => {
-                self.ledger.update(|outcome| outcome.bytes_uploaded += regular_bytes);
-                Ok(Some(receipt))
-            }
-            Err(error) if error.status() == Some(412) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    fn mixed(&self) -> Failure {
+        let message = format!(
+            "the branch `{}` of the {} keeps moving: this deploy was merged, together with commits of somebody else",
+            self.inputs.revision, self.repo
+        );
+        Failure::new(Code::Conflict, message)
+            .hint("another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow")
+            .hint("run the job again: it makes the branch what the folder is")
     }
 
     fn transfer(&self) -> Transfer {

@@ -15,8 +15,8 @@ use crate::deploy;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, Lookup, Repo};
 use crate::inputs::{
-    AllowOrigins, Inputs, NamedSecret, OnFailure, ProxyInputs, Prune, SettingsInputs, SettingsStrategy,
-    SpaceInputs, Variable,
+    AllowOrigins, CommitLimits, Inputs, NamedSecret, OnFailure, ProxyInputs, Prune, SettingsInputs,
+    SettingsStrategy, SpaceInputs, Variable,
 };
 use crate::report::{Ledger, ProxySpace};
 use crate::runner::Log;
@@ -168,6 +168,7 @@ impl<'a> Proxy<'a> {
             create_pr: false,
             commit_message: None,
             commit_description: None,
+            commit_limits: CommitLimits::default(),
             space: SpaceInputs {
                 settings: SettingsInputs {
                     variables: self.variables(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Code, Failure};
-use crate::hub::{CommitReceipt, Repo, Stage};
+use crate::hub::{CommitReceipt, Hub, Repo, Stage};
 use crate::plan::{Action, Plan};
 use crate::runner::{human_bytes, markdown};
 use crate::space::{HardwareStatus, LogTail};
@@ -58,6 +58,10 @@ pub struct Outcome {
     pub volumes_set: bool,
     pub plan: Option<Plan>,
     pub commit: Option<CommitReceipt>,
+    /// A pull request that is to be closed if the run ends now.
+    pub unfinished: Option<Unfinished>,
+    /// How many parts of how many are on the branch, while it is neither the old tree nor the new one.
+    pub parts_on_branch: Option<(usize, usize)>,
     /// The head of the branch, when nothing changed.
     pub head: Option<String>,
     /// The bytes of content that travelled.
@@ -77,6 +81,17 @@ pub struct Outcome {
     /// How long each phase took, in the order of their ends.
     pub timings: Vec<(&'static str, Duration)>,
     pub failure: Option<Failure>,
+}
+
+/// A pull request in which a deploy is being put together.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// Signed in as whoever opened it.
+    pub hub: Hub,
+    pub repo: Repo,
+    pub number: u64,
+    /// Its page.
+    pub url: String,
 }
 
 /// The Space in front of the private one.
@@ -101,8 +116,8 @@ pub struct WrittenSetting {
 pub struct Ledger(Arc<Mutex<Outcome>>);
 
 impl Ledger {
-    pub fn update(&self, change: impl FnOnce(&mut Outcome)) {
-        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    pub fn update<T>(&self, change: impl FnOnce(&mut Outcome) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     pub fn read<T>(&self, look: impl FnOnce(&Outcome) -> T) -> T {

@@ -24,7 +24,24 @@ pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<O
         () = cancelled => Err(Failure::new(Code::Cancelled, "the run was cancelled")
             .hint("what is on the Hub is whole: a commit lands in one piece or not at all")),
     };
+    let result = match result {
+        Ok(()) => Ok(()),
+        Err(failure) => Err(take_back(failure, &log, &ledger).await),
+    };
     finish(result, &log, &ledger, &files)
+}
+
+/// Closes what was begun and will not be finished, and says what is half done.
+async fn take_back(mut failure: Failure, log: &Log, ledger: &Ledger) -> Failure {
+    if let Some(unfinished) = ledger.update(|outcome| outcome.unfinished.take()) {
+        crate::deploy::abandon(unfinished, log).await;
+    }
+    if let Some((done, of)) = ledger.read(|outcome| outcome.parts_on_branch) {
+        failure.hints = vec![format!(
+            "{done} of {of} parts are on the branch, which is neither the old tree nor the new one: run the job again, it sends the rest"
+        )];
+    }
+    failure
 }
 
 async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<()> {

@@ -7,10 +7,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Deploy, Sendable, prunes};
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, UploadMode};
+use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
 use crate::plan::{self, Candidate, Change, Plan, Pruning};
 use crate::source::{Oid, Sha256, Source, SourceFile};
-use crate::target::{ParseError, RepoPath, RepoType};
+use crate::target::{ParseError, RepoPath, RepoType, Revision};
 
 /// Files that are hashed as one task: small files cost less than starting a task for each.
 const HASH_BATCH: usize = 64;
@@ -42,32 +42,52 @@ impl Planned {
     }
 }
 
+/// What is planned against.
+pub(super) struct Against<'a> {
+    pub(super) revision: &'a Revision,
+    pub(super) info: &'a RepoInfo,
+    /// Whether this deploy created the repo a moment ago.
+    pub(super) fresh: bool,
+}
+
 impl Deploy<'_> {
-    /// Asks the Hub what it has, hashes what may be the same, and plans: `None` when the branch moved
-    /// while the Hub was asked.
+    /// Asks the Hub what it has of each file, and how it wants to get it.
+    pub(super) async fn ask(&self, source: &Source, revision: &Revision) -> Result<Preupload> {
+        let questions = self.questions(source)?;
+        let git_ignore = self.git_ignore(source)?;
+        let transfer = Transfer { revision: revision.clone(), ..self.transfer() };
+        self.hub.preupload(&transfer, &questions, git_ignore.as_deref()).await
+    }
+
+    fn questions<'s>(&self, source: &'s Source) -> Result<Vec<(RepoPath, &'s SourceFile)>> {
+        let paths = repo_paths(source, self.inputs.path_in_repo.as_ref())?;
+        Ok(paths.into_iter().zip(&source.files).collect())
+    }
+
+    /// Hashes what may be the same on the Hub, and plans: `None` when the branch moved while the Hub was asked.
+    /// `asked` is what the Hub said already.
     pub(super) async fn plan(
         &self,
         source: &Arc<Source>,
-        info: &RepoInfo,
-        fresh: bool,
+        against: &Against<'_>,
+        asked: Option<Preupload>,
     ) -> Result<Option<Planned>> {
-        let paths = repo_paths(source, self.inputs.path_in_repo.as_ref())?;
-        let questions: Vec<(RepoPath, &SourceFile)> = paths.into_iter().zip(&source.files).collect();
-        let git_ignore = self.git_ignore(source)?;
-        let transfer = self.transfer();
+        let info = against.info;
+        let questions = self.questions(source)?;
         let (answers, remote) = tokio::try_join!(
             async {
-                match self.hub.has_token() {
-                    true => Ok(self.hub.preupload(&transfer, &questions, git_ignore.as_deref()).await?),
-                    false => self.compare_as_everybody(&questions, info).await,
+                match asked {
+                    Some(asked) => Ok(asked),
+                    None if self.hub.has_token() => self.ask(source, against.revision).await,
+                    None => self.compare_as_everybody(&questions, info).await,
                 }
             },
-            self.remote_files(source, info, fresh),
+            self.remote_files(source, info, against.fresh),
         )?;
         // A commit that the answers were given for, and that is not the head we plan against.
         if let Some(sha) = &info.sha
             && answers.commits.iter().any(|commit| commit != sha)
-            && self.head_moved(sha).await?
+            && self.head_moved(against.revision, sha).await?
         {
             return Ok(None);
         }
@@ -130,7 +150,7 @@ impl Deploy<'_> {
     }
 
     /// The `.gitignore` that this deploy brings: the Hub judges by it instead of the committed one.
-    fn git_ignore(&self, source: &Source) -> Result<Option<String>> {
+    pub(super) fn git_ignore(&self, source: &Source) -> Result<Option<String>> {
         let Some(file) = source.get(".gitignore").filter(|_| self.inputs.path_in_repo.is_none()) else {
             return Ok(None);
         };
@@ -171,8 +191,8 @@ impl Deploy<'_> {
         Ok(Some(files.into_iter().filter(ours).collect()))
     }
 
-    async fn head_moved(&self, sha: &str) -> Result<bool> {
-        match self.hub.look_up(&self.repo, &self.inputs.revision).await? {
+    async fn head_moved(&self, revision: &Revision, sha: &str) -> Result<bool> {
+        match self.hub.look_up(&self.repo, revision).await? {
             crate::hub::Lookup::Found(info) => Ok(info.sha.as_deref() != Some(sha)),
             _ => Ok(true),
         }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Deploy;
+use super::land::{Change, Landed};
 use super::live::Target;
 use super::prepare::{self, Message};
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{CommitRequest, Lookup, Operation, RemoteFile, SettingKind};
+use crate::hub::{Lookup, Operation, RemoteFile, SettingKind};
 use crate::report::Status;
 use crate::source::{Content, SourceFile};
 use crate::target::RepoPath;
@@ -23,7 +24,10 @@ impl Deploy<'_> {
         let Some(receipt) = target.receipt else {
             return self.log.warning("not rolled back: this deploy made no commit");
         };
-        match self.restore(&receipt.oid, previous).await {
+        let restored = self.restore(&receipt.oid, previous).await;
+        // The commit of the run stays the one that failed, also where the way back took several.
+        self.ledger.update(|outcome| outcome.commit = Some(receipt.clone()));
+        match restored {
             Ok(None) => {
                 self.log.warning("not rolled back: somebody else committed after this deploy");
             }
@@ -84,20 +88,22 @@ impl Deploy<'_> {
         })?;
         let operations = self.way_back(&was, &is, previous, scratch.path()).await?;
         let Message { description, marker, .. } = prepare::commit_message(self.inputs, &self.repo);
-        let request = CommitRequest {
-            repo: self.repo.clone(),
-            revision: self.inputs.revision.clone(),
-            summary: format!("Roll back to {}", previous.get(..7).unwrap_or(previous)),
-            description: format!("Rolls back: {ours}\n{description}"),
-            marker,
+        let change = Change {
+            operations: Arc::new(operations),
+            message: Message {
+                summary: format!("Roll back to {}", previous.get(..7).unwrap_or(previous)),
+                description: format!("Rolls back: {ours}\n{description}"),
+                marker,
+            },
             parent: Some(ours.to_owned()),
             create_pr: false,
-            operations: Arc::new(operations),
+            scope: format!("the tree of {previous}"),
+            draft: None,
+            on_bytes: Arc::new(|_| {}),
         };
-        match self.hub.commit(&request, Arc::new(|_| {})).await {
-            Ok(receipt) => Ok(Some(receipt.oid)),
-            Err(error) if error.status() == Some(412) => Ok(None),
-            Err(error) => Err(error.into()),
+        match self.land(change).await? {
+            Landed::Yes(receipt) | Landed::Mixed(receipt) => Ok(Some(receipt.oid)),
+            Landed::Overtaken => Ok(None),
         }
     }
 

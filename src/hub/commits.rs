@@ -34,6 +34,22 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            Self::File { path, .. } | Self::LargeFile { path, .. } | Self::Delete { path } => path,
+        }
+    }
+
+    /// The bytes of content that travel with the commit itself.
+    pub fn inline_bytes(&self) -> u64 {
+        match self {
+            Self::File { source, .. } => source.size,
+            Self::LargeFile { .. } | Self::Delete { .. } => 0,
+        }
+    }
+}
+
 /// A commit to make.
 #[derive(Debug, Clone)]
 pub struct CommitRequest {
@@ -179,12 +195,18 @@ impl Hub {
         Ok(rows.into_iter().find(|row| row.message.contains(marker)).map(|row| row.id))
     }
 
-    fn receipt(&self, repo: &Repo, oid: String, pull_request: Option<u64>) -> CommitReceipt {
+    /// The address of a pull request.
+    pub fn pull_request_url(&self, repo: &Repo, number: u64) -> String {
+        format!("{}/{}/discussions/{number}", self.endpoint(), repo.page())
+    }
+
+    /// The receipt of a commit that no answer described.
+    pub fn receipt(&self, repo: &Repo, oid: String, pull_request: Option<u64>) -> CommitReceipt {
         let page = format!("{}/{}", self.endpoint(), repo.page());
         CommitReceipt {
             url: format!("{page}/commit/{oid}"),
             oid,
-            pull_request_url: pull_request.map(|number| format!("{page}/discussions/{number}")),
+            pull_request_url: pull_request.map(|number| self.pull_request_url(repo, number)),
             recovered: true,
         }
     }

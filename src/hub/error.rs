@@ -126,6 +126,11 @@ impl HubError {
         Self { what: what.into(), cause: Box::new(cause) }
     }
 
+    /// The answer is not what the contract says.
+    pub fn unexpected(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(what, Cause::Unexpected { detail: detail.into() })
+    }
+
     /// The error answer, if the Hub gave one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match &*self.cause {

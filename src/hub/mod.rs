@@ -8,6 +8,7 @@ mod error;
 pub(crate) mod fuzzing;
 mod keyless;
 mod listing;
+mod pull_requests;
 mod repos;
 mod retry;
 mod runtime;
@@ -16,9 +17,10 @@ mod tree;
 mod upload;
 
 pub use client::{Hide, Hub, HubOptions, Notify};
-pub use commits::{CommitReceipt, CommitRequest, Operation};
+pub use commits::{CommitReceipt, CommitRequest, OnBytes, Operation};
 pub use error::{Cause, HubError, Refusal};
 pub use listing::ListedRepo;
+pub use pull_requests::{NewDraft, PullStatus, pull_request_ref};
 pub use repos::{
     CardCheck, CreateRepo, Creation, Lookup, NewFile, NewSpace, Org, OrgRole, RepoInfo, TokenRole,
     TokenScope, WhoAmI,

@@ -62,27 +62,41 @@ impl Hub {
         if let Some(folder) = folder {
             path.push_str(&format!("/{}", encode_path(folder.as_str())));
         }
-        let mut next = Some(self.url(&format!("{path}?recursive=true"))?);
-        let mut files = Vec::new();
+        let first = self.url(&format!("{path}?recursive=true"))?;
+        let rows = self.rows(&what, first).await?;
+        Ok(rows.into_iter().filter(|row| row.kind == "file").map(RemoteFile::from).collect())
+    }
+
+    /// What lies at the root of a commit: names, with the git ids of files and of whole folders. Two commits with
+    /// the same root have the same tree.
+    pub async fn root_of(&self, repo: &Repo, commit: &str) -> Result<Vec<(String, String)>, HubError> {
+        let what = format!("read the tree of the {repo}");
+        let first = self.url(&format!("{}/tree/{}", repo.api(), encode(commit)))?;
+        Ok(self.rows(&what, first).await?.into_iter().map(|row| (row.path, row.oid)).collect())
+    }
+
+    /// Every row of a listing, page by page.
+    async fn rows(&self, what: &str, first: Url) -> Result<Vec<Row>, HubError> {
+        let mut next = Some(first);
+        let mut all = Vec::new();
         let mut pages = 0;
         while let Some(url) = next {
-            let answer = match self.call(&Call::new(&what, Method::GET, url.clone())).await {
+            let answer = match self.call(&Call::new(what, Method::GET, url.clone())).await {
                 Ok(answer) => answer,
                 Err(error) if error.refusal().is_some_and(|refusal| refusal.is(404, "EntryNotFound")) => {
                     return Ok(Vec::new());
                 }
                 Err(error) => return Err(error),
             };
-            let rows: Vec<Row> = answer.json(&what)?;
-            files.extend(rows.into_iter().filter(|row| row.kind == "file").map(RemoteFile::from));
+            all.extend(answer.json::<Vec<Row>>(what)?);
             pages += 1;
-            next = self.next_page(&what, &url, &answer.headers)?;
+            next = self.next_page(what, &url, &answer.headers)?;
             if pages == MAX_PAGES {
                 let detail = format!("a listing of more than {MAX_PAGES} pages");
                 return Err(HubError::new(what, Cause::Unexpected { detail }));
             }
         }
-        Ok(files)
+        Ok(all)
     }
 
     /// The address of the next page. It must be on the Hub, since the token goes there.

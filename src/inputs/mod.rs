@@ -5,6 +5,7 @@
 
 mod faults;
 mod github;
+mod limits;
 mod names;
 mod parse;
 mod proxy;
@@ -24,6 +25,7 @@ use faults::Findings;
 use raw::{Environment, Raw, given};
 
 pub use github::GithubContext;
+pub use limits::CommitLimits;
 pub use names::{INPUTS, InputSpec};
 pub use proxy::{AllowOrigins, PROXY_SECRETS, PROXY_SETTINGS, ProxyInputs};
 pub use space::{
@@ -70,6 +72,7 @@ pub struct Inputs {
     /// May have more than one line.
     pub commit_message: Option<String>,
     pub commit_description: Option<String>,
+    pub commit_limits: CommitLimits,
     pub dry_run: bool,
     /// What only a Space has; all of it is off for a model or a dataset.
     pub space: SpaceInputs,
@@ -168,6 +171,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let prune = value("prune", raw.prune.as_deref(), parse::prune, findings);
     let revision = revision(raw, repo_type, findings);
     let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
+    let commit_limits = limits::read(raw, findings);
     let workspace = github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     let space = space::read(environment, repo_type, workspace, findings);
     let proxy = proxy::read(environment, repo.as_ref(), repo_type, findings);
@@ -197,6 +201,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         create_pr: create_pr?,
         commit_message: text(&raw.commit_message),
         commit_description: text(&raw.commit_description),
+        commit_limits: commit_limits?,
         dry_run: dry_run?,
         space: space?,
         proxy,

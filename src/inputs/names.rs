@@ -39,6 +39,8 @@ pub const INPUTS: &[InputSpec] = &[
     with_default("create_pr", "false"),
     plain("commit_message"),
     plain("commit_description"),
+    plain("max_commit_files"),
+    plain("max_commit_size"),
     with_default("dry_run", "false"),
     plain("variables"),
     plain("secrets"),

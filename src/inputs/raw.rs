@@ -29,6 +29,8 @@ pub(super) struct Raw {
     pub(super) create_pr: Option<String>,
     pub(super) commit_message: Option<String>,
     pub(super) commit_description: Option<String>,
+    pub(super) max_commit_files: Option<String>,
+    pub(super) max_commit_size: Option<String>,
     pub(super) dry_run: Option<String>,
     pub(super) variables: Option<String>,
     pub(super) secrets: Option<String>,

@@ -144,7 +144,7 @@ impl SourceFile {
     /// This file is no longer what the plan was made for.
     pub fn changed(&self) -> Failure {
         Failure::new(Code::SourceChanged, format!("`{}` changed while it was deployed", self.path))
-            .hint("let nothing write to `source_dir` while this step runs; nothing was committed")
+            .hint("let nothing write to `source_dir` while this step runs")
     }
 
     /// The content, from its beginning.

@@ -83,6 +83,20 @@ impl Scenario {
         .await
     }
 
+    /// A model whose change takes three commits.
+    pub(crate) async fn staged() -> Self {
+        let inputs: &[_] = &[("repo_type", "model"), ("prune", "true"), ("max_commit_files", "2")];
+        let folder = Folder::new(&[("gone.txt", "gone\n"), ("a.txt", "a\n"), ("b.txt", "b\n")]);
+        Self::new("staged", RepoType::Model, LargeFileTransfer::Basic, inputs, folder, |folder| {
+            folder.remove("gone.txt");
+            folder.write("a.txt", "new\n");
+            folder.write("b.txt", "new\n");
+            folder.write("c.txt", "new\n");
+            folder.write("d.txt", "new\n");
+        })
+        .await
+    }
+
     /// A Space that is not there yet, with a file that it cannot be born with.
     pub(crate) async fn new_space() -> Self {
         let old = tempfile::tempdir().unwrap();
@@ -244,12 +258,21 @@ async fn broken(scenario: &Scenario, unbroken: &Unbroken, place: &Place, kind: K
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_breaks_in_every_way_and_the_repo_stays_whole() {
-    let scenarios = [
+    let scenarios = vec![
         Scenario::model(LargeFileTransfer::Xet).await,
         Scenario::model(LargeFileTransfer::Multipart).await,
         Scenario::space().await,
         Scenario::new_space().await,
     ];
+    walk(scenarios).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_of_a_deploy_in_parts_breaks_in_every_way_and_the_repo_stays_whole() {
+    walk(vec![Scenario::staged().await]).await;
+}
+
+async fn walk(scenarios: Vec<Scenario>) {
     let started = Instant::now();
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut cases = JoinSet::new();

@@ -202,7 +202,7 @@ async fn a_repo_becomes_private_before_anything_is_uploaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_files_cost_at_most_fourteen_requests() {
+async fn two_thousand_files_cost_at_most_twenty_requests() {
     let hub = hub().await;
     let folder = static_space();
     for index in 0..1997 {
@@ -213,7 +213,7 @@ async fn two_thousand_files_cost_at_most_fourteen_requests() {
     let requests = hub.requests();
     let listed: Vec<String> =
         requests.iter().map(|request| format!("{} {}", request.method, request.path)).collect();
-    assert!(requests.len() <= 14, "{listed:#?}");
+    assert!(requests.len() <= 20, "{listed:#?}");
     assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
 
     // What the folder lost is found on whichever page of the listing it stands.

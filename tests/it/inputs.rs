@@ -44,6 +44,12 @@ fault!(a_secret_that_is_not_passed, "invalid_input", "secrets" = "API_KEY");
 fault!(a_name_in_both_lists, "invalid_input", "secrets" = "GITHUB_SHA", "variables" = "GITHUB_SHA=1");
 fault!(hardware_that_is_not_there, "invalid_input", "hardware" = "t4-smal");
 fault!(a_bad_pattern, "invalid_input", "exclude" = "a/[");
+fault!(
+    limits_of_a_commit_that_are_none,
+    "invalid_input",
+    "max_commit_files" = "0",
+    "max_commit_size" = "large"
+);
 fault!(a_path_outside_the_repo, "invalid_input", "path_in_repo" = "../up");
 fault!(
     settings_of_the_proxy_that_it_does_not_take,

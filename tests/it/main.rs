@@ -26,4 +26,5 @@ mod runs;
 mod scripted_app;
 mod settings;
 mod signals;
+mod staged;
 mod waiting;

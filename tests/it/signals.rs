@@ -15,7 +15,7 @@ use crate::network::{Kind, Place};
 const SOON: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 6;
 
-fn send(signal: &str, process: u32) {
+pub(crate) fn send(signal: &str, process: u32) {
     let _ = std::process::Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status();
 }
 
@@ -27,9 +27,13 @@ async fn at_each_request<F>(check: impl Fn(Arc<Scenario>, Arc<Unbroken>, Place, 
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let scenarios =
-        [Scenario::model(LargeFileTransfer::Xet).await, Scenario::space().await, Scenario::new_space().await]
-            .map(Arc::new);
+    let scenarios = [
+        Scenario::model(LargeFileTransfer::Xet).await,
+        Scenario::staged().await,
+        Scenario::space().await,
+        Scenario::new_space().await,
+    ]
+    .map(Arc::new);
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut cases = JoinSet::new();
     for scenario in scenarios {

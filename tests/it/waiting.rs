@@ -229,6 +229,25 @@ async fn a_rollback_restores_the_previous_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_in_parts_is_built_once_and_rolled_back_at_once() {
+    let (hub, folder) = broken_deploy().await;
+    let before = (tree(&hub, RepoType::Space), hub.commits(RepoType::Space, APP, "main").len());
+    let broken = BuildScript {
+        cause: Some(BuildCause::Commit),
+        steps: vec![StageStep::error(ms(1500), "BUILD_ERROR", "exit code: 1")],
+        build_log: vec![(ms(100), "broken".to_owned())],
+        run_log: vec![],
+    };
+    hub.script_builds(APP, vec![broken]).unwrap();
+    let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("max_commit_files", "1");
+    let ran = run.run().await.ended(1, "rolled-back");
+    assert_eq!(tree(&hub, RepoType::Space), before.0);
+    // The deploy and the way back: a build of its own for each part would have found no broken one any more.
+    assert_eq!(hub.commits(RepoType::Space, APP, "main").len(), before.1 + 2);
+    assert_eq!(ran.output("rollback_commit_sha"), hub.head(RepoType::Space, APP, "main").unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_leaves_somebody_else_s_commit_alone() {
     let (hub, folder) = broken_deploy().await;
     script(&hub, vec![StageStep::error(ms(4000), "BUILD_ERROR", "exit code: 1")], &["broken"], &[]);

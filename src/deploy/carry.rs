@@ -1,0 +1,111 @@
+//! From a plan to a change on the Hub: what is missing is sent, and then it lands.
+
+use std::sync::Arc;
+
+use super::draft::Draft;
+use super::land::{Change, Landed};
+use super::remote::{Against, Planned};
+use super::{Deploy, prepare};
+use crate::failure::{Code, Failure, Result};
+use crate::hub::{LargeFile, OnBytes, Operation};
+use crate::plan::{Action, Plan};
+use crate::runner::Progress;
+use crate::source::Source;
+
+impl Deploy<'_> {
+    /// Sends what is missing, and commits.
+    pub(super) async fn carry_out(
+        &self,
+        source: &Arc<Source>,
+        planned: &Planned,
+        against: &Against<'_>,
+        attempt: u32,
+    ) -> Result<Landed> {
+        let scope = self.scope(source, self.git_ignore(source)?.as_deref());
+        let mut resumed = None;
+        if attempt == 1 && !against.fresh && self.is_too_large(&planned.plan) {
+            resumed = self.resume(source, &scope, against).await?;
+        }
+        let (planned, draft) = match &resumed {
+            Some((rest, draft)) => (rest, Some(draft.clone())),
+            None => (planned, None),
+        };
+        let progress = Progress::start(self.log, "uploading", planned.plan.bytes());
+        let on_bytes: OnBytes = {
+            let counter = progress.counter();
+            Arc::new(move |bytes| counter.add(bytes))
+        };
+        let operations = self.upload(planned, &on_bytes).await?;
+        let change = Change {
+            operations: Arc::new(operations),
+            message: prepare::commit_message(self.inputs, &self.repo),
+            parent: against.info.sha.clone(),
+            create_pr: self.inputs.create_pr,
+            scope,
+            draft,
+            on_bytes,
+        };
+        let phase = self.ledger.phase("commit");
+        let landed = self.land(change).await;
+        drop(phase);
+        progress.finish();
+        landed
+    }
+
+    /// Whether a plan takes more than one commit, so that one before it may have been ended on the way.
+    fn is_too_large(&self, plan: &Plan) -> bool {
+        let limits = self.inputs.commit_limits;
+        let inline: u64 = plan.changes.iter().filter(|change| !change.large).map(|change| change.size).sum();
+        let merges = self.inputs.revision.is_main() && !self.inputs.create_pr;
+        merges && (plan.changes.len() > limits.files || inline > limits.bytes)
+    }
+
+    /// What is missing in a draft that a run before this one left, and the draft.
+    async fn resume(
+        &self,
+        source: &Arc<Source>,
+        scope: &str,
+        against: &Against<'_>,
+    ) -> Result<Option<(Planned, Draft)>> {
+        let Some(base) = against.info.sha.as_deref() else { return Ok(None) };
+        let Some((draft, info)) = self.find_draft(scope, base).await else { return Ok(None) };
+        let there = Against { revision: &draft.revision, info: &info, fresh: false };
+        let Some(rest) = self.plan(source, &there, None).await? else {
+            self.close_draft().await;
+            return Ok(None);
+        };
+        self.log.info(&format!("{} changes are missing there", rest.plan.changes.len()));
+        Ok(Some((rest, draft)))
+    }
+
+    /// Puts large files into the storage, and makes the lines of the commit.
+    async fn upload(&self, planned: &Planned, on_bytes: &OnBytes) -> Result<Vec<Operation>> {
+        let large: Vec<LargeFile> = planned.large_files();
+        let (mut uploaded, large_bytes) = match large.is_empty() {
+            true => (Vec::new(), 0),
+            false => {
+                let _phase = self.ledger.phase("upload");
+                self.hub.upload_large(&self.transfer(), &large, Arc::clone(on_bytes)).await?
+            }
+        };
+        self.ledger.update(|outcome| outcome.bytes_uploaded += large_bytes);
+        uploaded.reverse();
+        let mut operations = Vec::with_capacity(planned.plan.changes.len());
+        // Deletions first: a file may take the place of a folder, and a folder that of a file.
+        for change in planned.plan.changes.iter().filter(|change| change.action == Action::Delete) {
+            operations.push(Operation::Delete { path: change.path.clone() });
+        }
+        for (change, file) in planned.writes() {
+            let path = change.path.clone();
+            if change.large {
+                let Some(stored) = uploaded.pop() else {
+                    return Err(Failure::new(Code::Internal, "a large file was not uploaded"));
+                };
+                operations.push(Operation::LargeFile { path, sha256: stored.sha256, size: stored.size });
+            } else {
+                operations.push(Operation::File { path, source: Arc::clone(&file.source), oid: file.oid });
+            }
+        }
+        Ok(operations)
+    }
+}

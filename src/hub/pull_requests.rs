@@ -1,0 +1,247 @@
+//! Pull requests, as the place where the parts of one deploy are collected.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Repo;
+use super::client::{Call, Hub, Repeat};
+use super::error::HubError;
+use crate::target::{ParseError, Revision};
+
+/// A draft to open.
+#[derive(Debug, Clone)]
+pub struct NewDraft {
+    /// The first line of the commit that the merge makes: 3 to 200 characters.
+    pub title: String,
+    /// It holds `marker`.
+    pub description: String,
+    /// A text that no other description has: how this draft is found again after a lost answer.
+    pub marker: String,
+}
+
+/// What a pull request is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullStatus {
+    Draft,
+    Open,
+    Closed,
+    Merged,
+    #[serde(other)]
+    Unknown,
+}
+
+/// A pull request, as lists show it.
+#[derive(Debug, Clone)]
+pub struct PullRow {
+    pub number: u64,
+    pub status: PullStatus,
+    /// Absent where the account is gone.
+    pub author: Option<String>,
+}
+
+/// A pull request.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    pub status: PullStatus,
+    /// The first comment: what it was opened with.
+    pub description: String,
+    /// The commit on the branch, once it is merged.
+    pub merge_commit: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    num: u64,
+}
+
+#[derive(Deserialize)]
+struct List {
+    discussions: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    num: u64,
+    status: PullStatus,
+    #[serde(default)]
+    is_pull_request: bool,
+    author: Option<Author>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    status: PullStatus,
+    #[serde(default)]
+    events: Vec<Event>,
+    #[serde(default)]
+    changes: Changes,
+}
+
+/// Events are of many kinds: only a comment has a text.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    data: EventData,
+}
+
+#[derive(Deserialize, Default)]
+struct EventData {
+    latest: Option<Latest>,
+}
+
+#[derive(Deserialize)]
+struct Latest {
+    #[serde(default)]
+    raw: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Changes {
+    merge_commit_id: Option<String>,
+}
+
+/// The most characters that a title may have.
+const MAX_TITLE: usize = 200;
+
+/// The ref that holds the commits of a pull request.
+pub fn pull_request_ref(number: u64) -> Result<Revision, ParseError> {
+    format!("refs/pr/{number}").parse()
+}
+
+impl Hub {
+    /// Opens a pull request as a draft, whose ref is at the head of `main` (`POST …/discussions`).
+    ///
+    /// Returns its number. After a lost answer it is looked for, so that there are not two.
+    pub async fn open_draft(&self, repo: &Repo, draft: &NewDraft) -> Result<u64, HubError> {
+        let what = format!("open a draft pull request in the {repo}");
+        let title: String = draft.title.chars().take(MAX_TITLE).collect();
+        let body = json!({ "title": title, "description": draft.description, "pullRequest": true });
+        let url = self.url(&format!("{}/discussions", repo.api()))?;
+        let mut call = Call::new(&what, Method::POST, url).json(&body);
+        call.repeat = Repeat::IfNotApplied;
+        let mut lost = 0;
+        loop {
+            let answer = self.call(&call).await.and_then(|answer| answer.json::<Created>(&what));
+            let error = match answer {
+                Ok(created) => return Ok(created.num),
+                Err(error) if !error.is_ambiguous() => return Err(error),
+                Err(error) => error,
+            };
+            lost += 1;
+            if let Some(number) = self.find_draft(repo, &draft.marker).await? {
+                return Ok(number);
+            }
+            if lost >= self.retry_policy().attempts {
+                return Err(error);
+            }
+            tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
+        }
+    }
+
+    async fn find_draft(&self, repo: &Repo, marker: &str) -> Result<Option<u64>, HubError> {
+        const NEWEST: usize = 3;
+        for row in self.pull_requests(repo).await?.into_iter().take(NEWEST) {
+            if self.pull_request(repo, row.number).await?.description.contains(marker) {
+                return Ok(Some(row.number));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The pull requests of a repo, newest first, those of the first page (`GET …/discussions`).
+    pub async fn pull_requests(&self, repo: &Repo) -> Result<Vec<PullRow>, HubError> {
+        let what = format!("list the pull requests of the {repo}");
+        let url = self.url(&format!("{}/discussions?type=pull_request", repo.api()))?;
+        let list: List = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
+        let rows = list.discussions.into_iter().filter(|row| row.is_pull_request);
+        Ok(rows
+            .map(|row| PullRow {
+                number: row.num,
+                status: row.status,
+                author: row.author.map(|author| author.name),
+            })
+            .collect())
+    }
+
+    /// One pull request (`GET …/discussions/{num}`).
+    pub async fn pull_request(&self, repo: &Repo, number: u64) -> Result<PullRequest, HubError> {
+        let what = format!("read the pull request {number} of the {repo}");
+        let url = self.url(&format!("{}/discussions/{number}", repo.api()))?;
+        let details: Details = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
+        let first = details.events.into_iter().find_map(|event| event.data.latest);
+        Ok(PullRequest {
+            status: details.status,
+            description: first.map(|latest| latest.raw).unwrap_or_default(),
+            merge_commit: details.changes.merge_commit_id,
+        })
+    }
+
+    /// Makes an open pull request of a draft or of a closed one (`POST …/status`).
+    pub async fn open_pull_request(&self, repo: &Repo, number: u64) -> Result<(), HubError> {
+        self.set_status(repo, number, "open").await
+    }
+
+    /// Closes a pull request. Its commits stay on its ref.
+    pub async fn close_pull_request(&self, repo: &Repo, number: u64) -> Result<(), HubError> {
+        self.set_status(repo, number, "closed").await
+    }
+
+    async fn set_status(&self, repo: &Repo, number: u64, status: &str) -> Result<(), HubError> {
+        let verb = if status == "open" { "open" } else { "close" };
+        let what = format!("{verb} the pull request {number} of the {repo}");
+        let url = self.url(&format!("{}/discussions/{number}/status", repo.api()))?;
+        let call = Call::new(&what, Method::POST, url).json(&json!({ "status": status }));
+        self.call(&call).await.map(drop)
+    }
+
+    /// Merges a pull request into `main` (`POST …/merge`), which takes no parent to be guarded by. After a lost
+    /// answer it is looked at first, so that a merge that landed is not taken for a failure.
+    ///
+    /// Returns the commit that the merge made.
+    pub async fn merge_pull_request(&self, repo: &Repo, number: u64) -> Result<String, HubError> {
+        let what = format!("merge the pull request {number} of the {repo}");
+        let url = self.url(&format!("{}/discussions/{number}/merge", repo.api()))?;
+        let mut call = Call::new(&what, Method::POST, url).json(&json!({}));
+        call.repeat = Repeat::IfNotApplied;
+        let mut lost = 0;
+        loop {
+            let error = match self.call(&call).await {
+                Ok(_) => return self.merge_commit(repo, number).await,
+                Err(error) => error,
+            };
+            if lost == 0 && !error.is_ambiguous() {
+                return Err(error);
+            }
+            lost += 1;
+            self.note(&format!("the answer to the merge was lost, looking at the pull request: {error}"));
+            tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
+            if self.pull_request(repo, number).await?.status == PullStatus::Merged {
+                return self.merge_commit(repo, number).await;
+            }
+            if !error.is_ambiguous() || lost >= self.retry_policy().attempts {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The commit of a merge that the Hub accepted, and may still be at work on.
+    async fn merge_commit(&self, repo: &Repo, number: u64) -> Result<String, HubError> {
+        for looked in 1..=self.retry_policy().attempts {
+            if let Some(commit) = self.pull_request(repo, number).await?.merge_commit {
+                return Ok(commit);
+            }
+            tokio::time::sleep(self.retry_policy().delay(looked, fastrand::f64())).await;
+        }
+        let what = format!("merge the pull request {number} of the {repo}");
+        Err(HubError::unexpected(what, "a merge without a commit"))
+    }
+}

@@ -1,0 +1,70 @@
+//! How much goes into one commit.
+
+use super::faults::Findings;
+use super::parse::{Parsed, one_of};
+use super::raw::Raw;
+use super::value;
+
+/// What one commit may hold. A deploy that is larger is put together in a pull request first.
+///
+/// The Hub publishes no number. Its official client has never more than 1,000 files and 100 MB of small files in one
+/// commit, to stay below the minute after which the Hub's gateway gives up (`_upload_pipeline.py` of
+/// `huggingface_hub`); where the Hub refuses a commit as too large (413), it is halved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitLimits {
+    /// Files that are written or deleted.
+    pub files: usize,
+    /// Bytes of small files, which travel with the commit itself. Large files do not count: they are in the storage.
+    pub bytes: u64,
+}
+
+impl Default for CommitLimits {
+    fn default() -> Self {
+        Self { files: 1000, bytes: 100_000_000 }
+    }
+}
+
+pub(super) fn read(raw: &Raw, findings: &mut Findings) -> Option<CommitLimits> {
+    let files = value("max_commit_files", raw.max_commit_files.as_deref(), files, findings);
+    let bytes = value("max_commit_size", raw.max_commit_size.as_deref(), size, findings);
+    let usual = CommitLimits::default();
+    Some(CommitLimits { files: files?.unwrap_or(usual.files), bytes: bytes?.unwrap_or(usual.bytes) })
+}
+
+fn files(text: &str) -> Parsed<usize> {
+    match text.parse() {
+        Ok(files) if files > 0 => Ok(files),
+        _ => one_of("a number of files, like `1000`", text),
+    }
+}
+
+/// A size of at least a byte: `100MB`, `512kB`, `1GB`, or plain bytes.
+fn size(text: &str) -> Parsed<u64> {
+    let units: [(&str, u64); 4] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
+    let found = units.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (digits, unit) = found.unwrap_or((text, 1));
+    let number = digits.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match number {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => one_of("a size like `100MB` or `512kB`", text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_numbers() {
+        for (text, bytes) in
+            [("100MB", 100_000_000), ("512 kB", 512_000), ("1GB", 1_000_000_000), ("7B", 7), ("7", 7)]
+        {
+            assert_eq!(size(text).ok(), Some(bytes), "{text}");
+        }
+        for text in ["", "0", "0MB", "MB", "1.5MB", "-1", "1 TB", "18446744073709551615GB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        assert_eq!(files("1").ok(), Some(1));
+        assert!(files("0").is_err() && files("many").is_err() && files("-1").is_err());
+    }
+}
