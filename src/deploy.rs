@@ -372,6 +372,8 @@ struct Sendable {
     source: Arc<SourceFile>,
     oid: Option<source::Oid>,
     sha256: Option<source::Sha256>,
+    /// The repo has this content under another name: it is not sent again.
+    stored: bool,
 }
 
 /// Whether this deploy deletes what the source no longer has.

@@ -1,6 +1,6 @@
 //! From a folder and a head to a plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -32,7 +32,7 @@ impl Planned {
 
     pub(super) fn large_files(&self) -> Vec<LargeFile> {
         self.writes()
-            .filter(|(change, _)| change.large)
+            .filter(|(change, file)| change.large && !file.stored)
             .map(|(change, file)| LargeFile {
                 path: change.path.clone(),
                 source: Arc::clone(&file.source),
@@ -91,15 +91,19 @@ impl Deploy<'_> {
         {
             return Ok(None);
         }
-        let sizes = sizes(&remote);
+        let listed = match &remote {
+            None if !against.fresh => self.where_content_may_be(&answers, info).await?,
+            _ => Vec::new(),
+        };
+        let held = Held::of(remote.iter().flatten().chain(&listed));
         let wanted = answers
             .files
             .iter()
             .zip(&source.files)
-            .map(|(answer, file)| wanted_hash(answer, sizes.get(answer.path.as_str()), file.size))
+            .map(|(answer, file)| wanted_hash(answer, &held, file.size))
             .collect();
-        drop(sizes);
         let hashes = hash_all(source, wanted).await?;
+        let stored: Vec<bool> = hashes.iter().map(|hash| held.has(hash)).collect();
         let candidates: Vec<Candidate> = questions
             .iter()
             .zip(answers.files)
@@ -118,8 +122,22 @@ impl Deploy<'_> {
             Some(remote) => Pruning::On { remote: remote.into_iter().map(|file| file.path).collect() },
         };
         let plan = plan::plan(&candidates, &pruning);
-        let files = source.files.iter().zip(hashes).map(|(file, hash)| hash.into_sendable(file)).collect();
+        let files = source.files.iter().zip(hashes).zip(stored);
+        let files = files.map(|((file, hash), stored)| hash.into_sendable(file, stored)).collect();
         Ok(Some(Planned { plan, files }))
+    }
+
+    /// What the repo holds, where a large file comes under a name that is new: it may be there under another one.
+    async fn where_content_may_be(&self, answers: &Preupload, info: &RepoInfo) -> Result<Vec<RemoteFile>> {
+        let is_new = |answer: &PreuploadFile| {
+            answer.upload_mode == UploadMode::Lfs && answer.oid.is_none() && !answer.should_ignore
+        };
+        match &info.sha {
+            Some(sha) if answers.files.iter().any(is_new) => {
+                Ok(self.hub.list_files(&self.repo, sha, None).await?)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// What the Hub would answer about an upload, as far as a public tree shows it: a dry run without a token
@@ -235,20 +253,48 @@ enum Wanted {
 }
 
 /// The length of the object id says which one it is: 40 hexadecimal digits of SHA-1, or 64 of SHA-256.
-/// A large file of another size is another content, without reading it.
-fn wanted_hash(answer: &PreuploadFile, remote_size: Option<&u64>, size: u64) -> Wanted {
-    match answer.oid.as_deref().map(str::len) {
-        _ if answer.should_ignore || remote_size.is_some_and(|remote| *remote != size) => Wanted::Nothing,
+/// A large file of another size is another content, without reading it, unless it moved: then a file of its size is
+/// there under another name.
+fn wanted_hash(answer: &PreuploadFile, held: &Held, size: u64) -> Wanted {
+    let oid = answer.oid.as_deref().map(str::len);
+    let large = answer.upload_mode == UploadMode::Lfs && oid != Some(40);
+    let other_size = held.size(&answer.path).is_some_and(|remote| remote != size);
+    match oid {
+        _ if answer.should_ignore => Wanted::Nothing,
+        _ if large && held.sizes.contains(&size) => Wanted::Sha256,
+        _ if other_size => Wanted::Nothing,
         Some(40) => Wanted::GitBlob,
         Some(64) => Wanted::Sha256,
         _ => Wanted::Nothing,
     }
 }
 
-/// The size of each large file that the repo is known to hold.
-fn sizes(remote: &Option<Vec<RemoteFile>>) -> HashMap<&str, u64> {
-    let files = remote.iter().flatten().filter(|file| file.sha256.is_some());
-    files.map(|file| (file.path.as_str(), file.size)).collect()
+/// The large files that the repo is known to hold.
+struct Held {
+    by_path: HashMap<String, u64>,
+    sizes: HashSet<u64>,
+    contents: HashSet<Sha256>,
+}
+
+impl Held {
+    fn of<'a>(remote: impl Iterator<Item = &'a RemoteFile>) -> Self {
+        let mut held = Self { by_path: HashMap::new(), sizes: HashSet::new(), contents: HashSet::new() };
+        for file in remote {
+            let Some(sha256) = &file.sha256 else { continue };
+            held.by_path.insert(file.path.clone(), file.size);
+            held.sizes.insert(file.size);
+            held.contents.extend(sha256.parse::<Sha256>());
+        }
+        held
+    }
+
+    fn size(&self, path: &str) -> Option<u64> {
+        self.by_path.get(path).copied()
+    }
+
+    fn has(&self, hash: &Hash) -> bool {
+        matches!(hash, Hash::Sha256(sha256) if self.contents.contains(sha256))
+    }
 }
 
 enum Hash {
@@ -266,13 +312,13 @@ impl Hash {
         }
     }
 
-    fn into_sendable(self, file: &SourceFile) -> Sendable {
+    fn into_sendable(self, file: &SourceFile, stored: bool) -> Sendable {
         let (oid, sha256) = match self {
             Self::Nothing => (None, None),
             Self::GitBlob(oid) => (Some(oid), None),
             Self::Sha256(sha256) => (None, Some(sha256)),
         };
-        Sendable { source: Arc::new(file.clone()), oid, sha256 }
+        Sendable { source: Arc::new(file.clone()), oid, sha256, stored }
     }
 }
 

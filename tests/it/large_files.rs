@@ -158,3 +158,37 @@ async fn a_storage_token_that_ends_is_fetched_anew() {
     let fetched = hub.requests().iter().filter(|request| request.path.contains("xet-write-token")).count();
     assert!(fetched > 1, "{fetched}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_that_moved_is_not_sent_again() {
+    for (transfer, prune) in [
+        (LargeFileTransfer::Xet, "true"),
+        (LargeFileTransfer::Xet, "false"),
+        (LargeFileTransfer::Basic, "false"),
+    ] {
+        let hub = hub_with(|config| config.transfer = transfer).await;
+        let folder = folder();
+        let run = || Run::new(&hub, &folder).input("repo_type", "model").input("prune", prune);
+        run().run().await.ended(0, "deployed");
+        let content = noise(11 * MB, 1);
+        folder.remove("one.bin");
+        folder.write("moved/uno.bin", &content);
+        // Of the same size as the one that moved, and another content.
+        folder.write("moved/due.bin", noise(11 * MB, 4));
+        hub.clear_requests();
+        let ran = run().run().await.ended(0, "deployed");
+        let sent: u64 = ran.output("bytes_uploaded").parse().unwrap();
+        assert!((10_000_000..13_000_000).contains(&sent), "{transfer:?}: {sent} bytes\n{}", ran.log);
+        for (path, content) in [("moved/uno.bin", &content), ("moved/due.bin", &noise(11 * MB, 4))] {
+            let found = hub.read_file_async(RepoType::Model, "ada/app", "main", path).await.unwrap();
+            assert!(found == *content, "{path} by {transfer:?}");
+        }
+        folder.remove("moved/due.bin");
+        folder.write("moved/again.bin", &content);
+        hub.clear_requests();
+        let ran = run().run().await.ended(0, "deployed");
+        assert_eq!(ran.output("bytes_uploaded"), "0", "{transfer:?}: {}", ran.log);
+        let storage = |path: &str| path.contains("xet") || path.contains("/lfs") || path.starts_with("/v1");
+        assert!(hub.requests().iter().all(|request| !storage(&request.path)), "the storage is not asked");
+    }
+}
