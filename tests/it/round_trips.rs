@@ -1,0 +1,63 @@
+//! How many requests wait for each other: on a network with a delay, that is how long a deploy takes.
+
+use std::time::Duration;
+
+use local_hub::{Fault, FaultKind, RecordedRequest};
+
+use crate::harness::{Folder, Run, TestHub, hub, static_space};
+
+/// What each request takes: long enough that two which run side by side are seen to.
+const DELAY: Duration = Duration::from_millis(400);
+
+/// The longest chain of requests of which each began when the one before it had its answer: of two that run side by
+/// side, one counts.
+fn chain(requests: &[RecordedRequest]) -> Vec<String> {
+    let mut by_end: Vec<&RecordedRequest> = requests.iter().collect();
+    by_end.sort_by_key(|request| request.ended_ms);
+    let (mut chain, mut end) = (Vec::new(), 0);
+    for request in by_end {
+        if request.began_ms >= end {
+            chain.push(format!("{} {}", request.method, request.path));
+            end = request.ended_ms;
+        }
+    }
+    chain
+}
+
+async fn deploy(hub: &TestHub, folder: &Folder, inputs: &[(&str, &str)], status: &str) -> Vec<String> {
+    hub.clear_requests();
+    hub.clear_faults();
+    hub.inject(Fault {
+        method: None,
+        path_contains: String::new(),
+        skip: 0,
+        times: usize::MAX,
+        kind: FaultKind::Delay(DELAY),
+    });
+    // The wait for a Space begins when the deploy is done.
+    let run = inputs.iter().fold(Run::new(hub, folder), |run, (name, value)| run.input(name, value));
+    run.run().await.ended(0, status);
+    chain(&hub.requests())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_deploy_of_twenty_files_takes_four_round_trips_and_an_unchanged_one_two() {
+    let with_data = |folder: Folder| {
+        for index in 0..17 {
+            folder.write(&format!("data/{index}.txt"), format!("{index}\n"));
+        }
+        folder
+    };
+    for (folder, inputs) in [
+        (with_data(static_space()), [("wait", "false"), ("repo_type", "space")].as_slice()),
+        // Worded by the user, the files go into a commit of their own.
+        (with_data(static_space()), &[("wait", "false"), ("commit_message", "Hello")]),
+        (with_data(static_space()), &[("repo_type", "model")]),
+    ] {
+        let hub = hub().await;
+        let first = deploy(&hub, &folder, inputs, "deployed").await;
+        assert!(first.len() <= 4, "{first:#?}");
+        let again = deploy(&hub, &folder, inputs, "unchanged").await;
+        assert!(again.len() <= 2, "{again:#?}");
+    }
+}
