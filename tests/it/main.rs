@@ -22,6 +22,7 @@ mod network;
 mod proxy;
 mod races;
 mod refusals;
+mod release;
 mod round_trips;
 mod runs;
 mod scripted_app;
