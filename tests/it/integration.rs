@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 use local_hub::{DockerCommand, RepoType, Runtimes};
 
-use crate::harness::{Folder, Ran, Run, TOKEN, TestHub, hub_with};
+use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, static_space};
+use crate::keyless::{GitHub, without_token};
 
 const CASES: [(&str, RepoType); 5] = [
     ("space", RepoType::Space),
@@ -22,6 +23,7 @@ fn scenario(workspace: &Folder, command: &str, case: &str, outputs: &BTreeMap<St
         .envs(std::env::var("PATH").map(|path| ("PATH", path)))
         .env("HF_TEST_WORKSPACE", workspace.path())
         .env("HF_TEST_NAMESPACE", "ada")
+        .env("HF_KEYLESS_REPO", "ada/app")
         .env("HF_TEST_RUN", "20261120-42")
         .envs(outputs.iter().map(|(name, value)| (format!("OUTPUT_{}", name.to_uppercase()), value)))
         .output()
@@ -45,12 +47,13 @@ async fn hub() -> TestHub {
     .await
 }
 
-async fn run(hub: &TestHub, workspace: &Folder, case: &str) -> Ran {
+/// A run of the case, prepared and not yet started.
+fn prepared(hub: &TestHub, workspace: &Folder, case: &str) -> Run {
     let none = BTreeMap::new();
     said(&scenario(workspace, "prepare", case, &none));
     let inputs = said(&scenario(workspace, "inputs", case, &none));
     let pairs = inputs.lines().map(|line| line.split_once('=').unwrap());
-    pairs.fold(Run::new(hub, workspace), |run, (name, value)| run.input(name, value)).run().await
+    pairs.fold(Run::new(hub, workspace), |run, (name, value)| run.input(name, value))
 }
 
 async fn tear_down(hub: &TestHub, workspace: &Folder) -> Output {
@@ -70,7 +73,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
     let hub = hub().await;
     for (case, repo_type) in CASES {
         let workspace = Folder::new(&[]);
-        let ran = run(&hub, &workspace, case).await;
+        let ran = prepared(&hub, &workspace, case).run().await;
         let output = scenario(&workspace, "expect", case, &ran.outputs);
         assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
         said(&tear_down(&hub, &workspace).await);
@@ -86,12 +89,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
 async fn a_case_that_is_cancelled_leaves_nothing_either() {
     let hub = hub().await;
     let workspace = Folder::new(&[]);
-    let none = BTreeMap::new();
-    said(&scenario(&workspace, "prepare", "space", &none));
-    let inputs = said(&scenario(&workspace, "inputs", "space", &none));
-    let pairs = inputs.lines().map(|line| line.split_once('=').unwrap());
-    let run = pairs.fold(Run::new(&hub, &workspace), |run, (name, value)| run.input(name, value));
-    let mut child = run.spawn();
+    let mut child = prepared(&hub, &workspace, "space").spawn();
     while hub.tree(RepoType::Space, "ada/hfd-test-20261120-42-space", "main").is_err() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it made the repo");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -100,6 +98,25 @@ async fn a_case_that_is_cancelled_leaves_nothing_either() {
     child.wait().await.unwrap();
     said(&tear_down(&hub, &workspace).await);
     assert!(hub.tree(RepoType::Space, "ada/hfd-test-20261120-42-space", "main").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() {
+    let hub = hub().await;
+    Run::new(&hub, &static_space()).run().await.ended(0, "deployed");
+    let claims = BTreeMap::from([("repository".to_owned(), "octo/hello".to_owned())]);
+    hub.add_trusted_publisher(RepoType::Space, "ada/app", claims).unwrap();
+    let workspace = Folder::new(&[]);
+    let run = prepared(&hub, &workspace, "keyless");
+    let ran = without_token(run, &GitHub::default()).await.run().await;
+    let output = scenario(&workspace, "expect", "keyless", &ran.outputs);
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
+    said(&tear_down(&hub, &workspace).await);
+    assert!(hub.tree(RepoType::Space, "ada/app", "main").is_ok(), "it is not one that the run made");
+
+    let by_token = prepared(&hub, &workspace, "keyless").run().await;
+    let output = scenario(&workspace, "expect", "keyless", &by_token.outputs);
+    assert!(!output.status.success(), "a token is no keyless deploy");
 }
 
 #[test]

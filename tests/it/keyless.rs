@@ -22,7 +22,7 @@ const REQUEST_TOKEN: &str = "the-request-token-of-this-job";
 
 /// GitHub's token server. It gives out identities of `octo/hello` on `main`.
 #[derive(Clone, Default)]
-struct GitHub {
+pub(crate) struct GitHub {
     minted: Arc<AtomicUsize>,
 }
 
@@ -74,8 +74,12 @@ fn trust(hub: &TestHub, repository: &str) {
 }
 
 async fn keyless(hub: &TestHub, folder: &Folder, github: &GitHub) -> Run {
-    Run::new(hub, folder)
-        .without("INPUT_HF_TOKEN")
+    without_token(Run::new(hub, folder), github).await
+}
+
+/// The same run, signed in by nothing but the identity of its job.
+pub(crate) async fn without_token(run: Run, github: &GitHub) -> Run {
+    run.without("INPUT_HF_TOKEN")
         .var("ACTIONS_ID_TOKEN_REQUEST_URL", &github.start().await)
         .secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN)
 }
