@@ -7,6 +7,7 @@ mod chaos;
 mod contract;
 mod cuts;
 mod deploys;
+mod docs;
 mod faults;
 mod gradio;
 mod harness;
