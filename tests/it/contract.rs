@@ -228,7 +228,7 @@ fn workflow_faults(text: &str) -> Vec<String> {
 }
 
 /// No fault here, and one where a fault is planted.
-fn planted(faults: impl Fn(&str) -> Vec<String>, text: &str, from: &str, to: &str, said: &str) {
+pub(crate) fn planted(faults: impl Fn(&str) -> Vec<String>, text: &str, from: &str, to: &str, said: &str) {
     assert_eq!(faults(text), Vec::<String>::new());
     assert!(text.contains(from), "there is no `{from}` to plant a fault at");
     let found = faults(&text.replacen(from, to, 1));

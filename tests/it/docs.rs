@@ -1,6 +1,6 @@
 //! What README tells users to copy: every snippet is held to the contract.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Parser as _;
 use hf_deploy::cli::Cli;
@@ -129,25 +129,38 @@ fn sample(value: &str) -> String {
     text
 }
 
-/// `steps.ID.outputs.NAME` names a step of this action in the same snippet, and an output.
+/// `steps.ID.outputs.NAME` names a step of the same snippet, and an output where that step is this action.
 fn reference_faults(text: &str, document: &Value) -> Vec<String> {
     let jobs = document.get("jobs").and_then(Value::as_mapping);
     let of_jobs =
         jobs.into_iter().flat_map(|jobs| jobs.values()).filter_map(|job| job["steps"].as_sequence());
     let steps = of_jobs.chain(document.as_sequence()).flatten();
-    let ids: BTreeSet<&str> = steps.filter_map(|step| step.get("id")?.as_str()).collect();
+    let ids: BTreeMap<&str, bool> =
+        steps.filter_map(|step| Some((step.get("id")?.as_str()?, is_this_action(step)))).collect();
     let outputs = keys("outputs");
     let mut faults = Vec::new();
     for reference in text.split("steps.").skip(1).filter_map(|rest| rest.split([' ', '}']).next()) {
         let Some((id, name)) = reference.split_once(".outputs.") else { continue };
-        if !ids.contains(id) {
-            faults.push(format!("there is no step `{id}`"));
-        }
-        if !outputs.contains(name) {
-            faults.push(format!("there is no output `{name}`"));
+        match ids.get(id) {
+            None => faults.push(format!("there is no step `{id}`")),
+            Some(true) if !outputs.contains(name) => faults.push(format!("there is no output `{name}`")),
+            Some(_) => {}
         }
     }
     faults
+}
+
+fn is_this_action(step: &Value) -> bool {
+    step["uses"].as_str().is_some_and(|uses| uses == "./" || uses.contains("/hf-deploy@"))
+}
+
+/// The steps of our own workflows that use the action: its inputs, and its outputs.
+fn workflow_faults(text: &str) -> Vec<String> {
+    let document: Value = serde_yaml::from_str(text).unwrap();
+    let jobs = document["jobs"].as_mapping().unwrap().values();
+    let steps = jobs.filter_map(|job| job["steps"].as_sequence()).flatten();
+    let unknown = steps.filter(|step| is_this_action(step)).flat_map(|step| unknown_inputs(&step["with"]));
+    unknown.chain(reference_faults(text, &document)).collect()
 }
 
 /// What is wrong with a line of a shell: `cargo run` and `tests/run` are held to what there is.
@@ -267,7 +280,11 @@ fn each_fault_of_a_snippet_is_found() {
         ),
         ("yaml", "health_paths: /", "no input `health_paths`"),
         ("yaml", "- run: echo ${{ steps.deploy.outputs.status }}", "no step `deploy`"),
-        ("yaml", "- id: a\n- run: echo ${{ steps.a.outputs.state }}", "no output `state`"),
+        (
+            "yaml",
+            "- id: a\n  uses: a/hf-deploy@v1\n- run: echo ${{ steps.a.outputs.state }}",
+            "no output `state`",
+        ),
         ("sh", "HF_TOKEN=… cargo run --release -- verify --spaces a/b", "--spaces"),
         ("sh", "cargo run --example slowstart   # slow", "nothing to run"),
         ("sh", "tests/run nothing", "no step `nothing`"),
@@ -279,6 +296,19 @@ fn each_fault_of_a_snippet_is_found() {
     }
     let keyless = "permissions:\n  id-token: write\njobs:\n  a:\n    steps:\n      - uses: a/hf-deploy@v1\n        with:\n          huggingface_repo: a/b";
     assert_eq!(faults(&format!("```yaml\n{keyless}\n```\n")), Vec::<String>::new());
+}
+
+#[test]
+fn our_own_workflows_keep_to_the_contract() {
+    for name in ["deploy", "integration-hf"] {
+        let text = read(&format!(".github/workflows/{name}.yml"));
+        assert_eq!(workflow_faults(&text), Vec::<String>::new(), "{name}");
+        let misspelt = text.replacen("huggingface_repo: ${{", "huggingface_repos: ${{", 1);
+        assert_eq!(workflow_faults(&misspelt), ["there is no input `huggingface_repos`"], "{name}");
+    }
+    let text = read(".github/workflows/integration-hf.yml")
+        .replace("steps.deploy.outputs.auth", "steps.deploy.outputs.sign_in");
+    assert_eq!(workflow_faults(&text), ["there is no output `sign_in`"; 2]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use local_hub::{DockerCommand, RepoType, Runtimes};
 
+use crate::contract::{read, yaml};
 use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, static_space};
 use crate::keyless::{GitHub, without_token};
 
@@ -47,6 +48,22 @@ async fn hub() -> TestHub {
     .await
 }
 
+/// What the workflow hands over of the outputs: the variables of the job that runs the case.
+fn handed_over(case: &str, outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let workflow = yaml(&read(".github/workflows/integration-hf.yml"));
+    let job = if case == "keyless" { "keyless" } else { "case" };
+    let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap().iter();
+    let is_handed = |name: &str| {
+        let variable = format!("OUTPUT_{}", name.to_uppercase());
+        steps.clone().any(|step| step["env"].get(&variable).is_some())
+    };
+    outputs
+        .iter()
+        .filter(|(name, _)| is_handed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 /// A run of the case, prepared and not yet started.
 fn prepared(hub: &TestHub, workspace: &Folder, case: &str) -> Run {
     let none = BTreeMap::new();
@@ -74,7 +91,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
     for (case, repo_type) in CASES {
         let workspace = Folder::new(&[]);
         let ran = prepared(&hub, &workspace, case).run().await;
-        let output = scenario(&workspace, "expect", case, &ran.outputs);
+        let output = scenario(&workspace, "expect", case, &handed_over(case, &ran.outputs));
         assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
         said(&tear_down(&hub, &workspace).await);
         for name in
@@ -109,7 +126,7 @@ async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() 
     let workspace = Folder::new(&[]);
     let run = prepared(&hub, &workspace, "keyless");
     let ran = without_token(run, &GitHub::default()).await.run().await;
-    let output = scenario(&workspace, "expect", "keyless", &ran.outputs);
+    let output = scenario(&workspace, "expect", "keyless", &handed_over("keyless", &ran.outputs));
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
     said(&tear_down(&hub, &workspace).await);
     assert!(hub.tree(RepoType::Space, "ada/app", "main").is_ok(), "it is not one that the run made");
@@ -117,6 +134,27 @@ async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() 
     let by_token = prepared(&hub, &workspace, "keyless").run().await;
     let output = scenario(&workspace, "expect", "keyless", &by_token.outputs);
     assert!(!output.status.success(), "a token is no keyless deploy");
+}
+
+#[test]
+fn the_workflow_runs_each_case_with_all_its_inputs() {
+    let text = read(".github/workflows/integration-hf.yml");
+    let workflow = yaml(&text);
+    let matrix = workflow["jobs"]["case"]["strategy"]["matrix"]["case"].as_sequence().unwrap();
+    let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(["keyless"]).collect();
+    let list = format!("cases=({})\n", run.join(" "));
+    assert!(read("tests/integration/scenario").contains(&list), "{list}");
+    assert_eq!(CASES.map(|(case, _)| case), run[..run.len() - 1]);
+    for case in run {
+        let inputs = said(&scenario(&Folder::new(&[]), "inputs", case, &BTreeMap::new()));
+        // The folder has another path inside the container.
+        for name in
+            inputs.lines().filter_map(|line| line.split('=').next()).filter(|name| *name != "source_dir")
+        {
+            let taken = format!("{name}: ${{{{ steps.prepare.outputs.{name}");
+            assert!(text.contains(&taken), "`{case}` says `{name}`, and the workflow does not pass it on");
+        }
+    }
 }
 
 #[test]

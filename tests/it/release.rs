@@ -1,10 +1,12 @@
-//! `.github/release/try`, which runs a published image, with this machine's binary in place of an image.
+//! The release: the order of its workflow, and `.github/release/try`, which runs a published image, with this
+//! machine's binary in place of an image. What the plan and the commit decide is tested in `tests/release`.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::contract::{planted, read, yaml};
 use crate::harness::Folder;
 
 const REFERENCE: &str = "ghcr.io/acme/hf-deploy:1.2.3@sha256:0";
@@ -96,4 +98,101 @@ fn the_image_of_the_proxy_serves() {
 
     refused(attempt(&proxy, "", 22, &["proxy", REFERENCE]), "the log of the container");
     refused(attempt("/bin/true", "", 0, &["proxy", REFERENCE]), "ended with 0, and not with 2");
+}
+
+/// The jobs of a release, each of which goes on from the one before.
+const ORDER: [&str; 6] = ["plan", "proxy-image", "image", "commit", "draft", "publish"];
+
+/// What is wrong with the release workflow.
+fn release_faults(text: &str) -> Vec<String> {
+    let workflow = yaml(text);
+    let mut faults = Vec::new();
+    let names = |value: &serde_yaml::Value| -> Vec<String> {
+        match value {
+            serde_yaml::Value::String(name) => vec![name.clone()],
+            serde_yaml::Value::Sequence(names) => {
+                names.iter().filter_map(|name| name.as_str()).map(str::to_owned).collect()
+            }
+            serde_yaml::Value::Mapping(mapping) => {
+                mapping.keys().filter_map(|name| name.as_str()).map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    if names(&workflow["on"]) != ["workflow_dispatch"] {
+        faults.push("it starts by itself".to_owned());
+    }
+    if names(&workflow["jobs"]) != ORDER {
+        faults.push("it has other jobs".to_owned());
+    }
+    for pair in ORDER.windows(2) {
+        if !names(&workflow["jobs"][pair[1]]["needs"]).contains(&pair[0].to_owned()) {
+            faults.push(format!("`{}` does not wait for `{}`", pair[1], pair[0]));
+        }
+    }
+    for job in ORDER {
+        let is_protected = workflow["jobs"][job]["environment"] == "release";
+        if is_protected != (job == "publish") {
+            faults.push(format!("`{job}` is in the wrong environment"));
+        }
+    }
+    let proxy = "${{ needs.proxy-image.outputs.reference }}";
+    if workflow["jobs"]["image"]["with"]["proxy"] != proxy {
+        faults.push("the action is not built with the digest of the proxy".to_owned());
+    }
+    faults
+}
+
+/// What is wrong with the workflow that publishes an image.
+fn image_faults(text: &str) -> Vec<String> {
+    let jobs = &yaml(text)["jobs"];
+    let run = |job: &str| -> String {
+        let steps = jobs[job]["steps"].as_sequence().unwrap().iter();
+        steps.filter_map(|step| step["run"].as_str()).collect::<Vec<_>>().join("\n")
+    };
+    let mut faults = Vec::new();
+    for option in ["--no-cache", "--sbom=true", "--provenance=mode=max", "push-by-digest=true"] {
+        if !run("build").contains(option) {
+            faults.push(format!("it builds without `{option}`"));
+        }
+    }
+    if jobs["join"]["needs"] != "build" || jobs["run"]["needs"] != "join" {
+        faults.push("the jobs are in another order".to_owned());
+    }
+    let steps = jobs["join"]["steps"].as_sequence().unwrap();
+    let attest = steps.last().unwrap();
+    let is_attested = attest["uses"].as_str().is_some_and(|uses| uses.contains("/attest-build-provenance@"))
+        && attest["with"]["subject-digest"] == "${{ steps.join.outputs.digest }}";
+    if !is_attested {
+        faults.push("what is joined is not attested".to_owned());
+    }
+    if run("run").contains("login") || !run("run").contains("\"$REFERENCE\"") {
+        faults.push("it does not run the digest as everybody may".to_owned());
+    }
+    faults
+}
+
+#[test]
+fn a_release_goes_from_one_digest_to_the_next() {
+    let text = read(".github/workflows/release.yml");
+    for (from, to, said) in [
+        ("  workflow_dispatch:\n", "  push:\n  workflow_dispatch:\n", "by itself"),
+        ("needs: [plan, draft]", "needs: [plan]", "`publish` does not wait for `draft`"),
+        ("needs: [plan, image]", "needs: [plan]", "`commit` does not wait for `image`"),
+        ("    environment: release", "    environment: other", "`publish` is in the wrong environment"),
+        ("needs.proxy-image.outputs.reference", "needs.plan.outputs.proxy_image", "digest of the proxy"),
+        ("\njobs:\n", "\njobs:\n  more: {}\n", "other jobs"),
+    ] {
+        planted(release_faults, &text, from, to, said);
+    }
+    let text = read(".github/workflows/image.yml");
+    for (from, to, said) in [
+        ("--sbom=true", "", "without `--sbom=true`"),
+        ("--no-cache", "", "without `--no-cache`"),
+        ("needs: join", "needs: build", "another order"),
+        ("subject-digest: ${{ steps.join", "subject-digest: ${{ steps.build", "not attested"),
+        ("      - name: Run what", "      - run: docker login\n      - name: Run what", "as everybody may"),
+    ] {
+        planted(image_faults, &text, from, to, said);
+    }
 }
