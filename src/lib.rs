@@ -11,6 +11,7 @@ pub mod failure;
 mod fuzz;
 mod http;
 pub mod hub;
+mod image;
 pub mod inputs;
 pub mod janitor;
 pub mod plan;

@@ -8,6 +8,7 @@ use super::remote::{Against, Planned};
 use super::{Deploy, prepare};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{LargeFile, OnBytes, Operation};
+use crate::image;
 use crate::plan::{Action, Plan};
 use crate::runner::Progress;
 use crate::source::Source;
@@ -85,6 +86,7 @@ impl Deploy<'_> {
             true => (Vec::new(), 0),
             false => {
                 let _phase = self.ledger.phase("upload");
+                self.provide_roots();
                 self.hub.upload_large(&self.transfer(), &large, Arc::clone(on_bytes)).await?
             }
         };
@@ -110,5 +112,15 @@ impl Deploy<'_> {
             }
         }
         Ok(operations)
+    }
+
+    /// Whether they are all that the transfer engine could take is for the engine to say.
+    fn provide_roots(&self) {
+        let Some(path) = &self.inputs.roots else { return };
+        if let Err(error) = image::provide_roots(path) {
+            let path = path.display();
+            self.log
+                .warning(&format!("cannot write the roots of trust to `SSL_CERT_FILE`, `{path}`: {error}"));
+        }
     }
 }

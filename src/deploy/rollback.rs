@@ -10,6 +10,7 @@ use super::live::Target;
 use super::prepare::{self, Message};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Lookup, Operation, RemoteFile, SettingKind};
+use crate::image;
 use crate::report::Status;
 use crate::source::{Content, SourceFile};
 use crate::target::RepoPath;
@@ -83,7 +84,7 @@ impl Deploy<'_> {
             self.hub.list_files(&self.repo, previous, None),
             self.hub.list_files(&self.repo, ours, None),
         )?;
-        let scratch = tempfile::tempdir().map_err(|error| {
+        let scratch = image::temporary_folder().map_err(|error| {
             Failure::new(Code::LocalIo, "cannot make a temporary folder").caused_by(error)
         })?;
         let operations = self.way_back(&was, &is, previous, scratch.path()).await?;

@@ -80,6 +80,8 @@ pub struct Inputs {
     pub proxy: Option<ProxyInputs>,
     /// The Hub: `HF_ENDPOINT`, as in the official clients.
     pub endpoint: Url,
+    /// Where roots of trust are, as OpenSSL has it: `SSL_CERT_FILE`.
+    pub roots: Option<PathBuf>,
     pub github: GithubContext,
 }
 
@@ -206,6 +208,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         space: space?,
         proxy,
         endpoint: endpoint?,
+        roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
         github,
     })
 }

@@ -25,6 +25,7 @@ mod races;
 mod refusals;
 mod release;
 mod round_trips;
+mod roots;
 mod runs;
 mod scripted_app;
 mod settings;

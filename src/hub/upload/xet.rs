@@ -17,6 +17,7 @@ use crate::failure::{Code, Failure};
 use crate::hub::client::{Call, Hub};
 use crate::hub::encode;
 use crate::hub::error::HubError;
+use crate::image;
 use crate::source::{Content, SourceFile};
 
 /// How often the engine is asked how far it is.
@@ -92,7 +93,7 @@ pub(super) async fn upload(
     files: &[LargeFile],
     on_bytes: OnBytes,
 ) -> Result<(Vec<Uploaded>, u64), Failure> {
-    let scratch = tempfile::tempdir().map_err(|error| {
+    let scratch = image::temporary_folder().map_err(|error| {
         Failure::new(Code::LocalIo, "cannot make a temporary folder for the upload").caused_by(error)
     })?;
     let authorization = hub.authorization().await?;

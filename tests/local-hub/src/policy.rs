@@ -14,6 +14,8 @@ pub struct Policy {
     pub payment_required: BTreeMap<RepoType, String>,
     /// Answer 429 once a caller has used up this many requests in five minutes; `None` never does.
     pub requests_per_window: Option<u64>,
+    /// The address that is told for the Xet storage, where something stands between; `None` is the Hub's own.
+    pub xet_url: Option<String>,
     /// Lifetime of Xet tokens, in seconds.
     pub xet_token_seconds: u64,
     /// Lifetime of tokens from the OIDC exchange, in seconds.
@@ -33,6 +35,7 @@ impl Default for Policy {
             paid_sdks_need_pro: true,
             payment_required: BTreeMap::new(),
             requests_per_window: None,
+            xet_url: None,
             xet_token_seconds: 3600,
             repo_token_seconds: 3600,
             stale_running: Duration::ZERO,

@@ -90,9 +90,11 @@ pub(crate) fn xet_token(req: &Req, t: RepoType, id: &str, rev: &str, write: bool
     let Some(xet) = &req.hub.xet else {
         return Err(HubError::new(404, "Xet is not enabled for this repository"));
     };
-    let exp = now_ms() / 1000 + lock(&req.hub.policy).xet_token_seconds;
+    let policy = lock(&req.hub.policy);
+    let exp = now_ms() / 1000 + policy.xet_token_seconds;
     let token = xet.token(if write { "write" } else { "read" }, exp);
-    let url = req.hub.endpoint.clone();
+    let url = policy.xet_url.as_ref().unwrap_or(&req.hub.endpoint).clone();
+    drop(policy);
     let mut response = json_ok(&json!({"casUrl": url, "exp": exp, "accessToken": token}));
     set(&mut response, "x-xet-cas-url", &url);
     set(&mut response, "x-xet-access-token", &token);
