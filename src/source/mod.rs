@@ -26,7 +26,7 @@ mod submodules;
 mod walk;
 mod yaml_edit;
 
-pub use hash::{BlobHasher, Oid, Sha256};
+pub use hash::{BlobHasher, Oid, Sha256, SizeChanged};
 pub use rules::Rules;
 
 /// How many bytes of a file the Hub wants to see before it says how the file must come

@@ -1,5 +1,7 @@
 //! Large files by Xet, through Hugging Face's own transfer engine.
 
+mod feed;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::time::Instant;
 use xet::XetError;
-use xet::xet_session::{Sha256Policy, XetConfig, XetFileUpload, XetSessionBuilder, XetUploadCommit};
+use xet::xet_session::{XetConfig, XetSessionBuilder, XetUploadCommit};
 
 use super::{LargeFile, OnBytes, Transfer, Uploaded};
 use crate::auth::Secret;
@@ -18,7 +20,6 @@ use crate::hub::client::{Call, Hub};
 use crate::hub::encode;
 use crate::hub::error::HubError;
 use crate::image;
-use crate::source::{Content, SourceFile};
 
 /// How often the engine is asked how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -29,17 +30,16 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What this action changes of the engine's defaults.
 ///
-/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. One block of 64 MB on its
-/// way while the next is filled, from one file, read a megabyte at a time: the defaults take twice the
-/// memory for one large file, and more for many, of a runner that has other work to do. The waits of retries are about
-/// those of the other requests (the engine draws each between zero and 2, 4, 8, 8, … seconds): its default takes
-/// minutes to see that the storage is gone.
+/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. One block of 64 MB on its way while
+/// the next is filled (see [`feed`]): the defaults take three times the memory for one large file, of a runner that
+/// has other work to do. What a later session could resume from goes to the disk early, for the same reason. The
+/// waits of retries are about those of the other requests (the engine draws each between zero and 2, 4, 8, 8, …
+/// seconds): its default takes minutes to see that the storage is gone.
 const ENGINE_SETTINGS: &[(&str, &str)] = &[
     ("telemetry.enabled", "false"),
     ("client.ac_max_upload_concurrency", "1"),
     ("client.ac_initial_upload_concurrency", "1"),
-    ("data.max_concurrent_file_ingestion", "1"),
-    ("data.ingestion_block_size", "1mb"),
+    ("data.session_xorb_metadata_flush_max_count", "8"),
     ("client.connect_timeout", "15s"),
     ("client.retry_base_delay", "2s"),
     ("client.retry_max_duration", "8s"),
@@ -164,53 +164,13 @@ async fn transfer_all(
     commit: &XetUploadCommit,
     files: &[LargeFile],
 ) -> Result<(Vec<Uploaded>, u64), Failure> {
-    let mut handles = Vec::with_capacity(files.len());
-    for file in files {
-        let handle = enqueue(commit, &file.source).await;
-        handles.push(handle.map_err(|error| file_failure(file, error))?);
-    }
-    let mut uploaded = Vec::with_capacity(files.len());
-    for (file, handle) in files.iter().zip(&handles) {
-        uploaded.push(finish(file, handle).await?);
-    }
+    let uploaded = feed::feed(commit, files).await?;
     let report = commit.commit().await.map_err(|error| engine_failure("finish", error))?;
     Ok((uploaded, report.dedup_metrics.total_bytes_uploaded))
 }
 
-async fn enqueue(commit: &XetUploadCommit, source: &SourceFile) -> Result<XetFileUpload, XetError> {
-    // The engine hashes for itself, also where the plan has done so: content that changed between the
-    // two must not be stored under the old name.
-    match &source.content {
-        Content::Disk(path) => commit.upload_from_path(path.clone(), Sha256Policy::Compute).await,
-        Content::Memory(bytes) => commit.upload_bytes(bytes.to_vec(), Sha256Policy::Compute, None).await,
-    }
-}
-
-async fn finish(file: &LargeFile, handle: &XetFileUpload) -> Result<Uploaded, Failure> {
-    let info = handle.finalize_ingestion().await.map_err(|error| file_failure(file, error))?.xet_info;
-    let Some(sha256) = info.sha256 else {
-        let message = format!("the transfer engine gave no SHA-256 for `{}`", file.path);
-        return Err(Failure::new(Code::Internal, message));
-    };
-    let changed = info.file_size.is_some_and(|size| size != file.source.size)
-        || file.sha256.as_ref().is_some_and(|planned| planned.to_string() != sha256);
-    if changed {
-        return Err(file.source.changed());
-    }
-    Ok(Uploaded { sha256, size: file.source.size })
-}
-
 fn file_failure(file: &LargeFile, error: XetError) -> Failure {
-    if matches!(error, XetError::Io(_)) && is_another(&file.source) {
-        return file.source.changed().caused_by(error);
-    }
     engine_failure(&format!("upload `{}`", file.path), error)
-}
-
-/// Whether the file is not there any more as it was found: the engine does not say which file it failed on.
-fn is_another(source: &SourceFile) -> bool {
-    let Content::Disk(path) = &source.content else { return false };
-    std::fs::metadata(path).map_or(true, |found| !found.is_file() || found.len() != source.size)
 }
 
 /// The engine's errors, as users meet them.
