@@ -12,6 +12,7 @@ mod remote;
 mod rollback;
 mod settings;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::failure::{Code, Failure, Result};
@@ -20,7 +21,7 @@ use crate::inputs::Inputs;
 use crate::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
 use crate::runner::{Log, human_bytes};
-use crate::source::{self, Source, SourceFile, SourceOptions};
+use crate::source::{self, HashCache, Source, SourceFile, SourceOptions};
 use crate::target::{RepoName, RepoType};
 pub(crate) use draft::abandon;
 use land::Landed;
@@ -34,7 +35,10 @@ const PLANS: u32 = 2;
 /// Deploys a folder. What is known along the way goes into the ledger at once, so that a run that ends
 /// early still reports it.
 pub async fn deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
-    let result = read_and_deploy(inputs, hub, log, ledger).await;
+    let cache = open_cache(inputs, log).await?;
+    let result = read_and_deploy(inputs, hub, log, ledger, cache.clone()).await;
+    // After a failure as well: what was read is read.
+    write_cache(cache, log).await;
     result.map_err(|failure| if hub.is_keyless() { explain_keyless(failure) } else { failure })
 }
 
@@ -50,8 +54,14 @@ fn explain_keyless(mut failure: Failure) -> Failure {
     failure
 }
 
-async fn read_and_deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
-    let source = read_source(inputs, log).await?;
+async fn read_and_deploy(
+    inputs: &Inputs,
+    hub: &Hub,
+    log: &Log,
+    ledger: &Ledger,
+    cache: Option<Arc<HashCache>>,
+) -> Result<()> {
+    let source = read_source(inputs, log, cache).await?;
     let repo = resolve_repo(&inputs.repo, inputs.repo_type, hub).await?;
     let hub = &signed_in(hub.for_repo(&repo), inputs, log).await?;
     ledger.update(|outcome| outcome.repo = Some(repo.clone()));
@@ -123,11 +133,34 @@ enum Round {
     Mixed,
 }
 
-async fn read_source(inputs: &Inputs, log: &Log) -> Result<Source> {
+/// What earlier runs knew of the files: `None` without the input.
+async fn open_cache(inputs: &Inputs, log: &Log) -> Result<Option<Arc<HashCache>>> {
+    let Some(file) = inputs.cache_path.clone() else { return Ok(None) };
+    let base = inputs.github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
+    let opened = tokio::task::spawn_blocking(move || HashCache::open(file, &base)).await;
+    let (cache, note) = opened
+        .map_err(|error| Failure::new(Code::Internal, "reading the cache ended early").caused_by(error))?;
+    if let Some(note) = note {
+        log.info(&format!("`cache_path` is not used: {note}; it is written anew"));
+    }
+    Ok(Some(Arc::new(cache)))
+}
+
+/// A cache that cannot be written is told, and fails nothing.
+async fn write_cache(cache: Option<Arc<HashCache>>, log: &Log) {
+    let Some(cache) = cache else { return };
+    let written = tokio::task::spawn_blocking(move || cache.write()).await;
+    if let Err(error) = written.map_err(std::io::Error::other).flatten() {
+        log.warning(&format!("cannot write `cache_path`: {error}"));
+    }
+}
+
+async fn read_source(inputs: &Inputs, log: &Log, cache: Option<Arc<HashCache>>) -> Result<Source> {
     let options = SourceOptions {
         root: inputs.source_dir.clone(),
         include: inputs.include.clone(),
         exclude: inputs.exclude.clone(),
+        cache,
     };
     // On a thread of its own, so that a signal ends the run also while a large folder is read.
     let source = tokio::task::spawn_blocking(move || source::read(&options))

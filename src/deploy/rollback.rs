@@ -139,8 +139,12 @@ impl Deploy<'_> {
             std::fs::write(&copy, &content).map_err(|error| {
                 Failure::new(Code::LocalIo, "cannot write to the temporary folder").caused_by(error)
             })?;
-            let source =
-                SourceFile { path: path.clone(), content: Content::Disk(copy), size: content.len() as u64 };
+            let source = SourceFile {
+                path: path.clone(),
+                content: Content::Disk(copy),
+                size: content.len() as u64,
+                cache: None,
+            };
             operations.push(Operation::File { path, source: Arc::new(source), oid: file.oid.parse().ok() });
         }
         Ok(operations)

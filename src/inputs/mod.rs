@@ -62,6 +62,8 @@ pub struct Inputs {
     pub source_dir: PathBuf,
     /// `None` is the root.
     pub path_in_repo: Option<RepoPath>,
+    /// Where digests of files are kept from run to run: below the checkout, as `source_dir`.
+    pub cache_path: Option<PathBuf>,
     /// Patterns in gitignore syntax; none is everything.
     pub include: Vec<String>,
     /// Patterns in gitignore syntax.
@@ -170,6 +172,12 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let visibility = visibility(raw, repo_type, findings);
     let source_dir = source_dir(raw, &github, findings);
     let path_in_repo = value("path_in_repo", raw.path_in_repo.as_deref(), parse::path_in_repo, findings);
+    let cache_path = value(
+        "cache_path",
+        raw.cache_path.as_deref(),
+        |text| parse::cache_path(text, github.workspace.as_deref()),
+        findings,
+    );
     let prune = value("prune", raw.prune.as_deref(), parse::prune, findings);
     let revision = revision(raw, repo_type, findings);
     let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
@@ -196,6 +204,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         visibility_given,
         source_dir,
         path_in_repo: path_in_repo?.flatten(),
+        cache_path: cache_path?,
         include: patterns(&raw.include),
         exclude: patterns(&raw.exclude),
         prune: prune?.unwrap_or(Prune::Auto),

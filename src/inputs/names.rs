@@ -32,6 +32,7 @@ pub const INPUTS: &[InputSpec] = &[
     plain("visibility"),
     with_default("source_dir", "."),
     plain("path_in_repo"),
+    plain("cache_path"),
     plain("include"),
     plain("exclude"),
     with_default("prune", "auto"),

@@ -95,6 +95,12 @@ pub(super) fn path_in_repo(text: &str) -> Parsed<Option<RepoPath>> {
     }
 }
 
+/// A file below the checkout: what is outside of it is gone after the run, and nothing there is ours to write.
+pub(super) fn cache_path(text: &str, workspace: Option<&Path>) -> Parsed<PathBuf> {
+    let path: RepoPath = text.trim_start_matches("./").parse()?;
+    Ok(workspace.unwrap_or(Path::new(".")).join(path.as_str()))
+}
+
 /// Also takes what `${{ github.ref }}` holds for a branch.
 pub(super) fn revision(text: &str) -> Parsed<Revision> {
     text.strip_prefix("refs/heads/").unwrap_or(text).parse()

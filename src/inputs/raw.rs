@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) visibility: Option<String>,
     pub(super) source_dir: Option<String>,
     pub(super) path_in_repo: Option<String>,
+    pub(super) cache_path: Option<String>,
     pub(super) include: Option<String>,
     pub(super) exclude: Option<String>,
     pub(super) prune: Option<String>,

@@ -190,6 +190,7 @@ mod tests {
             path: path.parse().unwrap(),
             content: super::super::Content::Memory(bytes::Bytes::new()),
             size: 0,
+            cache: None,
         };
         let mut files: Vec<_> = (0..MAX_FOLDER_ENTRIES - 1).map(|i| file(format!("many/{i}"))).collect();
         files.extend((0..3).map(|i| file(format!("many/sub/{i}"))));

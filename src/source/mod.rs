@@ -6,12 +6,14 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
 use crate::failure::{Code, Failure, Result};
 use crate::target::RepoPath;
 
+mod cache;
 pub mod card;
 mod card_place;
 mod faults;
@@ -26,6 +28,7 @@ mod submodules;
 mod walk;
 mod yaml_edit;
 
+pub use cache::{HashCache, Look};
 pub use hash::{BlobHasher, Oid, Sha256, SizeChanged};
 pub use rules::Rules;
 
@@ -42,6 +45,8 @@ pub struct SourceOptions {
     pub include: Vec<String>,
     /// Patterns; empty leaves out nothing.
     pub exclude: Vec<String>,
+    /// What earlier runs knew of the files. The file it lives in is never deployed.
+    pub cache: Option<Arc<HashCache>>,
 }
 
 /// A folder as it was when it was read.
@@ -67,6 +72,8 @@ pub struct SourceFile {
     pub content: Content,
     /// In bytes, when the folder was read.
     pub size: u64,
+    /// Asked before the file is read, and told what it was read as.
+    pub cache: Option<Arc<HashCache>>,
 }
 
 /// Where the content of a file is.
@@ -97,7 +104,7 @@ impl Source {
     pub fn replace_or_insert(&mut self, path: RepoPath, content: Bytes) {
         let size = content.len() as u64;
         let place = self.files.binary_search_by(|file| file.path.cmp(&path));
-        let file = SourceFile { path, content: Content::Memory(content), size };
+        let file = SourceFile { path, content: Content::Memory(content), size, cache: None };
         match place {
             Ok(index) => self.files[index] = file,
             Err(index) => self.files.insert(index, file),
@@ -186,12 +193,36 @@ impl SourceFile {
 
     /// The git blob id. Fails with [`hash::SizeChanged`] inside when the file has another size by now.
     pub fn git_blob_oid(&self) -> io::Result<Oid> {
-        hash::git_blob_oid(self.open()?, self.size)
+        let look = self.look();
+        if let Some(oid) = look.as_ref().and_then(Look::oid) {
+            return Ok(oid);
+        }
+        let oid = hash::git_blob_oid(self.open()?, self.size)?;
+        if let Some(look) = look {
+            look.learn(Some(oid), None);
+        }
+        Ok(oid)
     }
 
     /// The SHA-256 of the content. Fails like [`SourceFile::git_blob_oid`].
     pub fn sha256(&self) -> io::Result<Sha256> {
-        hash::sha256_of_size(self.open()?, self.size)
+        let look = self.look();
+        if let Some(sha256) = look.as_ref().and_then(Look::sha256) {
+            return Ok(sha256);
+        }
+        let sha256 = hash::sha256_of_size(self.open()?, self.size)?;
+        if let Some(look) = look {
+            look.learn(None, Some(sha256));
+        }
+        Ok(sha256)
+    }
+
+    /// What the file is before it is read, for whoever reads it in another way and can tell the cache afterwards.
+    pub fn look(&self) -> Option<Look<'_>> {
+        match (&self.cache, &self.content) {
+            (Some(cache), Content::Disk(path)) => cache.look(path, self.size),
+            _ => None,
+        }
     }
 }
 
@@ -240,6 +271,7 @@ mod tests {
             path: "file".parse().unwrap(),
             content: Content::Memory(Bytes::from(content.clone())),
             size: 600,
+            cache: None,
         };
         let disk = SourceFile { content: Content::Disk(path.clone()), ..memory.clone() };
         assert_eq!(memory.sample().unwrap(), content.as_bytes()[..512]);

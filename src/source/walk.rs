@@ -3,19 +3,27 @@
 use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::faults::{Faults, MAX_FILE_BYTES, bad_path, full_folders, name_some, shown};
 use super::root::{SUBMODULE_HINT, find_root, nothing_to_deploy};
 use super::rules::{IGNORE_FILE, never_travels};
 use super::submodules::empty_submodules;
-use super::{Content, Rules, Source, SourceFile, SourceOptions, pointer};
+use super::{Content, HashCache, Rules, Source, SourceFile, SourceOptions, pointer};
 use crate::failure::Result;
 use crate::target::RepoPath;
 
 pub(super) fn read(options: &SourceOptions) -> Result<Source> {
     let rules = Rules::new(&options.include, &options.exclude)?;
     let root = find_root(&options.root)?;
-    let mut walk = Walk { root: &root, rules, seen: Seen::default(), faults: Faults::default() };
+    let mut walk = Walk {
+        root: &root,
+        rules,
+        cache: options.cache.as_ref(),
+        own: options.cache.as_ref().map(|cache| cache.place()),
+        seen: Seen::default(),
+        faults: Faults::default(),
+    };
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         walk.folder(&folder, &mut folders)?;
@@ -36,6 +44,9 @@ pub(super) fn read(options: &SourceOptions) -> Result<Source> {
 struct Walk<'a> {
     root: &'a Path,
     rules: Rules,
+    cache: Option<&'a Arc<HashCache>>,
+    /// The file that the cache lives in, which never travels.
+    own: Option<PathBuf>,
     seen: Seen,
     faults: Faults,
 }
@@ -108,6 +119,10 @@ impl Walk<'_> {
             self.seen.special.push(shown(path));
             return Ok(());
         }
+        if self.own.as_ref() == Some(&disk) {
+            self.seen.hidden += 1;
+            return Ok(());
+        }
         let Some(text) = path.to_str() else {
             self.faults.names.push(bad_path(path, "is not UTF-8"));
             return Ok(());
@@ -126,7 +141,12 @@ impl Walk<'_> {
         if pointer::is_pointer_file(&disk, size)? {
             self.faults.pointers.push(shown(path));
         }
-        self.seen.files.push(SourceFile { path: repo_path, content: Content::Disk(disk), size });
+        self.seen.files.push(SourceFile {
+            path: repo_path,
+            content: Content::Disk(disk),
+            size,
+            cache: self.cache.cloned(),
+        });
         Ok(())
     }
 

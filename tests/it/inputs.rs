@@ -51,6 +51,7 @@ fault!(
     "max_commit_size" = "large"
 );
 fault!(a_path_outside_the_repo, "invalid_input", "path_in_repo" = "../up");
+fault!(a_cache_outside_the_checkout, "invalid_input", "cache_path" = "../hashes");
 fault!(
     settings_of_the_proxy_that_it_does_not_take,
     "invalid_input",

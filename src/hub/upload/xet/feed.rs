@@ -64,6 +64,7 @@ impl Feed<'_> {
         let failed = |error: XetError| file_failure(file, error);
         // The engine hashes for itself, also where the plan has done so: content that changed between the
         // two must not be stored under the old name.
+        let look = file.source.look();
         let sink = self.commit.upload_stream(None, Sha256Policy::Compute).await.map_err(failed)?;
         let mut blocks = blocks_of(Arc::clone(&file.source), self.pool.clone());
         while let Some(block) = blocks.recv().await {
@@ -75,6 +76,10 @@ impl Feed<'_> {
             let message = format!("the transfer engine gave no SHA-256 for `{}`", file.path);
             return Err(Failure::new(Code::Internal, message));
         };
+        // Also what differs from the plan: then the cache was wrong, and the next run must not fail as well.
+        if let Some(look) = look {
+            look.learn(None, sha256.parse().ok());
+        }
         let changed = info.file_size.is_some_and(|size| size != file.source.size)
             || file.sha256.as_ref().is_some_and(|planned| planned.to_string() != sha256);
         if changed {
@@ -181,7 +186,7 @@ mod tests {
 
     fn source(content: &[u8], size: u64) -> SourceFile {
         let content = Content::Memory(Bytes::copy_from_slice(content));
-        SourceFile { path: "file".parse().unwrap(), content, size }
+        SourceFile { path: "file".parse().unwrap(), content, size, cache: None }
     }
 
     #[test]
