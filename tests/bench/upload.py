@@ -1,117 +1,157 @@
 #!/usr/bin/env python3
-"""Compares hf-deploy with `hf upload` of the official client, in one run on this machine.
+"""Compares hf-deploy with the other ways to put a folder on the Hub, in one run on this machine.
 
-    tests/bench/upload.py [--runs 3]
+    tests/bench/upload.py                              everything; about 25 minutes on two quiet cores
+    tests/bench/upload.py --cases small --rtt 0        the cases whose name has this in it, without delay
 
-Builds what it needs. Both tools talk to the same kind of local Hub, in a process of its own on the same
-machine, so what is measured is the tools' own work and their number of requests; on a real network, each
-request on the way costs a round trip more.
+Builds what it needs. All tools talk to the same kind of local Hub, in a process of its own on the same machine, once
+directly and once through a relay that adds round-trip time, since each request on the way costs that much more on a
+real network. Each run meets a Hub without content, or with what hf-deploy put there where the case says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import os
 import platform
+import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "interop"))
+from contenders import CONTENDERS, ROOT, WORK, Cost, build_hub
 
-from corpus import MIB, noise  # noqa: E402
-from processes import USER, LocalHub, client_environment, deploy, run, running_hub  # noqa: E402
+from corpus import noise
+from processes import TOKEN, USER, LocalHub, plain_environment, running_hub
 
-CLIENT = "2.4.0"
-
-
-def build() -> None:
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    cargo = ["cargo", "build", "--locked"]
-    # Alone, so that it is built with its own features only, as it is shipped.
-    subprocess.run([*cargo, "--release", "--package", "hf-deploy", "--bin", "hf-deploy"], cwd=ROOT, check=True)
-    # As `tests/run` builds it, where the dependencies, which do the work, are optimised. Both tools meet it.
-    subprocess.run([*cargo, "--workspace", "--all-targets"], cwd=ROOT, check=True)
-    os.environ["HF_DEPLOY_BIN"] = str(target / "release" / "hf-deploy")
-    os.environ["LOCAL_HUB_BIN"] = str(target / "debug" / "local-hub")
+MB = 1_000_000
+REPO = f"{USER}/bench"
 
 
-def client() -> Path:
-    """The `hf` command, in a virtual environment of its own."""
-    venv = ROOT / "target" / "bench" / f"venv-{CLIENT}"
-    hf = venv / "bin" / "hf"
-    if not hf.exists():
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([venv / "bin" / "pip", "install", "--quiet", f"huggingface_hub=={CLIENT}"], check=True)
-    return hf
-
-
-def small_files(root: Path, seed: str, count: int, size: int) -> Path:
+def small_files(root: Path, count: int) -> None:
     for number in range(count):
         file = root / f"folder-{number % 20}" / f"{number}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(noise(f"{seed}/{number}", size // 2).hex())
-    return root
+        file.write_text(noise(f"small {number}", 1024).hex())
 
 
-def large_file(root: Path, seed: str, size: int) -> Path:
+def large_files(root: Path, count: int, size: int) -> None:
     root.mkdir(parents=True)
-    (root / "weights.bin").write_bytes(noise(seed, size))
-    return root
+    for number in range(count):
+        (root / f"weights-{number}.bin").write_bytes(noise(f"large {number}", size))
 
 
-#: Name, how the folder is made, whether it is on the Hub already.
+def change_one(root: Path) -> None:
+    (root / "folder-7" / "7.txt").write_text("changed\n")
+
+
+def change_middle(root: Path) -> None:
+    with (root / "weights-0.bin").open("r+b") as file:
+        file.seek(500 * MB)
+        file.write(noise("changed", MB))
+
+
+def change_nothing(root: Path) -> None:
+    pass
+
+
+@dataclass
+class Case:
+    name: str
+    make: Callable[[Path], None]
+    #: What happens between a first deploy, which is not measured, and the measured one.
+    change: Callable[[Path], None] | None = None
+    #: Runs once where others run `--runs` times: it is long enough to be steady.
+    long: bool = False
+
+
 CASES = [
-    ("20 small files", lambda root, seed: small_files(root, seed, 20, 2048), False),
-    ("2,000 files of 2 KB", lambda root, seed: small_files(root, seed, 2000, 2048), False),
-    ("nothing changed among 2,000", lambda root, seed: small_files(root, seed, 2000, 2048), True),
-    ("one file of 200 MB", lambda root, seed: large_file(root, seed, 200_000_000), False),
+    Case("20 small files", lambda root: small_files(root, 20)),
+    Case("2,000 small files", lambda root: small_files(root, 2000)),
+    Case("20,000 small files", lambda root: small_files(root, 20_000), long=True),
+    Case("one changed of 20,000", lambda root: small_files(root, 20_000), change_one, long=True),
+    Case("nothing changed of 20,000", lambda root: small_files(root, 20_000), change_nothing, long=True),
+    Case("one file of 1 GB", lambda root: large_files(root, 1, 1000 * MB), long=True),
+    Case("1 GB in 200 files", lambda root: large_files(root, 200, 5 * MB), long=True),
+    Case("1 GB, 1 MB of it changed", lambda root: large_files(root, 1, 1000 * MB), change_middle, long=True),
 ]
 
 
-class Tools:
-    """Both tools, each run as if it were the first on a fresh machine."""
-
-    def __init__(self, hf: Path) -> None:
-        self.hf = hf
-
-    def ours(self, hub: LocalHub, source: Path, repo: str, scratch: Path):
-        ran = deploy(hub.endpoint, source, scratch, huggingface_repo=repo, repo_type="model")
-        if ran.code != 0:
-            raise SystemExit(f"hf-deploy failed:\n{ran.stdout}{ran.stderr}")
-        return ran
-
-    def theirs(self, hub: LocalHub, source: Path, repo: str, scratch: Path):
-        env = client_environment(hub.endpoint, scratch / "home")
-        ran = run([self.hf, "upload", repo, source, "."], env, scratch.parent, scratch)
-        if ran.code != 0:
-            raise SystemExit(f"hf upload failed:\n{ran.stdout}{ran.stderr}")
-        return ran
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
-def measure(tool, parent: Path, make_folder, unchanged: bool, number: int) -> dict[str, float]:
-    """One run against a Hub without content, so that nothing is skipped for what an earlier run sent."""
-    with tempfile.TemporaryDirectory(dir=parent) as directory:
+@contextlib.contextmanager
+def hub_behind(data: Path, rtt: int):
+    """A Hub, and its address through a relay that adds `rtt` milliseconds; 0 is the Hub's own."""
+    if rtt == 0:
+        with running_hub(data) as hub:
+            yield hub, hub.endpoint
+        return
+    port = free_port()
+    command = [sys.executable, ROOT / "tests/bench/relay.py", "--to", f"127.0.0.1:{port}", "--rtt", str(rtt)]
+    relay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        public = f"http://127.0.0.1:{relay.stdout.readline().split()[-1]}"
+        with running_hub(data, "xet", "--port", str(port), "--public-url", public) as hub:
+            # What is asked about the run goes past the relay.
+            hub.endpoint = f"http://127.0.0.1:{port}"
+            yield hub, public
+    finally:
+        relay.terminate()
+        relay.wait()
+
+
+@dataclass
+class Row:
+    cost: Cost
+    requests: int
+    sent: int
+    commits: int
+
+
+def measure(tool, first, case: Case, rtt: int, folder: Path) -> Row:
+    with tempfile.TemporaryDirectory(dir=WORK) as directory:
         scratch = Path(directory)
-        source = make_folder(scratch / "source", f"run {number}")
-        with running_hub(scratch / "hub") as hub:
-            repo = f"{USER}/bench"
-            if unchanged:
-                tool(hub, source, repo, scratch / "before")
+        source = folder
+        with hub_behind(scratch / "hub", rtt) as (hub, endpoint):
+            if case.change:
+                source = scratch / "source"
+                shutil.copytree(folder, source)
+                before = first(hub.endpoint if rtt == 0 else endpoint, source, REPO, scratch / "before")
+                if before.failure:
+                    raise SystemExit(f"the first deploy failed: {before.failure}")
+                case.change(source)
             hub.clear()
-            ran = tool(hub, source, repo, scratch / "run")
-            return {
-                "wall": ran.wall,
-                "cpu": ran.cpu,
-                "memory": ran.peak_memory / MIB,
-                "requests": len(hub.hub_requests()),
-                "commits": hub.commits_made(),
-            }
+            cost = tool(endpoint, source, REPO, scratch / "run")
+            requests = hub.requests()
+            sent = sum(request["body_len"] for request in requests)
+            return Row(cost, len(requests), sent, hub.commits_made())
+
+
+def median(rows: list[Row]) -> Row:
+    failed = [row for row in rows if row.cost.failure]
+    if failed:
+        return failed[0]
+    middle = statistics.median
+    cost = Cost(
+        middle(row.cost.wall for row in rows),
+        middle(row.cost.cpu for row in rows),
+        int(middle(row.cost.memory for row in rows)),
+    )
+    counts = [int(middle(getattr(row, name) for row in rows)) for name in ("requests", "sent", "commits")]
+    return Row(cost, *counts)
 
 
 def machine() -> str:
@@ -123,41 +163,85 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {model}, {platform.system()} {platform.release()}"
 
 
+def print_row(case: Case, rtt: int, label: str, row: Row, ours: Row | None) -> None:
+    cost = row.cost
+    if cost.failure:
+        reason = re.sub(r"[|\s]+", " ", cost.failure).strip()
+        print(f"| {case.name} | {rtt} | {label} | fails: {reason} | | | | | | |", flush=True)
+        return
+    ratio = f"{cost.wall / ours.cost.wall:.2f}" if ours and not ours.cost.failure else ""
+    print(
+        f"| {case.name} | {rtt} | {label} | {cost.wall:.3f} | {ratio} | {cost.cpu:.2f} | {cost.memory / MB:.0f} "
+        f"| {row.requests} | {row.sent / MB:.1f} | {row.commits} |",
+        flush=True,
+    )
+
+
+def first_request(program: str, runs: int = 15) -> float:
+    """Seconds from the start of the process to the first byte that reaches a server."""
+    taken = []
+    for _ in range(runs):
+        with socket.socket() as listener, tempfile.TemporaryDirectory(dir=WORK) as folder:
+            (Path(folder) / "file.txt").write_text("hello\n")
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            env = plain_environment(Path(folder)) | {
+                "HF_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}",
+                "INPUT_HUGGINGFACE_REPO": REPO,
+                "INPUT_HF_TOKEN": TOKEN,
+                "INPUT_SOURCE_DIR": folder,
+            }
+            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            began = time.monotonic()
+            process = subprocess.Popen([program], env=env, **quiet)
+            listener.settimeout(10)
+            with listener.accept()[0] as connection:
+                connection.recv(1)
+                taken.append(time.monotonic() - began)
+            process.kill()
+            process.wait()
+    return statistics.median(taken)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3, help="how often each case runs; the median is shown")
-    runs = parser.parse_args().runs
-    build()
-    tools = Tools(client())
-    work = ROOT / "target" / "bench" / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    parser.add_argument("--cases", default="", help="only cases whose name contains one of these, separated by `;`")
+    parser.add_argument("--tools", default=",".join(CONTENDERS), help=f"some of {','.join(CONTENDERS)}")
+    parser.add_argument("--rtt", default="0,80", help="milliseconds of round-trip time to add; 0 is without the relay")
+    parser.add_argument("--runs", type=int, default=3, help="runs of a short case, the median of which is shown")
+    options = parser.parse_args()
+    wanted = [text.strip() for text in options.cases.split(";")]
+    cases = [case for case in CASES if any(text in case.name for text in wanted)]
+    rtts = [int(rtt) for rtt in options.rtt.split(",")]
 
-    print(f"\n{machine()}")
-    print(f"{datetime.date.today()}; median of {runs}; Hub and storage on the same machine\n")
-    print("| case | tool | wall s | CPU s | peak RSS MiB | Hub requests | commits | wall, ours : theirs |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for name, make_folder, unchanged in CASES:
-        samples: dict[str, list] = {"ours": [], "theirs": []}
-        # In turns, so that a slow moment of the machine does not fall on one tool only.
-        for number in range(runs):
-            for which in samples:
-                tool = getattr(tools, which)
-                samples[which].append(measure(tool, work, make_folder, unchanged, number))
-        median = {
-            which: {key: statistics.median(sample[key] for sample in rows) for key in rows[0]}
-            for which, rows in samples.items()
-        }
-        ratio = median["ours"]["wall"] / median["theirs"]["wall"]
-        for which, label in {"ours": "hf-deploy", "theirs": f"`hf upload` {CLIENT}"}.items():
-            row = median[which]
-            print(
-                f"| {name if which == 'ours' else ''} | {label} | {row['wall']:.3f} | {row['cpu']:.2f} "
-                f"| {row['memory']:.0f} | {row['requests']:.0f} | {row['commits']:.0f} "
-                f"| {f'{ratio:.2f}' if which == 'ours' else ''} |",
-                flush=True,
-            )
-    shutil.rmtree(work, ignore_errors=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    # What is measured is not the Hub's work of checking requests: the tests do that.
+    unchecked = WORK / "unchecked.json"
+    unchecked.write_text('{"openapi": "3.1.0", "paths": {}}')
+    os.environ["HUB_OPENAPI"] = str(unchecked)
+    os.environ["LOCAL_HUB_BIN"] = os.environ.get("LOCAL_HUB_BIN") or str(build_hub())
+    tools = {name: CONTENDERS[name]() for name in options.tools.split(",")}
+    first = tools.get("ours") or CONTENDERS["ours"]()
+    program = os.environ["HF_DEPLOY_BIN"]
+
+    print(f"\n{machine()}; {datetime.date.today()}")
+    print(f"hf-deploy: {Path(program).stat().st_size / MB:.1f} MB, {first_request(program) * 1000:.0f} ms from its start")
+    print(f"to its first request. Medians of {options.runs}, long cases once; Hub and storage on the same machine.\n")
+    print("| case | RTT ms | tool | wall s | × ours | CPU s | peak MB | requests | MB sent | commits |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for case in cases:
+        with tempfile.TemporaryDirectory(dir=WORK) as directory:
+            folder = Path(directory) / "source"
+            case.make(folder)
+            for rtt in rtts:
+                rows: dict[str, list[Row]] = {name: [] for name in tools}
+                # In turns, so that a slow moment of the machine does not fall on one tool only.
+                for _ in range(1 if case.long else options.runs):
+                    for name, tool in tools.items():
+                        rows[name].append(measure(tool, first, case, rtt, folder))
+                results = {name: median(some) for name, some in rows.items()}
+                for name, row in results.items():
+                    print_row(case, rtt, tools[name].label, row, results.get("ours"))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class LocalHub:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
         self.errors = data / "stderr.log"
-        command = [binary("LOCAL_HUB_BIN", "local-hub"), "serve", "--port", "0", "--data", data / "hub"]
+        command = [binary("LOCAL_HUB_BIN", "local-hub"), "serve", "--data", data / "hub"]
         command += ["--user", USER, "--token", TOKEN, "--transfer", transfer, *options]
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(

@@ -164,6 +164,8 @@ pub struct HubConfig {
     pub data_dir: Option<PathBuf>,
     /// TCP port on loopback; 0 takes any free one.
     pub port: u16,
+    /// Where clients reach this Hub, when something stands in front of it: every link in an answer leads there.
+    pub public_url: Option<String>,
     /// The accounts.
     pub users: Vec<User>,
     /// The Hub's OpenAPI document; `None` looks at `HUB_OPENAPI` and beside the workspace.
@@ -197,6 +199,7 @@ impl Default for HubConfig {
         Self {
             data_dir: None,
             port: 0,
+            public_url: None,
             users: vec![User::new("ada", DEFAULT_TOKEN)],
             openapi: None,
             transfer: LargeFileTransfer::Xet,

@@ -139,7 +139,7 @@ impl LocalHub {
         let lfs = LfsStore::open(&dir.join("lfs"))?;
         let contract = Contract::find(config.openapi.as_deref())?;
         let hub = Arc::new_cyclic(|me| Hub {
-            endpoint: format!("http://127.0.0.1:{port}"),
+            endpoint: config.public_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}")),
             storage_origin: format!("http://localhost:{port}"),
             store,
             lfs,
@@ -182,7 +182,7 @@ impl LocalHub {
         Ok(Self { hub, stop, _temp: temp })
     }
 
-    /// `http://127.0.0.1:PORT`, the value for `HF_ENDPOINT`.
+    /// `http://127.0.0.1:PORT`, or the `public_url`: the value for `HF_ENDPOINT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.hub.endpoint.clone()

@@ -27,6 +27,9 @@ struct Serve {
     /// TCP port; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Where clients reach it, when something stands in front of it: links lead there.
+    #[arg(long)]
+    public_url: Option<String>,
     /// Directory of the state; without it the state is gone at the end.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -90,6 +93,7 @@ async fn main() -> anyhow::Result<()> {
     let hub = LocalHub::start(HubConfig {
         data_dir: args.data,
         port: args.port,
+        public_url: args.public_url,
         users: vec![user],
         openapi: args.openapi,
         transfer: match args.transfer {
