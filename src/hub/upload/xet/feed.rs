@@ -71,6 +71,8 @@ impl Feed<'_> {
             let block = block.map_err(|error| file.source.failure(error))?;
             self.write(&sink, block).await.map_err(failed)?;
         }
+        // The end of a small file may fill the block that it shares with others.
+        self.wait_for_room(WAITING).await;
         let info = sink.finish().await.map_err(failed)?.xet_info;
         let Some(sha256) = info.sha256 else {
             let message = format!("the transfer engine gave no SHA-256 for `{}`", file.path);
