@@ -39,7 +39,11 @@ struct Template;
 
 /// The published image of the proxy, by digest: a release is built with it. Without one the Space compiles
 /// the source that it holds.
-const IMAGE: Option<&str> = option_env!("HF_DEPLOY_PROXY_IMAGE");
+const IMAGE: Option<&str> = match option_env!("HF_DEPLOY_PROXY_IMAGE") {
+    // Empty is a build argument that nobody gave.
+    Some(image) if !image.is_empty() => Some(image),
+    _ => None,
+};
 
 /// The tag in the card of each proxy Space that this action made.
 const MARKER: &str = "hf-deploy-proxy";
@@ -212,14 +216,8 @@ impl<'a> Proxy<'a> {
     }
 
     fn write_source(&self, folder: &Path, target: &str) -> Result<()> {
-        for name in Template::iter() {
-            let Some(file) = Template::get(&name).filter(|_| IMAGE.is_none() || name == "README.md") else {
-                continue;
-            };
-            write(&folder.join(&*name), &file.data)?;
-        }
-        if let Some(image) = IMAGE {
-            write(&folder.join("Dockerfile"), format!("FROM {image}\n").as_bytes())?;
+        for (name, content) in files(IMAGE) {
+            write(&folder.join(name), &content)?;
         }
         let record = serde_json::json!({
             "made_by": concat!("hf-deploy ", env!("CARGO_PKG_VERSION")),
@@ -287,6 +285,15 @@ impl<'a> Proxy<'a> {
     }
 }
 
+/// What is deployed: the whole source, or the card and a Dockerfile that starts the image.
+fn files(image: Option<&str>) -> Vec<(String, Vec<u8>)> {
+    let names = Template::iter().filter(|name| image.is_none() || name == "README.md");
+    let mut files: Vec<(String, Vec<u8>)> =
+        names.filter_map(|name| Some((name.to_string(), Template::get(&name)?.data.into_owned()))).collect();
+    files.extend(image.map(|image| ("Dockerfile".to_owned(), format!("FROM {image}\n").into_bytes())));
+    files
+}
+
 fn origin(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
@@ -345,6 +352,19 @@ mod tests {
         assert!(names.iter().all(|name| !name.starts_with("target") && !name.contains("tests")), "{names:?}");
         let readme = Template::get("README.md").unwrap();
         assert!(has_marker(&readme.data));
+    }
+
+    #[test]
+    fn a_release_starts_its_image_and_main_compiles() {
+        let image = "ghcr.io/acme/hf-deploy-proxy:1.2.3@sha256:0";
+        let released = files(Some(image));
+        let names: Vec<&str> = released.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["README.md", "Dockerfile"]);
+        assert!(has_marker(&released[0].1));
+        assert_eq!(released[1].1, format!("FROM {image}\n").into_bytes());
+        let compiled = files(None);
+        assert_eq!(compiled.iter().filter(|(name, _)| name == "Dockerfile").count(), 1);
+        assert!(compiled.iter().any(|(name, content)| name == "src/main.rs" && !content.is_empty()));
     }
 
     #[test]

@@ -213,6 +213,13 @@ fn workflow_faults(text: &str) -> Vec<String> {
         }
     }
     for line in text.lines().map(|line| line.trim_start().trim_start_matches("- ")) {
+        let granted = line.split_once(": ").is_some_and(|(scope, rest)| {
+            scope.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+                && (rest.starts_with("read") || rest.starts_with("write"))
+        });
+        if granted && !line.contains(" # ") {
+            faults.push(format!("`{line}` gives no reason"));
+        }
         let Some(uses) = line.strip_prefix("uses: ") else { continue };
         let pinned = uses.split_once('@').and_then(|(_, reference)| reference.split_once(" # v"));
         let is_pinned = pinned.is_some_and(|(commit, version)| {
@@ -344,6 +351,7 @@ fn the_workflows_ask_for_little_and_pin_all() {
         ("persist-credentials: false", "persist-credentials: true", "keeps its token"),
         ("@11bd719", "@v4 # 11bd719", "not pinned"),
         (" # v4.2.2", "", "not pinned"),
+        (" # to check out", "", "gives no reason"),
         ("run: docker build", "run: docker build ${{ github.head_ref }}", "put together"),
         ("uses: actions/checkout", "uses: actions/cache", "a cache"),
     ] {
