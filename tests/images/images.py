@@ -25,10 +25,13 @@ STAND_IN_PACKAGES = "gcc,libc6-dev"
 #: Where the toolchain is in the stand-in.
 TOOLCHAIN = "/opt/rust"
 
+#: With a store of its own, of a kind that every file system can hold.
+BUILDAH = ["buildah", "--root", STORE / "store", "--runroot", STORE / "run", "--storage-driver", "vfs"]
+
 
 def buildah(*arguments: str | Path, **options) -> str:
-    """Runs buildah on a store of its own, and returns what it prints."""
-    command = ["buildah", "--root", STORE / "store", "--runroot", STORE / "run", "--storage-driver", "vfs", *arguments]
+    """Runs buildah to its end, and returns what it prints."""
+    command = [*BUILDAH, *arguments]
     ran = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False, **options)
     assert ran.returncode == 0, f"{' '.join(map(str, arguments))}\n{ran.stdout}"
     return ran.stdout.strip()
@@ -134,8 +137,7 @@ class Container:
 
     def start(self, arguments: list[str], env: dict[str, str], mounts: dict[Path, str] | None = None, folder: str = "/"):
         """Starts the entry point as an engine does. With `chroot`, it has the network of this machine."""
-        command: list = ["buildah", "--root", STORE / "store", "--runroot", STORE / "run", "--storage-driver", "vfs"]
-        command += ["run", "--isolation", "chroot", "--workingdir", folder]
+        command = [*BUILDAH, "run", "--isolation", "chroot", "--workingdir", folder]
         for name, value in env.items():
             command += ["--env", f"{name}={value}"]
         for place, inside in (mounts or {}).items():

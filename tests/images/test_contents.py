@@ -9,6 +9,8 @@ import pytest
 
 #: The action's image is pulled or built by each job that uses it.
 MOST_BYTES = 8_000_000
+#: Some versions of buildah write down the default.
+FOLDERS_OF_NO_MATTER = (None, "", "/")
 #: A segment that names the loader of shared libraries (System V ABI, "Program Header").
 PT_INTERP = 3
 
@@ -39,14 +41,16 @@ def segments(binary: bytes) -> list[int]:
 
 def test_the_action_leaves_user_and_folder_to_the_runner(action):
     assert action.config["Entrypoint"] == ["/hf-deploy"]
-    assert not {"User", "WorkingDir", "Cmd", "Volumes", "ExposedPorts"} & action.config.keys()
+    assert not any(action.config.get(name) for name in ("User", "Cmd", "Volumes", "ExposedPorts"))
+    assert action.config.get("WorkingDir") in FOLDERS_OF_NO_MATTER
 
 
 def test_the_proxy_runs_as_the_user_of_spaces_at_their_port(proxy):
     assert proxy.config["Entrypoint"] == ["/hf-proxy"]
     assert proxy.config["User"] == "1000:1000"
     assert list(proxy.config["ExposedPorts"]) == ["7860/tcp"]
-    assert not {"WorkingDir", "Cmd", "Volumes"} & proxy.config.keys()
+    assert not any(proxy.config.get(name) for name in ("Cmd", "Volumes"))
+    assert proxy.config.get("WorkingDir") in FOLDERS_OF_NO_MATTER
 
 
 def test_the_action_is_small(action):
