@@ -268,7 +268,14 @@ impl Deploy<'_> {
         let against = Against { revision: &self.inputs.revision, info, fresh };
         let Some(planned) = self.plan(source, &against, asked).await? else { return Ok(Round::Overtaken) };
         drop(phase);
-        self.tell(&planned.plan);
+        // What landed in the round before this one is what this run did, also if nothing is left to do.
+        let merged = planned.plan.is_empty() && self.ledger.read(|outcome| outcome.commit.is_some());
+        if merged {
+            self.log.info("nothing is left to do on top of both");
+            self.ledger.update(|outcome| outcome.status = Some(Status::Deployed));
+        } else {
+            self.tell(&planned.plan);
+        }
         let restarts = !planned.plan.is_empty() && self.inputs.revision.is_main() && !self.inputs.create_pr;
         self.settle(around, target, info, restarts).await?;
         if self.inputs.dry_run {
@@ -278,7 +285,9 @@ impl Deploy<'_> {
         }
         let created = target.created_files();
         if planned.plan.is_empty() {
-            self.conclude_without_commit(planned.plan, info, created);
+            if !merged {
+                self.conclude_without_commit(planned.plan, info, created);
+            }
             if let Some(commit) = &info.sha {
                 self.go_live(&live::Target {
                     commit,

@@ -253,16 +253,20 @@ async fn when_somebody_commits_in_the_middle_the_plan_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_right_before_the_merge_is_noticed_after_it() {
-    let (hub, folder) = started().await;
-    hub.inject(fault("/discussions/1/merge", 0, FaultKind::Delay(Duration::from_millis(500))));
-    let run = run(&hub, &folder);
-    let child = run.spawn();
-    reached(&hub, "/discussions/1/merge", 1).await;
-    hub.commit_as("ada", RepoType::Model, REPO, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
-    let ran = run.finish(child).await.ended(0, "deployed");
-    assert!(ran.log.contains("somebody else committed right before the merge"), "{}", ran.log);
-    assert!(is_round(&hub, 1));
-    assert!(!paths(&hub, RepoType::Model).contains(&"theirs.txt".to_owned()), "pruned by the second plan");
+    for prune in ["true", "false"] {
+        let (hub, folder) = started().await;
+        hub.inject(fault("/discussions/1/merge", 0, FaultKind::Delay(Duration::from_millis(500))));
+        let run = run(&hub, &folder).input("prune", prune);
+        let child = run.spawn();
+        reached(&hub, "/discussions/1/merge", 1).await;
+        hub.commit_as("ada", RepoType::Model, REPO, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+        let ran = run.finish(child).await.ended(0, "deployed");
+        assert!(ran.log.contains("somebody else committed right before the merge"), "{}", ran.log);
+        assert!(is_round(&hub, 1));
+        assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Model, REPO, "main").unwrap());
+        let theirs = paths(&hub, RepoType::Model).contains(&"theirs.txt".to_owned());
+        assert_eq!(theirs, prune == "false", "the second plan decides");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
