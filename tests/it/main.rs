@@ -13,6 +13,7 @@ mod faults;
 mod gradio;
 mod harness;
 mod hostile;
+mod http2;
 mod inputs;
 mod integration;
 mod janitor;
