@@ -132,7 +132,8 @@ mod tests {
 
     fn write(path: &str, size: u64) -> Operation {
         let path: RepoPath = path.parse().unwrap();
-        let source = SourceFile { path: path.clone(), content: Content::Memory(Bytes::new()), size, cache: None };
+        let source =
+            SourceFile { path: path.clone(), content: Content::Memory(Bytes::new()), size, cache: None };
         Operation::File { path, source: Arc::new(source), oid: None }
     }
 
