@@ -166,7 +166,7 @@ def machine() -> str:
 def print_row(case: Case, rtt: int, label: str, row: Row, ours: Row | None) -> None:
     cost = row.cost
     if cost.failure:
-        reason = re.sub(r"[|\s]+", " ", cost.failure).strip()
+        reason = re.sub(r"[|\s]+", " ", cost.failure).strip()[:80]
         print(f"| {case.name} | {rtt} | {label} | fails: {reason} | | | | | | |", flush=True)
         return
     ratio = f"{cost.wall / ours.cost.wall:.2f}" if ours and not ours.cost.failure else ""
