@@ -58,11 +58,19 @@ async fn visit(url: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// The proxy is a process that starts when it starts: which stages and which lines of it are seen on the way differs.
+fn without_the_way_to_running(log: &str) -> String {
+    let (before, proxy) = log.split_once("the proxy: the Space").unwrap();
+    let (created, after) = proxy.split_once("no further commit\n").unwrap();
+    let (_, running) = after.split_once("RUNNING after").unwrap();
+    format!("{before}the proxy: the Space{created}no further commit\nRUNNING after{running}")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_space_gets_a_public_door() {
     let hub = hub().await;
     let folder = static_space();
-    let ran = run(&hub, &folder).run().await.ended(0, "deployed");
+    let mut ran = run(&hub, &folder).run().await.ended(0, "deployed");
     assert_eq!(ran.output("proxy_enabled"), "true");
     assert_eq!(ran.output("proxy_repo_id"), "ada/app-proxy");
     assert_eq!(visit(ran.output("space_url")).await.0, 404, "the Space itself is private");
@@ -81,6 +89,7 @@ async fn a_private_space_gets_a_public_door() {
             assert!(!text.contains(secret), "`{path}` holds {secret}");
         }
     }
+    ran.log = without_the_way_to_running(&ran.log);
     assert_ran!(ran);
 
     hub.clear_requests();
