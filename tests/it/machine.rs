@@ -50,7 +50,7 @@ async fn a_disk_without_room_for_temporary_files_commits_nothing() {
     folder.write("weights.bin", noise(12_000_000, 1));
     let run = || Run::new(&hub, &folder).input("repo_type", "model");
 
-    run().var("TMPDIR", "/nowhere/at/all").run().await.failed(1, "local_io");
+    run().var("TMPDIR", "/dev/null/no-folder").run().await.failed(1, "local_io");
 
     // Files of no more than a few kilobytes: enough for outputs and summary, not for the transfer engine.
     let run = run();

@@ -3,7 +3,7 @@
 //! It forwards HTTP/1.1 request by request, so that "the n-th request of this kind" is a place. The Hub's port in
 //! what passes is replaced by its own: addresses that the Hub hands out lead through here as well.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub(crate) struct Network {
 struct State {
     /// The Hub.
     upstream: SocketAddr,
-    own_port: u16,
+    own: SocketAddr,
     seen: Mutex<Vec<Place>>,
     breaks: Mutex<Vec<(Place, Kind)>>,
     struck: Notify,
@@ -78,12 +78,15 @@ impl Network {
     /// In front of `endpoint`, such as `http://127.0.0.1:8080`.
     pub(crate) async fn before(endpoint: &str) -> Self {
         let upstream: SocketAddr = endpoint.trim_start_matches("http://").parse().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // An address of its own, since a port that is given up must not become another test's; and as long as the
+        // Hub's, since it stands in answers.
+        let own = Ipv4Addr::new(127, fastrand::u8(0..10), fastrand::u8(0..10), fastrand::u8(2..10));
+        let listener = TcpListener::bind((own, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (outages, ordered) = mpsc::unbounded_channel();
         let state = Arc::new(State {
             upstream,
-            own_port: address.port(),
+            own: address,
             seen: Mutex::default(),
             breaks: Mutex::default(),
             struck: Notify::new(),
@@ -281,7 +284,7 @@ impl State {
 
     /// An answer as the client is to see it. Both ports have five digits, so that no length changes.
     fn for_client(&self, answer: Vec<u8>) -> Vec<u8> {
-        let mut answer = replaced(answer, self.upstream.port(), self.own_port);
+        let mut answer = replaced(answer, self.upstream, self.own);
         let Some(head) = head_length(&answer) else { return answer };
         let body = answer.split_off(head);
         let text = String::from_utf8_lossy(&answer).into_owned();
@@ -328,7 +331,7 @@ impl Request {
 
     /// As the Hub is to see it: one request for each connection.
     fn for_hub(&self, state: &State) -> Vec<u8> {
-        let head = replaced(self.bytes[..self.head].to_vec(), state.own_port, state.upstream.port());
+        let head = replaced(self.bytes[..self.head].to_vec(), state.own, state.upstream);
         let text = String::from_utf8_lossy(&head).into_owned();
         let kept = text
             .trim_end()
@@ -379,9 +382,9 @@ fn has_header(head: &[u8], header: &str) -> bool {
     String::from_utf8_lossy(head).to_ascii_lowercase().contains(header)
 }
 
-fn replaced(mut bytes: Vec<u8>, from: u16, to: u16) -> Vec<u8> {
-    let (from, to) = (format!(":{from}"), format!(":{to}"));
-    assert_eq!(from.len(), to.len(), "ports of as many digits");
+fn replaced(mut bytes: Vec<u8>, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
+    let (from, to) = (from.to_string(), to.to_string());
+    assert_eq!(from.len(), to.len(), "addresses of as many characters");
     let mut start = 0;
     while let Some(at) = bytes[start..].windows(from.len()).position(|window| window == from.as_bytes()) {
         bytes[start + at..start + at + to.len()].copy_from_slice(to.as_bytes());
