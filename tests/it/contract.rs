@@ -183,6 +183,19 @@ fn gate_faults(workflow: &serde_yaml::Value) -> Vec<String> {
 }
 
 /// What each workflow has to have: no permission that nobody named, actions by commit, no token left behind.
+/// Dependabot looks into each folder that has a lock file of its own.
+fn dependabot_faults(config: &serde_yaml::Value, lock_files: &[&str]) -> Vec<String> {
+    let updates = config["updates"].as_sequence().unwrap().iter();
+    let cargo = updates.filter(|update| update["package-ecosystem"].as_str() == Some("cargo"));
+    let folders = cargo.filter_map(|update| update["directories"].as_sequence()).flatten();
+    let folders: Vec<&str> = folders.filter_map(serde_yaml::Value::as_str).collect();
+    let wanted: Vec<String> = lock_files
+        .iter()
+        .map(|path| format!("/{}", path.trim_end_matches("Cargo.lock").trim_end_matches('/')))
+        .collect();
+    differences(&folders, &wanted.iter().map(String::as_str).collect::<Vec<_>>(), "dependabot.yml")
+}
+
 fn workflow_faults(text: &str) -> Vec<String> {
     let workflow = yaml(text);
     let mut faults = Vec::new();
@@ -322,6 +335,21 @@ fn there_is_one_version() {
     planted(faults, "## [Unreleased]\n", "## [Unreleased]\n", "", "no entry");
     let released = format!("## [Unreleased]\n## [{version}] - 2026-01-01\n## [0.0.1] - 2025-01-01\n");
     planted(faults, &released, &format!("[{version}]"), "[0.0.9]", "does not begin with");
+}
+
+#[test]
+fn dependabot_knows_every_lock_file() {
+    let config = yaml(&read(".github/dependabot.yml"));
+    let mut found: Vec<String> = ignore::Walk::new(env!("CARGO_MANIFEST_DIR"))
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.ends_with("Cargo.lock"))
+        .map(|path| path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!(dependabot_faults(&config, &found), [""; 0]);
+    let planted = [&found[..], &["new/Cargo.lock"]].concat();
+    assert_eq!(dependabot_faults(&config, &planted), ["dependabot.yml lacks \"/new\""]);
 }
 
 #[test]
