@@ -56,14 +56,20 @@ pub fn without_space_cookie(value: &HeaderValue) -> Option<HeaderValue> {
     let kept: Vec<&[u8]> = bytes
         .split(|b| *b == b';')
         .map(<[u8]>::trim_ascii)
-        .filter(|pair| {
-            pair.split(|b| *b == b'=').next().is_none_or(|name| name.trim_ascii() != b"spaces-jwt")
-        })
+        .filter(|pair| !names_space_cookie(pair.split(|b| *b == b'=').next().unwrap_or_default()))
         .collect();
     if kept.is_empty() {
         return None;
     }
     HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()
+}
+
+/// Whether this is `spaces-jwt`, with whatever around it that no name can have (RFC 6265, section 4.1.1): some apps trim
+/// more than spaces, and would read the name.
+fn names_space_cookie(name: &[u8]) -> bool {
+    let of_a_name = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    let mut words = name.split(|b| !of_a_name(b)).filter(|word| !word.is_empty());
+    words.next() == Some(b"spaces-jwt".as_slice()) && words.next().is_none()
 }
 
 /// `path?query` without the parameter `__sign`.

@@ -154,6 +154,8 @@ fn credentials_in_targets_and_cookies() {
         ("a=1; spaces-jwt=x; b=2", Some("a=1; b=2")),
         ("spaces-jwt=x", None),
         ("spaces-jwt=", None),
+        ("a=1; \u{a0}spaces-jwt\t=x", Some("a=1")),
+        ("my spaces-jwt=x", Some("my spaces-jwt=x")),
         ("a=spaces-jwt", Some("a=spaces-jwt")),
         ("a=1;b=2", Some("a=1;b=2")),
     ] {
