@@ -101,8 +101,15 @@ fn has_key_first(text: &[u8]) -> bool {
     })
 }
 
+/// How many brackets may be open at once. The parser looks at each of them with each word, so that a page of nothing
+/// else would keep it busy for hours; it gives up at a depth of 128 in any case, but only at the end.
+const MAX_OPEN: usize = 1000;
+
 /// The meaning of a front matter. One without any entry is an empty mapping.
 pub(super) fn parse(yaml: &str) -> Result<Mapping, YamlError> {
+    if let Some(line) = too_deep(yaml) {
+        return Err(YamlError { line, message: "its lists are nested too deeply".to_owned() });
+    }
     match serde_yaml::from_str(yaml) {
         Ok(Value::Mapping(mapping)) => Ok(mapping),
         Ok(Value::Null) => Ok(Mapping::new()),
@@ -112,6 +119,21 @@ pub(super) fn parse(yaml: &str) -> Result<Mapping, YamlError> {
             Err(YamlError { line, message: without_places(&error.to_string()) })
         }
     }
+}
+
+/// The line at which more brackets are open than any card has. Those in texts count as well: it is a bound, no parser.
+fn too_deep(yaml: &str) -> Option<u32> {
+    let mut open = 0_usize;
+    let at = yaml.bytes().position(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > MAX_OPEN
+    })?;
+    let breaks = yaml.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+    Some(u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1))
 }
 
 /// A line as editors count it: YAML 1.1 breaks lines at NEL, LS and PS too (section 5.4).
@@ -161,6 +183,19 @@ mod tests {
         assert_eq!(line_in_file("a", 9), 1);
         assert_eq!(parse("a: \u{2028}\u{2028}\u{2028}x: y: z\n").unwrap_err().line, 1);
     }
+
+    /// Unbounded, they would take minutes.
+    #[test]
+    fn brackets_without_end_are_no_card() {
+        let deep = |open: &str| parse(&format!("a: 1\nb: {}", open.repeat(1 << 19))).unwrap_err();
+        for open in ["[", "{", "[{"] {
+            let error = deep(open);
+            assert_eq!((error.line, error.message.as_str()), (2, "its lists are nested too deeply"));
+        }
+        let wide = format!("tags: [{}]\n", "[a],".repeat(5000));
+        assert_eq!(parse(&wide).unwrap().len(), 1);
+    }
+
     use proptest::prelude::*;
 
     fn matter(readme: &str) -> Option<(&str, u32)> {
