@@ -110,7 +110,7 @@ enum Target {
     /// The repo and the branch are there.
     Ready(Box<RepoInfo>),
     /// The repo or the branch was created by this deploy, which knows what it gave to a new repo.
-    Created(Option<Born>),
+    Created(Option<Box<Born>>),
     /// A dry run: what is missing stays missing.
     Missing,
 }
@@ -222,8 +222,12 @@ impl Deploy<'_> {
         target: &Target,
         attempt: u32,
     ) -> Result<(Option<Box<RepoInfo>>, Option<Preupload>)> {
-        if attempt > 1 || !matches!(target, Target::Created(_)) {
+        let Target::Created(born) = target else { return Ok((self.head(target, attempt).await?, None)) };
+        if attempt > 1 {
             return Ok((self.head(target, attempt).await?, None));
+        }
+        if let Some((info, asked)) = born.as_ref().and_then(|born| born.known.clone()) {
+            return Ok((Some(info), Some(asked)));
         }
         let (head, asked) = tokio::join!(self.head(target, attempt), self.ask(source, &self.inputs.revision));
         Ok((head?, Some(asked?)))

@@ -1,7 +1,9 @@
 //! The repo and the branch: made where they are missing, and seen by whom they should be.
 
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{CreateRepo, Creation, Lookup, NewFile, NewSpace, Refusal, RepoInfo};
+use crate::hub::{
+    CreateRepo, Creation, Lookup, NewFile, NewSpace, Preupload, PreuploadFile, Refusal, RepoInfo, UploadMode,
+};
 use crate::inputs::Inputs;
 use crate::plan::Created;
 use crate::runner::human_bytes;
@@ -16,17 +18,20 @@ const MAX_FILES: usize = 50;
 const MAX_BYTES: u64 = 1_000_000;
 
 /// Endings that the Hub keeps in its storage for large files, whatever they hold: the rules of the
-/// `.gitattributes` that it gives to a new Space.
+/// `.gitattributes` that it gives to a new repo; most of the second half are a dataset's only.
 const LARGE: &str = "7z arrow bin bz2 ckpt ftz gz h5 joblib mlmodel model msgpack npy npz onnx ot parquet pb \
-    pickle pkl pt pth rar safetensors tar tflite tgz wasm xz zip zst";
+    pickle pkl pt pth rar safetensors tar tflite tgz wasm xz zip zst \
+    aac bmp flac gif jpeg jpg lz4 mds mp3 mp4 ogg pcm png raw sam tiff wav webm webp";
 
-/// A Space that this deploy created, with what it was created with.
+/// A repo that this deploy created, with what it was created with.
 #[derive(Default)]
 pub(super) struct Born {
     /// The Hub's answer was lost: the files are most likely this deploy's, the settings are looked at.
     pub(super) unanswered: bool,
     pub(super) files: Vec<Created>,
     pub(super) hardware: AtCreation,
+    /// What is known of a model or a dataset, and of the files for it, without asking.
+    pub(super) known: Option<(Box<RepoInfo>, Preupload)>,
 }
 
 impl Deploy<'_> {
@@ -53,7 +58,7 @@ impl Deploy<'_> {
                 return Ok(Target::Missing);
             }
             Lookup::NoRepo(refusal) => match self.create(sdk, source).await? {
-                Some(created) => born = Some(created),
+                Some(created) => born = Some(Box::new(created)),
                 // It is there after all: made a moment ago, or hidden from this token.
                 None => self.log.info(&format!("the {} exists ({refusal})", self.repo)),
             },
@@ -67,10 +72,12 @@ impl Deploy<'_> {
 
     /// Creates the repo, a Space with all that it needs: `None` when it is there already.
     async fn create(&self, sdk: Option<SpaceSdk>, source: &Source) -> Result<Option<Born>> {
+        let plain = self.plain_files(source)?;
+        let known = self.known_of_new(&plain);
         let mut create = CreateRepo {
             visibility: self.inputs.visibility,
             space: sdk.map(|sdk| self.new_space(sdk)),
-            files: self.first_files(source)?,
+            files: self.first_files(plain),
         };
         let asked = create.space.as_ref().and_then(|space| space.hardware);
         let mut born = Born::default();
@@ -111,6 +118,7 @@ impl Deploy<'_> {
             return Ok(None);
         }
         born.unanswered = creation == Creation::Unanswered;
+        born.known = known.filter(|_| !born.unanswered);
         self.tell_created(&create);
         born.files = create
             .files
@@ -150,14 +158,37 @@ impl Deploy<'_> {
         }
     }
 
-    /// The files of a new Space, where they are few, small, and nothing but text: with them it is born
-    /// complete, and its first build is not one that fails.
-    fn first_files(&self, source: &Source) -> Result<Vec<NewFile>> {
+    /// The files of a new Space, where the Hub need not be asked about them: with them it is born complete, and
+    /// its first build is not one that fails. The Hub words that commit itself.
+    fn first_files(&self, plain: Vec<NewFile>) -> Vec<NewFile> {
+        let worded = self.inputs.commit_message.is_some() || self.inputs.commit_description.is_some();
+        if self.inputs.repo_type == RepoType::Space && !worded { plain } else { Vec::new() }
+    }
+
+    /// What the Hub would say of a new model or dataset, and of plain files for it: there is nothing to compare with,
+    /// and all of them are small. (Of a Space, only the Hub knows the address.)
+    fn known_of_new(&self, plain: &[NewFile]) -> Option<(Box<RepoInfo>, Preupload)> {
+        let limits = self.inputs.commit_limits;
+        let bytes: u64 = plain.iter().map(|file| file.content.len() as u64).sum();
+        let fits = plain.len() <= limits.files && bytes <= limits.bytes;
+        if self.inputs.repo_type == RepoType::Space || plain.is_empty() || !fits {
+            return None;
+        }
+        let answer = |file: &NewFile| PreuploadFile {
+            path: file.path.to_string(),
+            upload_mode: UploadMode::Regular,
+            should_ignore: false,
+            oid: None,
+        };
+        let files = plain.iter().map(answer).collect();
+        Some((Box::default(), Preupload { files, commits: Vec::new() }))
+    }
+
+    /// The files, where they are few, small, and nothing but text: the Hub has no say in how they are sent.
+    fn plain_files(&self, source: &Source) -> Result<Vec<NewFile>> {
         let elsewhere = !self.inputs.revision.is_main() || self.inputs.create_pr;
         let many = source.files.len() > MAX_FILES || source.total_size() > MAX_BYTES;
-        // The Hub words the first commit itself.
-        let worded = self.inputs.commit_message.is_some() || self.inputs.commit_description.is_some();
-        if self.inputs.repo_type != RepoType::Space || elsewhere || many || worded {
+        if elsewhere || many {
             return Ok(Vec::new());
         }
         let paths = remote::repo_paths(source, self.inputs.path_in_repo.as_ref())?;

@@ -53,7 +53,7 @@ impl Deploy<'_> {
             return Ok(());
         }
         let born = match target {
-            Target::Created(Some(born)) if !born.unanswered => Some(born),
+            Target::Created(Some(born)) if !born.unanswered => Some(born.as_ref()),
             _ => None,
         };
         let machine = self.machine(info).await?;

@@ -125,7 +125,7 @@ impl WhoAmI {
 }
 
 /// What the Hub says of a repo at a revision (`GET /api/{type}s/{id}[/revision/{rev}]`).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoInfo {
     /// The commit at the head of the revision.

@@ -29,7 +29,7 @@ pub enum UploadMode {
 }
 
 /// The Hub's answer for all files, in the order asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Preupload {
     pub files: Vec<PreuploadFile>,
     /// The commits that the answers were given for: more than one when the branch moved meanwhile.
