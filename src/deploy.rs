@@ -4,6 +4,7 @@ mod carry;
 mod draft;
 mod land;
 mod live;
+mod moves;
 mod open;
 mod parts;
 mod preflight;

@@ -94,7 +94,9 @@ impl Deploy<'_> {
         uploaded.reverse();
         let mut operations = Vec::with_capacity(planned.plan.changes.len());
         // Deletions first: a file may take the place of a folder, and a folder that of a file.
-        for change in planned.plan.changes.iter().filter(|change| change.action == Action::Delete) {
+        let moved = planned.moved();
+        let deletions = planned.plan.changes.iter().filter(|change| change.action == Action::Delete);
+        for change in deletions.filter(|change| !moved.contains(&change.path)) {
             operations.push(Operation::Delete { path: change.path.clone() });
         }
         for (change, file) in planned.writes() {
@@ -107,6 +109,12 @@ impl Deploy<'_> {
                     return Err(Failure::new(Code::Internal, "a large file was not uploaded"));
                 };
                 operations.push(Operation::LargeFile { path, sha256: stored.sha256, size: stored.size });
+            } else if let Some(from) = planned.moved_from(change)
+                && let Some(oid) = file.oid
+            {
+                on_bytes(change.size);
+                let source = Arc::clone(&file.source);
+                operations.push(Operation::Move { from: from.clone(), path, source, oid });
             } else {
                 operations.push(Operation::File { path, source: Arc::clone(&file.source), oid: file.oid });
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::prepare::Message;
-use super::{Deploy, count, parts};
+use super::{Deploy, count, moves, parts};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{
     CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, pull_request_ref,
@@ -47,20 +47,30 @@ struct Series<'a> {
     last: Option<CommitReceipt>,
     done: usize,
     of: usize,
+    /// What the Hub was asked to move.
+    moved: Vec<Operation>,
 }
 
 impl Deploy<'_> {
     /// Puts a change on the branch, or into a pull request.
-    pub(super) async fn land(&self, change: Change) -> Result<Landed> {
+    pub(super) async fn land(&self, mut change: Change) -> Result<Landed> {
         let mut limits = self.inputs.commit_limits;
-        if change.draft.is_none() && parts::fits(&change.operations, limits) {
+        while change.draft.is_none() && parts::fits(&change.operations, limits) {
             match self.hub.commit(&self.whole(&change), Arc::clone(&change.on_bytes)).await {
                 Ok(receipt) => {
                     let bytes = parts::inline_bytes(&change.operations);
                     self.ledger.update(|outcome| outcome.bytes_uploaded += bytes);
-                    return Ok(Landed::Yes(receipt));
+                    let unmoved = self.unmoved(&receipt.oid, &change.operations).await;
+                    if unmoved.is_empty() {
+                        return Ok(Landed::Yes(receipt));
+                    }
+                    change.go_on(receipt, unmoved);
                 }
                 Err(error) if error.status() == Some(412) => return Ok(Landed::Overtaken),
+                Err(error) if moves::are_refused(&error, &change.operations) => {
+                    self.tell_refused(&error);
+                    change.operations = Arc::new(moves::expand(&change.operations));
+                }
                 Err(error) if is_too_large(&error, &change.operations) => {
                     limits = parts::lower(&change.operations, limits);
                     self.log.info(&format!("too much for one commit: {error}"));
@@ -112,9 +122,10 @@ impl Deploy<'_> {
             last: None,
             done: 0,
             of: 0,
+            moved: Vec::new(),
         };
         let parts = parts::cut(change.operations.to_vec(), limits);
-        let error = match self.commit_parts(&mut series, parts, &change.on_bytes).await {
+        let error = match self.commit_all(&mut series, parts, &change.on_bytes).await {
             Ok(()) => match self.merge(&draft, &series, change.parent.as_deref()).await? {
                 Ok(landed) => return Ok(landed),
                 Err(error) => error,
@@ -188,6 +199,7 @@ impl Deploy<'_> {
             last: None,
             done: 0,
             of: 0,
+            moved: Vec::new(),
         };
         match self.commit_parts(&mut series, parts, &change.on_bytes).await {
             Ok(()) => {}
@@ -214,7 +226,8 @@ impl Deploy<'_> {
 
     /// Puts the parts on the branch itself, where nothing else is possible.
     async fn land_in_parts(&self, change: Change, limits: CommitLimits, why: &str) -> Result<Landed> {
-        let parts = parts::cut_for_a_branch(change.operations.to_vec(), limits);
+        // A move would take the old name away before the end.
+        let parts = parts::cut_for_a_branch(moves::expand(&change.operations), limits);
         let builds = match self.repo.repo_type {
             RepoType::Space if self.inputs.revision.is_main() => ", and the Space builds after each of them",
             _ => "",
@@ -233,6 +246,7 @@ impl Deploy<'_> {
             last: None,
             done: 0,
             of: 0,
+            moved: Vec::new(),
         };
         let result = self.commit_parts(&mut series, parts, &change.on_bytes).await;
         match result {
@@ -243,6 +257,19 @@ impl Deploy<'_> {
             Err(error) if error.status() == Some(412) && series.done == 0 => Ok(Landed::Overtaken),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Commits parts, and what the Hub did not move as it was asked to.
+    async fn commit_all(
+        &self,
+        series: &mut Series<'_>,
+        parts: Vec<Vec<Operation>>,
+        on_bytes: &OnBytes,
+    ) -> Result<(), HubError> {
+        self.commit_parts(series, parts, on_bytes).await?;
+        let Some(tip) = &series.tip else { return Ok(()) };
+        let unmoved = self.unmoved(tip, &series.moved).await;
+        self.commit_parts(series, parts::cut(unmoved, self.inputs.commit_limits), on_bytes).await
     }
 
     /// Commits parts one after the other, each on top of the one before, so that nobody else's commit comes between.
@@ -268,8 +295,18 @@ impl Deploy<'_> {
                     }
                     continue;
                 }
+                Err(error) if moves::are_refused(&error, &operations) => {
+                    self.tell_refused(&error);
+                    waiting.push_front(operations.to_vec());
+                    let again = waiting.drain(..).flatten().collect::<Vec<_>>();
+                    waiting = parts::cut(moves::expand(&again), self.inputs.commit_limits).into();
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
+            series
+                .moved
+                .extend(operations.iter().filter(|one| matches!(one, Operation::Move { .. })).cloned());
             series.done += 1;
             let files = count(operations.len());
             self.log.info(&format!("part {} of {}: {files}", series.done, series.of));
@@ -302,6 +339,17 @@ impl Deploy<'_> {
         (series.revision, series.create_pr) = (revision, false);
         self.keep_in_mind(number);
         Ok(())
+    }
+}
+
+impl Change {
+    /// The same deploy, with what is left of it after a commit.
+    fn go_on(&mut self, receipt: CommitReceipt, left: Vec<Operation>) {
+        let again = format!("{}-again", self.message.marker);
+        self.message.description = self.message.description.replace(&self.message.marker, &again);
+        self.message.marker = again;
+        self.parent = Some(receipt.oid);
+        self.operations = Arc::new(left);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::moves::Departing;
 use super::{Deploy, Sendable, prunes};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
@@ -22,12 +23,24 @@ const GIT_ATTRIBUTES: &str = ".gitattributes";
 pub(super) struct Planned {
     pub(super) plan: Plan,
     files: Vec<Sendable>,
+    /// Where the repo holds a small file that has another name now: by the place of the file.
+    moves: HashMap<usize, RepoPath>,
 }
 
 impl Planned {
     /// Each change that sends something, with its file.
     pub(super) fn writes(&self) -> impl Iterator<Item = (&Change, &Sendable)> {
         self.plan.changes.iter().filter_map(|change| Some((change, &self.files[change.candidate?])))
+    }
+
+    /// The name under which the repo holds a changed file now, where only the name is another.
+    pub(super) fn moved_from(&self, change: &Change) -> Option<&RepoPath> {
+        self.moves.get(&change.candidate?)
+    }
+
+    /// The deletions that are none, since the file moves.
+    pub(super) fn moved(&self) -> HashSet<&RepoPath> {
+        self.moves.values().collect()
     }
 
     pub(super) fn large_files(&self) -> Vec<LargeFile> {
@@ -96,11 +109,18 @@ impl Deploy<'_> {
             _ => Vec::new(),
         };
         let held = Held::of(remote.iter().flatten().chain(&listed));
+        let departing = match &remote {
+            // A pull request that one commit opens has no second one, should the Hub not move as it was asked.
+            Some(remote) if !self.inputs.create_pr => {
+                Departing::of(remote, &answers.files.iter().map(|file| file.path.as_str()).collect())
+            }
+            _ => Departing::default(),
+        };
         let wanted = answers
             .files
             .iter()
             .zip(&source.files)
-            .map(|(answer, file)| wanted_hash(answer, &held, file.size))
+            .map(|(answer, file)| wanted_hash(answer, &held, &departing, file.size))
             .collect();
         let hashes = hash_all(source, wanted).await?;
         let stored: Vec<bool> = hashes.iter().map(|hash| held.has(hash)).collect();
@@ -122,9 +142,10 @@ impl Deploy<'_> {
             Some(remote) => Pruning::On { remote: remote.into_iter().map(|file| file.path).collect() },
         };
         let plan = plan::plan(&candidates, &pruning);
+        let moves = departing.pair(&plan, &candidates);
         let files = source.files.iter().zip(hashes).zip(stored);
         let files = files.map(|((file, hash), stored)| hash.into_sendable(file, stored)).collect();
-        Ok(Some(Planned { plan, files }))
+        Ok(Some(Planned { plan, files, moves }))
     }
 
     /// What the repo holds, where a large file comes under a name that is new: it may be there under another one.
@@ -254,8 +275,8 @@ enum Wanted {
 
 /// The length of the object id says which one it is: 40 hexadecimal digits of SHA-1, or 64 of SHA-256.
 /// A large file of another size is another content, without reading it, unless it moved: then a file of its size is
-/// there under another name.
-fn wanted_hash(answer: &PreuploadFile, held: &Held, size: u64) -> Wanted {
+/// there under another name. So is a small file that moved.
+fn wanted_hash(answer: &PreuploadFile, held: &Held, departing: &Departing, size: u64) -> Wanted {
     let oid = answer.oid.as_deref().map(str::len);
     let large = answer.upload_mode == UploadMode::Lfs && oid != Some(40);
     let other_size = held.size(&answer.path).is_some_and(|remote| remote != size);
@@ -265,6 +286,7 @@ fn wanted_hash(answer: &PreuploadFile, held: &Held, size: u64) -> Wanted {
         _ if other_size => Wanted::Nothing,
         Some(40) => Wanted::GitBlob,
         Some(64) => Wanted::Sha256,
+        None if !large && departing.has_size(size) => Wanted::GitBlob,
         _ => Wanted::Nothing,
     }
 }

@@ -32,12 +32,22 @@ pub enum Operation {
     Delete {
         path: RepoPath,
     },
+    /// A small file that the repo holds under another name: the Hub moves it, and its content stays here.
+    Move {
+        from: RepoPath,
+        path: RepoPath,
+        source: Arc<SourceFile>,
+        oid: Oid,
+    },
 }
 
 impl Operation {
     pub fn path(&self) -> &RepoPath {
         match self {
-            Self::File { path, .. } | Self::LargeFile { path, .. } | Self::Delete { path } => path,
+            Self::File { path, .. }
+            | Self::LargeFile { path, .. }
+            | Self::Delete { path }
+            | Self::Move { path, .. } => path,
         }
     }
 
@@ -45,7 +55,7 @@ impl Operation {
     pub fn inline_bytes(&self) -> u64 {
         match self {
             Self::File { source, .. } => source.size,
-            Self::LargeFile { .. } | Self::Delete { .. } => 0,
+            Self::LargeFile { .. } | Self::Delete { .. } | Self::Move { .. } => 0,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What a repo holds at a revision.
 
+use std::collections::HashMap;
+
 use reqwest::Method;
 use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
+use serde_json::json;
 use url::Url;
 
 use super::client::{Call, Hub};
@@ -45,6 +48,14 @@ struct LfsRow {
     oid: String,
 }
 
+#[derive(Deserialize)]
+struct PathRow {
+    path: String,
+    oid: String,
+}
+
+/// How many paths are asked about at once: the contract allows 2,000.
+const PATHS: usize = 1000;
 /// A listing of more pages than this does not end: 100 million files.
 const MAX_PAGES: usize = 100_000;
 
@@ -73,6 +84,25 @@ impl Hub {
         let what = format!("read the tree of the {repo}");
         let first = self.url(&format!("{}/tree/{}", repo.api(), encode(commit)))?;
         Ok(self.rows(&what, first).await?.into_iter().map(|row| (row.path, row.oid)).collect())
+    }
+
+    /// The git ids of what lies at some paths of a commit (`POST …/paths-info/{rev}`), by path. Where nothing is,
+    /// there is no entry.
+    pub async fn oids_of(
+        &self,
+        repo: &Repo,
+        commit: &str,
+        paths: &[&str],
+    ) -> Result<HashMap<String, String>, HubError> {
+        let what = format!("look at files of the {repo}");
+        let mut found = HashMap::new();
+        for paths in paths.chunks(PATHS) {
+            let url = self.url(&format!("{}/paths-info/{}", repo.api(), encode(commit)))?;
+            let call = Call::new(&what, Method::POST, url).json(&json!({ "paths": paths, "expand": false }));
+            let rows: Vec<PathRow> = self.call(&call).await?.json(&what)?;
+            found.extend(rows.into_iter().map(|row| (row.path, row.oid)));
+        }
+        Ok(found)
     }
 
     /// Every row of a listing, page by page.

@@ -21,6 +21,7 @@ mod keyless;
 mod large_files;
 mod live;
 mod machine;
+mod moves;
 mod network;
 mod proxy;
 mod races;

@@ -86,6 +86,9 @@ fn short_line(operation: &Operation) -> String {
             "value": { "path": path.as_str(), "algo": "sha256", "oid": sha256, "size": size },
         }),
         Operation::Delete { path } => json!({ "key": "deletedFile", "value": { "path": path.as_str() } }),
+        Operation::Move { from, path, .. } => {
+            json!({ "key": "file", "value": { "path": path.as_str(), "oldPath": from.as_str() } })
+        }
     };
     format!("{line}\n")
 }

@@ -131,6 +131,19 @@ pub enum LargeFileTransfer {
     Basic,
 }
 
+/// What a commit does with `oldPath`: the contract has it "for move/rename operations", and no official client
+/// sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Moves {
+    /// The file has the new path only.
+    #[default]
+    Made,
+    /// The file has both paths.
+    Copied,
+    /// `oldPath` is not read: a file without content is an empty one.
+    Unread,
+}
+
 /// What runs Gradio and Docker Spaces on this machine. Without a runner for an SDK nothing is started, and the
 /// stages alone are played.
 #[derive(Clone, Debug, Default)]
@@ -172,6 +185,8 @@ pub struct HubConfig {
     pub openapi: Option<PathBuf>,
     /// How large files travel.
     pub transfer: LargeFileTransfer,
+    /// What becomes of files that are moved.
+    pub moves: Moves,
     /// An external CAS server (its origin) instead of the one inside the process.
     pub cas_url: Option<String>,
     /// Most files in one preupload call (OpenAPI: `maxItems` of `files`).
@@ -203,6 +218,7 @@ impl Default for HubConfig {
             users: vec![User::new("ada", DEFAULT_TOKEN)],
             openapi: None,
             transfer: LargeFileTransfer::Xet,
+            moves: Moves::Made,
             cas_url: None,
             preupload_max: 1000,
             large_file_threshold: 10 * 1024 * 1024,

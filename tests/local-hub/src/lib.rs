@@ -39,8 +39,8 @@ mod util;
 mod xet;
 
 pub use config::{
-    DEFAULT_TOKEN, DockerCommand, HubConfig, LargeFileTransfer, RepoType, Runtimes, TokenRole, TokenScope,
-    User,
+    DEFAULT_TOKEN, DockerCommand, HubConfig, LargeFileTransfer, Moves, RepoType, Runtimes, TokenRole,
+    TokenScope, User,
 };
 pub use faults::{Fault, FaultKind};
 pub use hub::{CommitInfo, LocalHub, TreeFile};

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, HubError, json_ok};
-use crate::config::RepoType;
+use crate::config::{Moves, RepoType};
 use crate::objects::Kind;
 use crate::plan::{Op, Plan};
 use crate::repo::Repo;
@@ -116,7 +116,7 @@ fn take_line(
         *header = true;
         return take_header(plan, item);
     }
-    plan.ops.extend(operation(repo, key, item)?);
+    plan.ops.extend(operation(req, repo, key, item)?);
     Ok(())
 }
 
@@ -134,13 +134,21 @@ fn take_header(plan: &mut Plan, item: &Value) -> Result<(), HubError> {
     Ok(())
 }
 
-fn operation(repo: &Repo, key: &str, item: &Value) -> Result<Vec<Op>, HubError> {
+fn operation(req: &Req, repo: &Repo, key: &str, item: &Value) -> Result<Vec<Op>, HubError> {
     let text = |name: &str| item[name].as_str().map(ToOwned::to_owned);
     let path = text("path").ok_or_else(|| HubError::bad_request("\"path\" is required"))?;
-    let moved = text("oldPath").map(|from| Op::Copy { path: path.clone(), from, rev: None, remove: true });
+    let moves = req.hub.config.moves;
+    let remove = moves == Moves::Made;
+    let moved = text("oldPath").filter(|_| moves != Moves::Unread).map(|from| Op::Copy {
+        path: path.clone(),
+        from,
+        rev: None,
+        remove,
+    });
     match key {
         "file" => {
-            let Some(content) = text("content") else {
+            let unread = moves == Moves::Unread && item["oldPath"].is_string();
+            let Some(content) = text("content").or(unread.then(String::new)) else {
                 return moved
                     .map(|op| vec![op])
                     .ok_or_else(|| HubError::bad_request("\"content\" is required"));
@@ -199,7 +207,7 @@ async fn read_document(req: &Req, repo: &Repo, body: Body) -> Result<Plan, HubEr
                     req.entry.violation(text);
                 }
             }
-            plan.ops.extend(operation(repo, key, item)?);
+            plan.ops.extend(operation(req, repo, key, item)?);
         }
     }
     Ok(plan)
