@@ -137,7 +137,8 @@ def compare(tls: bool, binaries: list[Path], ca_files, work: Path, rounds: int, 
         pair = ca_files if tls else None
         web, app = start(servers.nginx_upstream, work, pair), start(servers.app_upstream, work, pair)
         ways = {"direct": (web, app)}
-        for name, make in [("nginx", servers.nginx), ("HAProxy", servers.haproxy)]:
+        peers = [("a TCP relay", servers.relay), ("nginx", servers.nginx), ("HAProxy", servers.haproxy)]
+        for name, make in peers:
             ways[name] = (start(make, work, web, ca), start(make, work, app, ca))
         for number, binary in enumerate(binaries, 1):
             name = "hf-proxy" if len(binaries) == 1 else f"hf-proxy {number}"

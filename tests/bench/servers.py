@@ -216,16 +216,26 @@ def nginx(work: Path, upstream: Server, ca: Path) -> Server:
     return Server("nginx", nginx_command(work, "nginx", port, "auto", http), port, work)
 
 
-def haproxy(work: Path, upstream: Server, ca: Path) -> Server:
+def relay(work: Path, upstream: Server, ca: Path) -> Server:
+    """Bytes in, bytes out, and nothing read: what no proxy that reads requests can be faster than."""
+    return haproxy(work, upstream, ca, http=False)
+
+
+def haproxy(work: Path, upstream: Server, ca: Path, http: bool = True) -> Server:
     port = free_port()
     config = work / f"haproxy-{port}.cfg"
     secure = f"ssl verify required ca-file {ca} verifyhost localhost sni str(localhost)" if upstream.tls else ""
+    rules = f"""
+  http-reuse always
+  option forwardfor
+  http-request set-header Host localhost
+  http-request set-header Authorization "Bearer {TOKEN}"
+  default-server pool-max-conn 256"""
     config.write_text(f"""
 global
   maxconn 8192
 defaults
-  mode http
-  http-reuse always
+  mode {"http" if http else "tcp"}
   timeout connect 5s
   timeout client 1h
   timeout server 1h
@@ -234,12 +244,10 @@ frontend callers
   bind 127.0.0.1:{port} backlog 4096
   default_backend target
 backend target
-  option forwardfor
-  http-request set-header Host localhost
-  http-request set-header Authorization "Bearer {TOKEN}"
-  server target 127.0.0.1:{upstream.port} pool-max-conn 256 {secure}
+  {rules if http else ""}
+  server target 127.0.0.1:{upstream.port} {secure}
 """)
-    return Server("haproxy", [command_path("haproxy"), "-db", "-f", config], port, work)
+    return Server("haproxy" if http else "relay", [command_path("haproxy"), "-db", "-f", config], port, work)
 
 
 def hf_proxy(binary: Path, work: Path, upstream: Server, ca: Path, **variables: str) -> Server:
