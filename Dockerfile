@@ -3,6 +3,9 @@
 ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
 FROM rust:1.95.0-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2 AS build
 WORKDIR /build
+# For the allocator, which is written in C. It leaves no trace in the image.
+# hadolint ignore=DL3018
+RUN apk add --no-cache make
 COPY Cargo.toml Cargo.lock ./
 # In a release, the proxy's image by digest; without it, proxy Spaces are compiled from source.
 ARG HF_DEPLOY_PROXY_IMAGE

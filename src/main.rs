@@ -7,6 +7,11 @@ use hf_deploy::cli::{self, Cli};
 use hf_deploy::runner::Log;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// It gives large pieces of memory back to the system as soon as they are free, whatever the C library does: glibc's
+/// keeps those of up to 32 MiB, once for each thread, and musl's is slow at small ones.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let vars: Vec<(String, String)> = std::env::vars_os()

@@ -21,7 +21,11 @@ from processes import ROOT
 STORE = ROOT / "target" / "images"
 STAND_IN = "localhost/stand-in"
 #: What the base image of the Dockerfiles has, beside Rust.
-STAND_IN_PACKAGES = "gcc,libc6-dev"
+STAND_IN_PACKAGES = "gcc,libc6-dev,make"
+#: The base image's package manager, which has nothing to do here: what is asked of it is there.
+APK = """#!/bin/sh
+[ "$1 $2" = "add --no-cache" ] && shift 2 && for program; do command -v "$program" || exit 1; done
+"""
 #: Where the toolchain is in the stand-in.
 TOOLCHAIN = "/opt/rust"
 
@@ -55,6 +59,10 @@ def stand_in() -> None:
     container = buildah("from", "scratch")
     buildah("add", "--quiet", container, system, "/")
     system.unlink()
+    apk = STORE / "apk"
+    apk.write_text(APK)
+    apk.chmod(0o755)
+    buildah("add", "--quiet", container, apk, "/usr/bin/apk")
     path = f"PATH={TOOLCHAIN}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     buildah("config", "--env", path, "--env", "CARGO_NET_OFFLINE=true", container)
     buildah("commit", "--quiet", "--rm", container, STAND_IN)

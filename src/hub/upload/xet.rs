@@ -30,16 +30,22 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What this action changes of the engine's defaults.
 ///
-/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else. One block of 64 MB on its way while
-/// the next is filled (see [`feed`]): the defaults take three times the memory for one large file, of a runner that
-/// has other work to do. What a later session could resume from goes to the disk early, for the same reason. The
-/// waits of retries are about those of the other requests (the engine draws each between zero and 2, 4, 8, 8, …
+/// No telemetry: a deploy talks to the Hub about the deploy, and nothing else.
+///
+/// Six blocks of 16 MB on their way, each of which takes three requests one after the other. The defaults are 64 of
+/// 64 MB at most, of which three have the memory that all of these have, and less speed: what counts is how many bytes
+/// are on their way while answers are waited for. (The size of a block is a setting of the engine in builds with its
+/// feature `simulation` only, and the storage takes any up to 64 MB.) What a later session could resume from goes to
+/// the disk early, for the sake of memory as well.
+///
+/// The waits of retries are about those of the other requests (the engine draws each between zero and 2, 4, 8, 8, …
 /// seconds): its default takes minutes to see that the storage is gone.
 const ENGINE_SETTINGS: &[(&str, &str)] = &[
     ("telemetry.enabled", "false"),
-    ("client.ac_max_upload_concurrency", "1"),
-    ("client.ac_initial_upload_concurrency", "1"),
-    ("data.session_xorb_metadata_flush_max_count", "8"),
+    ("xorb.simulation_max_bytes", "16mb"),
+    ("client.ac_max_upload_concurrency", "6"),
+    ("client.ac_initial_upload_concurrency", "6"),
+    ("data.session_xorb_metadata_flush_max_count", "32"),
     ("client.connect_timeout", "15s"),
     ("client.retry_base_delay", "2s"),
     ("client.retry_max_duration", "8s"),

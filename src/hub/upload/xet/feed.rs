@@ -1,15 +1,13 @@
 //! Files on their way into the transfer engine: each read once, in blocks, and no faster than memory allows.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Semaphore, mpsc};
 use xet::XetError;
-use xet::xet_session::{Sha256Policy, XetStreamUpload, XetUploadCommit};
+use xet::xet_session::{Sha256Policy, XetUploadCommit};
 
 use super::{LargeFile, Uploaded, file_failure};
 use crate::failure::{Code, Failure};
@@ -23,34 +21,24 @@ const BLOCK: usize = 1 << 20;
 
 /// How many MiB of files are under way side by side. The engine asks the storage about the first chunk of each
 /// file, and a file waits for the answer: many files of a few MiB wait together, a large one has the engine to itself.
-const SIDE_BY_SIDE: u32 = 48;
+const SIDE_BY_SIDE: u32 = 32;
 /// The least that a file counts for.
 const SMALLEST: u32 = 3;
-
-/// How much may wait in the engine while a block of 64 MiB is on its way. The engine packs the next block as soon as
-/// it is full, and then holds it twice: not before the one on its way has arrived.
-const WAITING: u64 = 60 * MIB;
-/// The same for the rest at the end.
-const LAST: u64 = 24 * MIB;
-/// How often the engine is asked whether a block has arrived: it does not tell.
-const ASK: Duration = Duration::from_millis(2);
 
 /// Puts all files into the engine: what they are known by, in order.
 pub(super) async fn feed(commit: &XetUploadCommit, files: &[LargeFile]) -> Result<Vec<Uploaded>, Failure> {
     let room = Semaphore::new(SIDE_BY_SIDE as usize);
-    let feed = Feed { commit, fed: AtomicU64::new(0), room, pool: Pool::default() };
+    let feed = Feed { commit, room, ending: Semaphore::new(1), pool: Pool::default() };
     let most = (SIDE_BY_SIDE / SMALLEST) as usize;
-    let uploaded = stream::iter(files).map(|file| feed.file(file)).buffered(most).try_collect().await?;
-    // What still waits is packed as soon as the engine is told that there is no more.
-    feed.wait_for_room(LAST).await;
-    Ok(uploaded)
+    stream::iter(files).map(|file| feed.file(file)).buffered(most).try_collect().await
 }
 
 struct Feed<'a> {
     commit: &'a XetUploadCommit,
-    /// Bytes handed to the engine, of all files.
-    fed: AtomicU64,
     room: Semaphore,
+    /// The end of a small file may fill the block that it shares with others. The engine packs a full block at once,
+    /// and holds it until one on its way has arrived: not several of them.
+    ending: Semaphore,
     pool: Pool,
 }
 
@@ -69,11 +57,11 @@ impl Feed<'_> {
         let mut blocks = blocks_of(Arc::clone(&file.source), self.pool.clone());
         while let Some(block) = blocks.recv().await {
             let block = block.map_err(|error| file.source.failure(error))?;
-            self.write(&sink, block).await.map_err(failed)?;
+            sink.write(block).await.map_err(failed)?;
         }
-        // The end of a small file may fill the block that it shares with others.
-        self.wait_for_room(WAITING).await;
+        let ending = self.ending.acquire().await.map_err(|error| ended().caused_by(error))?;
         let info = sink.finish().await.map_err(failed)?.xet_info;
+        drop(ending);
         let Some(sha256) = info.sha256 else {
             let message = format!("the transfer engine gave no SHA-256 for `{}`", file.path);
             return Err(Failure::new(Code::Internal, message));
@@ -88,26 +76,6 @@ impl Feed<'_> {
             return Err(file.source.changed());
         }
         Ok(Uploaded { sha256, size: file.source.size })
-    }
-
-    async fn write(&self, sink: &XetStreamUpload, block: Bytes) -> Result<(), XetError> {
-        self.wait_for_room(WAITING).await;
-        self.fed.fetch_add(block.len() as u64, Ordering::Relaxed);
-        sink.write(block).await
-    }
-
-    async fn wait_for_room(&self, waiting: u64) {
-        while !self.has_room(waiting) {
-            tokio::time::sleep(ASK).await;
-        }
-    }
-
-    /// Whether less than `waiting` waits in the engine, or nothing is on its way.
-    fn has_room(&self, waiting: u64) -> bool {
-        let progress = self.commit.progress();
-        let under_way = progress.total_transfer_bytes.saturating_sub(progress.total_transfer_bytes_completed);
-        let settled = progress.total_bytes_completed + under_way;
-        under_way == 0 || self.fed.load(Ordering::Relaxed).saturating_sub(settled) < waiting
     }
 }
 
