@@ -419,6 +419,8 @@ struct Sendable {
     source: Arc<SourceFile>,
     oid: Option<source::Oid>,
     sha256: Option<source::Sha256>,
+    /// Of what was read for the SHA-256.
+    checksum: Option<u64>,
     /// The repo has this content under another name: it is not sent again.
     stored: bool,
 }

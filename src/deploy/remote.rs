@@ -50,6 +50,7 @@ impl Planned {
                 path: change.path.clone(),
                 source: Arc::clone(&file.source),
                 sha256: file.sha256,
+                checksum: file.checksum,
             })
             .collect()
     }
@@ -315,14 +316,15 @@ impl Held {
     }
 
     fn has(&self, hash: &Hash) -> bool {
-        matches!(hash, Hash::Sha256(sha256) if self.contents.contains(sha256))
+        matches!(hash, Hash::Sha256(sha256, _) if self.contents.contains(sha256))
     }
 }
 
 enum Hash {
     Nothing,
     GitBlob(Oid),
-    Sha256(Sha256),
+    /// And the checksum of what was read for it.
+    Sha256(Sha256, Option<u64>),
 }
 
 impl Hash {
@@ -330,17 +332,18 @@ impl Hash {
         match self {
             Self::Nothing => None,
             Self::GitBlob(oid) => Some(oid.to_string()),
-            Self::Sha256(sha256) => Some(sha256.to_string()),
+            Self::Sha256(sha256, _) => Some(sha256.to_string()),
         }
     }
 
     fn into_sendable(self, file: &SourceFile, stored: bool) -> Sendable {
-        let (oid, sha256) = match self {
-            Self::Nothing => (None, None),
-            Self::GitBlob(oid) => (Some(oid), None),
-            Self::Sha256(sha256) => (None, Some(sha256)),
-        };
-        Sendable { source: Arc::new(file.clone()), oid, sha256, stored }
+        let source = Arc::new(file.clone());
+        let nothing = Sendable { source, oid: None, sha256: None, checksum: None, stored };
+        match self {
+            Self::Nothing => nothing,
+            Self::GitBlob(oid) => Sendable { oid: Some(oid), ..nothing },
+            Self::Sha256(sha256, checksum) => Sendable { sha256: Some(sha256), checksum, ..nothing },
+        }
     }
 }
 
@@ -371,7 +374,7 @@ fn hash_one(file: &SourceFile, wanted: Wanted) -> Result<Hash> {
     let hash = match wanted {
         Wanted::Nothing => Ok(Hash::Nothing),
         Wanted::GitBlob => file.git_blob_oid().map(Hash::GitBlob),
-        Wanted::Sha256 => file.sha256().map(Hash::Sha256),
+        Wanted::Sha256 => file.sha256_and_checksum().map(|(sha256, checksum)| Hash::Sha256(sha256, checksum)),
     };
     hash.map_err(|error| file.failure(error))
 }

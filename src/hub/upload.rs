@@ -22,6 +22,8 @@ pub struct LargeFile {
     pub source: Arc<SourceFile>,
     /// Known already where the Hub holds a file of this path.
     pub sha256: Option<Sha256>,
+    /// The [`Checksum`](crate::source::Checksum) of what was read for that.
+    pub checksum: Option<u64>,
 }
 
 /// A large file that is in the Hub's storage, ready to be committed. In the order of the request.

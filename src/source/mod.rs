@@ -29,7 +29,7 @@ mod walk;
 mod yaml_edit;
 
 pub use cache::{HashCache, Look};
-pub use hash::{BlobHasher, Oid, Sha256, SizeChanged};
+pub use hash::{BlobHasher, Checksum, Oid, Sha256, SizeChanged};
 pub use rules::Rules;
 
 /// How many bytes of a file the Hub wants to see before it says how the file must come
@@ -206,15 +206,21 @@ impl SourceFile {
 
     /// The SHA-256 of the content. Fails like [`SourceFile::git_blob_oid`].
     pub fn sha256(&self) -> io::Result<Sha256> {
+        self.sha256_and_checksum().map(|(sha256, _)| sha256)
+    }
+
+    /// The SHA-256, and the [`Checksum`] by which another reading can be compared: `None` where the cache knew the
+    /// SHA-256, so that nothing was read.
+    pub fn sha256_and_checksum(&self) -> io::Result<(Sha256, Option<u64>)> {
         let look = self.look();
         if let Some(sha256) = look.as_ref().and_then(Look::sha256) {
-            return Ok(sha256);
+            return Ok((sha256, None));
         }
-        let sha256 = hash::sha256_of_size(self.open()?, self.size)?;
+        let (sha256, checksum) = hash::sha256_of_size(self.open()?, self.size)?;
         if let Some(look) = look {
             look.learn(None, Some(sha256));
         }
-        Ok(sha256)
+        Ok((sha256, Some(checksum)))
     }
 
     /// What the file is before it is read, for whoever reads it in another way and can tell the cache afterwards.

@@ -375,3 +375,11 @@ pub(crate) fn tree(hub: &LocalHub, repo_type: RepoType) -> BTreeMap<String, Stri
 pub(crate) fn paths(hub: &LocalHub, repo_type: RepoType) -> Vec<String> {
     tree(hub, repo_type).into_keys().collect()
 }
+
+/// Waits until so many requests of this kind have reached the Hub.
+pub(crate) async fn reached(hub: &TestHub, path: &str, count: usize) {
+    let seen = || hub.requests().iter().filter(|request| request.path.contains(path)).count();
+    while seen() < count {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

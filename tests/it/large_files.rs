@@ -1,8 +1,10 @@
 //! Large files: by Xet, and by Git LFS where the Hub offers no Xet.
 
+use std::time::Duration;
+
 use local_hub::{Fault, FaultKind, LargeFileTransfer, RepoType};
 
-use crate::harness::{Folder, Run, hub_with};
+use crate::harness::{Folder, Run, hub_with, reached};
 
 /// Bytes that do not compress, and differ with the seed.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
@@ -157,6 +159,31 @@ async fn a_storage_token_that_ends_is_fetched_anew() {
     Run::new(&hub, &folder).input("repo_type", "model").run().await.ended(0, "deployed");
     let fetched = hub.requests().iter().filter(|request| request.path.contains("xet-write-token")).count();
     assert!(fetched > 1, "{fetched}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_that_changes_after_it_was_hashed_commits_nothing() {
+    let (hub, folder) = (hub_with(|_| {}).await, folder());
+    let run = || Run::new(&hub, &folder).input("repo_type", "model");
+    run().run().await.ended(0, "deployed");
+    let head = hub.head(RepoType::Model, "ada/app", "main");
+    // Another content of the same size, so that it is hashed, and again another one before it is sent.
+    folder.write("one.bin", noise(11 * MB, 3));
+    hub.clear_requests();
+    hub.inject(Fault {
+        method: None,
+        path_contains: "/xet-write-token/".to_owned(),
+        skip: 0,
+        times: 1,
+        kind: FaultKind::Delay(Duration::from_secs(1)),
+    });
+    let run = run();
+    let child = run.spawn();
+    reached(&hub, "/xet-write-token/", 1).await;
+    folder.write("one.bin", noise(11 * MB, 4));
+    let ran = run.finish(child).await.failed(1, "source_changed");
+    assert!(ran.log.contains("`one.bin` changed while it was deployed"), "{}", ran.log);
+    assert_eq!(hub.head(RepoType::Model, "ada/app", "main"), head);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use local_hub::{Fault, FaultKind, RepoType};
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, Ran, Run, TOKEN, TestHub, hub, paths, static_space, tree};
+use crate::harness::{Folder, Ran, Run, TOKEN, TestHub, hub, paths, reached, static_space, tree};
 
 const REPO: &str = "ada/app";
 /// The ref of the first pull request, as it stands in paths.
@@ -76,14 +76,6 @@ fn fault(path: &str, skip: usize, kind: FaultKind) -> Fault {
 
 fn refused(code: u16) -> FaultKind {
     FaultKind::Status { code, headers: Vec::new(), body: r#"{"error":"no"}"#.to_owned() }
-}
-
-/// Waits until so many requests of this kind have reached the Hub.
-async fn reached(hub: &TestHub, path: &str, count: usize) {
-    let seen = || hub.requests().iter().filter(|request| request.path.contains(path)).count();
-    while seen() < count {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn assert_merged(hub: &TestHub, ran: &Ran) {

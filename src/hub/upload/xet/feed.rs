@@ -12,7 +12,7 @@ use xet::xet_session::{Sha256Policy, XetUploadCommit};
 use super::{LargeFile, Uploaded, file_failure};
 use crate::failure::{Code, Failure};
 use crate::hub::client::lock;
-use crate::source::{SizeChanged, SourceFile};
+use crate::source::{Checksum, SizeChanged, SourceFile};
 
 const MIB: u64 = 1 << 20;
 
@@ -50,14 +50,24 @@ impl Feed<'_> {
             .await
             .map_err(|error| ended().caused_by(error))?;
         let failed = |error: XetError| file_failure(file, error);
-        // The engine hashes for itself, also where the plan has done so: content that changed between the
-        // two must not be stored under the old name.
+        // Content that changed after it was hashed must not be stored under the old name.
         let look = file.source.look();
-        let sink = self.commit.upload_stream(None, Sha256Policy::Compute).await.map_err(failed)?;
+        let mut hashed = file.sha256.zip(file.checksum).map(|known| (known, Checksum::new()));
+        let policy = match &hashed {
+            Some(((sha256, _), _)) => Sha256Policy::from_hex(&sha256.to_string()),
+            None => Sha256Policy::Compute,
+        };
+        let sink = self.commit.upload_stream(None, policy).await.map_err(failed)?;
         let mut blocks = blocks_of(Arc::clone(&file.source), self.pool.clone());
         while let Some(block) = blocks.recv().await {
             let block = block.map_err(|error| file.source.failure(error))?;
+            if let Some((_, checksum)) = &mut hashed {
+                checksum.update(&block);
+            }
             sink.write(block).await.map_err(failed)?;
+        }
+        if hashed.is_some_and(|((_, planned), checksum)| checksum.finish() != planned) {
+            return Err(file.source.changed());
         }
         let ending = self.ending.acquire().await.map_err(|error| ended().caused_by(error))?;
         let info = sink.finish().await.map_err(failed)?.xet_info;
