@@ -13,19 +13,21 @@ import os
 import re
 import subprocess
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from processes import ROOT
 
 STORE = ROOT / "target" / "images"
-STAND_IN = "localhost/stand-in"
 #: What the base image of the Dockerfiles has, beside Rust.
 STAND_IN_PACKAGES = "gcc,libc6-dev,make"
 #: The base image's package manager, which has nothing to do here: what is asked of it is there.
 APK = """#!/bin/sh
 [ "$1 $2" = "add --no-cache" ] && shift 2 && for program; do command -v "$program" || exit 1; done
 """
+#: Made anew when it has to be another.
+STAND_IN = f"localhost/stand-in:{zlib.crc32((STAND_IN_PACKAGES + APK).encode()):08x}"
 #: Where the toolchain is in the stand-in.
 TOOLCHAIN = "/opt/rust"
 
@@ -46,7 +48,7 @@ def stand_in() -> None:
     STORE.mkdir(parents=True, exist_ok=True)
     # What an earlier run that was stopped left.
     buildah("rm", "--all")
-    if STAND_IN in buildah("images", "--format", "{{.Name}}").split():
+    if STAND_IN in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
         return
     system = STORE / "stand-in.tar"
     leave_out = ["doc", "info", "locale", "man"]
