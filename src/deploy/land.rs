@@ -64,6 +64,7 @@ impl Deploy<'_> {
                     if unmoved.is_empty() {
                         return Ok(Landed::Yes(receipt));
                     }
+                    self.ledger.update(|outcome| outcome.commit = Some(receipt.clone()));
                     change.go_on(receipt, unmoved);
                 }
                 Err(error) if error.status() == Some(412) => return Ok(Landed::Overtaken),
