@@ -149,6 +149,7 @@ mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
 
+    use super::super::parts::tests::tree as tree_of_any_shape;
     use super::*;
     use crate::plan::{Pruning, plan};
     use crate::source::{Content, SourceFile};
@@ -272,14 +273,10 @@ mod tests {
         assert_eq!(shown(&operations(&from, &tree(&[("c", 1)]))), ["-b", "a > c"]);
     }
 
+    /// Few contents, so that many files have the same one.
     fn any_tree() -> impl Strategy<Value = Tree> {
-        prop::collection::btree_map("[ab](/[abc](/[ab])?)?", 1u8..5, 0..10).prop_map(|tree| {
-            let folders: Vec<String> = tree
-                .keys()
-                .flat_map(|path| path.match_indices('/').map(|(end, _)| path[..end].to_owned()))
-                .collect();
-            tree.into_iter().filter(|(path, _)| !folders.contains(path)).collect()
-        })
+        let content = |(path, size): (String, u64)| (path, u8::try_from(size % 4).unwrap());
+        tree_of_any_shape(10).prop_map(move |tree| tree.into_iter().map(content).collect())
     }
 
     proptest! {

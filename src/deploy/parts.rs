@@ -117,7 +117,7 @@ fn rank(operation: &Operation) -> Rank {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
@@ -207,8 +207,8 @@ mod tests {
     }
 
     /// Trees in which no file has the name of a folder.
-    fn tree() -> impl Strategy<Value = BTreeMap<String, u64>> {
-        prop::collection::btree_map("[ab](/[ab](/[ab])?)?(\\.py)?", 0u64..90, 0..14).prop_map(|tree| {
+    pub(in crate::deploy) fn tree(most: usize) -> impl Strategy<Value = BTreeMap<String, u64>> {
+        prop::collection::btree_map("[ab](/[abc](/[ab])?)?(\\.py)?", 0u64..90, 0..most).prop_map(|tree| {
             let folders: Vec<String> = tree
                 .keys()
                 .flat_map(|path| path.match_indices('/').map(|(end, _)| path[..end].to_owned()))
@@ -219,7 +219,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_cut_leads_from_tree_to_tree(from in tree(), to in tree(), files in 1usize..5) {
+        fn every_cut_leads_from_tree_to_tree(from in tree(14), to in tree(14), files in 1usize..5) {
             let gone = from.keys().filter(|path| !to.contains_key(*path)).map(|path| delete(path));
             let new = to.iter().filter(|(path, size)| from.get(*path) != Some(size));
             let operations: Vec<_> = gone.chain(new.map(|(path, size)| write(path, *size))).collect();
