@@ -173,7 +173,7 @@ http {{
 
 
 def nginx_upstream(work: Path, tls: tuple[Path, Path, Path] | None) -> Server:
-    """Answers from files, with one worker."""
+    """Answers from files and takes uploads, with one worker, as it comes: a server that does no more than it has to."""
     files = work / "files"
     if not files.exists():
         files.mkdir()
@@ -182,8 +182,9 @@ def nginx_upstream(work: Path, tls: tuple[Path, Path, Path] | None) -> Server:
     port = free_port()
     secure = f"ssl_certificate {tls[1]}; ssl_certificate_key {tls[2]};" if tls else ""
     http = f"""
-  open_file_cache max=16; default_type text/plain;
-  server {{ listen 127.0.0.1:{port} {"ssl" if tls else ""} backlog=4096; {secure} root {files}; }}"""
+  default_type text/plain;
+  server {{ listen 127.0.0.1:{port} {"ssl" if tls else ""} backlog=4096; {secure} root {files};
+    location /up/ {{ dav_methods PUT; create_full_put_path on; }} }}"""
     name = "upstream-tls" if tls else "upstream"
     return Server(name, nginx_command(work, name, port, "1", http), port, work, bool(tls))
 
