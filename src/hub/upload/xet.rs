@@ -32,11 +32,10 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(600);
 ///
 /// No telemetry: a deploy talks to the Hub about the deploy, and nothing else.
 ///
-/// Six blocks of 16 MB on their way, each of which takes three requests one after the other. The defaults are 64 of
-/// 64 MB at most, of which three have the memory that all of these have, and less speed: what counts is how many bytes
-/// are on their way while answers are waited for. (The size of a block is a setting of the engine in builds with its
-/// feature `simulation` only, and the storage takes any up to 64 MB.) What a later session could resume from goes to
-/// the disk early, for the sake of memory as well.
+/// Six blocks of 16 MB on their way, each of which takes three requests one after the other. By default a block has
+/// 64 MB, two of which take more memory than these six: a block is held twice while it is packed. (Its size is a
+/// setting of the engine in builds with its feature `simulation` only; the storage takes any up to 64 MB.) What a later
+/// session could resume from goes to the disk early, for the sake of memory as well.
 ///
 /// The waits of retries are about those of the other requests (the engine draws each between zero and 2, 4, 8, 8, …
 /// seconds): its default takes minutes to see that the storage is gone.
