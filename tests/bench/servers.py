@@ -218,7 +218,7 @@ def nginx(work: Path, upstream: Server, ca: Path) -> Server:
 
 
 def relay(work: Path, upstream: Server, ca: Path) -> Server:
-    """Bytes in, bytes out, and nothing read: what no proxy that reads requests can be faster than."""
+    """Bytes in, bytes out, and nothing read: what passing on costs by itself."""
     return haproxy(work, upstream, ca, http=False)
 
 
