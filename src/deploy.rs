@@ -223,10 +223,10 @@ impl Deploy<'_> {
         target: &Target,
         attempt: u32,
     ) -> Result<(Option<Box<RepoInfo>>, Option<Preupload>)> {
-        let Target::Created(born) = target else { return Ok((self.head(target, attempt).await?, None)) };
-        if attempt > 1 {
-            return Ok((self.head(target, attempt).await?, None));
-        }
+        let born = match target {
+            Target::Created(born) if attempt == 1 => born,
+            _ => return Ok((self.head(target, attempt).await?, None)),
+        };
         if let Some((info, asked)) = born.as_ref().and_then(|born| born.known.clone()) {
             return Ok((Some(info), Some(asked)));
         }

@@ -114,17 +114,8 @@ impl Deploy<'_> {
                 Err(error) => return Err(error.into()),
             },
         };
-        let mut series = Series {
-            revision: draft.revision.clone(),
-            message: &change.message,
-            told: false,
-            create_pr: false,
-            tip: Some(draft.tip.clone()),
-            last: None,
-            done: 0,
-            of: 0,
-            moved: Vec::new(),
-        };
+        let tip = Some(draft.tip.clone());
+        let mut series = Series::new(draft.revision.clone(), &change.message, tip);
         let parts = parts::cut(change.operations.to_vec(), limits);
         let error = match self.commit_all(&mut series, parts, &change.on_bytes).await {
             Ok(()) => match self.merge(&draft, &series, change.parent.as_deref()).await? {
@@ -191,17 +182,8 @@ impl Deploy<'_> {
     /// Puts the parts into a pull request that is the result: the first one opens it.
     async fn land_as_proposal(&self, change: Change, limits: CommitLimits) -> Result<Landed> {
         let parts = parts::cut(change.operations.to_vec(), limits);
-        let mut series = Series {
-            revision: self.inputs.revision.clone(),
-            message: &change.message,
-            told: true,
-            create_pr: true,
-            tip: change.parent,
-            last: None,
-            done: 0,
-            of: 0,
-            moved: Vec::new(),
-        };
+        let series = Series::new(self.inputs.revision.clone(), &change.message, change.parent);
+        let mut series = Series { told: true, create_pr: true, ..series };
         match self.commit_parts(&mut series, parts, &change.on_bytes).await {
             Ok(()) => {}
             Err(error) if error.status() == Some(412) && series.done == 0 => return Ok(Landed::Overtaken),
@@ -238,17 +220,8 @@ impl Deploy<'_> {
             self.inputs.revision,
             parts.len()
         ));
-        let mut series = Series {
-            revision: self.inputs.revision.clone(),
-            message: &change.message,
-            told: true,
-            create_pr: false,
-            tip: change.parent,
-            last: None,
-            done: 0,
-            of: 0,
-            moved: Vec::new(),
-        };
+        let series = Series::new(self.inputs.revision.clone(), &change.message, change.parent);
+        let mut series = Series { told: true, ..series };
         let result = self.commit_parts(&mut series, parts, &change.on_bytes).await;
         match result {
             Ok(()) => {
@@ -354,7 +327,12 @@ impl Change {
     }
 }
 
-impl Series<'_> {
+impl<'a> Series<'a> {
+    fn new(revision: Revision, message: &'a Message, tip: Option<String>) -> Self {
+        let (last, moved) = (None, Vec::new());
+        Self { revision, message, told: false, create_pr: false, tip, last, done: 0, of: 0, moved }
+    }
+
     fn request(&self, repo: &Repo, operations: Arc<Vec<Operation>>) -> CommitRequest {
         let Message { summary, description, marker } = self.message;
         let number = self.done + 1;
