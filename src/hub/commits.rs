@@ -7,7 +7,8 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::client::{Body, Call, Hub, Repeat};
+use super::call::{Body, Call, Repeat};
+use super::client::Hub;
 use super::error::HubError;
 use super::{Repo, encode};
 use crate::source::{Oid, SourceFile};

@@ -12,7 +12,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Repo;
-use super::client::{Call, Hub, Repeat, bearer};
+use super::call::{Call, Repeat};
+use super::client::{Hub, bearer};
 use super::error::{Cause, HubError};
 use crate::auth::{IdTokens, Secret, told_claims};
 use crate::failure::{Code, Failure};

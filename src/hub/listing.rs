@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Repo;
-use super::client::{Call, Hub};
+use super::call::Call;
+use super::client::Hub;
 use super::error::{Cause, HubError};
 use crate::target::{RepoName, RepoType};
 

@@ -1,6 +1,7 @@
 //! The only room that speaks to the Hub. Every path and body here follows the Hub's OpenAPI document;
 //! where that is silent, the official Python client.
 
+mod call;
 mod client;
 mod commits;
 mod error;

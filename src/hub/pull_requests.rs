@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Repo;
-use super::client::{Call, Hub, Repeat};
+use super::call::{Call, Repeat};
+use super::client::Hub;
 use super::error::HubError;
 use crate::target::{ParseError, Revision};
 

@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::client::{Call, Hub, Repeat};
+use super::call::{Call, Repeat};
+use super::client::Hub;
 use super::error::{Cause, HubError, Refusal};
 use super::spaces::{Machine, MountedVolume};
 use super::{Repo, encode, encode_path};

@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::Repo;
-use super::client::{Call, Hub};
+use super::call::Call;
+use super::client::Hub;
 use super::error::HubError;
 
 /// The state of a Space (`GET /api/spaces/{id}/runtime`).

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::Repo;
-use super::client::{Call, Hub};
+use super::call::Call;
+use super::client::Hub;
 use super::error::HubError;
 use crate::auth::Secret;
 use crate::target::{Flavor, SleepTime, Volume};

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::client::{Call, Hub};
+use super::call::Call;
+use super::client::Hub;
 use super::error::{Cause, HubError};
 use super::{Repo, encode, encode_path};
 use crate::target::RepoPath;

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use super::{CommitRequest, OnBytes, Operation};
 use crate::failure::Failure;
-use crate::hub::client::{StreamBody, Trouble, lock};
+use crate::hub::call::{StreamBody, Trouble};
+use crate::hub::client::lock;
 use crate::source::{BlobHasher, Oid, SourceFile};
 use crate::target::RepoPath;
 

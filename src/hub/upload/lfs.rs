@@ -15,7 +15,8 @@ use url::Url;
 
 use super::{LargeFile, OnBytes, Transfer, Uploaded};
 use crate::failure::{Code, Failure};
-use crate::hub::client::{Answer, Body, Call, Hub, StreamBody, lock};
+use crate::hub::call::{Answer, Body, Call, StreamBody};
+use crate::hub::client::{Hub, lock};
 use crate::hub::error::{Cause, HubError};
 use crate::source::SourceFile;
 
@@ -297,7 +298,7 @@ async fn put(
 fn range_body(source: Arc<SourceFile>, range: std::ops::Range<u64>, on_bytes: OnBytes) -> StreamBody {
     let length = range.end - range.start;
     let repeated = AtomicBool::new(false);
-    let make = move |moved: Arc<std::sync::atomic::AtomicU64>, trouble: crate::hub::client::Trouble| {
+    let make = move |moved: Arc<std::sync::atomic::AtomicU64>, trouble: crate::hub::call::Trouble| {
         // Bytes that are sent again are no progress.
         let on_bytes = (!repeated.swap(true, Ordering::Relaxed)).then(|| Arc::clone(&on_bytes));
         let (source, range) = (Arc::clone(&source), range.clone());

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Transfer;
 use crate::failure::{Code, Failure};
-use crate::hub::client::{Call, Hub};
+use crate::hub::call::Call;
+use crate::hub::client::Hub;
 use crate::hub::encode;
 use crate::source::SourceFile;
 use crate::target::RepoPath;
