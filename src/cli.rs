@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use url::Url;
 
 use crate::auth::Credentials;
@@ -71,12 +71,13 @@ pub struct TeardownArgs {
 
 /// What to check, in the words of the action's inputs.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("app").required(true)))]
 pub struct VerifyArgs {
     /// The Space, such as `acme/my-space`
-    #[arg(long, value_name = "NAMESPACE/NAME", required_unless_present = "url", conflicts_with = "url")]
+    #[arg(long, value_name = "NAMESPACE/NAME", group = "app")]
     space: Option<RepoName>,
     /// The address of the app, where it is no Space; it gets no token
-    #[arg(long)]
+    #[arg(long, group = "app")]
     url: Option<Url>,
     /// How far to go: `auto`, `health` or `inference`
     #[arg(long)]
@@ -242,7 +243,8 @@ mod tests {
     fn the_options_do_not_contradict_each_other() {
         Cli::command().debug_assert();
         assert!(Cli::try_parse_from(["hf-deploy"]).unwrap().command.is_none());
-        assert!(Cli::try_parse_from(["hf-deploy", "verify"]).is_err());
+        let bare = Cli::try_parse_from(["hf-deploy", "verify"]).unwrap_err().to_string();
+        assert!(bare.contains("--space") && bare.contains("--url"), "{bare}");
         assert!(Cli::try_parse_from(["hf-deploy", "verify", "--space", "a/b", "--url", "http://x"]).is_err());
     }
 }

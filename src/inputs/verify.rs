@@ -24,6 +24,9 @@ pub(super) fn read(raw: &Raw, workspace: PathBuf, findings: &mut Findings) -> Op
     let expect_regex = value("expect_regex", raw.expect_regex.as_deref(), regex, findings);
     let max_latency = value("max_latency", raw.max_latency.as_deref(), parse::duration, findings);
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
+    if mode == Some(Some(Mode::Off)) {
+        unasked(raw, findings);
+    }
     let (health_path, health_status) = (health_path?, health_status?);
     let defaults = Check::new(workspace);
     Some(Check {
@@ -41,6 +44,34 @@ pub(super) fn read(raw: &Raw, workspace: PathBuf, findings: &mut Findings) -> Op
         max_latency: max_latency?,
         ..defaults
     })
+}
+
+/// Refuses what a check that is off would not look at: it was set for a reason.
+fn unasked(raw: &Raw, findings: &mut Findings) {
+    let inputs = [
+        ("health_path", &raw.health_path),
+        ("health_status", &raw.health_status),
+        ("health_contains", &raw.health_contains),
+        ("api_name", &raw.api_name),
+        ("api_args", &raw.api_args),
+        ("api_kwargs", &raw.api_kwargs),
+        ("expect", &raw.expect),
+        ("expect_contains", &raw.expect_contains),
+        ("expect_regex", &raw.expect_regex),
+        ("max_latency", &raw.max_latency),
+    ];
+    let set: Vec<String> = inputs
+        .iter()
+        .filter(|(_, text)| given(text.as_deref()).is_some())
+        .map(|(input, _)| format!("`{input}`"))
+        .collect();
+    if !set.is_empty() {
+        let (names, verb) = (set.join(", "), if set.len() == 1 { "is" } else { "are" });
+        findings.fault(
+            "verify",
+            format!("must not be `false` when {names} {verb} set: nothing would be asked of the app"),
+        );
+    }
 }
 
 fn mode(text: &str) -> Parsed<Mode> {
@@ -134,4 +165,37 @@ fn regex(text: &str) -> Parsed<Regex> {
         let reason = error.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
         parse::refuse(format!("must be a regular expression: {reason}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::inputs::tests::{check_fault, read};
+    use crate::verify::Mode;
+
+    #[test]
+    fn a_check_that_is_off_is_asked_for_nothing() {
+        for (set, message) in [
+            (
+                vec![("api_name", "/predict")],
+                "`verify` must not be `false` when `api_name` is set: nothing would be asked of the app",
+            ),
+            (
+                vec![("health_path", "/health"), ("expect", "text"), ("max_latency", "20s")],
+                "`verify` must not be `false` when `health_path`, `expect`, `max_latency` are set: nothing would \
+                 be asked of the app",
+            ),
+        ] {
+            check_fault(
+                &[&set[..], &[("verify", "false"), ("huggingface_repo", "ada/demo")]].concat(),
+                message,
+            );
+        }
+    }
+
+    #[test]
+    fn a_check_may_be_off() {
+        let mode = |set: &[(&str, &str)]| read(set).0.space.verify.mode;
+        assert_eq!(mode(&[("verify", "false"), ("api_name", " "), ("health_contains", "")]), Mode::Off);
+        assert_eq!(mode(&[("verify", "true"), ("api_name", "/predict")]), Mode::Auto);
+    }
 }

@@ -9,13 +9,14 @@ use reqwest::Response;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use super::{edge, media};
+use super::edge::{self, Trouble};
+use super::media;
 use crate::runner::Log;
 
 /// The folder in the workspace.
 const FOLDER: &str = ".hf-deploy";
 /// The largest file that is fetched, in bytes.
-const MAX_ARTIFACT: u64 = 200 << 20;
+const MAX_ARTIFACT: usize = 200 << 20;
 
 /// Keeps files, and knows which.
 #[derive(Debug)]
@@ -75,14 +76,14 @@ impl Store {
     /// # Errors
     ///
     /// Why it could not be read: the connection, or its size.
-    pub(super) async fn keep(&mut self, mut response: Response, number: usize) -> Result<Artifact, String> {
+    pub(super) async fn keep(&mut self, mut response: Response, number: usize) -> Result<Artifact, Trouble> {
         let mut file = self.folder.as_ref().and_then(|folder| NamedTempFile::new_in(folder).ok());
         let mut head = Vec::new();
         let mut length = 0u64;
-        while let Some(chunk) = response.chunk().await.map_err(|error| edge::trouble(error).to_string())? {
+        while let Some(chunk) = response.chunk().await.map_err(edge::trouble)? {
             length += chunk.len() as u64;
-            if length > MAX_ARTIFACT {
-                return Err(format!("it is larger than {} MB", MAX_ARTIFACT >> 20));
+            if length > MAX_ARTIFACT as u64 {
+                return Err(Trouble::TooLarge(MAX_ARTIFACT));
             }
             let room = media::HEAD - head.len();
             head.extend_from_slice(&chunk[..chunk.len().min(room)]);

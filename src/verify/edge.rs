@@ -10,7 +10,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::options::{App, Stop, quoted};
+use super::options::{App, AppKind, Stop, quoted};
 
 /// Read by the edge of `hf.space`, and taken off before the app sees the request. Plain `Authorization`
 /// would reach the app, and belongs to it.
@@ -18,6 +18,10 @@ const HUB_TOKEN: HeaderName = HeaderName::from_static("x-hf-authorization");
 
 /// How long an answer without a stream may take as a whole.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+/// How often a request is made whose faults may pass.
+pub(super) const ATTEMPTS: u32 = 5;
+/// Stands in each answer that the edge passes on from the app, and in none of its own.
+pub(super) const PASSED_ON: &str = "x-proxied-host";
 
 /// What a path keeps as it is, besides letters and digits (RFC 3986, `pchar` and the slash).
 const PATH: &AsciiSet =
@@ -30,6 +34,7 @@ pub(super) struct Edge {
     /// Ends with a slash.
     base: Url,
     token: Option<HeaderValue>,
+    may_be_closed: bool,
 }
 
 /// Why there is no answer.
@@ -38,6 +43,7 @@ pub(super) enum Trouble {
     Unreachable(String),
     TimedOut,
     TooLarge(usize),
+    Refused(StatusCode),
 }
 
 impl std::fmt::Display for Trouble {
@@ -46,6 +52,18 @@ impl std::fmt::Display for Trouble {
             Self::Unreachable(detail) => write!(f, "the connection failed: {detail}"),
             Self::TimedOut => write!(f, "no answer in time"),
             Self::TooLarge(limit) => write!(f, "the answer is larger than {} MB", limit >> 20),
+            Self::Refused(status) => write!(f, "the app answered {}", status.as_u16()),
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether it may be gone the next time.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::TooLarge(_) => false,
+            Self::Refused(status) => is_of_the_edge(*status),
         }
     }
 }
@@ -80,11 +98,18 @@ impl Edge {
             }
             _ => None,
         };
-        Ok(Self { http, base, token })
+        // Whoever asked the Hub what the app is has a token for a private one.
+        let may_be_closed = token.is_none() && (app.token.is_some() || app.kind == AppKind::Unknown);
+        Ok(Self { http, base, token, may_be_closed })
     }
 
     pub(super) fn has_token(&self) -> bool {
         self.token.is_some()
+    }
+
+    /// Whether this may be a private Space, and nothing opens it.
+    pub(super) fn may_be_closed(&self) -> bool {
+        self.may_be_closed
     }
 
     /// The address of a path of the app, with its query; the path is percent-encoded already.
@@ -144,6 +169,24 @@ impl Answer {
         };
         if text.trim().is_empty() { format!("{status}") } else { format!("{status}: {}", quoted(&text)) }
     }
+}
+
+/// The pauses between so many attempts, each twice as long as the one before.
+pub(super) fn pauses(attempts: u32) -> impl Iterator<Item = Duration> {
+    (1..attempts).map(|attempt| Duration::from_secs(1 << attempt))
+}
+
+/// Whether what came of a request may be better the next time.
+pub(super) fn may_pass(result: &Result<Answer, Trouble>) -> bool {
+    match result {
+        Ok(answer) => is_of_the_edge(answer.status),
+        Err(trouble) => trouble.may_pass(),
+    }
+}
+
+/// Whether a status is one that the edge answers with when it does not get through to the app.
+fn is_of_the_edge(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 502..=504)
 }
 
 /// Reads an answer up to `limit` bytes; beyond that it is an error, or cut.

@@ -10,10 +10,11 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
+use url::Url;
 
 use super::api::Parameter;
 use super::arguments::{Argument, Sample};
-use super::edge::{self, Edge};
+use super::edge::{self, Answer, Edge, Trouble};
 use super::options::{Stop, quoted};
 
 /// The largest file that is uploaded, in bytes.
@@ -37,6 +38,13 @@ enum Reference {
     Remote(String),
 }
 
+/// What an upload sends, once or again.
+#[derive(Debug)]
+enum Content {
+    Bytes(Vec<u8>),
+    File { path: PathBuf, length: u64 },
+}
+
 /// Uploads the files of an argument, and makes the value that goes over the wire.
 ///
 /// # Errors
@@ -53,8 +61,7 @@ pub(super) async fn prepare(
         Argument::Filled(value) => return Ok(value),
         Argument::Sample(sample) => {
             let (name, bytes) = sample_file(sample);
-            let length = bytes.len() as u64;
-            let path = upload(edge, prefix, name, Body::from(bytes), length).await?;
+            let path = upload(edge, prefix, name, &Content::Bytes(bytes)).await?;
             return Ok(shape(parameter, file_data(&path, name)));
         }
         Argument::Given(value) => value,
@@ -179,34 +186,47 @@ fn shape(parameter: &Parameter, value: Value) -> Value {
 
 async fn send_local(edge: &Edge, prefix: &str, workspace: &Path, path: &str) -> Result<Value, Stop> {
     let shown = quoted(path);
-    let missing = |error: std::io::Error| {
-        Stop::failed(format!("file_missing: cannot read `{shown}` of the workspace: {error}"))
-            .hint("paths in `api_args` and `api_kwargs` are relative to the workspace")
-    };
+    let missing = |error| unreadable(path, &error);
     let full = inside(workspace, path)
         .map_err(missing)?
         .ok_or_else(|| Stop::failed(format!("file_outside: `{shown}` is not in the workspace")))?;
-    let file = tokio::fs::File::open(&full).await.map_err(missing)?;
-    let about = file.metadata().await.map_err(missing)?;
+    let about = tokio::fs::metadata(&full).await.map_err(missing)?;
     if !about.is_file() || about.len() > MAX_UPLOAD {
         let limit = MAX_UPLOAD >> 20;
         return Err(Stop::failed(format!("file_missing: `{shown}` is not a file of at most {limit} MB")));
     }
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let stream = futures_util::stream::unfold(Some(file.take(about.len())), |file| async move {
-        let mut file = file?;
-        let mut chunk = vec![0; CHUNK];
-        match file.read(&mut chunk).await {
-            Ok(0) => None,
-            Ok(length) => {
-                chunk.truncate(length);
-                Some((Ok(chunk), Some(file)))
-            }
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    let path = upload(edge, prefix, &name, Body::wrap_stream(stream), about.len()).await?;
+    let path = upload(edge, prefix, &name, &Content::File { path: full, length: about.len() }).await?;
     Ok(file_data(&path, &name))
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Stop {
+    Stop::failed(format!("file_missing: cannot read `{}` of the workspace: {error}", quoted(path)))
+        .hint("paths in `api_args` and `api_kwargs` are relative to the workspace")
+}
+
+impl Content {
+    /// From its start, each time.
+    async fn part(&self) -> std::io::Result<Part> {
+        let (path, length) = match self {
+            Self::Bytes(bytes) => return Ok(Part::bytes(bytes.clone())),
+            Self::File { path, length } => (path, *length),
+        };
+        let file = tokio::fs::File::open(path).await?.take(length);
+        let stream = futures_util::stream::unfold(Some(file), |file| async move {
+            let mut file = file?;
+            let mut chunk = vec![0; CHUNK];
+            match file.read(&mut chunk).await {
+                Ok(0) => None,
+                Ok(length) => {
+                    chunk.truncate(length);
+                    Some((Ok(chunk), Some(file)))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Ok(Part::stream_with_length(Body::wrap_stream(stream), length))
+    }
 }
 
 /// The real path of a file, if it is below the workspace with all links followed.
@@ -216,14 +236,21 @@ fn inside(workspace: &Path, path: &str) -> std::io::Result<Option<PathBuf>> {
 }
 
 /// `POST {prefix}/upload`, multipart, one part `files`; the answer is a list of paths on the server.
-async fn upload(edge: &Edge, prefix: &str, name: &str, body: Body, length: u64) -> Result<String, Stop> {
+///
+/// An upload may land twice: it starts nothing, and the server names each file by its content.
+async fn upload(edge: &Edge, prefix: &str, name: &str, content: &Content) -> Result<String, Stop> {
     let what = format!("cannot upload `{}`", quoted(name));
-    let part = Part::stream_with_length(body, length).file_name(name.to_owned());
-    let request = edge.request(Method::POST, edge.url(&format!("{prefix}/upload"))?);
-    let request = request.multipart(Form::new().part("files", part)).timeout(UPLOAD_TIMEOUT);
-    let failed = |trouble| Stop::failed(format!("{what}: {trouble}"));
-    let response = request.send().await.map_err(|error| failed(edge::trouble(error)))?;
-    let answer = edge::read(response, MAX_ANSWER, false).await.map_err(failed)?;
+    let url = edge.url(&format!("{prefix}/upload"))?;
+    let mut pauses = edge::pauses(edge::ATTEMPTS);
+    let answer = loop {
+        let part = content.part().await.map_err(|error| unreadable(name, &error))?;
+        let form = Form::new().part("files", part.file_name(name.to_owned()));
+        let answer = post(edge, url.clone(), form).await;
+        match pauses.next().filter(|_| edge::may_pass(&answer)) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => break answer.map_err(|trouble| Stop::failed(format!("{what}: {trouble}")))?,
+        }
+    };
     match answer.status {
         StatusCode::TOO_MANY_REQUESTS => return Err(super::health::rate_limited(&answer)),
         status if status.is_success() => {}
@@ -232,6 +259,11 @@ async fn upload(edge: &Edge, prefix: &str, name: &str, body: Body, length: u64) 
     let paths: Vec<String> = serde_json::from_slice(&answer.body).unwrap_or_default();
     let path = paths.into_iter().next();
     path.ok_or_else(|| Stop::failed(format!("{what}: the app did not name the file that it kept")))
+}
+
+async fn post(edge: &Edge, url: Url, form: Form) -> Result<Answer, Trouble> {
+    let request = edge.request(Method::POST, url).multipart(form).timeout(UPLOAD_TIMEOUT);
+    edge::read(request.send().await.map_err(edge::trouble)?, MAX_ANSWER, false).await
 }
 
 /// The name and the content of a sample.

@@ -1,24 +1,22 @@
 //! The check of a Gradio app: its config, its schema, one call.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::api::{self, Config, Endpoint, Schema, listed};
 use super::artifacts::Store;
-use super::edge::{Answer, Edge, Trouble};
+use super::edge::{self, Answer, Edge};
 use super::options::{AppKind, Check, Latency, Stop, Verdict, Word, quoted};
 use super::{arguments, files, health, outputs, queue, within};
 use crate::runner::Log;
 
 /// The largest config or schema, in bytes.
 const MAX_CONFIG: usize = 16 << 20;
-/// How often one of them is asked for, where the edge is in between.
-const ATTEMPTS: u32 = 5;
 /// The name of the schema below `.hf-deploy/`.
 const SCHEMA: &str = "api_schema.json";
+/// For an app that is to be called, and has no Gradio.
+pub(super) const CALL_NEEDS_GRADIO: &str = "a call needs Gradio at the root of the app: check any other app with `health_path`, and leave out what is about a call";
 
 /// Whether there is a Gradio app.
 #[derive(Debug)]
@@ -55,17 +53,17 @@ pub(super) async fn find(
     store: &mut Store,
 ) -> Result<Found, Stop> {
     let asked = check.asks_for_a_call();
-    let required = kind == AppKind::Gradio;
+    // A Space of the Gradio SDK may have its Gradio below a path, or none.
+    let required = kind == AppKind::Gradio && !check.is_about_http();
     let matters = required || asked;
-    let attempts = if matters { ATTEMPTS } else { 1 };
+    let attempts = if matters { edge::ATTEMPTS } else { 1 };
     let answer = match fetch(edge, "/config", attempts).await {
         Err(_) if !matters => return Ok(Found::NoGradio),
         answer => answer?,
     };
     if answer.status == StatusCode::UNAUTHORIZED {
-        // Whoever names a path of their own, and no call, has their answer already.
-        let is_open = check.health_path.is_none();
-        return if asked || (is_open && (required || is_login(&answer))) {
+        // Where HTTP judges, it has: a login elsewhere is in nobody's way.
+        return if matters || (!check.is_about_http() && is_login(&answer)) {
             Err(health::login_required("/config"))
         } else {
             Ok(Found::NoGradio)
@@ -76,11 +74,11 @@ pub(super) async fn find(
     }
     if !answer.status.is_success() {
         return if required {
-            Err(Stop::failed(format!(
-                "the app has no Gradio config: `GET /config` answered {}",
-                answer.complaint()
+            let complaint = answer.complaint();
+            Err(not_gradio(
+                asked,
+                format!("the app has no Gradio config: `GET /config` answered {complaint}"),
             ))
-            .hint("an app that mounts Gradio below a path is checked with `health_path`"))
         } else {
             Ok(Found::NoGradio)
         };
@@ -88,15 +86,13 @@ pub(super) async fn find(
     let config: Config = match serde_json::from_slice(&answer.body) {
         Ok(config) => config,
         Err(error) if required => {
-            return Err(Stop::failed(format!(
-                "the app's Gradio config is not well formed: {}",
-                quoted(&error.to_string())
-            )));
+            let error = quoted(&error.to_string());
+            return Err(not_gradio(asked, format!("the app's Gradio config is not well formed: {error}")));
         }
         Err(_) => return Ok(Found::NoGradio),
     };
     let path = format!("{}/info", config.prefix());
-    let answer = fetch(edge, &path, ATTEMPTS).await?;
+    let answer = fetch(edge, &path, edge::ATTEMPTS).await?;
     if !answer.status.is_success() {
         // Before Gradio 4, `/info` may be missing; there is nothing to call either.
         if !config.is_supported() {
@@ -115,6 +111,13 @@ pub(super) async fn find(
     Ok(Found::Gradio(Box::new(Gradio { config, schema })))
 }
 
+fn not_gradio(asked: bool, detail: String) -> Stop {
+    Stop::failed(detail).hint(match asked {
+        true => CALL_NEEDS_GRADIO,
+        false => "an app without Gradio at its root is checked with `health_path` or `verify: health`",
+    })
+}
+
 fn is_login(answer: &Answer) -> bool {
     String::from_utf8_lossy(&answer.body).contains("Not authenticated")
 }
@@ -122,18 +125,15 @@ fn is_login(answer: &Answer) -> bool {
 /// Fetches a document, again where only the edge has answered.
 async fn fetch(edge: &Edge, path: &str, attempts: u32) -> Result<Answer, Stop> {
     let url = edge.url(path)?;
-    let mut attempt = 1;
+    let mut pauses = edge::pauses(attempts);
     loop {
         let answer = edge.get(url.clone(), MAX_CONFIG).await;
-        let is_edge = match &answer {
-            Ok(answer) => matches!(answer.status.as_u16(), 502..=504),
-            Err(trouble) => !matches!(trouble, Trouble::TooLarge(_)),
-        };
-        if !is_edge || attempt >= attempts {
-            return answer.map_err(|trouble| Stop::failed(format!("`GET {}`: {trouble}", quoted(path))));
+        match pauses.next().filter(|_| edge::may_pass(&answer)) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => {
+                return answer.map_err(|trouble| Stop::failed(format!("`GET {}`: {trouble}", quoted(path))));
+            }
         }
-        tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
-        attempt += 1;
     }
 }
 

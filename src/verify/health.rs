@@ -7,12 +7,14 @@ use reqwest::header::{LOCATION, RETRY_AFTER};
 use tokio::time::Instant;
 use url::Url;
 
-use super::edge::{Answer, Edge, Trouble};
-use super::options::{Check, Stop, quoted};
+use super::edge::{Answer, Edge, PASSED_ON, Trouble};
+use super::options::{Check, Stop, excerpt, quoted};
 use crate::runner::Log;
 
 /// How much of a page is searched, in bytes.
 const MAX_PAGE: usize = 4 << 20;
+/// How much of a page is shown that does not say what it should, in characters.
+const SHOWN: usize = 200;
 /// How often a redirect on the app's own origin is followed.
 const MAX_REDIRECTS: usize = 3;
 /// The longest pause between two attempts.
@@ -34,7 +36,7 @@ pub(super) async fn wait(edge: &Edge, check: &Check, deadline: Instant, log: &Lo
     let mut told = String::new();
     let last = repeat(
         deadline,
-        || look(edge, check, path, url.clone()),
+        || look(edge, check, path, url.clone(), log),
         |reason| {
             if told != reason {
                 log.info(&format!("waiting for the app to answer: {reason}"));
@@ -75,7 +77,7 @@ async fn repeat<F: Future<Output = Look>>(
     }
 }
 
-async fn look(edge: &Edge, check: &Check, path: &str, mut url: Url) -> Look {
+async fn look(edge: &Edge, check: &Check, path: &str, mut url: Url, log: &Log) -> Look {
     for _ in 0..=MAX_REDIRECTS {
         let answer = match edge.peek(url.clone(), MAX_PAGE).await {
             Ok(answer) => answer,
@@ -90,31 +92,41 @@ async fn look(edge: &Edge, check: &Check, path: &str, mut url: Url) -> Look {
             }
             continue;
         }
-        return judge(edge, check, path, &answer, expected || (!asked && answer.status.is_success()));
+        let is_right = expected || (!asked && answer.status.is_success());
+        return match is_right {
+            _ if is_edge_page(&answer) => Look::NotYet(hub_page()),
+            true => read(check, path, &answer, log),
+            false => judge(edge, check, path, &answer),
+        };
     }
     Look::Wrong(Stop::failed(format!("`GET {}` redirects in circles", quoted(path))))
 }
 
-fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer, right_status: bool) -> Look {
+fn hub_page() -> Stop {
+    Stop::failed("the Hub still shows its own page in place of the app")
+        .hint("look at the Space's page on the Hub: it may be building, sleeping, paused or in error")
+}
+
+/// Whether an answer of the right status says what it should.
+fn read(check: &Check, path: &str, answer: &Answer, log: &Log) -> Look {
+    let Some(wanted) = &check.health_contains else { return Look::Fine };
+    let text = String::from_utf8_lossy(&answer.body);
+    if text.contains(wanted.as_str()) {
+        return Look::Fine;
+    }
+    // Secrets go before the cut: nobody would know the half of one.
+    let shown = excerpt(&log.redact(&text), SHOWN);
+    let shown = if shown.is_empty() { "the answer is empty".to_owned() } else { format!("`{shown}`") };
+    Look::Wrong(Stop::failed(format!(
+        "`GET {}` answered without `health_contains`, `{}`: {shown}",
+        quoted(path),
+        quoted(wanted)
+    )))
+}
+
+/// What an answer of another status means.
+fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer) -> Look {
     let shown = quoted(path);
-    if is_edge_page(answer) {
-        return Look::NotYet(
-            Stop::failed("the Hub still shows its own page in place of the app").hint(
-                "look at the Space's page on the Hub: it may be building, sleeping, paused or in error",
-            ),
-        );
-    }
-    if right_status {
-        return match &check.health_contains {
-            Some(wanted) if !String::from_utf8_lossy(&answer.body).contains(wanted.as_str()) => {
-                Look::Wrong(Stop::failed(format!(
-                    "`GET {shown}` answered without `health_contains`: `{}`",
-                    quoted(wanted)
-                )))
-            }
-            _ => Look::Fine,
-        };
-    }
     let stop = Stop::failed(format!("`GET {shown}` answered {}", answer.complaint()));
     match answer.status {
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
@@ -122,14 +134,7 @@ fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer, right_status: 
         }
         StatusCode::TOO_MANY_REQUESTS => Look::NotYet(rate_limited(answer)),
         StatusCode::UNAUTHORIZED => Look::Wrong(login_required(path)),
-        StatusCode::NOT_FOUND if !edge.has_token() => Look::Wrong(
-            stop.hint("a private Space answers 404 to callers without a token")
-                .hint("an app without a front page needs `health_path`"),
-        ),
-        StatusCode::NOT_FOUND => Look::Wrong(
-            stop.hint("a private Space answers 404 when the token has no access to it")
-                .hint("an app without a front page needs `health_path`"),
-        ),
+        StatusCode::NOT_FOUND => Look::Wrong(not_found(edge, check, answer, stop)),
         status if check.health_path.is_some() => Look::Wrong(Stop::failed(format!(
             "`GET {shown}` answered {}, where {} is expected",
             status.as_u16(),
@@ -139,12 +144,21 @@ fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer, right_status: 
     }
 }
 
+/// What may be behind a 404.
+fn not_found(edge: &Edge, check: &Check, answer: &Answer, stop: Stop) -> Stop {
+    let stop = match edge.may_be_closed() && !answer.headers.contains_key(PASSED_ON) {
+        true => stop.hint("a private Space answers 404 to callers without a token"),
+        false => stop,
+    };
+    match check.health_path.as_deref() {
+        None | Some("/") => stop.hint("an app without a front page needs `health_path`"),
+        Some(path) => stop.hint(format!("the app has no page at `{}`: correct `health_path`", quoted(path))),
+    }
+}
+
 fn unanswered(path: &str, trouble: &Trouble) -> Look {
     let stop = Stop::failed(format!("`GET {}`: {trouble}", quoted(path)));
-    match trouble {
-        Trouble::Unreachable(_) | Trouble::TimedOut => Look::NotYet(stop),
-        Trouble::TooLarge(_) => Look::Wrong(stop),
-    }
+    if trouble.may_pass() { Look::NotYet(stop) } else { Look::Wrong(stop) }
 }
 
 /// Where a redirect leads, if that is on the app's own origin.
@@ -170,7 +184,7 @@ fn leaves(path: &str, from: &Url, answer: &Answer) -> Stop {
 fn is_edge_page(answer: &Answer) -> bool {
     const WORDS: [&str; 4] =
         ["check its status on hf.co", "preparing space", "space is building", "starting space"];
-    if answer.headers.contains_key("x-proxied-host") || answer.body.len() > 256 << 10 {
+    if answer.headers.contains_key(PASSED_ON) || answer.body.len() > 256 << 10 {
         return false;
     }
     let text = String::from_utf8_lossy(&answer.body).to_lowercase();

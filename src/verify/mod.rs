@@ -102,7 +102,7 @@ async fn judge(
         Found::Gradio(gradio) => gradio,
         Found::NoGradio if asked => {
             return Err(Stop::failed("no_api: a call is asked for, and the app is no Gradio app")
-                .hint("use `health_path` for an app that is not made with Gradio"));
+                .hint(gradio::CALL_NEEDS_GRADIO));
         }
         Found::NoGradio => {
             return Ok(Verdict::of(Word::HealthOnly, "the app answers; it has no API that can be called"));
@@ -160,6 +160,9 @@ mod tests {
         assert!(!Check { mode: Mode::Health, api_name: Some("x".into()), ..check.clone() }.asks_for_a_call());
         assert!(!check.asks_for_something());
         assert!(Check { health_path: Some("/x".into()), ..check.clone() }.asks_for_something());
-        assert!(!Check { mode: Mode::Off, api_name: Some("x".into()), ..check }.asks_for_something());
+        assert!(!Check { mode: Mode::Off, api_name: Some("x".into()), ..check.clone() }.asks_for_something());
+        let by_path = Check { health_path: Some("/x".into()), ..check.clone() };
+        assert!(by_path.is_about_http() && Check { mode: Mode::Health, ..check.clone() }.is_about_http());
+        assert!(!check.is_about_http() && !Check { api_name: Some("x".into()), ..by_path }.is_about_http());
     }
 }

@@ -114,6 +114,11 @@ impl Check {
         }
     }
 
+    /// Whether it is for HTTP to judge: there is a path to answer or `verify: health`, and nothing to call.
+    pub(super) fn is_about_http(&self) -> bool {
+        !self.asks_for_a_call() && (self.health_path.is_some() || self.mode == Mode::Health)
+    }
+
     /// Whether anything that was set is about a call.
     pub fn asks_for_a_call(&self) -> bool {
         match self.mode {
@@ -186,14 +191,6 @@ impl Word {
             Self::TechnicalBlocker => "technical_blocker",
             Self::Failed => "failed",
         }
-    }
-
-    /// Whether the app passed everything that could be asked of it.
-    pub fn is_pass(self) -> bool {
-        matches!(
-            self,
-            Self::FullInferenceSuccess | Self::FullInferenceCandidateHealthPassed | Self::HealthOnly
-        )
     }
 }
 
@@ -313,6 +310,11 @@ impl Stop {
 
 /// Text of the app on one line, cut, for a sentence of ours.
 pub(super) fn quoted(text: &str) -> String {
+    excerpt(text, 400)
+}
+
+/// The same, of at most so many characters.
+pub(super) fn excerpt(text: &str, most: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    crate::runner::plain(&crate::target::shorten(&text, 400))
+    crate::runner::plain(&crate::target::shorten(&text, most))
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::api::{Endpoint, Return, promised};
 use super::artifacts::{Artifact, Store};
-use super::edge::{self, Edge};
+use super::edge::{self, Edge, Trouble};
 use super::media::{self, Family, Format};
 use super::options::{Check, Expect, Stop, quoted};
 use crate::target::shorten;
@@ -119,7 +119,7 @@ async fn fetch(edge: &Edge, prefix: &str, file: &Value, number: usize, store: &m
                 fetched.kept_as = name;
                 return fetched;
             }
-            Err(trouble) => fetched.trouble = Some(trouble),
+            Err(trouble) => fetched.trouble = Some(trouble.to_string()),
         }
     }
     fetched
@@ -139,8 +139,8 @@ fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Result<Vec<Url>, String
         _ => None,
     };
     let named: Vec<Url> = remote.into_iter().chain(text("url").and_then(absolute)).collect();
-    let own = named.iter().filter(|url| edge.is_own(url)).cloned();
-    let all: Vec<Url> = rebuilt.into_iter().chain(own).collect();
+    let own = named.iter().filter(|url| edge.is_own(url) && rebuilt.as_ref() != Some(url)).cloned();
+    let all: Vec<Url> = rebuilt.iter().cloned().chain(own).collect();
     match (all.is_empty(), named.first()) {
         (false, _) => Ok(all),
         (true, Some(url)) => {
@@ -151,11 +151,25 @@ fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Result<Vec<Url>, String
     }
 }
 
-async fn download(edge: &Edge, url: Url, number: usize, store: &mut Store) -> Result<Artifact, String> {
-    let request = edge.request(Method::GET, url);
-    let response = request.send().await.map_err(|error| edge::trouble(error).to_string())?;
+/// Fetches a file, again where the trouble may pass.
+async fn download(edge: &Edge, url: Url, number: usize, store: &mut Store) -> Result<Artifact, Trouble> {
+    let mut pauses = edge::pauses(edge::ATTEMPTS);
+    loop {
+        let trouble = match download_once(edge, url.clone(), number, store).await {
+            Ok(artifact) => return Ok(artifact),
+            Err(trouble) => trouble,
+        };
+        match pauses.next().filter(|_| trouble.may_pass()) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(trouble),
+        }
+    }
+}
+
+async fn download_once(edge: &Edge, url: Url, number: usize, store: &mut Store) -> Result<Artifact, Trouble> {
+    let response = edge.request(Method::GET, url).send().await.map_err(edge::trouble)?;
     if !response.status().is_success() {
-        return Err(format!("the app answered {}", response.status().as_u16()));
+        return Err(Trouble::Refused(response.status()));
     }
     store.keep(response, number).await
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::api::Endpoint;
-use super::edge::{self, Edge, Trouble};
+use super::edge::{self, Answer, Edge, Trouble};
 use super::events::{Step, Story};
 use super::health;
 use super::options::{Latency, Stop};
@@ -33,6 +33,8 @@ const MAX_RECONNECTS: u32 = 3;
 const MAX_CALLS: u32 = 2;
 /// The pause before joining a full queue again.
 const QUEUE_PAUSE: Duration = Duration::from_secs(3);
+/// How often joining is tried where the answer may be lost: the call may be made each time.
+const MAX_JOINS: u32 = 3;
 
 /// A call that succeeded.
 #[derive(Debug, Clone)]
@@ -40,6 +42,13 @@ pub(super) struct Finished {
     /// One value for each output of the endpoint.
     pub(super) data: Vec<Value>,
     pub(super) latency: Latency,
+}
+
+/// A call in the queue.
+struct Joined {
+    session: String,
+    /// When that was asked for.
+    at: Instant,
 }
 
 /// How one stream ended.
@@ -70,8 +79,7 @@ pub(super) async fn call(
         if attempt > 1 {
             log.info(&format!("the call was lost ({why}): making it once more"));
         }
-        let session = crate::runner::random_token();
-        let joined = join(edge, prefix, endpoint, data, &session, deadline, log).await?;
+        let Joined { session, at: joined } = join(edge, prefix, endpoint, data, deadline, log).await?;
         let stream_url = edge.url(&format!("{prefix}/queue/data?session_hash={session}"))?;
         let mut story = Story::new();
         for stream in 0..=MAX_RECONNECTS {
@@ -93,59 +101,68 @@ pub(super) async fn call(
     Err(Stop::failed(format!("the app's stream broke off before the result: {why}")))
 }
 
-/// Puts the call into the queue, and returns when that was asked for. A full queue is tried again.
+/// Puts the call into the queue. A full queue is tried again, and so is a join whose answer did not get through: with
+/// another session, as a call may be under way in the last one.
 async fn join(
     edge: &Edge,
     prefix: &str,
     endpoint: &Endpoint,
     data: &[Value],
-    session: &str,
     deadline: Instant,
     log: &Log,
-) -> Result<Instant, Stop> {
+) -> Result<Joined, Stop> {
     let url = edge.url(&format!("{prefix}/queue/join"))?;
-    let body = json!({
+    let mut told = String::new();
+    let mut pauses = edge::pauses(MAX_JOINS);
+    loop {
+        let joined = Joined { session: crate::runner::random_token(), at: Instant::now() };
+        let body = request(endpoint, data, &joined.session);
+        let posting = edge.post(url.clone(), &body, MAX_ANSWER);
+        let answer = tokio::time::timeout_at(deadline, posting).await.unwrap_or(Err(Trouble::TimedOut));
+        if matches!(&answer, Ok(answer) if answer.status.is_success()) {
+            return Ok(joined);
+        }
+        let pause = match &answer {
+            Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => Some(QUEUE_PAUSE),
+            other => pauses.next().filter(|_| edge::may_pass(other)),
+        };
+        let stop = refusal(answer);
+        let Some(pause) = pause.filter(|pause| Instant::now() + *pause < deadline) else { return Err(stop) };
+        if told != stop.detail {
+            log.info(&format!("{}: trying again", stop.detail));
+            told = stop.detail;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn request(endpoint: &Endpoint, data: &[Value], session: &str) -> Value {
+    json!({
         "data": data,
         "fn_index": endpoint.fn_index,
         "session_hash": session,
         "event_data": null,
         "trigger_id": null,
-    });
-    let mut told = false;
-    loop {
-        let joined = Instant::now();
-        let posting = edge.post(url.clone(), &body, MAX_ANSWER);
-        let answer = tokio::time::timeout_at(deadline, posting).await.unwrap_or(Err(Trouble::TimedOut));
-        let answer = answer.map_err(|trouble| Stop::failed(format!("cannot join the queue: {trouble}")))?;
-        match answer.status {
-            status if status.is_success() => return Ok(joined),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                if Instant::now() + QUEUE_PAUSE >= deadline {
-                    return Err(Stop::blocked(format!(
-                        "the queue of the app is full: {}",
-                        answer.complaint()
-                    )));
-                }
-                if !std::mem::replace(&mut told, true) {
-                    log.info("the queue of the app is full: trying again");
-                }
-                tokio::time::sleep(QUEUE_PAUSE).await;
-            }
-            StatusCode::UNAUTHORIZED => return Err(health::login_required("/queue/join")),
-            StatusCode::TOO_MANY_REQUESTS => return Err(health::rate_limited(&answer)),
-            StatusCode::UNPROCESSABLE_ENTITY => {
-                return Err(Stop::failed(format!(
-                    "the app does not take the request: {}",
-                    answer.complaint()
-                )));
-            }
-            _ => {
-                return Err(Stop::failed(format!(
-                    "cannot join the queue: the app answered {}",
-                    answer.complaint()
-                )));
-            }
+    })
+}
+
+/// Why the call is not in the queue.
+fn refusal(answer: Result<Answer, Trouble>) -> Stop {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(trouble) => return Stop::failed(format!("cannot join the queue: {trouble}")),
+    };
+    let complaint = answer.complaint();
+    match answer.status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            Stop::blocked(format!("the queue of the app is full: {complaint}"))
         }
+        StatusCode::UNAUTHORIZED => health::login_required("/queue/join"),
+        StatusCode::TOO_MANY_REQUESTS => health::rate_limited(&answer),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            Stop::failed(format!("the app does not take the request: {complaint}"))
+        }
+        _ => Stop::failed(format!("cannot join the queue: the app answered {complaint}")),
     }
 }
 

@@ -11,10 +11,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hf_deploy::auth::Secret;
-use hf_deploy::verify::{App, AppKind, Check, Expect, Verdict, Word, verify};
+use hf_deploy::verify::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
 use serde_json::{Value, json};
 
 use crate::gradio::Captured;
+
+mod passing;
 
 const TOKEN: &str = "hf_abcdefghijklmnop";
 
@@ -24,6 +26,8 @@ struct Script {
     /// `(path, answer)`; the first that fits is used up, the last of a path stays.
     answers: Arc<Mutex<VecDeque<(&'static str, Reply)>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    /// The address and the body of each request.
+    asked: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 /// The path, `X-HF-Authorization` and `Authorization` of a request.
@@ -36,10 +40,17 @@ struct Reply {
     body: Bytes,
     /// Whether heartbeats follow the body, for ever.
     then_beats: bool,
+    /// Whether the connection is lost behind the body.
+    then_breaks: bool,
 }
 
 fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
-    Reply { status, headers: Vec::new(), body: body.into(), then_beats: false }
+    Reply { status, headers: Vec::new(), body: body.into(), then_beats: false, then_breaks: false }
+}
+
+/// An answer that never comes to its end.
+fn broken() -> Reply {
+    Reply { then_breaks: true, ..reply(200, "[") }
 }
 
 fn document(value: Value) -> Reply {
@@ -54,6 +65,9 @@ async fn serve(State(script): State<Script>, headers: HeaderMap, request: Reques
     let path = request.uri().path().to_owned();
     let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     script.seen.lock().unwrap().push((path.clone(), header("x-hf-authorization"), header("authorization")));
+    let address = request.uri().to_string();
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    script.asked.lock().unwrap().push((address, String::from_utf8_lossy(&body).into_owned()));
     let mut answers = script.answers.lock().unwrap();
     let fitting: Vec<usize> =
         answers.iter().enumerate().filter(|(_, (at, _))| *at == path).map(|(place, _)| place).collect();
@@ -65,6 +79,10 @@ async fn serve(State(script): State<Script>, headers: HeaderMap, request: Reques
     let mut response = Response::builder().status(found.status);
     for (name, value) in found.headers {
         response = response.header(name, value);
+    }
+    if found.then_breaks {
+        let pieces = [Ok(found.body), Err(std::io::Error::other("the connection is lost"))];
+        return response.body(Body::from_stream(futures_util::stream::iter(pieces))).unwrap();
     }
     if !found.then_beats {
         return response.body(Body::from(found.body)).unwrap();
@@ -97,6 +115,12 @@ impl Script {
 
     fn paths(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|(path, ..)| path.clone()).collect()
+    }
+
+    /// The bodies of the requests whose address has this in it.
+    fn bodies(&self, part: &str) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(address, _)| address.contains(part)).map(|(_, body)| body.clone()).collect()
     }
 
     fn saw_the_token(&self) -> bool {
@@ -136,11 +160,19 @@ fn completed(file: Value) -> Value {
 }
 
 async fn judged(address: SocketAddr, kind: AppKind, check: Check) -> (Verdict, String) {
+    judged_with(Some(Secret::new(TOKEN)), address, kind, check).await
+}
+
+async fn judged_with(
+    token: Option<Secret>,
+    address: SocketAddr,
+    kind: AppKind,
+    check: Check,
+) -> (Verdict, String) {
     let url = format!("http://{address}").parse().unwrap();
     let captured = Captured::default();
     let log = captured.log();
-    let token = Secret::new(TOKEN);
-    let verdict = verify(&App { url, token: Some(token), kind }, &check, &log).await;
+    let verdict = verify(&App { url, token, kind }, &check, &log).await;
     let text = captured.text();
     println!("{verdict:?}\n{text}");
     assert!(!format!("{text}{verdict:?}").contains(TOKEN));
@@ -360,9 +392,97 @@ async fn an_app_that_never_answers_is_told_with_its_last_word() {
     let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
     assert_eq!(verdict.word, Word::TechnicalBlocker);
     assert!(verdict.detail.contains("asks to wait: 600"), "{verdict:?}");
-    // No front page, and no token that would open a private one.
-    let (verdict, _) = judged(Script::default().start("127.0.0.1").await, AppKind::Docker, asked).await;
-    assert_eq!((verdict.word, verdict.hints.len()), (Word::Failed, 2));
+}
+
+#[tokio::test]
+async fn a_404_has_the_hints_that_can_be_true() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = || Check { health_path: Some("/nope".into()), ..check(&folder) };
+    let no_page = "the app has no page at `/nope`: correct `health_path`";
+    let no_front = "an app without a front page needs `health_path`";
+    let private = "a private Space answers 404 to callers without a token";
+    let address = Script::default().start("127.0.0.1").await;
+    for (token, kind, asked, hints) in [
+        // Where there is a token, or the Hub was asked, the Space opens.
+        (Some(TOKEN), AppKind::Docker, check(&folder), vec![no_front]),
+        (Some(TOKEN), AppKind::Docker, named(), vec![no_page]),
+        (None, AppKind::Docker, named(), vec![no_page]),
+        (None, AppKind::Static, check(&folder), vec![no_front]),
+        // An address alone may be that of a private Space.
+        (None, AppKind::Unknown, named(), vec![private, no_page]),
+        (None, AppKind::Unknown, check(&folder), vec![private, no_front]),
+    ] {
+        let (verdict, _) = judged_with(token.map(Secret::new), address, kind, asked).await;
+        assert_eq!(
+            (verdict.word, verdict.hints),
+            (Word::Failed, hints.into_iter().map(String::from).collect())
+        );
+        assert!(verdict.detail.ends_with("answered 404"), "{}", verdict.detail);
+    }
+    // What the edge lets through is the app's own.
+    let own = Reply { headers: vec![("x-proxied-host", "http://10.0.0.1".into())], ..reply(404, "") };
+    let address = Script::default().on("/nope", own).start("127.0.0.1").await;
+    let (verdict, _) = judged_with(None, address, AppKind::Unknown, named()).await;
+    assert_eq!(verdict.hints, [no_page]);
+}
+
+#[tokio::test]
+async fn a_page_without_its_text_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = Check { health_contains: Some("all is well".into()), ..check(&folder) };
+    let page = format!("<h1>\nout of order</h1>\u{1b}[31m{}", "x".repeat(10_000));
+    let app = Script::default().on("/", reply(200, page));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    let start =
+        "`GET /` answered without `health_contains`, `all is well`: `<h1> out of order</h1>\\u{1b}[31mxxx";
+    assert!(verdict.detail.starts_with(start), "{verdict:?}");
+    assert!(verdict.detail.ends_with("xxx…`") && verdict.detail.len() < 300, "{verdict:?}");
+    let app = Script::default().on("/", reply(200, ""));
+    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert!(verdict.detail.ends_with("`all is well`: the answer is empty"), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_secret_in_a_page_is_not_shown_not_even_its_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = Script::default().on("/", reply(200, format!("{}{TOKEN}", "x".repeat(190))));
+    let url = format!("http://{}", app.start("127.0.0.1").await).parse().unwrap();
+    let asked = Check { health_contains: Some("all is well".into()), ..check(&folder) };
+    let log = Captured::default().log();
+    log.mask(&Secret::new(TOKEN));
+    let verdict = verify(&App { url, token: None, kind: AppKind::Docker }, &asked, &log).await;
+    assert!(verdict.detail.ends_with("xxx***`"), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_gradio_space_without_gradio_at_its_root_is_checked_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let by_path = Check { health_path: Some("/health".into()), ..check(&folder) };
+    let by_mode = Check { mode: Mode::Health, ..check(&folder) };
+    for config in [reply(404, ""), reply(200, "<html>"), reply(500, ""), reply(401, "Not authenticated")] {
+        let app = Script::default()
+            .on("/", reply(200, "page"))
+            .on("/health", reply(200, "ok"))
+            .on("/config", config);
+        let address = app.start("127.0.0.1").await;
+        for asked in [&by_path, &by_mode] {
+            let (verdict, _) = judged(address, AppKind::Gradio, asked.clone()).await;
+            assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
+        }
+    }
+    // Where nothing else is asked the hint says how, and where a call is asked for it does not lead astray.
+    let app = Script::default().on("/", reply(200, "page")).on("/health", reply(200, "ok"));
+    let address = app.start("127.0.0.1").await;
+    let (verdict, _) = judged(address, AppKind::Gradio, check(&folder)).await;
+    assert_eq!(verdict.word, Word::Failed);
+    assert!(verdict.hints[0].contains("is checked with `health_path` or `verify: health`"), "{verdict:?}");
+    let called = Check { api_name: Some("/draw".into()), ..by_path };
+    let (verdict, _) = judged(address, AppKind::Gradio, called.clone()).await;
+    assert!(verdict.detail.starts_with("the app has no Gradio config"), "{verdict:?}");
+    assert!(verdict.hints[0].starts_with("a call needs Gradio at the root of the app"), "{verdict:?}");
+    let (verdict, _) = judged(address, AppKind::Docker, called).await;
+    assert!(verdict.detail.starts_with("no_api"), "{verdict:?}");
+    assert!(verdict.hints[0].starts_with("a call needs Gradio at the root of the app"), "{verdict:?}");
 }
 
 #[tokio::test]
