@@ -23,10 +23,11 @@ use crate::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
 use crate::runner::{Log, human_bytes};
 use crate::source::{self, HashCache, Source, SourceFile, SourceOptions};
-use crate::target::{RepoName, RepoType};
+use crate::target::{RepoName, RepoPath, RepoType};
 pub(crate) use draft::abandon;
 use land::Landed;
 use open::Born;
+use prepare::Prepared;
 use remote::Against;
 use settings::Surroundings;
 
@@ -68,34 +69,57 @@ async fn read_and_deploy(
     ledger.update(|outcome| outcome.repo = Some(repo.clone()));
     log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
 
-    let deploy = Deploy { inputs, hub, log, ledger, repo };
+    let mut deploy = Deploy { inputs, hub, log, ledger, repo };
     let (user, prepared) = tokio::join!(deploy.user(), deploy.prepare(source));
     let prepared = prepared?;
+    deploy.follow_a_new_name(&prepared.lookup);
     if let Some(user) = user {
         deploy.preflight(&user, &prepared.lookup, prepared.sdk)?;
     }
-    let mut around = deploy.look_around(&prepared).await?;
-    let target = deploy.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
-    let source = Arc::new(prepared.source);
-    for attempt in 1..=PLANS {
-        let (info, asked) = deploy.head_and_answers(&source, &target, attempt).await?;
-        let Some(info) = info else { return deploy.plan_for_nothing(&source) };
-        let round = deploy.once(&source, &target, &info, asked, &mut around, attempt).await?;
-        match round {
-            Round::Done => return Ok(()),
-            Round::Overtaken if attempt < PLANS => log.info("the branch moved meanwhile, planning again"),
-            Round::Mixed if attempt < PLANS => {
-                log.warning(
-                    "somebody else committed right before the merge, and the branch has both: planning again",
-                );
-            }
-            Round::Overtaken => {}
-            Round::Mixed => return Err(deploy.mixed()),
-        }
+    let done = deploy.to_the_end(prepared).await;
+    if done.is_err() {
+        deploy.take_back_settings().await;
     }
-    Err(Failure::new(Code::Conflict, format!("the branch `{}` of the {} keeps moving", inputs.revision, deploy.repo))
-        .hint("another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow")
-        .hint("nothing of this deploy was committed; run the job again"))
+    done
+}
+
+impl Deploy<'_> {
+    /// From a look at the target to a deploy that is what was wanted.
+    async fn to_the_end(&self, prepared: Prepared) -> Result<()> {
+        let mut around = self.look_around(&prepared).await?;
+        let target = self.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
+        let source = Arc::new(prepared.source);
+        for attempt in 1..=PLANS {
+            let (info, asked) = self.head_and_answers(&source, &target, attempt).await?;
+            let Some(info) = info else { return self.plan_for_nothing(&source) };
+            let round = self.once(&source, &target, &info, asked, &mut around, attempt).await?;
+            match round {
+                Round::Done => return Ok(()),
+                Round::Overtaken if attempt < PLANS => {
+                    self.log.info("the branch moved meanwhile, planning again");
+                }
+                Round::Mixed if attempt < PLANS => {
+                    self.log.warning(
+                        "somebody else committed right before the merge, and the branch has both: planning again",
+                    );
+                }
+                Round::Overtaken => {}
+                Round::Mixed => return Err(self.mixed()),
+            }
+        }
+        Err(self.never_in_time())
+    }
+
+    /// The Hub redirects what is asked of an old name, but takes no upload there.
+    fn follow_a_new_name(&mut self, lookup: &Lookup) {
+        let Lookup::Found(info) = lookup else { return };
+        let named =
+            info.id.as_deref().and_then(|id| id.parse::<RepoName>().ok()).and_then(|name| name.full());
+        let Some(id) = named.filter(|id| *id != self.repo.id) else { return };
+        self.log.warning(&format!("the {} is `{id}` now: write that in `huggingface_repo`", self.repo));
+        self.repo.id = id;
+        self.ledger.update(|outcome| outcome.repo = Some(self.repo.clone()));
+    }
 }
 
 struct Deploy<'a> {
@@ -281,15 +305,20 @@ impl Deploy<'_> {
         } else {
             self.tell(&planned.plan);
         }
-        let restarts = !planned.plan.is_empty() && self.inputs.revision.is_main() && !self.inputs.create_pr;
-        self.settle(around, target, info, restarts).await?;
+        let commits = !planned.plan.is_empty();
+        // What the old app is not to run with waits until the upload, which may take long, has come to its end.
+        let sent = match commits && !self.inputs.dry_run {
+            true => Some(self.send(source, &planned, &against, attempt).await?),
+            false => None,
+        };
+        self.settle(around, target, info, commits).await?;
         if self.inputs.dry_run {
             self.log.info("dry run: nothing was changed");
             self.ledger.update(|outcome| outcome.status = Some(Status::DryRun));
             return Ok(Round::Done);
         }
         let created = target.created_files();
-        if planned.plan.is_empty() {
+        let Some(sent) = sent else {
             if !merged {
                 self.conclude_without_commit(planned.plan, info, created);
             }
@@ -304,9 +333,8 @@ impl Deploy<'_> {
                 .await?;
             }
             return Ok(Round::Done);
-        }
-        let landed = self.carry_out(source, &planned, &against, attempt).await?;
-        let (receipt, whole) = match landed {
+        };
+        let (receipt, whole) = match self.commit(sent).await? {
             Landed::Yes(receipt) => (receipt, true),
             Landed::Mixed(receipt) => (receipt, false),
             Landed::Overtaken => return Ok(Round::Overtaken),
@@ -354,6 +382,18 @@ impl Deploy<'_> {
         });
     }
 
+    fn never_in_time(&self) -> Failure {
+        let message = format!("the branch `{}` of the {} keeps moving", self.inputs.revision, self.repo);
+        let merged = self.ledger.read(|outcome| outcome.commit.is_some());
+        Failure::new(Code::Conflict, message)
+            .hint("another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow")
+            .hint(if merged {
+                "this deploy was merged together with commits of somebody else; run the job again"
+            } else {
+                "nothing of this deploy was committed; run the job again"
+            })
+    }
+
     fn mixed(&self) -> Failure {
         let message = format!(
             "the branch `{}` of the {} keeps moving: this deploy was merged, together with commits of somebody else",
@@ -392,7 +432,8 @@ impl Deploy<'_> {
             plan.unchanged
         );
         let group = self.log.group(&title);
-        for change in plan.changes.iter().take(LINES) {
+        let lines = if self.inputs.dry_run { usize::MAX } else { LINES };
+        for change in plan.changes.iter().take(lines) {
             let (sign, size) = match change.action {
                 Action::Add => ('+', human_bytes(change.size)),
                 Action::Update => ('~', human_bytes(change.size)),
@@ -402,14 +443,30 @@ impl Deploy<'_> {
             let size = if size.is_empty() { size } else { format!(" ({size}{large})") };
             self.log.info(&format!("{sign} {}{size}", change.path));
         }
-        if plan.changes.len() > LINES {
-            self.log.info(&format!("and {} more", plan.changes.len() - LINES));
+        if plan.changes.len() > lines {
+            self.log.info(&format!("and {} more", plan.changes.len() - lines));
         }
-        for path in plan.ignored.iter().take(LINES) {
+        for path in plan.ignored.iter().take(lines) {
             self.log.info(&format!("! {path} (left out: the repo's .gitignore matches it)"));
         }
         drop(group);
+        self.warn_of_ignored(&plan.ignored);
         self.ledger.update(|outcome| outcome.plan = Some(plan.clone()));
+    }
+
+    /// What is left out by somebody else's rule is easily missed: a built folder is often in `.gitignore`.
+    fn warn_of_ignored(&self, ignored: &[RepoPath]) {
+        const NAMED: usize = 5;
+        if ignored.is_empty() {
+            return;
+        }
+        let named: Vec<String> = ignored.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+        let more = if ignored.len() > NAMED { ", …" } else { "" };
+        let named = named.join(", ");
+        self.log.warning(&format!(
+            "{} left out, since a `.gitignore` in the repo or in this deploy matches: {named}{more} (to deploy them, leave that `.gitignore` out with `exclude`, and delete it on the Hub)",
+            count(ignored.len())
+        ));
     }
 }
 

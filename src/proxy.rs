@@ -14,9 +14,10 @@ use crate::auth::Secret;
 use crate::deploy;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, Lookup, Repo};
+use crate::image;
 use crate::inputs::{
-    AllowOrigins, CommitLimits, Inputs, NamedSecret, OnFailure, ProxyInputs, Prune, SettingsInputs,
-    SettingsStrategy, SpaceInputs, Variable,
+    CommitLimits, Inputs, NamedSecret, OnFailure, ProxyInputs, Prune, SettingsInputs, SettingsStrategy,
+    SpaceInputs, Variable,
 };
 use crate::report::{Ledger, ProxySpace};
 use crate::runner::Log;
@@ -51,6 +52,8 @@ const MARKER: &str = "hf-deploy-proxy";
 const RECORD: &str = "deploy.json";
 /// How long the app has to answer through the proxy. Both were seen running a moment ago.
 const THROUGH: Duration = Duration::from_secs(60);
+/// How the proxy answers what its own settings close: with which status, and which code.
+const CLOSED: &[(&str, &str)] = &[("answered 403", "path_refused"), ("answered 405", "method_refused")];
 /// Answers with 200 once the proxy takes requests.
 const READY: &str = "/_proxy/readyz";
 
@@ -114,7 +117,7 @@ impl<'a> Proxy<'a> {
 
     async fn make(&self, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
         let target = self.target_url(ledger)?;
-        let folder = tempfile::tempdir().map_err(write_failed)?;
+        let folder = image::temporary_folder().map_err(write_failed)?;
         self.write_source(folder.path(), &target)?;
         let inputs = self.space(folder.path(), &target);
         let own = Ledger::default();
@@ -130,10 +133,17 @@ impl<'a> Proxy<'a> {
             }
         });
         deployed?;
-        if self.inputs.dry_run || inputs.space.wait.is_none() {
+        if self.inputs.dry_run || inputs.space.wait.is_none() || !self.answers(ledger) {
             return Ok(());
         }
         self.ask_through(hub, log).await
+    }
+
+    /// Whether the private app can be asked for anything: it may lack its hardware, or be none of the check's business.
+    fn answers(&self, ledger: &Ledger) -> bool {
+        let lacks_hardware = |word| matches!(word, Word::ManualHardwareRequired | Word::TechnicalBlocker);
+        let word = ledger.read(|outcome| outcome.verdict.as_ref().map(|verdict| verdict.word));
+        self.inputs.space.verify.mode != Mode::Off && !word.is_some_and(lacks_hardware)
     }
 
     /// The address of the private app. A dry run may not know it.
@@ -170,6 +180,7 @@ impl<'a> Proxy<'a> {
             prune: Prune::Always,
             revision: Revision::default(),
             create_pr: false,
+            is_proxy: true,
             commit_message: None,
             commit_description: None,
             commit_limits: CommitLimits::default(),
@@ -193,10 +204,7 @@ impl<'a> Proxy<'a> {
     }
 
     fn variables(&self) -> Vec<Variable> {
-        let origins = match &self.wanted.allow_origins {
-            AllowOrigins::Any => "*".to_owned(),
-            AllowOrigins::Only(origins) => origins.join(","),
-        };
+        let origins = self.wanted.allow_origins.text();
         let mut variables = vec![Variable { key: "ALLOW_ORIGINS".to_owned(), value: origins }];
         if self.wanted.allow_any_target {
             variables.push(Variable { key: "ALLOW_ANY_TARGET".to_owned(), value: "true".to_owned() });
@@ -260,6 +268,12 @@ impl<'a> Proxy<'a> {
         let mut verdict = verify::verify(&app, &check, log).await;
         if verdict.word != Word::Failed {
             log.info("the app answers through the proxy");
+        } else if CLOSED
+            .iter()
+            .any(|(status, code)| [*status, *code].iter().all(|word| verdict.detail.contains(word)))
+        {
+            log.info("the proxy answers, and its settings close the page that was asked for");
+            return Ok(());
         } else if verdict.detail.contains("upstream_auth") {
             verdict.hints.push(
                 "the Space does not open to the proxy's token: give `proxy_hf_token` read access to it"

@@ -174,6 +174,11 @@ impl Outcome {
         Some(format!("{}/{}", self.endpoint, repo.page()))
     }
 
+    /// Whether variables were written for files that have not come, and are not there already.
+    pub fn settings_are_ahead(&self) -> bool {
+        self.commit.is_none() && self.head.is_none() && !self.variables_before.is_empty()
+    }
+
     /// Whether something beside the files changed.
     pub fn settings_changed(&self) -> bool {
         let granted = self.hardware_status == Some(HardwareStatus::Granted);
@@ -228,6 +233,24 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("auth", outcome.auth.to_owned()),
         ("error_code", text(error_code)),
     ]
+}
+
+/// Whether an output holds nothing but words and numbers of this action: a secret that happens to be one of them, such
+/// as `false`, must not change it.
+pub fn is_own_word(output: &str) -> bool {
+    output.starts_with("files_")
+        || output.starts_with("verify_")
+        || matches!(
+            output,
+            "proxy_enabled"
+                | "status"
+                | "bytes_uploaded"
+                | "hardware_status"
+                | "recommended_duration_seconds"
+                | "timings"
+                | "auth"
+                | "error_code"
+        )
 }
 
 /// The outputs of a check.

@@ -1,6 +1,7 @@
 //! One run of the action, from the environment to the exit code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -9,8 +10,11 @@ use crate::failure::{Code, Failure, Kind, Result};
 use crate::hub::{Hub, HubOptions, RetryPolicy};
 use crate::inputs::Inputs;
 use crate::proxy::Proxy;
-use crate::report::{self, Ledger, Status};
+use crate::report::{self, Ledger, Outcome, Status};
 use crate::runner::{Log, OutputFiles};
+
+/// What is left to be told after a panic has so long.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs the action with the given environment, until it is done or `cancelled` says so. Outputs, summary
 /// and annotations are written however it ends.
@@ -19,16 +23,32 @@ use crate::runner::{Log, OutputFiles};
 pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<Output = ()>) -> u8 {
     let ledger = Ledger::default();
     let files = OutputFiles::from_vars(&vars);
+    tell_panics(&log, &ledger, &files);
     let result = tokio::select! {
         result = act(vars, &log, &ledger) => result,
         () = cancelled => Err(Failure::new(Code::Cancelled, "the run was cancelled")
-            .hint("what is on the Hub is whole: a commit lands in one piece or not at all")),
+            .hint("the files on the Hub are whole: a commit lands in one piece or not at all")),
     };
     let result = match result {
         Ok(()) => Ok(()),
         Err(failure) => Err(take_back(failure, &log, &ledger).await),
     };
     finish(result, &log, &ledger, &files)
+}
+
+/// Lets a panic, wherever it happens, end the run as any other failure does, with outputs, summary and annotation.
+fn tell_panics(log: &Log, ledger: &Ledger, files: &OutputFiles) {
+    let (log, ledger, files) = (log.clone(), ledger.clone(), files.clone());
+    std::panic::set_hook(Box::new(move |panic| {
+        let failure = Failure::new(Code::Internal, format!("a fault of this action: {panic}"))
+            .hint("please open an issue with this message and the log");
+        let (log, ledger, files) = (log.clone(), ledger.clone(), files.clone());
+        let (done, told) = std::sync::mpsc::channel();
+        // On a thread of its own: the one that panics may hold a lock that is needed for it.
+        std::thread::spawn(move || done.send(finish(Err(failure), &log, &ledger, &files)));
+        let code = told.recv_timeout(LAST_WORDS).unwrap_or_else(|_| panic_exit_code());
+        std::process::exit(code.into());
+    }));
 }
 
 /// Closes what was begun and will not be finished, and says what is half done.
@@ -41,7 +61,22 @@ async fn take_back(mut failure: Failure, log: &Log, ledger: &Ledger) -> Failure 
             "{done} of {of} parts are on the branch, which is neither the old tree nor the new one: run the job again, it sends the rest"
         )];
     }
+    if let Some(hint) = ledger.read(settings_ahead) {
+        failure = failure.hint(hint);
+    }
     failure
+}
+
+/// Settings that were written for files which did not come.
+fn settings_ahead(outcome: &Outcome) -> Option<String> {
+    if !outcome.settings_are_ahead() {
+        return None;
+    }
+    let names: Vec<&str> = outcome.variables_before.iter().map(|(key, _)| key.as_str()).collect();
+    let names = names.join("`, `");
+    Some(format!(
+        "the variables `{names}` are those of this deploy already: run the job again, or set them back by hand"
+    ))
 }
 
 async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<()> {
@@ -106,7 +141,7 @@ fn finish(result: Result<()>, log: &Log, ledger: &Ledger, files: &OutputFiles) -
     }
     let (mut outputs, summary) =
         ledger.read(|outcome| (report::outputs(outcome), report::summary(outcome, &log.warnings())));
-    for (_, value) in &mut outputs {
+    for (_, value) in outputs.iter_mut().filter(|(name, _)| !report::is_own_word(name)) {
         *value = log.redact(value);
     }
     if let Err(error) = files.write_outputs(&outputs) {
@@ -121,10 +156,13 @@ fn finish(result: Result<()>, log: &Log, ledger: &Ledger, files: &OutputFiles) -
     exit_code
 }
 
-fn closing_line(outcome: &report::Outcome) -> Option<String> {
+fn closing_line(outcome: &Outcome) -> Option<String> {
     let status = outcome
         .status
         .filter(|status| !matches!(status, Status::Failed | Status::RolledBack | Status::Cancelled))?;
+    if let Some(url) = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_deref()) {
+        return Some(format!("proposed: {url} (merge it to deploy)"));
+    }
     let place = outcome.space_url.clone().or_else(|| outcome.repo_url())?;
     Some(format!("{}: {place}", status.as_str()))
 }

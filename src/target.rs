@@ -183,8 +183,13 @@ impl FromStr for RepoName {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.contains("://") {
-            bail_parse!("must be `name` or `namespace/name`, not a URL: `{text}`");
+        if let Some((_, address)) = text.split_once("://") {
+            let path = address.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/'));
+            let path =
+                ["spaces/", "datasets/"].iter().find_map(|kind| path.strip_prefix(kind)).unwrap_or(path);
+            let meant = path.parse::<Self>().ok().filter(|name| name.namespace.is_some());
+            let meant = meant.map(|_| format!(" (did you mean `{path}`?)")).unwrap_or_default();
+            bail_parse!("must be `name` or `namespace/name`, not a URL: `{text}`{meant}");
         }
         let (namespace, name) = match text.split_once('/') {
             None => (None, text),

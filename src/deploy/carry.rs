@@ -13,15 +13,21 @@ use crate::plan::{Action, Plan};
 use crate::runner::Progress;
 use crate::source::Source;
 
+/// A change whose large files are in the storage: nothing of it is to be seen yet.
+pub(super) struct Sent {
+    change: Change,
+    progress: Progress,
+}
+
 impl Deploy<'_> {
-    /// Sends what is missing, and commits.
-    pub(super) async fn carry_out(
+    /// Puts the large files that are missing into the storage.
+    pub(super) async fn send(
         &self,
         source: &Arc<Source>,
         planned: &Planned,
         against: &Against<'_>,
         attempt: u32,
-    ) -> Result<Landed> {
+    ) -> Result<Sent> {
         let scope = self.scope(source, self.git_ignore(source)?.as_deref());
         let mut resumed = None;
         if attempt == 1 && !against.fresh && self.is_too_large(&planned.plan) {
@@ -46,10 +52,15 @@ impl Deploy<'_> {
             draft,
             on_bytes,
         };
+        Ok(Sent { change, progress })
+    }
+
+    /// Makes what was sent the content of the branch.
+    pub(super) async fn commit(&self, sent: Sent) -> Result<Landed> {
         let phase = self.ledger.phase("commit");
-        let landed = self.land(change).await;
+        let landed = self.land(sent.change).await;
         drop(phase);
-        progress.finish();
+        sent.progress.finish();
         landed
     }
 
@@ -79,7 +90,7 @@ impl Deploy<'_> {
         Ok(Some((rest, draft)))
     }
 
-    /// Puts large files into the storage, and makes the lines of the commit.
+    /// Makes the lines of the commit, with the large files in the storage.
     async fn upload(&self, planned: &Planned, on_bytes: &OnBytes) -> Result<Vec<Operation>> {
         let large: Vec<LargeFile> = planned.large_files();
         let (mut uploaded, large_bytes) = match large.is_empty() {

@@ -31,16 +31,27 @@ pub(super) struct Target<'a> {
     pub(super) fixed: bool,
 }
 
+/// Whether it is the new app that failed: what the Hub's own troubles hide may run well, and what is overtaken is not
+/// ours to take back.
+fn is_the_app_s(code: Code) -> bool {
+    matches!(
+        code,
+        Code::SpaceBuildFailed
+            | Code::SpaceCrashed
+            | Code::SpaceMisconfigured
+            | Code::SpaceWithoutApp
+            | Code::SpaceNotReady
+            | Code::CheckFailed
+    )
+}
+
 impl Deploy<'_> {
     /// Waits until the commit runs, where there is something to wait for.
     pub(super) async fn go_live(&self, target: &Target<'_>) -> Result<()> {
-        let runs_this = self.inputs.repo_type == RepoType::Space
-            && self.inputs.revision.is_main()
-            && !self.inputs.create_pr;
+        let runs_this = self.inputs.repo_type == RepoType::Space && !self.inputs.is_aside();
         let Some(timeout) = self.inputs.space.wait.filter(|_| runs_this) else { return Ok(()) };
         let Err(failure) = self.come_alive(target, timeout).await else { return Ok(()) };
-        // What is overtaken is not ours to take back.
-        if self.inputs.space.on_failure == OnFailure::Rollback && failure.code != Code::Overtaken {
+        if self.inputs.space.on_failure == OnFailure::Rollback && is_the_app_s(failure.code) {
             self.log.error(&failure.message);
             self.roll_back(target).await;
         }

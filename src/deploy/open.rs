@@ -9,7 +9,7 @@ use crate::plan::Created;
 use crate::runner::human_bytes;
 use crate::source::Source;
 use crate::space::{AtCreation, hardware};
-use crate::target::{RepoPath, RepoType, Revision, SpaceSdk, Visibility};
+use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility};
 
 use super::{Deploy, Target, remote};
 
@@ -50,7 +50,13 @@ impl Deploy<'_> {
                 return Ok(Target::Ready(info));
             }
             Lookup::NoRepo(_) if *dry_run => {
-                self.log.info(&format!("the {} does not exist yet: it would be created", self.repo));
+                self.log.info(&match self.hub.has_token() {
+                    true => format!("the {} does not exist yet: it would be created", self.repo),
+                    false => format!(
+                        "cannot see the {}: it does not exist, or it is private and this run has no token; planning as for a new one",
+                        self.repo
+                    ),
+                });
                 return Ok(Target::Missing);
             }
             Lookup::NoRevision if *dry_run => {
@@ -79,7 +85,6 @@ impl Deploy<'_> {
             space: sdk.map(|sdk| self.new_space(sdk)),
             files: self.first_files(plain),
         };
-        let asked = create.space.as_ref().and_then(|space| space.hardware);
         let mut born = Born::default();
         let mut creation = self.hub.create_repo(&self.repo, &create).await;
         if let Err(error) = &creation
@@ -91,29 +96,31 @@ impl Deploy<'_> {
             create.files.clear();
             creation = self.hub.create_repo(&self.repo, &create).await;
         }
-        let creation = match creation {
-            Err(error) => {
-                let refusal = error.refusal().filter(|refusal| refusal.status == 402).cloned();
-                let (Some(flavor), Some(refusal)) = (asked, refusal) else { return Err(error.into()) };
-                if flavor.is_basic() || is_about_the_sdk(&refusal) {
-                    return Err(error.into());
-                }
-                self.log.info(&format!("the Hub does not grant the hardware `{flavor}`: {refusal}"));
-                let wanted = &self.inputs.space.hardware;
-                if wanted.required && wanted.wanted.len() == 1 {
-                    return Err(hardware::refused(self.hub, &self.repo, &[(flavor, refusal)]).await);
-                }
-                if let Some(space) = &mut create.space {
-                    (space.hardware, space.sleep_time) = (None, None);
-                }
-                born.hardware.refused = Some((flavor, refusal));
-                self.hub.create_repo(&self.repo, &create).await?
+        let creation = loop {
+            let error = match creation {
+                Ok(creation) => break creation,
+                Err(error) => error,
+            };
+            let asked = create.space.as_ref().and_then(|space| space.hardware);
+            let refusal = error.refusal().filter(|refusal| refusal.status == 402).cloned();
+            let (Some(flavor), Some(refusal)) = (asked, refusal) else { return Err(error.into()) };
+            if flavor.is_basic() || is_about_the_sdk(&refusal) {
+                return Err(error.into());
             }
-            Ok(creation) => {
-                born.hardware.granted = asked;
-                creation
+            self.log.info(&format!("the Hub does not grant the hardware `{flavor}`: {refusal}"));
+            let refused = &mut born.hardware.refused;
+            refused.push((flavor, refusal));
+            let next = self.first_wanted(refused);
+            if next.is_none() && self.inputs.space.hardware.required {
+                return Err(hardware::refused(self.hub, &self.repo, refused).await);
             }
+            if let Some(space) = &mut create.space {
+                space.hardware = next;
+                space.sleep_time = self.sleep_time_of(next);
+            }
+            creation = self.hub.create_repo(&self.repo, &create).await;
         };
+        born.hardware.granted = create.space.as_ref().and_then(|space| space.hardware);
         if creation == Creation::Existed {
             return Ok(None);
         }
@@ -146,16 +153,27 @@ impl Deploy<'_> {
 
     fn new_space(&self, sdk: SpaceSdk) -> NewSpace {
         let settings = &self.inputs.space.settings;
-        let hardware = self.inputs.space.hardware.wanted.first().copied();
-        let sleeps = hardware.is_some_and(|flavor| !flavor.is_basic());
+        let hardware = self.first_wanted(&[]);
         NewSpace {
             sdk,
             hardware,
-            sleep_time: self.inputs.space.hardware.sleep_time.filter(|_| sleeps),
+            sleep_time: self.sleep_time_of(hardware),
             variables: settings.variables.iter().map(|v| (v.key.clone(), v.value.clone())).collect(),
             secrets: settings.secrets.iter().map(|s| (s.key.clone(), s.value.clone())).collect(),
             volumes: settings.volumes.clone().unwrap_or_default(),
         }
+    }
+
+    /// The hardware to ask for, after some was refused.
+    fn first_wanted(&self, refused: &[(Flavor, Refusal)]) -> Option<Flavor> {
+        let wanted = &self.inputs.space.hardware.wanted;
+        wanted.iter().copied().find(|flavor| !refused.iter().any(|(other, _)| other == flavor))
+    }
+
+    /// The time, where the hardware has one.
+    fn sleep_time_of(&self, hardware: Option<Flavor>) -> Option<SleepTime> {
+        let sleeps = hardware.is_some_and(|flavor| !flavor.is_basic());
+        self.inputs.space.hardware.sleep_time.filter(|_| sleeps)
     }
 
     /// The files of a new Space, where the Hub need not be asked about them: with them it is born complete, and
@@ -221,16 +239,20 @@ impl Deploy<'_> {
     /// Who can see the repo is settled before anything is uploaded, and only where the user said so.
     async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
         let wanted = self.inputs.visibility;
-        if !self.inputs.visibility_given {
+        if !self.inputs.visibility_given || self.inputs.is_aside() {
             return Ok(());
         }
         let known = match self.inputs.repo_type {
             RepoType::Space => self.hub.visibility(&self.repo).await?,
             RepoType::Model | RepoType::Dataset => None,
         };
-        let as_wanted = match known {
+        let as_wanted = match &known {
             Some(known) => known == wanted.as_str(),
-            None => wanted != Visibility::Protected && info.private == (wanted == Visibility::Private),
+            // A plain look does not tell a protected Space from a public one. (No proxy is made protected.)
+            None if wanted == Visibility::Private || self.inputs.is_proxy => {
+                info.private == (wanted == Visibility::Private)
+            }
+            None => self.inputs.repo_type != RepoType::Space && !info.private,
         };
         if as_wanted {
             return Ok(());
@@ -240,7 +262,9 @@ impl Deploy<'_> {
             return Ok(());
         }
         self.hub.set_visibility(&self.repo, wanted).await?;
-        self.log.info(&format!("the {} is {} from now on", self.repo, wanted.as_str()));
+        let changed = known.is_some() || info.private != (wanted == Visibility::Private);
+        let since = if changed { " from now on" } else { "" };
+        self.log.info(&format!("the {} is {}{since}", self.repo, wanted.as_str()));
         Ok(())
     }
 }

@@ -16,9 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Deploy<'_> {
     /// The user behind the token: `None` where there is none, and where the Hub does not say.
     pub(super) async fn user(&self) -> Option<WhoAmI> {
-        if self.inputs.dry_run || self.inputs.credentials.token().is_none() {
-            return None;
-        }
+        self.inputs.credentials.token()?;
         // The Hub limits this question strictly: an answer is of help, and no answer is no harm.
         tokio::time::timeout(PATIENCE, self.hub.whoami_once()).await.ok()?.ok()
     }
@@ -37,13 +35,39 @@ impl Deploy<'_> {
             let namespace = &self.repo.id.namespace;
             faults.push(format!("`{namespace}` has no paid plan, which a new Gradio or Docker Space needs"));
         }
-        let failure = Failure::new(
-            Code::PermissionDenied,
-            format!("this token cannot deploy to the {}: {}", self.repo, faults.join("; ")),
-        );
+        let message = format!("this token cannot deploy to the {}: {}", self.repo, faults.join("; "));
+        if self.inputs.dry_run {
+            // To plan with a token that may only read is wise, and no mistake.
+            match user.token_role() {
+                TokenRole::Read => self.log.info(&message),
+                _ => self.log.warning(&message),
+            }
+            return Ok(());
+        }
+        let failure = Failure::new(Code::PermissionDenied, format!("{message} (nothing was changed)"));
+        let failure = match user.is_of(&self.repo.id.namespace) {
+            true => failure,
+            false => failure.hint(format!(
+                "check the namespace in `huggingface_repo`: this token's are {}",
+                user.namespaces()
+            )),
+        };
         Err(failure
-            .hint("make a token that may, at https://huggingface.co/settings/tokens: `write`, or fine-grained with write access to this namespace or repo")
-            .hint("nothing was changed"))
+            .hint("make a token that may, at https://huggingface.co/settings/tokens: `write`, or fine-grained with write access to this namespace or repo"))
+    }
+}
+
+impl WhoAmI {
+    fn is_of(&self, namespace: &str) -> bool {
+        self.name == namespace || self.orgs.iter().any(|org| org.name == namespace)
+    }
+
+    /// Those that the user could deploy to, for a sentence.
+    fn namespaces(&self) -> String {
+        let orgs = self.orgs.iter().map(|org| org.name.as_str());
+        let names: Vec<String> =
+            std::iter::once(self.name.as_str()).chain(orgs).map(|name| format!("`{name}`")).collect();
+        names.join(", ")
     }
 }
 

@@ -7,6 +7,7 @@ use crate::source::{Source, SourceFile, card, sdk, streamlit};
 use crate::target::{RepoPath, RepoType, SpaceSdk};
 
 use super::Deploy;
+use super::remote::GIT_ATTRIBUTES;
 
 const README: &str = "README.md";
 const DOCKERFILE: &str = "Dockerfile";
@@ -24,10 +25,23 @@ impl Deploy<'_> {
     /// Settles what is uploaded, and asks the Hub what it thinks of the card, before anything is written.
     pub(super) async fn prepare(&self, mut source: Source) -> Result<Prepared> {
         let whole_repo = self.inputs.path_in_repo.is_none();
+        // The Hub writes down there which files it keeps as large ones; without that, they would be pointers.
+        if whole_repo && source.leave_out(GIT_ATTRIBUTES) {
+            self.log.info(&format!(
+                "`{GIT_ATTRIBUTES}` is left out: the Hub keeps its own, which says which files are large"
+            ));
+            if source.files.is_empty() {
+                let message = format!("the source folder holds nothing to deploy but `{GIT_ATTRIBUTES}`");
+                return Err(Failure::new(Code::SourceMissing, message)
+                    .hint("set `source_dir` to the folder that holds what is to be deployed"));
+            }
+        }
         let mut sdk = None;
         if self.inputs.repo_type == RepoType::Space {
             let choice = sdk::choose_sdk(self.inputs.space_sdk, &source);
-            self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
+            if !self.inputs.is_proxy {
+                self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
+            }
             sdk = Some(choice.sdk);
         }
         let Some(space_sdk) = sdk.filter(|_| whole_repo) else {
@@ -39,9 +53,11 @@ impl Deploy<'_> {
         if let Some(readme) = source.get(README).map(read_all).transpose()? {
             self.give_card(space_sdk, Some(readme), &mut source)?;
             let lookup = self.look_up_and_check(source.get(README)).await?;
+            refuse_without_app(space_sdk, &source, &lookup)?;
             return Ok(Prepared { source, sdk, lookup });
         }
         let lookup = self.hub.look_up(&self.repo, &self.inputs.revision).await?;
+        refuse_without_app(space_sdk, &source, &lookup)?;
         if !source.rules.hides(README) {
             // The card that the Hub holds may have been edited there: it is completed, not replaced.
             let readme = self.readme_on_the_hub(&lookup).await?;
@@ -162,6 +178,25 @@ impl Deploy<'_> {
         };
         folder.map_or_else(|| path.to_owned(), |folder| folder.join(path).to_string_lossy().into_owned())
     }
+}
+
+/// A new Space has nothing but the folder to start from. (A static one shows whatever it holds.)
+fn refuse_without_app(sdk: SpaceSdk, source: &Source, lookup: &Lookup) -> Result<()> {
+    let card = sdk::readme(source).and_then(|readme| card::Card::read(&readme).ok().flatten());
+    let named = card.as_ref().and_then(|card| card.text("app_file"));
+    let file = match sdk {
+        SpaceSdk::Static => return Ok(()),
+        SpaceSdk::Docker | SpaceSdk::Streamlit => DOCKERFILE,
+        SpaceSdk::Gradio => named.unwrap_or("app.py").trim_start_matches("./"),
+    };
+    let brings_app = source.get(file).is_some() || (named.is_none() && sdk::app_file(source, &sdk).is_some());
+    if brings_app || !matches!(lookup, Lookup::NoRepo(_)) {
+        return Ok(());
+    }
+    let message = format!("the folder has no `{file}`, which a new {} Space starts", sdk.hub_name());
+    Err(Failure::new(Code::SpaceWithoutApp, message)
+        .hint("set `source_dir` to the folder that holds the app, `app_file` in its README.md, or `space_sdk` if it is none of that kind")
+        .hint("for files that are no app, set `repo_type: model` or `repo_type: dataset`; nothing was changed"))
 }
 
 fn read_all(file: &SourceFile) -> Result<Vec<u8>> {

@@ -17,7 +17,7 @@ use crate::target::{ParseError, RepoPath, RepoType, Revision};
 const HASH_BATCH: usize = 64;
 
 /// The Hub's own file: it says which files are large, and is never pruned.
-const GIT_ATTRIBUTES: &str = ".gitattributes";
+pub(super) const GIT_ATTRIBUTES: &str = ".gitattributes";
 
 /// A plan, with the files to carry it out.
 pub(super) struct Planned {
@@ -92,8 +92,7 @@ impl Deploy<'_> {
             async {
                 match asked {
                     Some(asked) => Ok(asked),
-                    None if self.hub.has_token() => self.ask(source, against.revision).await,
-                    None => self.compare_as_everybody(&questions, info).await,
+                    None => self.ask_or_compare(source, &questions, against).await,
                 }
             },
             self.remote_files(source, info, against.fresh),
@@ -162,8 +161,26 @@ impl Deploy<'_> {
         }
     }
 
-    /// What the Hub would answer about an upload, as far as a public tree shows it: a dry run without a token
-    /// may not ask.
+    /// What the Hub says, where it may be asked: it tells nobody who may not write.
+    async fn ask_or_compare(
+        &self,
+        source: &Source,
+        questions: &[(RepoPath, &SourceFile)],
+        against: &Against<'_>,
+    ) -> Result<Preupload> {
+        if !self.hub.has_token() {
+            return self.compare_as_everybody(questions, against.info).await;
+        }
+        match self.ask(source, against.revision).await {
+            Err(failure) if self.inputs.dry_run && may_not(failure.code) => {
+                self.log.info("comparing with what the repo shows: this token may not ask about an upload");
+                self.compare_as_everybody(questions, against.info).await
+            }
+            asked => asked,
+        }
+    }
+
+    /// What the Hub would answer about an upload, as far as the tree shows it.
     async fn compare_as_everybody(
         &self,
         questions: &[(RepoPath, &SourceFile)],
@@ -237,6 +254,11 @@ impl Deploy<'_> {
             _ => Ok(true),
         }
     }
+}
+
+/// Whether it is the token's rights that are missing.
+pub(super) fn may_not(code: Code) -> bool {
+    matches!(code, Code::TokenInvalid | Code::PermissionDenied)
 }
 
 /// The plan of a dry run against a repo that does not exist.

@@ -11,7 +11,7 @@ use super::prepare::{self, Message};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Lookup, Operation, RemoteFile, SettingKind};
 use crate::image;
-use crate::report::Status;
+use crate::report::{Outcome, Status};
 use crate::source::{Content, SourceFile};
 use crate::target::RepoPath;
 
@@ -22,9 +22,7 @@ impl Deploy<'_> {
         let Some(previous) = target.before.sha.as_deref().filter(|_| !target.created) else {
             return self.log.warning("not rolled back: the Space is new, there is nothing to go back to");
         };
-        let Some(receipt) = target.receipt else {
-            return self.log.warning("not rolled back: this deploy made no commit");
-        };
+        let Some(receipt) = target.receipt else { return self.roll_back_variables(target).await };
         let restored = self.restore(&receipt.oid, previous).await;
         // The commit of the run stays the one that failed, also where the way back took several.
         self.ledger.update(|outcome| outcome.commit = Some(receipt.clone()));
@@ -48,11 +46,31 @@ impl Deploy<'_> {
         }
     }
 
+    /// The way back of a deploy that changed settings only.
+    async fn roll_back_variables(&self, target: &Target<'_>) {
+        if self.ledger.read(|outcome| outcome.variables_before.is_empty()) {
+            return self.log.warning("not rolled back: this deploy changed no file and no variable");
+        }
+        self.restore_variables().await;
+        self.ledger.update(|outcome| outcome.status = Some(Status::RolledBack));
+        let Some(timeout) = self.inputs.space.wait else { return };
+        if let Err(failure) = self.wait_for(target.commit, target.fixed, true, timeout).await {
+            self.log.warning(&format!("the variables are restored, but the Space does not run: {failure}"));
+        }
+    }
+
+    /// Takes back the settings of a deploy whose files did not land: the old app is not to run with them.
+    pub(super) async fn take_back_settings(&self) {
+        if self.ledger.read(Outcome::settings_are_ahead) {
+            self.restore_variables().await;
+        }
+    }
+
     /// Gives the variables the values that they had before this deploy.
     async fn restore_variables(&self) {
-        let (variables, secrets) = self.ledger.read(|outcome| {
+        let (variables, secrets) = self.ledger.update(|outcome| {
             let secrets = outcome.settings.iter().filter(|setting| setting.is_secret).count();
-            (outcome.variables_before.clone(), secrets)
+            (std::mem::take(&mut outcome.variables_before), secrets)
         });
         for (key, before) in variables {
             let result = match &before {

@@ -10,6 +10,7 @@ use crate::target::{RepoType, SpaceSdk};
 
 use super::open::Born;
 use super::prepare::Prepared;
+use super::remote::may_not;
 use super::{Deploy, Target};
 
 /// What is known of a Space beside its files, and how far this deploy is with it.
@@ -32,8 +33,11 @@ impl Deploy<'_> {
             hardware::check_sdk(&wanted.hardware, has_volumes, sdk)?;
         }
         let exists = !matches!(prepared.lookup, Lookup::NoRepo(_));
-        let current = match exists && self.wants_settings() {
-            true => Some(self.read_settings().await?),
+        if exists && self.inputs.is_aside() {
+            self.tell_untouched();
+        }
+        let current = match exists && !self.inputs.is_aside() && self.wants_settings() {
+            true => self.settings_in_sight().await?,
             false => None,
         };
         let fixed = self.sdk_of(prepared) == Some(SpaceSdk::Static);
@@ -56,6 +60,10 @@ impl Deploy<'_> {
             Target::Created(Some(born)) if !born.unanswered => Some(born.as_ref()),
             _ => None,
         };
+        if born.is_none() && self.inputs.is_aside() {
+            around.settled = true;
+            return Ok(());
+        }
         let machine = self.machine(info).await?;
         self.settle_hardware(born, &machine).await?;
         if born.is_some() {
@@ -64,7 +72,7 @@ impl Deploy<'_> {
             self.settle_volumes(&machine).await?;
             // Someone else made the Space meanwhile: it is looked at only now.
             if around.current.is_none() && self.wants_settings() {
-                around.current = Some(self.read_settings().await?);
+                around.current = self.settings_in_sight().await?;
             }
             if let Some(current) = &around.current {
                 self.settle_settings(current, commits).await?;
@@ -72,6 +80,28 @@ impl Deploy<'_> {
         }
         around.settled = true;
         Ok(())
+    }
+
+    /// A proposal, or a branch that does not run, comes without what would change the running Space at once.
+    fn tell_untouched(&self) {
+        let wanted = &self.inputs.space;
+        let settings = &wanted.settings;
+        let given = [
+            ("variables", !settings.variables.is_empty()),
+            ("secrets", !settings.secrets.is_empty()),
+            ("volumes", settings.volumes.is_some()),
+            ("hardware", !wanted.hardware.wanted.is_empty()),
+            ("sleep time", wanted.hardware.sleep_time.is_some()),
+            ("visibility", self.inputs.visibility_given),
+        ];
+        let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        if !given.is_empty() {
+            let given = given.join(", ");
+            self.log.info(&format!(
+                "left as they are: {given} (they would change the running {})",
+                self.repo.repo_type.noun()
+            ));
+        }
     }
 
     /// A dry run against a Space that is not there.
@@ -100,6 +130,17 @@ impl Deploy<'_> {
                 info.sdk.as_deref().and_then(|sdk| sdk.parse().ok()).or(Some(chosen))
             }
             _ => Some(chosen),
+        }
+    }
+
+    /// What the Space has: a dry run does without, where the token may not look.
+    async fn settings_in_sight(&self) -> Result<Option<Current>> {
+        match self.read_settings().await {
+            Err(failure) if self.inputs.dry_run && may_not(failure.code) => {
+                self.log.info("variables and secrets are not planned: this token may not look at them");
+                Ok(None)
+            }
+            read => read.map(Some),
         }
     }
 
@@ -168,7 +209,10 @@ impl Deploy<'_> {
         }
         for write in &plan.writes {
             write.change.write(self.hub, &self.repo).await?;
-            let because = write.because;
+            let because = match self.inputs.is_proxy && write.change.is_deletion() {
+                true => "the inputs no longer ask for it",
+                false => write.because,
+            };
             self.log.info(&format!("{}: {because}", described(&write.change, "set", "deleted")));
             self.ledger.update(|outcome| {
                 outcome.settings.push(written(&write.change));
@@ -192,8 +236,10 @@ impl Deploy<'_> {
     }
 
     fn tell_left(&self, plan: &SettingsPlan) {
-        if !plan.left.is_empty() {
-            let names = plan.left.join("`, `");
+        let names = plan.left.join("`, `");
+        if self.inputs.is_proxy && !plan.left.is_empty() {
+            self.log.info(&format!("left the secrets as they are: `{names}`"));
+        } else if !plan.left.is_empty() {
             self.log.info(&format!("left the secrets as they are: `{names}` (they cannot be compared, and writing them restarts the Space; `force_secrets: true` writes them)"));
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
+use super::retry::is_transient;
 use crate::failure::{Code, Failure};
 use crate::target::shorten;
 
@@ -144,6 +145,15 @@ impl HubError {
         self.refusal().map(|refusal| refusal.status.as_u16())
     }
 
+    /// Whether the same question may well be answered a little later.
+    pub fn may_pass(&self) -> bool {
+        match &*self.cause {
+            Cause::Status(refusal) | Cause::WaitTooLong { refusal, .. } => is_transient(refusal.status),
+            Cause::Unreachable { .. } | Cause::TimedOut { .. } => true,
+            Cause::Unexpected { .. } | Cause::Local(_) => false,
+        }
+    }
+
     /// Whether the Hub may have carried out the request although it did not say so.
     pub fn is_ambiguous(&self) -> bool {
         match &*self.cause {
@@ -242,7 +252,7 @@ fn payment_hint(message: &str) -> &'static str {
     } else if speaks_of(&["storage"]) {
         "the private storage of this namespace is used up: make the repo public, free some space, or take a larger plan"
     } else {
-        "Gradio and Docker Spaces need a PRO, Team or Enterprise namespace; static Spaces are free for everyone"
+        "Docker Spaces, and Gradio Spaces on `cpu-basic`, need a PRO, Team or Enterprise namespace; static Spaces are free for everyone, and so are a few Gradio Spaces with `hardware: zero-a10g`"
     }
 }
 

@@ -129,6 +129,8 @@ impl WhoAmI {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoInfo {
+    /// `namespace/name` as the Hub has it: another than was asked for, where the repo was renamed.
+    pub id: Option<String>,
     /// The commit at the head of the revision.
     pub sha: Option<String>,
     #[serde(default)]
@@ -259,8 +261,12 @@ impl Hub {
             Ok(answer) => Ok(Lookup::Found(answer.json(&what)?)),
             Err(error) => match error.refusal() {
                 Some(refusal) if refusal.is(404, "RevisionNotFound") => Ok(Lookup::NoRevision),
-                // Without a token the Hub says 401 for what it does not show.
-                Some(refusal) if refusal.status == 404 || refusal.is(401, "RepoNotFound") => {
+                // To nobody in particular the Hub says 401 of what it does not show, and not what the matter is.
+                Some(refusal)
+                    if refusal.status == 404
+                        || refusal.is(401, "RepoNotFound")
+                        || (refusal.status == 401 && !self.has_token()) =>
+                {
                     Ok(Lookup::NoRepo(refusal.clone()))
                 }
                 _ => Err(error),

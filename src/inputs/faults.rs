@@ -13,6 +13,8 @@ pub(super) struct Findings {
     hints: Vec<String>,
     warnings: Vec<String>,
     token_missing: bool,
+    /// GitHub gave this run no secrets, and it needs none: it is passed over, or only plans.
+    pub(super) does_without_secrets: bool,
     /// Values that no message may repeat, also where a user pasted a token into the wrong input.
     secrets: Vec<String>,
 }

@@ -76,6 +76,8 @@ pub struct Inputs {
     pub commit_description: Option<String>,
     pub commit_limits: CommitLimits,
     pub dry_run: bool,
+    /// Whether this is the proxy Space: nobody gave these inputs, and nobody can change them.
+    pub is_proxy: bool,
     /// What only a Space has; all of it is off for a model or a dataset.
     pub space: SpaceInputs,
     /// `Some` exactly when `create_proxy` is true.
@@ -137,6 +139,11 @@ impl CheckInputs {
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
 impl Inputs {
+    /// Whether what visitors of the repo meet stays as it is: a proposal, or a branch that no Space runs.
+    pub fn is_aside(&self) -> bool {
+        self.create_pr || (self.repo_type == RepoType::Space && !self.revision.is_main())
+    }
+
     /// Reads the inputs from the variables of an environment. Returns them with warnings for the log, or
     /// one failure that names all faults.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<(Self, Vec<String>)> {
@@ -167,6 +174,9 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let dry_run = flag("dry_run", raw.dry_run.as_deref(), findings);
     let missing_token = value("missing_token", raw.missing_token.as_deref(), missing_token, findings);
     let skips = missing_token.flatten() == Some(MissingToken::Skip);
+    findings.does_without_secrets = given(raw.hf_token.as_deref()).is_none()
+        && github.may_lack_secrets()
+        && (skips || dry_run == Some(true));
     let sign_in = credentials(environment, &github, dry_run.unwrap_or(false), skips, findings);
     let space_sdk = space_sdk(raw, repo_type, findings);
     let visibility = visibility(raw, repo_type, findings);
@@ -214,6 +224,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         commit_description: text(&raw.commit_description),
         commit_limits: commit_limits?,
         dry_run: dry_run?,
+        is_proxy: false,
         space: space?,
         proxy,
         endpoint: endpoint?,

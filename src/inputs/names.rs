@@ -79,7 +79,23 @@ pub const INPUTS: &[InputSpec] = &[
 
 /// Names for inputs of ours that users know from elsewhere (the official client, `huggingface/hub-sync`):
 /// no spelling leads from them to ours, and to ignore them would deploy the wrong folder or repo.
-const ELSEWHERE: &[(&str, &str)] = &[("repo_id", "huggingface_repo"), ("subdirectory", "source_dir")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("repo_id", "huggingface_repo"),
+    ("subdirectory", "source_dir"),
+    ("folder", "source_dir"),
+    ("folder_path", "source_dir"),
+    ("allow_patterns", "include"),
+    ("ignore_patterns", "exclude"),
+    ("delete_patterns", "prune"),
+    ("branch", "revision"),
+    ("sdk", "space_sdk"),
+    ("huggingface_token", "hf_token"),
+    ("space_hardware", "hardware"),
+    ("space_sleep_time", "sleep_time"),
+    ("space_secrets", "secrets"),
+    ("space_variables", "variables"),
+    ("space_volumes", "volumes"),
+];
 
 /// The variable in which the runner passes an input: upper case, `_` for spaces, all else as it is
 /// (GitHub docs, "Metadata syntax", `inputs`).

@@ -66,7 +66,10 @@ pub(super) fn patterns(text: &str) -> Vec<String> {
         .map(|line| {
             let line = line.trim_start();
             match line.trim_end() {
-                kept if kept.ends_with('\\') && kept.len() < line.len() => &line[..=kept.len()],
+                kept if kept.ends_with('\\') => {
+                    let blank = line[kept.len()..].chars().next().map_or(0, char::len_utf8);
+                    &line[..kept.len() + blank]
+                }
                 kept => kept,
             }
         })
@@ -77,6 +80,9 @@ pub(super) fn patterns(text: &str) -> Vec<String> {
 
 /// A token as it can stand in a header. The refusals never repeat it.
 pub(super) fn token(text: &str) -> Parsed<Secret> {
+    if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
+        return refuse("has quotation marks around it: paste the token alone");
+    }
     if text.chars().any(char::is_whitespace) {
         return refuse("holds more than one word: copy the token again, without a space or a line break");
     }
@@ -224,6 +230,7 @@ mod tests {
         assert_eq!(patterns(text), ["*.pt", "\\#odd", "!keep.pt", "ends in blank\\ "]);
         assert!(patterns("\n # only a comment\n").is_empty());
         assert_eq!(patterns("a\\ \u{3000}"), ["a\\ "]);
+        assert_eq!(patterns("a\\\u{a0}\nb\\"), ["a\\\u{a0}", "b\\"]);
     }
 
     #[test]

@@ -109,6 +109,7 @@ pub(super) fn read(
     let allow_origins = origins(raw.proxy_allow_origins.as_deref(), findings);
     let hardware = hardware(raw, findings);
     let (settings, secrets) = settings(environment, findings);
+    judge_settings(&settings, &secrets, &allow_origins, findings);
     if !wanted {
         return None;
     }
@@ -149,6 +150,7 @@ fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable
                     findings.hide(value);
                     secrets.push(NamedSecret { key: name.to_owned(), value: Secret::new(value) });
                 }
+                None if findings.does_without_secrets => {}
                 None => findings.fault(
                     INPUT,
                     format!("names `{name}`, and this step has no variable `{name}` or an empty one"),
@@ -159,9 +161,14 @@ fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable
         } else if let Some(variable) = space::key_value(INPUT, number, line, findings) {
             if !PROXY_SETTINGS.contains(&name) {
                 let known = PROXY_SETTINGS.iter().chain(PROXY_SECRETS).map(|known| format!("`{known}`"));
+                let meant = PROXY_SETTINGS
+                    .iter()
+                    .find(|known| strsim::damerau_levenshtein(known, name) <= 2)
+                    .map(|known| format!(" (did you mean `{known}`?)"))
+                    .unwrap_or_default();
                 findings.fault(
                     INPUT,
-                    format!("must name settings of the proxy: line {number} names none of them"),
+                    format!("must name settings of the proxy: line {number} names none of them{meant}"),
                 );
                 findings.hint(format!("the proxy knows {}", known.collect::<Vec<_>>().join(", ")));
             } else {
@@ -170,6 +177,41 @@ fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable
         }
     }
     (settings, secrets)
+}
+
+/// Lets the proxy itself judge its settings, one by one and together: it would not start with a bad one.
+fn judge_settings(
+    settings: &[Variable],
+    secrets: &[NamedSecret],
+    allow_origins: &AllowOrigins,
+    findings: &mut Findings,
+) {
+    let value = |name: &str| match name {
+        "TARGET_URL" => Some("https://target.hf.space".to_owned()),
+        "TARGET_TOKEN" => Some("hf_token".to_owned()),
+        "ALLOW_ORIGINS" => Some(allow_origins.text()),
+        _ => {
+            let setting = settings.iter().find(|setting| setting.key == name);
+            let secret = || secrets.iter().find(|secret| secret.key == name);
+            let secret = || secret().map(|secret| secret.value.expose().to_owned());
+            setting.map(|setting| setting.value.clone()).or_else(secret)
+        }
+    };
+    let Err(faults) = hf_proxy::config::Config::read(value) else { return };
+    // What is wrong with the origins is told by the input that they come from.
+    for fault in faults.iter().filter(|fault| fault.name != "ALLOW_ORIGINS") {
+        findings.fault("proxy_settings", format!("cannot be used: {fault}"));
+    }
+}
+
+impl AllowOrigins {
+    /// The value of the proxy's setting.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Any => "*".to_owned(),
+            Self::Only(origins) => origins.join(","),
+        }
+    }
 }
 
 /// The name of the proxy Space. An empty suffix would make it the Space itself.

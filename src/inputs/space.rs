@@ -268,6 +268,7 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Vec<NamedSecre
                     findings.hide(value);
                     secrets.push(NamedSecret { key: name.to_owned(), value: Secret::new(value) });
                 }
+                None if findings.does_without_secrets => {}
                 None => missing.push((number, name)),
             }
         }

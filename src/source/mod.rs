@@ -100,6 +100,12 @@ impl Source {
         self.files.get(index)
     }
 
+    /// Takes the file `path` out, and says whether it was there. Touches nothing on disk.
+    pub fn leave_out(&mut self, path: &str) -> bool {
+        let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path));
+        place.map(|index| self.files.remove(index)).is_ok()
+    }
+
     /// Gives the file `path` another content, or adds it. Touches nothing on disk.
     pub fn replace_or_insert(&mut self, path: RepoPath, content: Bytes) {
         let size = content.len() as u64;

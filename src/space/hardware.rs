@@ -30,7 +30,7 @@ impl HardwareStatus {
 #[derive(Debug, Clone, Default)]
 pub struct AtCreation {
     pub granted: Option<Flavor>,
-    pub refused: Option<(Flavor, Refusal)>,
+    pub refused: Vec<(Flavor, Refusal)>,
 }
 
 /// What the Space has in the end.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::diagnosis::diagnose;
 use super::logs::{Follower, LogTail};
 use crate::failure::{Code, Failure};
-use crate::hub::{Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
+use crate::hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
 use crate::runner::{Group, Log};
 use crate::target::Revision;
 
@@ -22,6 +22,10 @@ const NAP: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long lines are gathered before they are printed.
 const BURST: Duration = Duration::from_millis(100);
+/// A look at the Space is given so long, however little time is left.
+const SHORTEST_LOOK: Duration = Duration::from_secs(5);
+/// A look at the branch, which may take the blame off this deploy, is given so long.
+const HEAD_LOOK: Duration = Duration::from_secs(30);
 /// How long log lines that are still on their way are waited for, at the end.
 const LAST_LINES: Duration = Duration::from_millis(1500);
 
@@ -152,9 +156,15 @@ impl<'a> Watch<'a> {
     async fn until_ready(&mut self) -> Ready {
         let mut pause = FIRST_LOOK;
         loop {
-            let runtime = match self.hub.runtime(self.space).await {
+            let runtime = match self.look().await {
                 Ok(runtime) => runtime,
                 Err(error) if matches!(error.status(), Some(401 | 403)) => return Ready::Unseen(error),
+                // The Hub's own trouble says nothing of the Space, and passes.
+                Err(error) if error.may_pass() && !self.left().is_zero() => {
+                    self.log.info(&format!("looking again: {error}"));
+                    self.listen(LAST_LOOK.min(self.left())).await;
+                    continue;
+                }
                 Err(error) => return Ready::No(error.into()),
             };
             self.notice(&runtime);
@@ -183,13 +193,29 @@ impl<'a> Watch<'a> {
                 }
                 Step::Wait => {}
             }
-            let left = self.options.timeout.saturating_sub(self.started.elapsed());
+            let left = self.left();
             if left.is_zero() {
                 return self.timed_out(&runtime).await;
             }
             self.listen(pause.min(left)).await;
             pause = (pause + FIRST_LOOK / 2).min(LAST_LOOK);
         }
+    }
+
+    /// The time that is left.
+    fn left(&self) -> Duration {
+        self.options.timeout.saturating_sub(self.started.elapsed())
+    }
+
+    /// A look at the Space, which takes no longer than there is time.
+    async fn look(&self) -> Result<Runtime, HubError> {
+        let slow = || {
+            let detail = "no answer in the time that was left".to_owned();
+            let cause = Cause::Unreachable { detail, attempts: 1, before_sending: false };
+            HubError::new(format!("read the state of the {}", self.space), cause)
+        };
+        let time = self.left().max(SHORTEST_LOOK);
+        tokio::time::timeout(time, self.hub.runtime(self.space)).await.unwrap_or_else(|_| Err(slow()))
     }
 
     /// Tells a new stage, and follows the log that belongs to it.
@@ -269,9 +295,9 @@ impl<'a> Watch<'a> {
 
     /// Whether the branch is at another commit by now.
     async fn overtaken(&self) -> Option<Failure> {
-        let Ok(Lookup::Found(info)) = self.hub.look_up(self.space, &Revision::default()).await else {
-            return None;
-        };
+        let main = Revision::default();
+        let look = self.hub.look_up(self.space, &main);
+        let Ok(Ok(Lookup::Found(info))) = tokio::time::timeout(HEAD_LOOK, look).await else { return None };
         let head = info.sha?;
         if head == self.options.commit {
             return None;

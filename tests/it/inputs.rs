@@ -60,6 +60,11 @@ fault!(
         "SPEED=fast\nTARGET_TOKEN=x\nPROXY_API_KEY=x\nMETRICS_TOKEN\nLOG_FORMAT\nLOG_FORMAT=text",
     "proxy_target_url" = "https://elsewhere.example"
 );
+fault!(
+    settings_of_the_proxy_that_it_would_not_start_with,
+    "invalid_input",
+    "proxy_settings" = "RATE_LIMIT=abc\nALLOW_CREDENTIALS=true\nALLOW_PATH=/x\nDRAIN_TIMEOUT=soon"
+);
 fault!(a_check_without_a_wait, "invalid_input", "wait" = "false", "verify" = "health");
 fault!(a_source_that_is_not_there, "source_missing", "source_dir" = "nowhere");
 

@@ -17,7 +17,7 @@ const READ_TOKEN: &str = "hf_TheProxysOwnTokenThatMustNotShowUpEither";
 async fn hub() -> TestHub {
     let proxy = std::env::var("HF_DEPLOY_PROXY")
         .expect("HF_DEPLOY_PROXY is not set: it names the binary of `proxy-template`, see tests/run");
-    hub_with(|config| {
+    let hub = hub_with(|config| {
         config.edge = true;
         config.users.push(User { role: TokenRole::Read, ..User::new("ada", READ_TOKEN) });
         config.runtimes = Runtimes {
@@ -25,7 +25,10 @@ async fn hub() -> TestHub {
             ..Runtimes::default()
         };
     })
-    .await
+    .await;
+    // That the proxy is public is no news then: where the Hub does not say, each run makes sure of it.
+    hub.set_policy(|policy| policy.expands_visibility = true);
+    hub
 }
 
 fn run(hub: &TestHub, folder: &Folder) -> Run {
@@ -207,4 +210,16 @@ fn the_settings_of_the_proxy_are_known() {
         .map(|name| (*name, ()))
         .collect();
     assert_eq!(theirs, ours);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_the_proxy_closes_by_its_settings_is_no_fault() {
+    let (hub, folder) = (hub().await, static_space());
+    let ran =
+        run(&hub, &folder).input("proxy_settings", "ALLOW_PATHS=/api/*").run().await.ended(0, "deployed");
+    assert!(
+        ran.log.contains("the proxy answers, and its settings close the page that was asked for"),
+        "{}",
+        ran.log
+    );
 }
