@@ -153,7 +153,12 @@ impl Policy<'_> {
         }
         let message = refusal_of_all(self.hub, &self.refusals).await;
         let page = settings_page(self.hub, self.space);
-        self.log.warning(&format!("{message}; choose it by hand at {page}"));
+        let why = if self.hub.is_keyless() {
+            " (a keyless token may be refused this whatever the plan)"
+        } else {
+            ""
+        };
+        self.log.warning(&format!("{message}{why}; choose it by hand at {page}"));
         Ok(())
     }
 
