@@ -22,6 +22,8 @@ const NAP: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long lines are gathered before they are printed.
 const BURST: Duration = Duration::from_millis(100);
+/// How long a Space in dev mode is waited for, which keeps running what it runs until that is switched off.
+const DEV_MODE: Duration = Duration::from_secs(60);
 /// A look at the Space is given so long, however little time is left.
 const SHORTEST_LOOK: Duration = Duration::from_secs(5);
 /// A look at the branch, which may take the blame off this deploy, is given so long.
@@ -204,7 +206,13 @@ impl<'a> Watch<'a> {
 
     /// The time that is left.
     fn left(&self) -> Duration {
-        self.options.timeout.saturating_sub(self.started.elapsed())
+        let timeout =
+            if self.in_dev_mode() { self.options.timeout.min(DEV_MODE) } else { self.options.timeout };
+        timeout.saturating_sub(self.started.elapsed())
+    }
+
+    fn in_dev_mode(&self) -> bool {
+        self.runtime.as_ref().is_some_and(|runtime| runtime.dev_mode)
     }
 
     /// A look at the Space, which takes no longer than there is time.
@@ -333,7 +341,7 @@ impl<'a> Watch<'a> {
         if let Some(failure) = self.overtaken().await {
             return Ready::No(failure);
         }
-        let seconds = self.options.timeout.as_secs();
+        let seconds = self.started.elapsed().as_secs();
         let sha = runtime.sha.as_deref();
         let message = match sha {
             Some(sha) if runtime.stage == Stage::Running && sha != self.options.commit => {
@@ -341,6 +349,10 @@ impl<'a> Watch<'a> {
             }
             _ => format!("the {} is still {} after {seconds} s", self.space, runtime.stage.as_str()),
         };
+        if self.in_dev_mode() {
+            let hint = "the commit is on the branch: switch dev mode off in the settings of the Space to have it built";
+            return Ready::No(Failure::new(Code::SpaceNotReady, message).hint(hint));
+        }
         Ready::No(
             Failure::new(Code::SpaceNotReady, message)
                 .hint("give it more time with the input `timeout`, and a slow start with `startup_duration_timeout` in README.md"),
