@@ -21,6 +21,7 @@ def session_hub(tmp_path_factory):
 def hub(session_hub: LocalHub):
     """The Hub. After the test, every request of the test must have kept the contract."""
     session_hub.clear()
+    session_hub.forgive()
     yield session_hub
     assert session_hub.violations() == []
     for request in session_hub.requests():

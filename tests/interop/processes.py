@@ -90,6 +90,10 @@ class LocalHub:
         """Forgets the recorded requests and pending faults."""
         self.ask("POST", "clear")
 
+    def forgive(self) -> None:
+        """Forgets where requests broke the contract, which `clear` does not."""
+        self.ask("POST", "forgive")
+
     def violations(self) -> list[str]:
         """Where a request broke the contract of the Hub."""
         return self.ask("GET", "violations")

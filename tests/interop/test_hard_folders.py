@@ -142,16 +142,18 @@ def test_what_the_corpus_is_for(hub, folder, ours, new_repo):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_with_its_own_gitattributes(hub, ours, new_repo, tmp_path, kind):
+    """It is left out, at the root: the Hub's own says which files are large, and has to go on saying it."""
     source = tmp_path / "source"
     source.mkdir()
     folder = corpus.Folder(source)
-    folder.write(".gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.csv filter=lfs -text\n")
     folder.write("table.csv", "a,b\n1,2\n")
     folder.write("weights.safetensors", corpus.noise("weights", 1000))
     repo, theirs = new_repo("ours"), new_repo("theirs")
-    ours(hub, source, repo, kind).expect("deployed")
     upload_with_client(hub, kind, theirs, source, tmp_path / "client")
+    folder.write(".gitattributes", "* text=auto\n")
+    ours(hub, source, repo, kind).expect("deployed")
     assert_same_tree(hub, kind, repo, theirs)
+    ours(hub, source, repo, kind).expect("unchanged")
 
 
 def test_a_name_with_a_newline_is_refused(hub, ours, new_repo, tmp_path):

@@ -81,6 +81,19 @@ def test_settings_and_move(api, new_repo):
     assert api.repo_info(moved).id == moved
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_former_name_leads_to_the_repo(hf, api, new_repo, folder, tmp_path, kind):
+    repo, moved = new_repo("before"), new_repo("After")
+    api.create_repo(repo, repo_type=kind, **sdk(kind))
+    api.move_repo(from_id=repo, to_id=moved, repo_type=kind)
+    for former in [repo, moved.lower()]:
+        assert api.repo_info(former, repo_type=kind).id == moved
+    done = api.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder)
+    assert api.repo_info(moved, repo_type=kind).sha == done.oid
+    one = hf.hf_hub_download(repo, "large.bin", repo_type=kind, cache_dir=tmp_path / "cache")
+    assert Path(one).read_bytes() == (folder / "large.bin").read_bytes()
+
+
 def test_whoami(api, hf):
     assert api.whoami()["name"] == USER
     with pytest.raises(hf.errors.HfHubHTTPError) as refused:

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_hub::{Fault, FaultKind, LocalHub, RepoType};
 
-use crate::harness::{Folder, Run, TestHub, hub, static_space, static_space_with_picture};
+use crate::harness::{Folder, Run, TestHub, hub, reached, static_space, static_space_with_picture};
 
 async fn deploy_through(fault: Fault, folder: &Folder) -> (TestHub, crate::harness::Ran) {
     let hub = hub().await;
@@ -141,7 +141,7 @@ async fn a_file_that_grows_while_it_is_sent_commits_nothing() {
     hub.inject(on("/preupload/", FaultKind::Delay(Duration::from_millis(1500))));
     let run = Run::new(&hub, &folder);
     let child = run.spawn();
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    reached(&hub, "/preupload/", 1).await;
     folder.write("index.html", "<h1>Hello, and more than there was</h1>\n");
     let ran = run.finish(child).await.failed(1, "source_changed");
     assert!(ran.log.contains("`index.html` changed while it was deployed"), "{}", ran.log);

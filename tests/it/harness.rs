@@ -44,7 +44,10 @@ pub(crate) async fn hub_with(change: impl FnOnce(&mut HubConfig)) -> TestHub {
     let mut config = HubConfig { users: vec![User::new("ada", TOKEN)], ..HubConfig::default() };
     change(&mut config);
     let has_edge = config.edge;
-    TestHub { hub: LocalHub::start(config).await.expect("the local Hub starts"), has_edge }
+    let hub = LocalHub::start(config).await.expect("the local Hub starts");
+    // It says so itself, once, where nothing is compared.
+    let _ = hub.checks_contract();
+    TestHub { hub, has_edge }
 }
 
 /// A folder to deploy.
@@ -379,7 +382,15 @@ pub(crate) fn paths(hub: &LocalHub, repo_type: RepoType) -> Vec<String> {
 /// Waits until so many requests of this kind have reached the Hub.
 pub(crate) async fn reached(hub: &TestHub, path: &str, count: usize) {
     let seen = || hub.requests().iter().filter(|request| request.path.contains(path)).count();
-    while seen() < count {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| seen() >= count).await;
+}
+
+/// Waits until something is so, which nobody tells.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), wait).await.expect("it comes to pass");
 }

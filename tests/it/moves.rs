@@ -118,4 +118,11 @@ async fn a_pull_request_carries_the_content() {
     let ran = run(&hub, &after()).input("create_pr", "true").run().await.ended(0, "deployed");
     let sent = hub.requests().iter().map(|request| request.body_len).sum::<u64>();
     assert!(sent > 3 * SIZE as u64, "{sent} bytes\n{}", ran.log);
+    for (path, number) in [("texts/0.txt", 0), ("texts/1.txt", 1), ("texts/2.txt", 9)] {
+        let found = hub.read_file(RepoType::Space, "ada/app", "refs/pr/1", path).unwrap();
+        assert!(found == content(number).as_bytes(), "{path}\n{}", ran.log);
+    }
+    let files = hub.tree(RepoType::Space, "ada/app", "refs/pr/1").unwrap();
+    assert!(files.keys().all(|path| !path.starts_with("pages/")), "{files:?}");
+    assert!(paths(&hub, RepoType::Space).contains(&"pages/0.txt".to_owned()), "main is as it was");
 }

@@ -4,6 +4,7 @@
 //! what passes is replaced by its own: addresses that the Hub hands out lead through here as well.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+
+use crate::harness::until;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,8 @@ struct State {
     seen: Mutex<Vec<Place>>,
     breaks: Mutex<Vec<(Place, Kind)>>,
     struck: Notify,
+    /// Requests that the Hub may be at.
+    under_way: AtomicUsize,
     /// How long to listen to nobody: `None` is for ever.
     outages: mpsc::UnboundedSender<Option<Duration>>,
     /// What every answer says for `Date`, where that is not the truth.
@@ -90,6 +95,7 @@ impl Network {
             seen: Mutex::default(),
             breaks: Mutex::default(),
             struck: Notify::new(),
+            under_way: AtomicUsize::new(0),
             outages,
             date: Mutex::default(),
         });
@@ -114,6 +120,11 @@ impl Network {
     /// Waits until a break struck.
     pub(crate) async fn struck(&self) {
         self.state.struck.notified().await;
+    }
+
+    /// Waits until the Hub has answered all that it has heard.
+    pub(crate) async fn settled(&self) {
+        until(|| self.state.under_way.load(Ordering::SeqCst) == 0).await;
     }
 
     /// Whether every break struck.
@@ -159,6 +170,7 @@ async fn accept(
 async fn serve(mut client: TcpStream, state: Arc<State>) {
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut client, &mut buffer).await {
+        let under_way = UnderWay::begin(&state);
         let place = state.arrived(&request);
         let kind = state.take_break(&place);
         if kind.is_some() {
@@ -168,7 +180,7 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
             None => pass(&mut client, &state, &request, Pace::Fast).await,
             Some(Kind::SlowAnswer) => pass(&mut client, &state, &request, Pace::Slow).await,
             Some(kind) => {
-                strike(client, &state, &request, kind).await;
+                strike(client, &state, &request, kind, under_way).await;
                 return;
             }
         };
@@ -178,8 +190,24 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
     }
 }
 
+/// A request that the Hub may be at.
+struct UnderWay(Arc<State>);
+
+impl UnderWay {
+    fn begin(state: &Arc<State>) -> Self {
+        state.under_way.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Breaks a request, for good.
-async fn strike(mut client: TcpStream, state: &State, request: &Request, kind: Kind) {
+async fn strike(mut client: TcpStream, state: &State, request: &Request, kind: Kind, under_way: UnderWay) {
     match kind {
         Kind::ResetBefore => {}
         Kind::RefusedForAWhile => drop(state.outages.send(Some(OUTAGE))),
@@ -206,6 +234,7 @@ async fn strike(mut client: TcpStream, state: &State, request: &Request, kind: K
         }
         Kind::SilentBefore | Kind::SlowAnswer => {}
     }
+    drop(under_way);
     if matches!(kind, Kind::SilentBefore | Kind::SilentAfter | Kind::SilentInAnswer) {
         // Until the client gives up.
         while client.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}

@@ -141,3 +141,22 @@ async fn a_fallback_is_asked_for_at_creation_too() {
     let creations = hub.requests().iter().filter(|request| request.path.ends_with("/repos/create")).count();
     assert_eq!(creations, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repo_is_followed_to_its_new_name() {
+    let (hub, folder) = (hub().await, static_space());
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let body = r#"{"fromRepo":"ada/app","toRepo":"ada/renamed","type":"space"}"#;
+    let moved = crate::proxy::client()
+        .post(format!("{}/api/repos/move", hub.endpoint()))
+        .bearer_auth(crate::harness::TOKEN)
+        .header("content-type", "application/json")
+        .body(body);
+    assert!(moved.send().await.unwrap().status().is_success());
+    folder.write("index.html", "<h1>New</h1>\n");
+    let ran = Run::new(&hub, &folder).input("variables", "A=1").run().await.ended(0, "deployed");
+    assert!(ran.log.contains("is `ada/renamed` now: write that in `huggingface_repo`"), "{}", ran.log);
+    assert_eq!(ran.output("repo_id"), "ada/renamed");
+    let page = hub.read_file(RepoType::Space, "ada/renamed", "main", "index.html").unwrap();
+    assert_eq!(page, b"<h1>New</h1>\n");
+}

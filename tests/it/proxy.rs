@@ -17,7 +17,7 @@ const READ_TOKEN: &str = "hf_TheProxysOwnTokenThatMustNotShowUpEither";
 async fn hub() -> TestHub {
     let proxy = std::env::var("HF_DEPLOY_PROXY")
         .expect("HF_DEPLOY_PROXY is not set: it names the binary of `proxy-template`, see tests/run");
-    let hub = hub_with(|config| {
+    hub_with(|config| {
         config.edge = true;
         config.users.push(User { role: TokenRole::Read, ..User::new("ada", READ_TOKEN) });
         config.runtimes = Runtimes {
@@ -25,10 +25,7 @@ async fn hub() -> TestHub {
             ..Runtimes::default()
         };
     })
-    .await;
-    // That the proxy is public is no news then: where the Hub does not say, each run makes sure of it.
-    hub.set_policy(|policy| policy.expands_visibility = true);
-    hub
+    .await
 }
 
 fn run(hub: &TestHub, folder: &Folder) -> Run {

@@ -124,13 +124,26 @@ async fn hub_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_repo_that_the_token_cannot_see() {
-    let strangers = |config: &mut HubConfig| {
-        config.users.push(User::new("eve", "hf_EvesTokenSeesOnlyHerOwn"));
+    const SCOPED: &str = "hf_AdasTokenForOneOtherSpace";
+    let member = |config: &mut HubConfig| {
+        let scope = TokenScope {
+            entity_type: "space".to_owned(),
+            entity_name: "ada/other".to_owned(),
+            permissions: vec!["repo.content.read".to_owned(), "repo.write".to_owned()],
+        };
+        let role = TokenRole::FineGrained { scoped: vec![scope], global: Vec::new() };
+        config.users.push(User { role, ..User::new("ada", SCOPED) });
     };
-    let (hub, folder) = (hub_with(strangers).await, static_space());
+    let (hub, folder) = (hub_with(member).await, static_space());
     Run::new(&hub, &folder).input("private", "true").run().await.ended(0, "deployed");
-    let ran = Run::new(&hub, &folder).token("hf_EvesTokenSeesOnlyHerOwn").run().await;
-    assert_eq!(ran.code, 3, "{}", ran.log);
+    let before = tree(&hub, RepoType::Space);
+    folder.write("index.html", "defaced");
+    hub.clear_requests();
+    let ran = Run::new(&hub, &folder).token(SCOPED).run().await.failed(3, "permission_denied");
+    let told = "it is fine-grained, without `repo.write` for `ada` or this repo (nothing was changed)";
+    assert!(ran.log.contains(told), "{}", ran.log);
+    assert!(hub.requests().iter().all(|request| request.path != "/api/repos/create"), "nothing is tried");
+    assert_eq!(tree(&hub, RepoType::Space), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

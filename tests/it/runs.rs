@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_hub::{Fault, FaultKind, RepoType};
 
-use crate::harness::{Run, hub, static_space};
+use crate::harness::{Run, hub, reached, static_space};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_says_so_and_commits_nothing() {
@@ -20,7 +20,7 @@ async fn a_cancelled_run_says_so_and_commits_nothing() {
         let run = Run::new(&hub, &folder);
         let child = run.spawn();
         let id = child.id().unwrap().to_string();
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        reached(&hub, "/preupload/", 1).await;
         let killed = std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap();
         assert!(killed.success());
         let ran = run.finish(child).await.ended(130, "cancelled");

@@ -1,6 +1,6 @@
 //! What a Space has beside its files: written before the commit, and only where it differs.
 
-use local_hub::{Fault, FaultKind, HubConfig, LocalHub, RecordedRequest, RepoType};
+use local_hub::{Fault, FaultKind, HubConfig, LocalHub, Org, RecordedRequest, RepoType};
 
 use crate::assert_ran;
 use crate::harness::{Folder, Run, hub, hub_with};
@@ -65,6 +65,7 @@ fn created_with(hub: &LocalHub) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_space_is_created_with_all_of_it_in_one_call() {
     let (hub, folder) = (hub().await, gradio_space());
+    hub.set_policy(|policy| policy.expands_visibility = true);
     let run = || {
         Run::new(&hub, &folder)
             .input("variables", "MODE=fast")
@@ -244,11 +245,8 @@ async fn hardware_that_is_refused_at_creation_leaves_a_deploy_that_completes() {
     let run = || Run::new(&hub, &folder).input("hardware", "t4-small").input("sleep_time", "10m");
     let ran = run().input("fallback_hardware", "cpu-upgrade").run().await.ended(0, "deployed");
     assert_ran!(ran);
-    assert_eq!(
-        writes(&hub),
-        ["POST create", "POST create", r#"POST hardware {"flavor":"cpu-upgrade","sleepTimeSeconds":600}"#]
-    );
-    assert!(!created_with(&hub).contains("hardware"), "the second creation asks for none");
+    assert_eq!(writes(&hub), ["POST create"; 3]);
+    assert!(!created_with(&hub).contains("hardware"), "the last creation asks for none");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,11 +258,48 @@ async fn a_fallback_after_a_refusal_at_creation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_sdk_that_is_not_paid_for_is_not_the_hardware_s_fault() {
+async fn hardware_that_is_paid_for_needs_no_subscription() {
     let (hub, folder) = (hub_with(|config| config.users[0].is_pro = false).await, gradio_space());
-    let ran = Run::new(&hub, &folder).input("hardware", "t4-small").run().await;
-    ran.failed(3, "payment_required");
+    let ran = Run::new(&hub, &folder).input("hardware", "t4-small").run().await.ended(0, "deployed");
+    assert_eq!((ran.output("hardware_status"), ran.output("space_hardware")), ("granted", "t4-small"));
     assert_eq!(writes(&hub), ["POST create"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sdk_that_is_not_paid_for_is_not_the_hardware_s_fault() {
+    let free = |config: &mut HubConfig| (config.users[0].is_pro, config.users[0].can_pay) = (false, false);
+    let (hub, folder) = (hub_with(free).await, gradio_space());
+    let ran = Run::new(&hub, &folder).input("hardware", "t4-small").run().await;
+    let ran = ran.failed(3, "payment_required");
+    assert!(ran.log.contains("on free cpu-basic requires a PRO subscription"), "{}", ran.log);
+    // With the hardware, and without.
+    assert_eq!(writes(&hub), ["POST create", "POST create"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_account_comes_to_zero_gpu_by_way_of_its_fallback() {
+    let free = |config: &mut HubConfig| (config.users[0].is_pro, config.users[0].can_pay) = (false, false);
+    let (hub, folder) = (hub_with(free).await, gradio_space());
+    let run = Run::new(&hub, &folder).input("hardware", "t4-small").input("fallback_hardware", "zero-a10g");
+    let ran = run.run().await.ended(0, "deployed");
+    assert_eq!((ran.output("hardware_status"), ran.output("space_hardware")), ("granted", "zero-a10g"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_an_organisation_decides_for_its_spaces() {
+    for (plan, ends) in [(Some("team"), (0, "deployed")), (None, (3, "failed"))] {
+        let in_org = |config: &mut HubConfig| {
+            let org = Org { plan: plan.map(str::to_owned), can_pay: false, ..Org::new("acme", "admin") };
+            (config.users[0].is_pro, config.users[0].orgs) = (plan.is_none(), vec![org]);
+        };
+        let (hub, folder) = (hub_with(in_org).await, gradio_space());
+        let ran =
+            Run::new(&hub, &folder).input("huggingface_repo", "acme/app").run().await.ended(ends.0, ends.1);
+        assert_eq!(
+            ran.outputs.get("error_code").map_or("", String::as_str) == "payment_required",
+            plan.is_none()
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -330,6 +365,7 @@ async fn volumes_are_added_replaced_and_taken_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_existing_space_becomes_protected_and_public_again() {
     let (hub, folder) = (hub().await, gradio_space());
+    hub.set_policy(|policy| policy.expands_visibility = true);
     let run = |visibility: &str| Run::new(&hub, &folder).input("visibility", visibility);
     run("public").run().await.ended(0, "deployed");
     hub.clear_requests();
@@ -340,6 +376,23 @@ async fn an_existing_space_becomes_protected_and_public_again() {
         writes(&hub),
         [r#"PUT settings {"visibility":"protected"}"#, r#"PUT settings {"visibility":"public"}"#]
     );
+}
+
+/// `?expand=visibility` is on no client's list, and a plain look does not tell protected from public.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_can_see_a_space_is_settled_where_a_look_at_it_does_not_say() {
+    let (hub, folder) = (hub().await, gradio_space());
+    for (visibility, status) in [
+        ("public", "deployed"),
+        ("protected", "unchanged"),
+        ("public", "unchanged"),
+        ("private", "unchanged"),
+    ] {
+        let run = Run::new(&hub, &folder).input("visibility", visibility);
+        let ran = run.run().await.ended(0, status);
+        let found = hub.visibility(RepoType::Space, "ada/app");
+        assert_eq!(found.as_deref(), Some(visibility), "{}", ran.log);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,8 @@ use crate::chaos::{Scenario, State, Unbroken, assert_told};
 use crate::harness::Folder;
 use crate::network::{Kind, Place};
 
-/// How soon a cancelled run is over: the runner kills 2.5 s after SIGTERM.
-const SOON: Duration = Duration::from_secs(2);
+/// How soon a cancelled run is over: so long after SIGTERM the runner kills.
+const SOON: Duration = Duration::from_millis(2500);
 const AT_ONCE: usize = 6;
 
 pub(crate) fn send(signal: &str, process: u32) {
@@ -81,10 +81,8 @@ async fn a_run_that_is_cancelled_at_any_request_says_so_and_leaves_a_whole_repo(
         assert!(cancelled.elapsed() < SOON, "{:?}", cancelled.elapsed());
         assert_eq!(ran.output("error_code"), "cancelled");
         assert_told(&ran);
-        if held == Kind::SilentAfter {
-            // The Hub may still be at what it has heard.
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+        // The Hub may still be at what it has heard.
+        world.network.settled().await;
         scenario.state(&world, &unbroken);
     })
     .await;
@@ -99,7 +97,7 @@ async fn a_run_that_is_killed_at_any_request_leaves_a_whole_repo_and_the_next_on
         let mut child = run.spawn();
         world.network.struck().await;
         child.kill().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.network.settled().await;
         let state = scenario.state(&world, &unbroken);
         let status = if state == State::New { "unchanged" } else { "deployed" };
         let ran = scenario.run(&world).run().await;

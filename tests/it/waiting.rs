@@ -5,7 +5,9 @@ use std::time::Duration;
 use local_hub::{BuildCause, BuildScript, Fault, FaultKind, LocalHub, Log, LogStep, RepoType, StageStep};
 
 use crate::assert_ran;
-use crate::harness::{Folder, Run, TestHub, hub, static_space, tree};
+use crate::harness::{
+    Folder, Run, TestHub, hub, hub_with, reached, static_space, static_space_with_picture, tree, until,
+};
 
 const APP: &str = "ada/app";
 
@@ -157,13 +159,8 @@ async fn a_deploy_that_is_overtaken_says_so() {
     script(&hub, vec![StageStep::new(ms(60_000), "RUNNING")], &[], &[]);
     let run = Run::new(&hub, &folder);
     let child = run.spawn();
-    for _ in 0..100 {
-        tokio::time::sleep(ms(100)).await;
-        if hub.commits(RepoType::Space, APP, "main").len() > 1 {
-            break;
-        }
-    }
-    tokio::time::sleep(ms(1500)).await;
+    // It waits for its own commit by now.
+    reached(&hub, "/runtime", 1).await;
     script(&hub, vec![StageStep::new(ms(500), "RUNNING")], &[], &[]);
     hub.commit_as("ada", RepoType::Space, APP, "main", &[("app.py", b"theirs")], "theirs").unwrap();
     assert_ran!(run.finish(child).await.failed(5, "overtaken"));
@@ -247,25 +244,43 @@ async fn a_deploy_in_parts_is_built_once_and_rolled_back_at_once() {
     assert_eq!(ran.output("rollback_commit_sha"), hub.head(RepoType::Space, APP, "main").unwrap());
 }
 
+fn held(path_contains: &str) -> Fault {
+    Fault {
+        method: None,
+        path_contains: path_contains.to_owned(),
+        skip: 0,
+        times: 1,
+        kind: FaultKind::Delay(ms(1500)),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_leaves_somebody_else_s_commit_alone() {
-    let (hub, folder) = broken_deploy().await;
-    script(&hub, vec![StageStep::error(ms(4000), "BUILD_ERROR", "exit code: 1")], &["broken"], &[]);
-    let before = hub.commits(RepoType::Space, APP, "main").len();
-    let run = Run::new(&hub, &folder).input("on_failure", "rollback");
-    let child = run.spawn();
-    for _ in 0..100 {
-        tokio::time::sleep(ms(100)).await;
-        if hub.commits(RepoType::Space, APP, "main").len() > before {
-            break;
+    // Theirs comes before the way back has looked at the branch, or after.
+    for after_the_look in [false, true] {
+        let hub = hub_with(|config| config.edge = true).await;
+        let folder = static_space_with_picture();
+        Run::new(&hub, &folder).run().await.ended(0, "deployed");
+        folder.write("index.html", "<h1>Goodbye</h1>\n");
+        let visits = || hub.edge_requests(APP).unwrap().len();
+        let before = visits();
+        hub.inject_edge(APP, held("/")).unwrap();
+        let run = Run::new(&hub, &folder).input("health_contains", "Hello").input("on_failure", "rollback");
+        let child = run.spawn();
+        until(|| visits() > before).await;
+        if after_the_look {
+            let ours = hub.head(RepoType::Space, APP, "main").unwrap();
+            hub.inject(held(&format!("/tree/{ours}")));
+            reached(&hub, &format!("/tree/{ours}"), 1).await;
         }
+        hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "theirs").unwrap();
+        let theirs = tree(&hub, RepoType::Space);
+        let ran = run.finish(child).await;
+        assert_eq!((ran.code, ran.output("status"), ran.output("verify_status")), (1, "failed", "failed"));
+        let told = "::warning::not rolled back: somebody else committed after this deploy";
+        assert!(ran.log.contains(told), "{}", ran.log);
+        assert_eq!(tree(&hub, RepoType::Space), theirs);
     }
-    hub.set_stage_script(APP, vec![StageStep::new(ms(60_000), "RUNNING")]).unwrap();
-    hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "theirs").unwrap();
-    let theirs = tree(&hub, RepoType::Space);
-    let ran = run.finish(child).await;
-    assert_ne!(ran.code, 0);
-    assert_eq!(tree(&hub, RepoType::Space), theirs);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,7 +90,7 @@ impl Caller {
         if user.name.eq_ignore_ascii_case(namespace) {
             return Some("admin".into());
         }
-        user.orgs.iter().find(|(org, _)| org.eq_ignore_ascii_case(namespace)).map(|(_, role)| role.clone())
+        user.org(namespace).map(|org| org.role.clone())
     }
 
     /// May see the repository and its content.
@@ -171,7 +171,7 @@ impl Caller {
 
 impl Hub {
     /// The repository, when it exists and the caller may see it; otherwise the Hub's 401 or 404, which do not
-    /// tell a private repository from a missing one.
+    /// tell a private repository from a missing one. The 401 has no `X-Error-Code`: its text is all there is.
     pub(crate) fn repo_for(
         &self,
         caller: &Caller,
@@ -184,9 +184,7 @@ impl Hub {
             return Ok(repo);
         }
         Err(if caller.is_anonymous() {
-            let mut error = HubError::unauthorized(NO_CREDENTIALS);
-            error.code = Some("RepoNotFound");
-            error
+            HubError::unauthorized(NO_CREDENTIALS)
         } else {
             HubError::coded(404, "RepoNotFound", "Repository not found")
         })

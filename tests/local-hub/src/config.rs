@@ -100,8 +100,29 @@ pub struct User {
     pub is_pro: bool,
     /// Whether a payment method is set.
     pub can_pay: bool,
-    /// Organisations as `(name, roleInOrg)`; a role is `admin`, `write`, `contributor` or `read`.
-    pub orgs: Vec<(String, String)>,
+    /// The organisations the user is in.
+    pub orgs: Vec<Org>,
+}
+
+/// An organisation, as one of its members has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Org {
+    /// Its namespace.
+    pub name: String,
+    /// What the user may do there: `admin`, `write`, `contributor` or `read`.
+    pub role: String,
+    /// Its subscription: `team`, `enterprise`, `plus` or `academia`.
+    pub plan: Option<String>,
+    /// Whether it has a payment method.
+    pub can_pay: bool,
+}
+
+impl Org {
+    /// An organisation that pays for a team.
+    #[must_use]
+    pub fn new(name: &str, role: &str) -> Self {
+        Self { name: name.to_owned(), role: role.to_owned(), plan: Some("team".to_owned()), can_pay: true }
+    }
 }
 
 impl User {
@@ -116,6 +137,11 @@ impl User {
             can_pay: true,
             orgs: vec![],
         }
+    }
+
+    /// The organisation that a namespace is, if the user is in it.
+    pub(crate) fn org(&self, namespace: &str) -> Option<&Org> {
+        self.orgs.iter().find(|org| org.name.eq_ignore_ascii_case(namespace))
     }
 }
 

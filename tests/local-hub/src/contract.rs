@@ -1,6 +1,6 @@
 //! The Hub's contract: every request is compared with the OpenAPI document.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::contract_schema::{clean, declared, open_combinations, query_breach};
+use crate::contract_schema::{clean, open_combinations, query_breach, unknown_members};
 use crate::contract_tables::{ANSWER_EXCEPTIONS, COMMIT_LINES, EXTRA_MEDIA, EXTRA_QUERY, UNDOCUMENTED};
 use crate::util::lock;
 
@@ -22,8 +22,8 @@ struct Operation {
     query: Option<HashMap<String, Value>>,
     /// Allowed values of path parameters.
     path_enums: HashMap<String, Vec<String>>,
-    /// Schema of the body and the keys it declares at the top.
-    body: Option<(Value, BTreeSet<String>)>,
+    /// Schema of the body.
+    body: Option<Value>,
     /// JSON schemas of answers by status.
     answers: HashMap<u16, Value>,
     media_in_header: bool,
@@ -33,7 +33,7 @@ struct Operation {
 pub(crate) struct Contract {
     operations: Vec<Operation>,
     components: Value,
-    validators: Mutex<HashMap<String, Option<Arc<Validator>>>>,
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
 impl Contract {
@@ -81,7 +81,9 @@ impl Contract {
             .max_by_key(|op| op.segments.iter().filter(|s| !s.starts_with('{')).count())
     }
 
-    fn validator(&self, key: &str, schema: &Value) -> Option<Arc<Validator>> {
+    /// # Panics
+    /// When the schema cannot be used: a request that nothing was compared with has not kept the contract.
+    fn validator(&self, key: &str, schema: &Value) -> Arc<Validator> {
         let mut cache = lock(&self.validators);
         if let Some(found) = cache.get(key) {
             return found.clone();
@@ -93,20 +95,14 @@ impl Contract {
             clean(&mut components);
             map.insert("components".into(), components);
         }
-        let made = match jsonschema::draft202012::options().build(&schema) {
-            Ok(validator) => Some(Arc::new(validator)),
-            Err(error) => {
-                tracing::warn!(%key, %error, "schema cannot be used");
-                None
-            }
-        };
+        let made = jsonschema::draft202012::options().build(&schema);
+        let made = Arc::new(made.unwrap_or_else(|error| panic!("the schema of {key}: {error}")));
         cache.insert(key.to_owned(), made.clone());
         made
     }
 
     fn against(&self, key: &str, schema: &Value, value: &Value) -> Vec<String> {
-        let Some(validator) = self.validator(key, schema) else { return vec![] };
-        validator
+        self.validator(key, schema)
             .iter_errors(value)
             .take(5)
             .map(|e| {
@@ -143,7 +139,7 @@ impl Contract {
             }
             return out;
         };
-        let Some((schema, keys)) = &op.body else {
+        let Some(schema) = &op.body else {
             if !body.is_empty() {
                 out.push("a body where the contract has none".into());
             }
@@ -164,13 +160,20 @@ impl Contract {
                 return out;
             }
         };
-        out.extend(self.against(&format!("{method} {}", op.segments.join("/")), schema, &value));
-        if !keys.is_empty() {
-            for key in value.as_object().into_iter().flat_map(|m| m.keys()).filter(|k| !keys.contains(*k)) {
-                out.push(format!("unknown key {key:?} in the body"));
-            }
-        }
+        out.extend(self.against(&op.key(), schema, &value));
+        unknown_members(&[schema], &value, "", &mut out);
         out
+    }
+
+    /// Breaches of a commit's body, where nobody reads it line by line.
+    pub(crate) fn check_commit(&self, body: &[u8]) -> Vec<String> {
+        body.split(|byte| *byte == b'\n')
+            .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+            .flat_map(|line| match serde_json::from_slice(line) {
+                Ok(line) => self.check_commit_line(&line),
+                Err(error) => vec![format!("a line of a commit is not JSON: {error}")],
+            })
+            .collect()
     }
 
     /// Breaches of one line of a commit.
@@ -185,8 +188,7 @@ impl Contract {
                 out.push(format!("unknown member {name:?} of a commit line"));
             }
         }
-        let schema = serde_json::from_str(schema).unwrap_or(Value::Null);
-        out.extend(self.against(&format!("commit line {key}"), &schema, &line["value"]));
+        out.extend(self.against(&format!("commit line {key}"), &parsed(schema), &line["value"]));
         out
     }
 
@@ -198,8 +200,7 @@ impl Contract {
             Ok(value) => {
                 let mut schema = schema.clone();
                 open_combinations(&mut schema, false);
-                let mut out =
-                    self.against(&format!("{status} {method} {}", op.segments.join("/")), &schema, &value);
+                let mut out = self.against(&format!("{status} {}", op.key()), &schema, &value);
                 out.retain(|text| {
                     !ANSWER_EXCEPTIONS
                         .iter()
@@ -210,6 +211,11 @@ impl Contract {
             Err(error) => vec![format!("answer is not JSON: {error}")],
         }
     }
+}
+
+/// A schema of the tables.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
 impl Operation {
@@ -235,11 +241,7 @@ impl Operation {
             }
         }
         let schema = &op["requestBody"]["content"]["application/json"]["schema"];
-        let body = (!schema.is_null()).then(|| {
-            let mut keys = BTreeSet::new();
-            declared(schema, &mut keys);
-            (schema.clone(), keys)
-        });
+        let body = (!schema.is_null()).then(|| schema.clone());
         let answers = op["responses"]
             .as_object()
             .into_iter()
@@ -270,10 +272,15 @@ impl Operation {
             segments: row.template.trim_start_matches('/').split('/').map(ToOwned::to_owned).collect(),
             query: (!any).then(|| row.query.iter().map(|q| ((*q).to_owned(), json!({}))).collect()),
             path_enums: HashMap::new(),
-            body: row.body.map(|text| (serde_json::from_str(text).unwrap_or(Value::Null), BTreeSet::new())),
+            body: row.body.map(parsed),
             answers: HashMap::new(),
             media_in_header: false,
         }
+    }
+
+    /// What its schemas are called.
+    fn key(&self) -> String {
+        format!("{} /{}", self.method, self.segments.join("/"))
     }
 
     fn matches(&self, segments: &[&str]) -> bool {
@@ -304,6 +311,42 @@ impl Operation {
             if let Some(why) = query_breach(schema, value) {
                 out.push(format!("query parameter {name}={value:?}: {why}"));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::billing::FLAVORS;
+
+    #[test]
+    fn the_flavors_are_those_of_the_document() {
+        let Ok(Some(contract)) = Contract::find(None) else { return };
+        let create = contract.operation("POST", "/api/repos/create").and_then(|op| op.body.as_ref());
+        let kinds = create.and_then(|schema| schema["allOf"][1]["anyOf"].as_array());
+        let flavors =
+            kinds.into_iter().flatten().find_map(|kind| kind["properties"]["hardware"]["enum"].as_array());
+        assert_eq!(json!(flavors), json!(FLAVORS));
+    }
+
+    #[test]
+    fn every_schema_can_be_used() {
+        // Without the document there are still the tables.
+        let contract = Contract::find(None).ok().flatten();
+        let contract = contract.unwrap_or_else(|| Arc::new(Contract::parse(&Value::Null)));
+        for op in &contract.operations {
+            if let Some(schema) = &op.body {
+                contract.validator(&op.key(), schema);
+            }
+            for (status, schema) in &op.answers {
+                let mut schema = schema.clone();
+                open_combinations(&mut schema, false);
+                contract.validator(&format!("{status} {}", op.key()), &schema);
+            }
+        }
+        for (key, schema) in COMMIT_LINES {
+            contract.validator(&format!("commit line {key}"), &parsed(schema));
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Schemas of the OpenAPI document: reading and adjusting them.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 /// Why a query value does not fit its schema; values are text, so numbers are read from it.
@@ -24,15 +22,46 @@ pub(crate) fn query_breach(schema: &Value, value: &str) -> Option<String> {
     }
 }
 
-/// The keys a body schema declares at its top, through every combination.
-pub(crate) fn declared(schema: &Value, keys: &mut BTreeSet<String>) {
-    if let Some(properties) = schema["properties"].as_object() {
-        keys.extend(properties.keys().cloned());
-    }
+/// A schema and all that it is put together from.
+fn parts<'a>(schema: &'a Value, out: &mut Vec<&'a Value>) {
+    out.push(schema);
     for combination in ["allOf", "anyOf", "oneOf"] {
         for part in schema[combination].as_array().into_iter().flatten() {
-            declared(part, keys);
+            parts(part, out);
         }
+    }
+}
+
+/// Members of a value, at any depth, that its schemas declare nowhere. The document leaves its objects open, and a
+/// Hub that does not know a member says nothing: a misspelt one would be lost.
+pub(crate) fn unknown_members(schemas: &[&Value], value: &Value, at: &str, out: &mut Vec<String>) {
+    let mut all = Vec::new();
+    for schema in schemas {
+        parts(schema, &mut all);
+    }
+    match value {
+        Value::Object(members) => {
+            let closed = all.iter().any(|part| part["properties"].is_object());
+            let open = all
+                .iter()
+                .any(|part| !matches!(part["additionalProperties"], Value::Null | Value::Bool(false)));
+            for (name, member) in members {
+                let declared: Vec<&Value> =
+                    all.iter().filter_map(|part| part["properties"].get(name)).collect();
+                if declared.is_empty() && closed && !open {
+                    let place = if at.is_empty() { "in the body".to_owned() } else { format!("at {at}") };
+                    out.push(format!("unknown key {name:?} {place}"));
+                }
+                unknown_members(&declared, member, &format!("{at}/{name}"), out);
+            }
+        }
+        Value::Array(rows) => {
+            let items: Vec<&Value> = all.iter().filter_map(|part| part.get("items")).collect();
+            for (index, row) in rows.iter().enumerate() {
+                unknown_members(&items, row, &format!("{at}/{index}"), out);
+            }
+        }
+        _ => {}
     }
 }
 

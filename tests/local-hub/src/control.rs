@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 
+use crate::answer::HubError;
 use crate::config::RepoType;
 use crate::faults::Fault;
 use crate::hub::{Hub, LocalHub};
 use crate::logs::{Log, LogStep};
 use crate::record::RecordedRequest;
-use crate::stage::{BuildScript, StageStep};
+use crate::repo::Repo;
+use crate::stage::{BuildCause, BuildScript, StageStep};
 use crate::util::lock;
 
 impl Hub {
@@ -41,6 +43,25 @@ impl Hub {
                 rows.push((*line).to_owned());
             }
         })
+    }
+
+    /// Pauses a Space: it stays so until somebody restarts it.
+    pub(crate) fn pause_space(&self, repo: &Repo) -> anyhow::Result<()> {
+        repo.update(|state| {
+            if let Some(space) = &mut state.space {
+                space.paused = true;
+            }
+        })?;
+        self.stop_app(repo);
+        Ok(())
+    }
+
+    /// Switches dev mode. Once it is off, the head of the branch is built: what was committed meanwhile had to wait.
+    pub(crate) fn switch_dev_mode(&self, repo: &Repo, enabled: bool) -> Result<(), HubError> {
+        let was = repo.update(|state| {
+            state.space.as_mut().is_some_and(|space| std::mem::replace(&mut space.dev_mode, enabled))
+        })?;
+        if was && !enabled { self.rebuild_space(repo, BuildCause::Setting) } else { Ok(()) }
     }
 
     /// Puts a Space to sleep, as the Hub does with one that nobody visits.
@@ -78,6 +99,24 @@ impl LocalHub {
     /// When there is no such Space.
     pub fn sleep_space(&self, id: &str) -> anyhow::Result<()> {
         self.hub.sleep_space(id)
+    }
+
+    /// Pauses a Space, as its owner does on its page.
+    ///
+    /// # Errors
+    /// When there is no such Space.
+    pub fn pause_space(&self, id: &str) -> anyhow::Result<()> {
+        let repo = self.hub.store.get(RepoType::Space, id).context("no such Space")?;
+        self.hub.pause_space(&repo)
+    }
+
+    /// Switches dev mode, in which commits are not built.
+    ///
+    /// # Errors
+    /// When there is no such Space.
+    pub fn set_dev_mode(&self, id: &str, enabled: bool) -> anyhow::Result<()> {
+        let repo = self.hub.store.get(RepoType::Space, id).context("no such Space")?;
+        self.hub.switch_dev_mode(&repo, enabled).map_err(|error| anyhow::anyhow!("{}", error.body))
     }
 
     /// Adds a line to a log of a Space.

@@ -1,6 +1,6 @@
 //! New repositories with their first commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -140,6 +140,7 @@ impl Hub {
             discussions: BTreeMap::new(),
             space,
             publishers: vec![],
+            former_ids: BTreeSet::new(),
         };
         let repo_is_space = state.space.is_some();
         let Some(repo) = self.store.create(state)? else { return Ok(None) };

@@ -1,8 +1,9 @@
 //! The server as a value: start it, look into it, stop it.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, Once, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -194,9 +195,14 @@ impl LocalHub {
         self.hub.log.all()
     }
 
-    /// Forgets the requests (and their contract breaches).
+    /// Forgets the requests, but not where they broke the contract.
     pub fn clear_requests(&self) {
         self.hub.log.clear();
+    }
+
+    /// Forgets the contract breaches so far: for a test that has cut requests on purpose.
+    pub fn forgive_violations(&self) {
+        self.hub.log.forgive();
     }
 
     /// Every contract breach so far, as `METHOD path: what`.
@@ -210,6 +216,22 @@ impl LocalHub {
     pub fn assert_contract_kept(&self) {
         let violations = self.violations();
         assert!(violations.is_empty(), "the Hub's contract was broken:\n{}", violations.join("\n"));
+    }
+
+    /// Whether requests are compared with the OpenAPI document. Where there is none, the first call says so on stderr,
+    /// past what a test runner keeps to itself: a green run has then shown less.
+    #[must_use]
+    pub fn checks_contract(&self) -> bool {
+        static TOLD: Once = Once::new();
+        let checks = self.hub.contract.is_some();
+        if !checks {
+            TOLD.call_once(|| {
+                let told = "NO CONTRACT: the Hub's OpenAPI document is not here, so no request is compared with it; \
+                    name it with HUB_OPENAPI";
+                let _ = writeln!(std::io::stderr(), "{told}");
+            });
+        }
+        checks
     }
 
     /// Answers of this server that the OpenAPI document does not allow (a check of the server itself).
@@ -264,6 +286,14 @@ impl LocalHub {
     #[must_use]
     pub fn head(&self, repo_type: RepoType, id: &str, rev: &str) -> Option<String> {
         Some(self.hub.store.get(repo_type, id)?.resolve(rev)?.to_string())
+    }
+
+    /// Who can see a repository: `public`, `private` or `protected`.
+    #[must_use]
+    pub fn visibility(&self, repo_type: RepoType, id: &str) -> Option<String> {
+        let repo = self.hub.store.get(repo_type, id)?;
+        let state = lock(&repo.state);
+        Some(state.visibility.clone())
     }
 
     /// The commits of a revision, newest first.

@@ -7,6 +7,7 @@
 mod answer;
 mod attributes;
 mod auth;
+mod billing;
 mod card;
 mod config;
 mod conn;
@@ -39,7 +40,7 @@ mod util;
 mod xet;
 
 pub use config::{
-    DEFAULT_TOKEN, DockerCommand, HubConfig, LargeFileTransfer, Moves, RepoType, Runtimes, TokenRole,
+    DEFAULT_TOKEN, DockerCommand, HubConfig, LargeFileTransfer, Moves, Org, RepoType, Runtimes, TokenRole,
     TokenScope, User,
 };
 pub use faults::{Fault, FaultKind};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use local_hub::{
-    DEFAULT_TOKEN, DockerCommand, Fault, HubConfig, LargeFileTransfer, LocalHub, Runtimes, User,
+    DEFAULT_TOKEN, DockerCommand, Fault, HubConfig, LargeFileTransfer, LocalHub, Org, Runtimes, User,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -85,10 +85,10 @@ enum Transfer {
 async fn main() -> anyhow::Result<()> {
     let Command::Serve(args) = Cli::parse().command;
     let mut user = User::new(&args.user, &args.token);
-    user.orgs = args.org.into_iter().map(|org| (org, "admin".to_owned())).collect();
+    user.orgs = args.org.iter().map(|org| Org::new(org, "admin")).collect();
     if args.free {
-        user.is_pro = false;
-        user.can_pay = false;
+        (user.is_pro, user.can_pay) = (false, false);
+        user.orgs.iter_mut().for_each(|org| (org.plan, org.can_pay) = (None, false));
     }
     let hub = LocalHub::start(HubConfig {
         data_dir: args.data,

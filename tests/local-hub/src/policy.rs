@@ -8,7 +8,8 @@ use crate::config::RepoType;
 /// What the Hub of this test allows. The default follows the documented plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Creating a Gradio or Docker Space needs PRO, as the Hub's Spaces overview says (402 otherwise).
+    /// Creating a Gradio or Docker Space on `cpu-basic` needs a subscription of its namespace, as the Hub's Spaces
+    /// overview says (402 otherwise).
     pub paid_sdks_need_pro: bool,
     /// A fixed 402 text for creating repositories of a type.
     pub payment_required: BTreeMap<RepoType, String>,
@@ -25,6 +26,8 @@ pub struct Policy {
     /// Whether a commit or a changed setting starts a paused Space. The documentation says that a paused Space waits
     /// for its owner ("until manually restarted"); `false` follows it.
     pub commit_restarts_paused: bool,
+    /// Whether `?expand=visibility` is answered for a Space. No client lists it, so by default it is a 400.
+    pub expands_visibility: bool,
     /// `X-Forwarded-Proto` at the app. The real edge says `https`; an app that builds links from it needs `http` here.
     pub forwarded_proto: String,
 }
@@ -39,7 +42,8 @@ impl Default for Policy {
             xet_token_seconds: 3600,
             repo_token_seconds: 3600,
             stale_running: Duration::ZERO,
-            commit_restarts_paused: true,
+            commit_restarts_paused: false,
+            expands_visibility: false,
             forwarded_proto: "https".into(),
         }
     }

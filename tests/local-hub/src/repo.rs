@@ -1,6 +1,6 @@
 //! One repository: its state, its revisions and the making of commits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +37,9 @@ pub(crate) struct RepoState {
     /// Trusted publishers: claims that must all match.
     #[serde(default)]
     pub(crate) publishers: Vec<BTreeMap<String, String>>,
+    /// Lower-cased names it had before it was renamed: they still lead to it.
+    #[serde(default)]
+    pub(crate) former_ids: BTreeSet<String>,
 }
 
 impl RepoState {

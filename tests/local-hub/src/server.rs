@@ -24,6 +24,10 @@ use crate::{routes, xet};
 pub(crate) struct Req {
     pub(crate) hub: Arc<Hub>,
     pub(crate) method: Method,
+    /// Path as sent, with its escapes.
+    pub(crate) path: String,
+    /// Query string as sent.
+    pub(crate) query_text: String,
     /// Path segments with their escapes resolved (a segment may hold `/`).
     pub(crate) segs: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
@@ -97,7 +101,7 @@ async fn handle(
             return Response::new(Body::empty());
         }
         Some(FaultKind::Status { code, headers: extra, body: text }) => {
-            drain(body).await;
+            hear(&hub, &method, &path, &query, &headers, body, &entry).await;
             let mut response = fault_answer(*code, text);
             decorate(&hub, &headers, &path, &mut response);
             for (name, value) in extra {
@@ -143,6 +147,61 @@ async fn cas(hub: &Hub, parts: axum::http::request::Parts, body: Body) -> Respon
         .unwrap_or_else(|error| raw(502, "text/plain", format!("{error:#}").into_bytes()))
 }
 
+/// Reads a request that a fault answers, and compares it with the contract: what is refused has to be right too.
+async fn hear(
+    hub: &Hub,
+    method: &Method,
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+    body: Body,
+    entry: &Entry,
+) {
+    if xet::is_cas_path(path) {
+        return drain(body).await;
+    }
+    let Ok(bytes) = axum::body::to_bytes(body, 1 << 30).await else { return };
+    let streamed = routes::is_streamed(method, path);
+    check(hub, method, path, &parse_query(query), headers, (!streamed).then_some(&bytes), entry);
+    let lines =
+        headers.get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"application/x-ndjson"));
+    if streamed
+        && lines
+        && let Some(contract) = &hub.contract
+    {
+        for text in contract.check_commit(&bytes) {
+            entry.violation(text);
+        }
+    }
+}
+
+/// Where a request is the storage's: content travels there without a token.
+fn is_storage(path: &str) -> bool {
+    path.starts_with("/__lfs/") || path.starts_with("/__cdn/")
+}
+
+/// Writes down where a request breaks the contract; `body` is `None` when it is read as a stream.
+fn check(
+    hub: &Hub,
+    method: &Method,
+    path: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+    body: Option<&Bytes>,
+    entry: &Entry,
+) {
+    if is_storage(path) {
+        // The official client confirms an upload with its token.
+        if !path.starts_with("/__lfs/verify/") && headers.contains_key("authorization") {
+            entry.violation("a Hub token was sent to a storage URL");
+        }
+    } else if let Some(contract) = &hub.contract {
+        for text in contract.check(method.as_str(), path, query, headers, body) {
+            entry.violation(text);
+        }
+    }
+}
+
 async fn answer(
     hub: &Arc<Hub>,
     method: &Method,
@@ -162,16 +221,8 @@ async fn answer(
         }
     };
     let pairs = parse_query(query);
-    let storage = path.starts_with("/__lfs/") || path.starts_with("/__cdn/");
-    // The official client confirms an upload with its token; content itself travels without.
-    let confirms = path.starts_with("/__lfs/verify/");
-    if storage && !confirms && headers.contains_key("authorization") {
-        entry.violation("a Hub token was sent to a storage URL");
-    } else if !storage && let Some(contract) = &hub.contract {
-        for text in contract.check(method.as_str(), path, &pairs, headers, (!streamed).then_some(&bytes)) {
-            entry.violation(text);
-        }
-    }
+    let storage = is_storage(path);
+    check(hub, method, path, &pairs, headers, (!streamed).then_some(&bytes), entry);
     let caller = if storage { Ok(Caller::Anonymous) } else { Caller::of(hub, headers) };
     let mut response = match caller {
         Err(error) => error.into_response(),
@@ -179,6 +230,8 @@ async fn answer(
             let req = Req {
                 hub: hub.clone(),
                 method: method.clone(),
+                path: path.to_owned(),
+                query_text: query.to_owned(),
                 segs: path.trim_start_matches('/').split('/').map(percent_decode).collect(),
                 query: pairs,
                 headers: headers.clone(),

@@ -36,6 +36,20 @@ impl Store {
         lock(&self.repos).get(&(repo_type, id.to_lowercase())).cloned()
     }
 
+    /// The repository that a name in an address leads to: its own name in any case, or one it had before, as long as
+    /// nobody else has that one now.
+    pub(crate) fn named(&self, repo_type: RepoType, id: &str) -> Option<Arc<Repo>> {
+        let id = id.to_lowercase();
+        let repos = lock(&self.repos);
+        let own = repos.get(&(repo_type, id.clone())).cloned();
+        own.or_else(|| {
+            repos
+                .iter()
+                .find(|((t, _), repo)| *t == repo_type && lock(&repo.state).former_ids.contains(&id))
+                .map(|(_, repo)| repo.clone())
+        })
+    }
+
     /// Adds a new repository; `None` when the name is taken.
     pub(crate) fn create(&self, state: RepoState) -> anyhow::Result<Option<Arc<Repo>>> {
         let mut repos = lock(&self.repos);
@@ -65,6 +79,7 @@ impl Store {
             return Ok(false);
         }
         repo.update(|s| {
+            s.former_ids.insert(old.1.clone());
             s.namespace = namespace.to_owned();
             s.name = name.to_owned();
         })?;

@@ -22,6 +22,8 @@ mod large_files;
 mod listing;
 #[path = "hub/logs.rs"]
 mod logs;
+#[path = "hub/moved.rs"]
+mod moved;
 #[path = "hub/runtime.rs"]
 mod runtime;
 #[path = "hub/scripts.rs"]

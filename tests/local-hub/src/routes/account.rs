@@ -39,11 +39,16 @@ pub(crate) fn whoami(req: &Req) -> Answer {
     let orgs: Vec<Value> = user
         .orgs
         .iter()
-        .map(|(name, role)| {
-            json!({
-                "type": "org", "id": sha256_hex(name.as_bytes())[..24], "name": name, "fullname": name,
-                "email": null, "canPay": false, "periodEnd": null, "avatarUrl": "/avatars/local.svg", "roleInOrg": role,
-            })
+        .map(|org| {
+            let mut row = json!({
+                "type": "org", "id": sha256_hex(org.name.as_bytes())[..24], "name": org.name, "fullname": org.name,
+                "email": null, "canPay": org.can_pay, "periodEnd": null, "avatarUrl": "/avatars/local.svg",
+                "roleInOrg": org.role,
+            });
+            if let Some(plan) = &org.plan {
+                row["plan"] = json!(plan);
+            }
+            row
         })
         .collect();
     Ok(json_ok(&json!({

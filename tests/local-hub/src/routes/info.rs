@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, HubError, json_ok, set};
+use crate::auth::{Caller, NO_CREDENTIALS};
 use crate::card;
 use crate::config::RepoType;
 use crate::objects::Oid;
 use crate::repo::Repo;
-use crate::routes::empty;
+use crate::routes::{empty, expand};
 use crate::server::Req;
 use crate::util::{encode_segment, iso, lock};
 
@@ -98,7 +99,7 @@ pub(crate) fn info(req: &Req, t: RepoType, id: &str, rev: Option<&str>) -> Answe
     let repo = req.hub.repo_for(&req.caller, t, id)?;
     let rev = rev.unwrap_or("main");
     let head = repo.resolve(rev).ok_or_else(|| HubError::revision_not_found(rev))?;
-    let expand = req.params("expand");
+    let expand = expand::wanted(req, t)?;
     let map = full(req, &repo, head, req.flag("blobs"))?;
     let mut response = json_ok(&select(map, &expand));
     set(&mut response, "x-repo-commit", &head.to_string());
@@ -131,7 +132,7 @@ pub(crate) fn list(req: &Req, t: RepoType) -> Answer {
     });
     let limit = req.param("limit").and_then(|l| l.parse::<usize>().ok()).unwrap_or(1000).clamp(1, 1000);
     let start = req.param("cursor").and_then(|c| c.parse::<usize>().ok()).unwrap_or(0);
-    let expand = req.params("expand");
+    let expand = expand::wanted(req, t)?;
     let mut rows = Vec::new();
     for repo in repos.iter().skip(start).take(limit) {
         let Some(head) = repo.resolve("main") else { continue };
@@ -156,4 +157,31 @@ pub(crate) fn list(req: &Req, t: RepoType) -> Answer {
         set(&mut response, "link", &link);
     }
     Ok(response)
+}
+
+/// `GET /api/settings/repositories` and `GET /api/organizations/{name}/settings/repositories`: what a namespace holds,
+/// for those who are in it. It is the documented place that tells who can see a repository.
+pub(crate) fn of_namespace(req: &Req, org: Option<&str>) -> Answer {
+    let Caller::User(user) = &req.caller else { return Err(HubError::unauthorized(NO_CREDENTIALS)) };
+    let namespace = match org {
+        None => user.name.as_str(),
+        Some(name) => &user.org(name).ok_or_else(|| HubError::new(404, "Organization not found"))?.name,
+    };
+    let search = req.param("search").unwrap_or_default().to_lowercase();
+    let limit = req.param("limit").and_then(|l| l.parse().ok()).unwrap_or(usize::MAX);
+    let types =
+        RepoType::ALL.into_iter().filter(|t| req.param("type").is_none_or(|asked| asked == t.singular()));
+    let rows = types.flat_map(|t| req.hub.store.all(t)).filter_map(|repo| {
+        let state = lock(&repo.state);
+        let fits = state.namespace == namespace
+            && state.full_id().to_lowercase().contains(&search)
+            && req.caller.can_read(&state);
+        fits.then(|| {
+            json!({
+                "id": state.full_id(), "type": state.repo_type.singular(), "updatedAt": iso(state.modified_ms),
+                "visibility": state.visibility, "storage": 0, "storagePercent": 0,
+            })
+        })
+    });
+    Ok(json_ok(&Value::Array(rows.take(limit).collect())))
 }

@@ -29,6 +29,10 @@ pub(crate) async fn answer(hub: &Arc<Hub>, method: &Method, path: &str, body: Bo
             hub.faults.clear();
             Ok(json!({}))
         }
+        ("POST", ["forgive"]) => {
+            hub.log.forgive();
+            Ok(json!({}))
+        }
         ("POST", ["fault"]) => match serde_json::from_slice::<Fault>(&bytes) {
             Ok(fault) => {
                 hub.faults.add(fault);

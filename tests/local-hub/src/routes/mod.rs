@@ -4,8 +4,10 @@ mod account;
 mod commit;
 mod compare;
 mod discussions;
+mod expand;
 mod info;
 pub(crate) mod local;
+mod moved;
 mod refs;
 mod repos;
 mod resolve;
@@ -18,7 +20,7 @@ use axum::http::Method;
 
 use crate::answer::{Answer, HubError, raw};
 use crate::config::RepoType;
-use crate::server::Req;
+use crate::server::{Req, drain};
 
 /// Whether the route reads its body as a stream.
 pub(crate) fn is_streamed(method: &Method, path: &str) -> bool {
@@ -28,6 +30,10 @@ pub(crate) fn is_streamed(method: &Method, path: &str) -> bool {
 
 /// Finds the route and runs it.
 pub(crate) async fn route(req: Req) -> Answer {
+    if let Some(elsewhere) = moved::redirect(&req) {
+        drain(req.take_stream()).await;
+        return Ok(elsewhere);
+    }
     let owned = req.segs.clone();
     let segs: Vec<&str> = owned.iter().map(String::as_str).collect();
     let method = req.method.as_str().to_owned();
@@ -41,6 +47,10 @@ pub(crate) async fn route(req: Req) -> Answer {
         ("POST", ["api", "repos", "move"]) => repos::rename(&req),
         ("GET", ["api", "spaces", "hardware"]) => spaces::hardware_list(),
         ("GET" | "HEAD" | "PUT" | "POST", ["__lfs" | "__cdn", ..]) => transfer::route(req, &segs[1..]).await,
+        ("GET", ["api", "settings", "repositories"]) => info::of_namespace(&req, None),
+        ("GET", ["api", "organizations", org, "settings", "repositories"]) => {
+            info::of_namespace(&req, Some(org))
+        }
         ("GET", ["api", types]) => match RepoType::from_plural(types) {
             Some(repo_type) => info::list(&req, repo_type),
             None => Err(not_found()),

@@ -7,9 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, HubError, json_ok, json_status, ok};
-use crate::config::RepoType;
+use crate::billing::{FLAVORS, check_flavor, check_sdk, is_zero_gpu};
+use crate::config::{RepoType, User};
 use crate::create::CreateRepo;
 use crate::plan::check_path;
+use crate::policy::Policy;
 use crate::server::Req;
 use crate::space::Setting;
 use crate::util::{lock, now_ms};
@@ -57,9 +59,6 @@ struct CreateBody {
     dev_mode_enabled: bool,
 }
 
-const PRO_NEEDED: &str = "Static Spaces are free for everyone, but hosting Gradio and Docker Spaces on free cpu-basic \
-    requires a PRO subscription";
-
 fn repo_type_of(name: Option<&str>) -> Result<RepoType, HubError> {
     RepoType::from_singular(name.unwrap_or("model")).ok_or_else(|| HubError::bad_request("Invalid repo type"))
 }
@@ -96,6 +95,26 @@ pub(crate) fn check_key(key: &str) -> Result<(), HubError> {
     } else {
         Err(HubError::bad_request(format!("Invalid key \"{key}\": must match ^[a-zA-Z][_a-zA-Z0-9]*$")))
     }
+}
+
+/// Whether a new Space may have this SDK on this hardware, by its kind and by who pays.
+fn check_space(
+    policy: &Policy,
+    user: &User,
+    namespace: &str,
+    sdk: &str,
+    flavor: Option<&str>,
+) -> Result<(), HubError> {
+    if let Some(flavor) = flavor {
+        if !FLAVORS.contains(&flavor) {
+            return Err(HubError::bad_request(format!("Invalid flavor: {flavor}")));
+        }
+        if is_zero_gpu(flavor) && sdk != "gradio" {
+            return Err(HubError::bad_request("ZeroGPU Spaces must use the Gradio SDK"));
+        }
+        check_flavor(user, namespace, flavor)?;
+    }
+    if policy.paid_sdks_need_pro { check_sdk(user, namespace, sdk, flavor) } else { Ok(()) }
 }
 
 /// `POST /api/repos/create`.
@@ -137,16 +156,8 @@ pub(crate) fn create(req: &Req) -> Answer {
     if let Some(text) = policy.payment_required.get(&repo_type) {
         return Err(HubError::new(402, text.clone()));
     }
-    let paid_sdk = matches!(body.sdk.as_deref(), Some("gradio" | "docker"));
-    let zero_gpu = matches!(body.hardware.as_deref(), Some("zero-a10g" | "zerogpu"));
-    if zero_gpu && body.sdk.as_deref() != Some("gradio") {
-        return Err(HubError::bad_request("ZeroGPU Spaces must use the Gradio SDK"));
-    }
-    if repo_type == RepoType::Space && paid_sdk && !zero_gpu && policy.paid_sdks_need_pro && !user.is_pro {
-        return Err(HubError::new(402, PRO_NEEDED));
-    }
-    if !user.can_pay && body.hardware.as_deref().is_some_and(|h| h != "cpu-basic") && !zero_gpu {
-        return Err(HubError::new(402, "A payment method is required for this hardware"));
+    if let Some(sdk) = body.sdk.as_deref().filter(|_| repo_type == RepoType::Space) {
+        check_space(&policy, &user, &namespace, sdk, body.hardware.as_deref())?;
     }
     let mut files = Vec::new();
     for file in body.files {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, HubError, json_ok};
 use crate::auth::{AppToken, Caller, NO_CREDENTIALS};
+use crate::billing::{FLAVORS, check_flavor};
 use crate::config::RepoType;
 use crate::logs::{self, Log};
 use crate::repo::Repo;
@@ -98,12 +99,12 @@ fn settings(req: &Req, repo: &Repo, kind: &str) -> Answer {
     Ok(json_ok(&out))
 }
 
-/// The flavors of the OpenAPI document's create call that are listed with a price: name, label, CPU, memory,
-/// accelerator (model, count, memory), micro-dollars per minute.
+/// A flavor that is listed with its price: name, label, CPU, memory, accelerator (model, count, memory),
+/// micro-dollars per minute.
 type Flavor =
     (&'static str, &'static str, &'static str, &'static str, Option<(&'static str, u32, &'static str)>, u64);
 
-const FLAVORS: [Flavor; 10] = [
+const PRICES: [Flavor; 10] = [
     ("cpu-basic", "CPU Basic", "2 vCPU", "16 GB", None, 0),
     ("cpu-upgrade", "CPU Upgrade", "8 vCPU", "32 GB", None, 500),
     ("zero-a10g", "ZeroGPU", "14 vCPU", "111 GB", None, 0),
@@ -118,7 +119,7 @@ const FLAVORS: [Flavor; 10] = [
 
 /// `GET /api/spaces/hardware`.
 pub(crate) fn hardware_list() -> Answer {
-    let rows: Vec<Value> = FLAVORS
+    let rows: Vec<Value> = PRICES
         .iter()
         .map(|(name, label, cpu, ram, gpu, micro)| {
             let accelerator = gpu.map(|(model, count, vram)| {
@@ -138,13 +139,11 @@ fn hardware(req: &Req, repo: &Repo) -> Answer {
     no_static(repo)?;
     let body: Value = req.json()?;
     let flavor = body["flavor"].as_str().ok_or_else(|| HubError::bad_request("\"flavor\" is required"))?;
-    let known = FLAVORS.iter().find(|f| f.0 == flavor);
-    let Some(known) = known else { return Err(HubError::bad_request(format!("Invalid flavor: {flavor}"))) };
-    if let Caller::User(user) = &req.caller
-        && !user.can_pay
-        && known.5 > 0
-    {
-        return Err(HubError::new(402, "A payment method is required for this hardware"));
+    if !FLAVORS.contains(&flavor) {
+        return Err(HubError::bad_request(format!("Invalid flavor: {flavor}")));
+    }
+    if let Caller::User(user) = &req.caller {
+        check_flavor(user, &lock(&repo.state).namespace, flavor)?;
     }
     with_space(repo, |s| {
         s.hardware = Some(flavor.to_owned());
@@ -181,11 +180,7 @@ fn restart(req: &Req, repo: &Repo) -> Answer {
 fn pause(req: &Req, repo: &Repo) -> Answer {
     req.caller.check_write(repo, false)?;
     no_static(repo)?;
-    with_space(repo, |s| {
-        s.paused = true;
-        Ok(())
-    })?;
-    req.hub.stop_app(repo);
+    req.hub.pause_space(repo)?;
     Ok(json_ok(&runtime(repo)?))
 }
 
@@ -214,10 +209,7 @@ fn dev_mode(req: &Req, repo: &Repo) -> Answer {
     req.caller.check_write(repo, false)?;
     no_static(repo)?;
     let body: Value = req.json()?;
-    with_space(repo, |s| {
-        s.dev_mode = body["enabled"] == json!(true);
-        Ok(())
-    })?;
+    req.hub.switch_dev_mode(repo, body["enabled"] == json!(true))?;
     Ok(json_ok(&runtime(repo)?))
 }
 

@@ -164,8 +164,11 @@ impl Runs {
 impl Hub {
     /// Tells a Space's runtime about a new head of its main branch, or of another reason to start again.
     pub(crate) fn rebuild_space(&self, repo: &Repo, cause: BuildCause) -> Result<(), HubError> {
-        if lock(&repo.state).space.is_none() {
-            return Ok(());
+        match &lock(&repo.state).space {
+            None => return Ok(()),
+            // In dev mode the app is edited where it runs: a commit is not built until that is over.
+            Some(space) if space.dev_mode && cause == BuildCause::Commit => return Ok(()),
+            Some(_) => {}
         }
         let Some(head) = repo.resolve("main") else { return Ok(()) };
         let snapshot = repo.snapshot(head)?;

@@ -1,7 +1,8 @@
 //! Listings and their paging.
 
-use local_hub::RepoType;
-use serde_json::Value;
+use local_hub::{DEFAULT_TOKEN, Org, RepoType, User};
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::client::start;
 
@@ -37,4 +38,55 @@ async fn trees_are_paged() {
     assert_eq!(commits.headers()["x-total-count"], "2");
     assert!(commits.headers()["link"].to_str().unwrap().contains("p=1"));
     assert_eq!(c.hub.own_breaches(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn only_what_a_type_has_can_be_asked_for() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("static"), false).unwrap();
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let space = c.json("/api/spaces/ada/s?expand=sdk&expand[]=tags").await;
+    let mut names: Vec<_> = space.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["_id", "id", "sdk", "tags"]);
+    for path in [
+        "/api/spaces/ada/s?expand=visibility",
+        "/api/spaces/ada/s/revision/main?expand[]=host",
+        "/api/models/ada/m?expand=runtime",
+        "/api/models?expand[]=sdk",
+    ] {
+        let answer = c.get(path).await;
+        assert_eq!(answer.status(), 400, "{path}");
+        assert!(answer.text().await.unwrap().contains("expected one of author,"), "{path}");
+    }
+    c.hub.set_policy(|policy| policy.expands_visibility = true);
+    assert_eq!(c.json("/api/spaces/ada/s?expand=visibility").await["visibility"], "public");
+    assert_eq!(c.get("/api/models/ada/m?expand=visibility").await.status(), 400);
+}
+
+#[tokio::test]
+async fn who_can_see_a_repository_is_told_to_its_namespace() {
+    let c = start().await;
+    c.hub.add_user(User { orgs: vec![Org::new("acme", "write")], ..User::new("bob", "hf_bob") });
+    for id in ["ada/s", "acme/s"] {
+        c.hub.create_repo_as("ada", RepoType::Space, id, Some("static"), false).unwrap();
+    }
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, true).unwrap();
+    let put = c.request(Method::PUT, "/api/spaces/ada/s/settings").bearer_auth(DEFAULT_TOKEN);
+    put.json(&json!({"visibility": "protected"})).send().await.unwrap();
+    let rows = |answer: Value| -> Vec<(String, String)> {
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        answer.as_array().unwrap().iter().map(|row| (text(row, "id"), text(row, "visibility"))).collect()
+    };
+    let pair = |id: &str, visibility: &str| (id.to_owned(), visibility.to_owned());
+    let own = rows(c.json("/api/settings/repositories").await);
+    assert_eq!(own, [pair("ada/m", "private"), pair("ada/s", "protected")]);
+    let space = rows(c.json("/api/settings/repositories?type=space&search=S").await);
+    assert_eq!(space, [pair("ada/s", "protected")]);
+    let of_org = "/api/organizations/acme/settings/repositories";
+    assert_eq!(c.get(of_org).await.status(), 404);
+    let bob = c.request(Method::GET, of_org).bearer_auth("hf_bob").send().await.unwrap();
+    assert_eq!(rows(bob.json().await.unwrap()), [pair("acme/s", "public")]);
+    c.hub.assert_contract_kept();
+    assert_eq!(c.hub.own_breaches(), [""; 0]);
 }

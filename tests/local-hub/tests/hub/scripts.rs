@@ -57,7 +57,6 @@ async fn each_build_takes_the_script_of_its_cause() {
 #[tokio::test]
 async fn a_visit_wakes_a_sleeping_space_and_not_a_paused_one() {
     let c = with(HubConfig { edge: true, ..HubConfig::default() }).await;
-    c.hub.set_policy(|p| p.commit_restarts_paused = false);
     c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
     commit(&c, "Dockerfile").await;
     let wake = BuildScript::new(BuildCause::Wake, vec![at(0, "APP_STARTING"), at(80, "RUNNING")]);
@@ -76,4 +75,19 @@ async fn a_visit_wakes_a_sleeping_space_and_not_a_paused_one() {
     assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "PAUSED");
     c.post("/api/spaces/ada/s/restart", json!({})).await;
     assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "RUNNING");
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_end_of_dev_mode() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    commit(&c, "Dockerfile").await;
+    let old = c.hub.head(RepoType::Space, "ada/s", "main");
+    c.post("/api/spaces/ada/s/dev-mode", json!({"enabled": true})).await;
+    commit(&c, "x").await;
+    assert_eq!(c.hub.space_stage("ada/s").unwrap(), ("RUNNING".to_owned(), old));
+    assert_eq!(c.json("/api/spaces/ada/s/runtime").await["devMode"], true);
+    c.post("/api/spaces/ada/s/dev-mode", json!({"enabled": false})).await;
+    let head = c.hub.head(RepoType::Space, "ada/s", "main");
+    assert_eq!(c.hub.space_stage("ada/s").unwrap(), ("RUNNING".to_owned(), head));
 }

@@ -4,25 +4,68 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
-use local_hub::{DEFAULT_TOKEN, RepoType, StageSha, StageStep, User};
+use local_hub::{DEFAULT_TOKEN, Org, RepoType, StageSha, StageStep, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{file, header, start};
 
 #[tokio::test]
-async fn plans_and_settings() {
+async fn a_space_is_paid_for_by_its_plan_or_by_its_hardware() {
     let c = start().await;
-    let mut free = User::new("bob", "hf_bob");
-    (free.is_pro, free.can_pay) = (false, false);
-    c.hub.add_user(free);
-    let make = |sdk: &str| {
-        c.request(Method::POST, "/api/repos/create")
-            .bearer_auth("hf_bob")
-            .json(&json!({"name": format!("s-{sdk}"), "type": "space", "sdk": sdk}))
+    let rich = User { is_pro: false, orgs: vec![Org::new("acme", "write")], ..User::new("bob", "hf_bob") };
+    let poor_org = Org { plan: None, can_pay: false, ..Org::new("club", "admin") };
+    let poor = User { can_pay: false, orgs: vec![poor_org], ..User::new("eve", "hf_eve") };
+    let neither = User { is_pro: false, can_pay: false, ..User::new("joe", "hf_joe") };
+    [rich, poor, neither].into_iter().for_each(|user| c.hub.add_user(user));
+    let count = std::cell::Cell::new(0);
+    let status = async |token: &str, org: Option<&str>, sdk: &str, hardware: Option<&str>| {
+        count.set(count.get() + 1);
+        let name = format!("s{}", count.get());
+        let mut body = json!({"name": name, "organization": org, "type": "space", "sdk": sdk});
+        if let Some(hardware) = hardware {
+            body["hardware"] = json!(hardware);
+        }
+        let create = c.request(Method::POST, "/api/repos/create").bearer_auth(token).json(&body);
+        create.send().await.unwrap().status().as_u16()
     };
-    assert_eq!(make("docker").send().await.unwrap().status(), 402);
-    assert_eq!(make("static").send().await.unwrap().status(), 200);
+    for (token, org, sdk, hardware, expected) in [
+        ("hf_bob", None, "docker", None, 402),
+        ("hf_bob", None, "gradio", Some("cpu-basic"), 402),
+        ("hf_bob", None, "gradio", Some("zero-a10g"), 200),
+        ("hf_bob", None, "docker", Some("cpu-upgrade"), 200),
+        ("hf_bob", None, "static", None, 200),
+        ("hf_bob", Some("acme"), "docker", None, 200),
+        ("hf_eve", None, "docker", None, 200),
+        ("hf_eve", None, "docker", Some("h200x2"), 402),
+        ("hf_eve", Some("club"), "docker", None, 402),
+        ("hf_eve", Some("club"), "docker", Some("t4-small"), 402),
+        ("hf_joe", None, "gradio", Some("t4-small"), 402),
+    ] {
+        assert_eq!(status(token, org, sdk, hardware).await, expected, "{token} {org:?} {sdk} {hardware:?}");
+    }
+    let orgs = async |token: &str| {
+        let who = c.request(Method::GET, "/api/whoami-v2").bearer_auth(token).send().await.unwrap();
+        who.json::<Value>().await.unwrap()["orgs"][0]["plan"].clone()
+    };
+    assert_eq!((orgs("hf_bob").await, orgs("hf_eve").await), (json!("team"), Value::Null));
+    c.hub.assert_contract_kept();
+    assert_eq!(c.hub.own_breaches(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_space_takes_every_flavor_of_the_contract() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("gradio"), false).unwrap();
+    for (flavor, expected) in [("rtx-pro-6000x2", 200), ("cpu-basic", 200), ("abacus", 400)] {
+        let answer = c.post("/api/spaces/ada/s/hardware", json!({"flavor": flavor})).await;
+        assert_eq!(answer.status(), expected, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn a_space_is_born_with_its_settings() {
+    let c = start().await;
     let body = json!({"name": "s", "type": "space", "sdk": "gradio", "visibility": "private",
         "secrets": [{"key": "A", "value": "1"}], "files": [{"path": "app.py", "content": "x"}]});
     assert_eq!(c.post("/api/repos/create", body.clone()).await.status(), 200);
