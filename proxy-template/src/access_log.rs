@@ -3,37 +3,47 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderValue, Method, Uri};
 
 use crate::config::LogFormat;
 use crate::limits::{InFlight, StreamPermit};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, add};
 
 /// Lines that wait for a slow reader of the log. Beyond it they are dropped and counted: the log must not hold up
 /// requests.
 const WAITING: usize = 4096;
 /// Lines are written together up to this size.
 const BATCH: usize = 64 * 1024;
+/// How long the end of the process waits for a reader of the log.
+const LAST_LINES: Duration = Duration::from_millis(500);
+/// How often it looks whether all is written.
+const LAST_LINES_TICK: Duration = Duration::from_millis(2);
 
 /// Writes lines in a thread of its own.
 #[derive(Debug)]
 pub struct Logger {
     format: LogFormat,
     sender: SyncSender<String>,
+    metrics: Arc<Metrics>,
+    /// Nothing is to be waited for any more.
+    stopping: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Logger {
-    /// Writes to `sink`.
-    pub fn start(format: LogFormat, sink: impl Write + Send + 'static) -> Self {
+    /// Writes to `sink`, and counts in `metrics` what was not written.
+    pub fn start(format: LogFormat, sink: impl Write + Send + 'static, metrics: Arc<Metrics>) -> Self {
         let (sender, receiver) = sync_channel(WAITING);
-        let writer = std::thread::spawn(move || write_all(&receiver, sink));
-        Self { format, sender, writer: Mutex::new(Some(writer)) }
+        let stopping = Arc::<AtomicBool>::default();
+        let told = stopping.clone();
+        let writer = std::thread::spawn(move || write_all(&receiver, &told, sink));
+        Self { format, sender, metrics, stopping, writer: Mutex::new(Some(writer)) }
     }
 
     /// Says what happened beside requests. The text must hold no secret.
@@ -53,39 +63,39 @@ impl Logger {
     }
 
     fn send(&self, line: String) {
-        match self.sender.try_send(line) {
-            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        if self.sender.try_send(line).is_err() {
+            add(&self.metrics.lost_lines, 1);
         }
     }
 
-    /// Waits until all lines so far are written.
+    /// Waits until all lines so far are written, but not for long: whoever reads the log may have stopped doing so, and
+    /// must not keep the process from its end.
     pub fn flush(&self) {
-        // An empty line is the sign to stop.
-        let _ = self.sender.send(String::new());
+        self.stopping.store(true, Ordering::SeqCst);
+        // An empty line wakes the writer. When there is no room for it, the writer is awake.
+        let _ = self.sender.try_send(String::new());
+        let until = Instant::now() + LAST_LINES;
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = writer.join();
+            while !writer.is_finished() && Instant::now() < until {
+                std::thread::sleep(LAST_LINES_TICK);
+            }
         }
     }
 }
 
-fn write_all(lines: &Receiver<String>, mut sink: impl Write) {
-    while let Ok(first) = lines.recv() {
-        let mut stop = first.is_empty();
-        let mut batch = first;
-        while batch.len() < BATCH && !stop {
+/// Writes lines as they come, until it is to stop and none is left.
+fn write_all(lines: &Receiver<String>, stopping: &AtomicBool, mut sink: impl Write) {
+    loop {
+        let first = if stopping.load(Ordering::SeqCst) { lines.try_recv().ok() } else { lines.recv().ok() };
+        let Some(mut batch) = first else { return };
+        while batch.len() < BATCH {
             match lines.try_recv() {
-                Ok(line) => {
-                    stop = line.is_empty();
-                    batch.push_str(&line);
-                }
+                Ok(line) => batch.push_str(&line),
                 Err(_) => break,
             }
         }
         // A log that cannot be written is no reason to end.
         let _ = sink.write_all(batch.as_bytes()).and_then(|()| sink.flush());
-        if stop {
-            return;
-        }
     }
 }
 
@@ -228,6 +238,36 @@ mod tests {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(951_782_400_123), "2000-02-29T00:00:00.123Z");
         assert_eq!(rfc3339(1_767_225_599_999), "2025-12-31T23:59:59.999Z");
+    }
+
+    /// A reader of the log who has stopped reading.
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stuck_reader_keeps_nobody_from_ending() {
+        let (reader, stuck) = std::sync::mpsc::channel();
+        let metrics = Arc::<Metrics>::default();
+        let logger = Logger::start(LogFormat::Text, Stuck(stuck), metrics.clone());
+        for _ in 0..3 * WAITING {
+            logger.event("info", "x");
+        }
+        let start = Instant::now();
+        logger.flush();
+        assert!(start.elapsed() < 4 * LAST_LINES, "{:?}", start.elapsed());
+        let lost = metrics.lost_lines.load(Ordering::Relaxed);
+        assert!((WAITING as u64..2 * WAITING as u64).contains(&lost), "{lost}");
+        drop(reader);
     }
 
     #[test]

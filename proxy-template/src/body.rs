@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::access_log::Record;
 use crate::io::Phase;
+use crate::request as rules;
 use crate::response::{Guarded, clean_trailers};
 use crate::rewrite::Rewriter;
 use crate::upstream::Answer;
@@ -42,18 +43,24 @@ impl fmt::Display for ClientFault {
 
 impl Error for ClientFault {}
 
-/// When something last moved, for those who watch from elsewhere.
+/// When something last moved, and whether more can come, for those who watch from elsewhere.
 #[derive(Debug)]
 pub struct Moved {
     born: Instant,
     /// Milliseconds after `born`.
     last: AtomicU64,
+    over: AtomicBool,
 }
 
 impl Moved {
     /// As of now.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { born: Instant::now(), last: AtomicU64::new(0) })
+        Arc::new(Self { born: Instant::now(), last: AtomicU64::new(0), over: AtomicBool::new(false) })
+    }
+
+    /// Whether nothing will move any more, since the body that moved is gone.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// Something moved.
@@ -163,13 +170,26 @@ impl ClientBody {
         }
         let Some(frame) = frame else { return Poll::Ready(None) };
         let frame = frame.map_err(|_| ClientFault::Malformed)?;
-        if let Some(data) = frame.data_ref() {
-            let Some(left) = self.left.checked_sub(data.len() as u64) else {
-                return Poll::Ready(Some(Err(ClientFault::TooLarge)));
-            };
-            self.left = left;
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                let trailers = frame.into_trailers().ok().map(rules::clean_trailers);
+                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+            }
+        };
+        let Some(left) = self.left.checked_sub(data.len() as u64) else {
+            return Poll::Ready(Some(Err(ClientFault::TooLarge)));
+        };
+        self.left = left;
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if let Some(moved) = &self.moved {
+            moved.over.store(true, Ordering::Relaxed);
         }
-        Poll::Ready(Some(Ok(frame)))
     }
 }
 

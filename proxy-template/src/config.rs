@@ -113,6 +113,8 @@ pub struct Timeouts {
     pub response: Duration,
     /// Between two pieces of a body, and how long a caller may refuse to read; zero is no limit.
     pub body_idle: Duration,
+    /// To the end of a body that is read before it is sent.
+    pub small_body: Duration,
     /// Without a byte in either direction of a WebSocket; zero is no limit.
     pub websocket_idle: Duration,
     /// How long a connection to the target is kept for the next request.
@@ -123,6 +125,19 @@ pub struct Timeouts {
     pub hold_interval: Duration,
     /// How long running requests may take after SIGTERM.
     pub drain: Duration,
+    /// When the target is asked again how it is.
+    pub selfcheck: CheckPauses,
+}
+
+/// The pauses of the self-check. No variable sets them.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckPauses {
+    /// Before a check that follows a failed one, or a request whose token was refused.
+    pub again: Duration,
+    /// After the first refusal of `X-HF-Authorization`; after each further one twice as long.
+    pub doubt: Duration,
+    /// Until `X-HF-Authorization` is tried again, when `Authorization` had to be used.
+    pub look_back: Duration,
 }
 
 /// What callers may spend.

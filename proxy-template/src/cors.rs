@@ -41,10 +41,25 @@ pub enum Caller {
     NoPage,
     /// A page of the proxy's own host.
     Own,
-    /// A page that is allowed.
-    Allowed,
+    /// A page that is listed.
+    Listed,
+    /// A page that is allowed as every page is.
+    Anyone,
     /// Any other page.
     Foreign,
+}
+
+impl Caller {
+    /// Whether this is a page that may read the answer.
+    fn may_read(self) -> bool {
+        matches!(self, Self::Own | Self::Listed | Self::Anyone)
+    }
+
+    /// Whether the owner trusts the page as much as the app's own. `*` says only that no page is kept from asking: the app
+    /// is to see where such a page comes from, and judge it.
+    pub fn counts_as_own(self) -> bool {
+        matches!(self, Self::Own | Self::Listed)
+    }
 }
 
 impl CorsPolicy {
@@ -98,12 +113,24 @@ impl CorsPolicy {
             .strip_prefix(scheme.as_bytes())
             .and_then(|rest| rest.strip_prefix(b"://"))
             .is_some_and(|rest| rest.eq_ignore_ascii_case(host.as_bytes()));
-        if own {
-            Caller::Own
-        } else if self.any && origin != b"null"
-            || self.listed.iter().any(|listed| origin.eq_ignore_ascii_case(listed.as_bytes()))
-        {
-            Caller::Allowed
+        if own { Caller::Own } else { self.other(origin) }
+    }
+
+    /// The same where the proxy's own host is not known: then no page is its own.
+    pub fn stranger(&self, headers: &HeaderMap) -> Caller {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (None, _) => Caller::NoPage,
+            (Some(origin), None) => self.other(origin.as_bytes()),
+            _ => Caller::Foreign,
+        }
+    }
+
+    fn other(&self, origin: &[u8]) -> Caller {
+        if self.listed.iter().any(|listed| origin.eq_ignore_ascii_case(listed.as_bytes())) {
+            Caller::Listed
+        } else if self.any && origin != b"null" {
+            Caller::Anyone
         } else {
             Caller::Foreign
         }
@@ -129,7 +156,7 @@ impl CorsPolicy {
         parts.status = StatusCode::NO_CONTENT;
         let headers = &mut parts.headers;
         headers.insert(VARY, VARY_PREFLIGHT);
-        if matches!(caller, Caller::Own | Caller::Allowed) {
+        if caller.may_read() {
             self.allow(asked.get(ORIGIN), headers);
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             if let Some(names) = wanted_headers(asked) {
@@ -146,7 +173,7 @@ impl CorsPolicy {
         if !names_origin(headers) {
             headers.append(VARY, VARY_ORIGIN);
         }
-        if matches!(caller, Caller::Own | Caller::Allowed) {
+        if caller.may_read() {
             self.allow(origin, headers);
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
@@ -214,8 +241,8 @@ mod tests {
     fn who_calls() {
         let listed = policy("https://a.example, http://localhost:3000", true, true);
         for (origin, want) in [
-            ("https://a.example", Caller::Allowed),
-            ("http://localhost:3000", Caller::Allowed),
+            ("https://a.example", Caller::Listed),
+            ("http://localhost:3000", Caller::Listed),
             ("http://a.example", Caller::Foreign),
             ("https://a.example:8443", Caller::Foreign),
             ("https://a.example.evil", Caller::Foreign),
@@ -226,9 +253,13 @@ mod tests {
             assert_eq!(caller(&listed, origin), want, "{origin}");
         }
         let any = policy("*", true, false);
-        assert_eq!(caller(&any, "https://x.example"), Caller::Allowed);
+        assert_eq!(caller(&any, "https://x.example"), Caller::Anyone);
+        assert_eq!(caller(&any, "https://me.example"), Caller::Own);
+        assert_eq!(any.stranger(&asked(&[("origin", "https://me.example")])), Caller::Anyone);
+        assert_eq!(listed.stranger(&asked(&[("origin", "https://a.example")])), Caller::Listed);
+        assert_eq!(listed.stranger(&HeaderMap::new()), Caller::NoPage);
         assert_eq!(caller(&any, "null"), Caller::Foreign);
-        assert_eq!(caller(&policy("null", true, false), "null"), Caller::Allowed);
+        assert_eq!(caller(&policy("null", true, false), "null"), Caller::Listed);
         assert_eq!(any.caller(&HeaderMap::new(), "https", "me.example"), Caller::NoPage);
         let two = asked(&[("origin", "https://me.example"), ("origin", "https://me.example")]);
         let mut doubled = HeaderMap::new();
@@ -261,7 +292,7 @@ mod tests {
         assert!(CorsPolicy::is_preflight(&Method::OPTIONS, &request));
         assert!(!CorsPolicy::is_preflight(&Method::POST, &request));
         assert!(!CorsPolicy::is_preflight(&Method::OPTIONS, &asked(&[("origin", "https://a.example")])));
-        let answer = listed.preflight(Caller::Allowed, &request).headers;
+        let answer = listed.preflight(Caller::Listed, &request).headers;
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_HEADERS], "authorization, x-a");

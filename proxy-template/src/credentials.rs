@@ -2,6 +2,8 @@
 
 use http::HeaderValue;
 
+use crate::paths::percent_decode;
+
 /// The token of `Bearer <token>`.
 pub fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, rest) = value.as_bytes().split_at_checked(7)?;
@@ -78,10 +80,15 @@ pub fn without_sign(path: &str, query: &str) -> String {
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 
-/// Whether a query parameter is `__sign`, in any spelling that decodes to it.
-pub fn is_sign(pair: &str) -> bool {
+/// Whether a query holds the parameter `__sign`.
+pub fn is_signed(query: &str) -> bool {
+    (query.contains("sign") || query.contains('%')) && query.split('&').any(is_sign)
+}
+
+/// Whether a query parameter is `__sign`, in any spelling that decodes to it (RFC 3986, section 2.1).
+fn is_sign(pair: &str) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
-    name == "__sign" || name.to_ascii_lowercase().replace("%5f", "_") == "__sign"
+    name == "__sign" || (name.contains('%') && percent_decode(name) == "__sign")
 }
 
 #[cfg(test)]

@@ -149,6 +149,9 @@ impl Visit<'_> {
             return Ok(Response::from_parts(head, body));
         }
         self.admit(&sound, record.as_deref_mut())?;
+        if parts.method == Method::OPTIONS && rules::max_forwards(&parts.headers) == Some(0) {
+            return Ok(self.own(pages::options(self.id, &proxy.config.methods_header)));
+        }
         self.pass(&sound, body, upgrade, record).await
     }
 
@@ -211,6 +214,7 @@ impl Visit<'_> {
         let timeouts = &self.proxy.config.timeouts;
         let mut outgoing = self.take_body(body).await?;
         let give_up = Instant::now() + timeouts.hold;
+        let mut held = false;
         loop {
             let (head, answer) = self.send(sound, &mut outgoing, record.as_deref_mut()).await?;
             match self.edge_says(&head) {
@@ -226,7 +230,9 @@ impl Visit<'_> {
             if !soon || !self.may_wait(&outgoing, head.status) {
                 return Err(refusal::UPSTREAM_STARTING);
             }
-            add(&self.proxy.metrics.held, 1);
+            if !std::mem::replace(&mut held, true) {
+                add(&self.proxy.metrics.held, 1);
+            }
             Box::pin(tokio::time::sleep(timeouts.hold_interval)).await;
         }
     }
@@ -240,7 +246,8 @@ impl Visit<'_> {
         whole && safe && !draining && !pages::wants_page(&self.parts.method, &self.parts.headers)
     }
 
-    /// Reads a small body at once, so that it can be sent again; leaves a large one to stream.
+    /// Reads a small body at once, so that it can be sent again; leaves a large one to stream. The former has a time to be
+    /// complete in, since nothing of it moves on before.
     async fn take_body(&self, body: Incoming) -> Result<Outgoing, Refusal> {
         if body.is_end_stream() {
             return Ok(Outgoing::Empty);
@@ -248,14 +255,18 @@ impl Visit<'_> {
         if body_length(self.parts).is_none_or(|length| length > BUFFERED) {
             return Ok(Outgoing::Streaming(Some(body)));
         }
-        let mut body = ClientBody::new(body, BUFFERED, self.proxy.config.timeouts.body_idle);
-        let mut read = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.map_err(client_refusal)?.into_data() {
-                read.extend_from_slice(&data);
+        let timeouts = &self.proxy.config.timeouts;
+        let mut body = ClientBody::new(body, BUFFERED, timeouts.body_idle);
+        let read = async {
+            let mut read = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame.map_err(client_refusal)?.into_data() {
+                    read.extend_from_slice(&data);
+                }
             }
-        }
-        Ok(Outgoing::Buffered(read.freeze()))
+            Ok(Outgoing::Buffered(read.freeze()))
+        };
+        within(timeouts.small_body, None, read).await.unwrap_or(Err(refusal::BODY_TIMEOUT))
     }
 
     /// Sends the request once; a second time only if the first died on a kept connection before a byte came back, and
@@ -280,7 +291,7 @@ impl Visit<'_> {
             let sent = within(
                 proxy.config.timeouts.response,
                 moved.as_deref(),
-                lease.send(request, &self.conn.pool),
+                lease.send(request, moved.as_deref(), &self.conn.pool),
             );
             let error = match sent.await.ok_or(refusal::UPSTREAM_TIMEOUT)? {
                 Ok(answered) => return Ok(answered),
@@ -455,13 +466,18 @@ impl Visit<'_> {
         head.headers.insert(X_REQUEST_ID.clone(), self.id.clone());
     }
 
-    fn refuse(&self, refusal: &Refusal, record: Option<&mut Record>) -> Response<ResponseBody> {
+    fn refuse(&mut self, refusal: &Refusal, record: Option<&mut Record>) -> Response<ResponseBody> {
         self.proxy.metrics.refused(refusal);
+        if self.caller == Caller::NoPage {
+            // Refused before the host was known: a page that may read is to read this too.
+            self.caller = self.proxy.config.cors.stranger(&self.parts.headers);
+        }
         if let Some(record) = record {
             record.code = refusal.code;
         }
         let page = pages::wants_page(&self.parts.method, &self.parts.headers);
-        let methods = &self.proxy.config.methods_header;
+        let own = own::is_own(self.parts.uri.path());
+        let methods = if own { &own::METHODS } else { &self.proxy.config.methods_header };
         self.own(pages::refusal(refusal, self.id, methods, page))
     }
 

@@ -31,9 +31,7 @@ fn main() -> ExitCode {
         [] => false,
         ["selfcheck"] => true,
         _ => {
-            eprintln!(
-                "hf-proxy serves; `hf-proxy selfcheck` asks the target once and prints the modes to use"
-            );
+            eprintln!("hf-proxy serves; `hf-proxy selfcheck` asks the target and prints the modes to use");
             return ExitCode::from(BAD_USAGE);
         }
     };

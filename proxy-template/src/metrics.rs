@@ -21,12 +21,16 @@ pub struct Metrics {
     duration_micros: AtomicU64,
     /// Connections that were made to the target.
     pub connects: AtomicU64,
+    /// Those that could not be made.
+    pub failed_connects: AtomicU64,
     /// WebSockets that were opened.
     pub tunnels: AtomicU64,
     /// Requests that were sent again, since a kept connection had died.
     pub retries: AtomicU64,
     /// Requests that waited for an app that slept.
     pub held: AtomicU64,
+    /// Lines for which the log had no room.
+    pub lost_lines: AtomicU64,
 }
 
 const REFUSALS: usize = refusal::ALL.len();
@@ -66,6 +70,8 @@ impl Metrics {
             ("retries_total", "Requests that were sent again.", read(&self.retries)),
             ("held_total", "Requests that waited for the app to start.", read(&self.held)),
             ("upstream_connects_total", "Connections that were made to the app.", read(&self.connects)),
+            ("upstream_connect_failures_total", "Connections that were not.", read(&self.failed_connects)),
+            ("log_lines_lost_total", "Lines for which the log had no room.", read(&self.lost_lines)),
         ] {
             head(&mut out, name, "counter", help);
             line(&mut out, name, "", count);

@@ -13,6 +13,8 @@ use crate::refusal::{self, Refusal};
 
 /// The paths that belong to the proxy.
 const PREFIX: &str = "/_proxy/";
+/// The methods that they know.
+pub static METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 static JSON: HeaderValue = HeaderValue::from_static("application/json");
 static TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 

@@ -60,6 +60,16 @@ pub fn refusal(
     (parts, body)
 }
 
+/// The answer to an OPTIONS request that may go no further: what can be done here (RFC 9110, sections 7.6.2 and 9.3.7).
+pub fn options(id: &HeaderValue, methods: &HeaderValue) -> (response::Parts, String) {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = StatusCode::NO_CONTENT;
+    parts.headers.insert(ALLOW, methods.clone());
+    parts.headers.insert(CACHE_CONTROL, NO_STORE.clone());
+    parts.headers.insert(X_REQUEST_ID.clone(), id.clone());
+    (parts, String::new())
+}
+
 /// What every answer of our own has.
 pub fn own_headers(headers: &mut HeaderMap, kind: &HeaderValue, id: &HeaderValue) {
     headers.insert(CONTENT_TYPE, kind.clone());

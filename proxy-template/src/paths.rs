@@ -103,6 +103,12 @@ const GRADIO_UI: &[&str] = &[
 /// Calls that make the app compute: they cost GPU time, so they have a limit of their own.
 const COMPUTE: &[&str] = &["/queue/join", "/call/", "/run/", "/api/"];
 
+/// Gradio's own part of a path, wherever the app is mounted.
+const GRADIO: &str = "/gradio_api/";
+
+/// What the platform's edge takes off a path: it names a replica of the Space.
+const REPLICAS: &str = "/--replicas/";
+
 impl PathPolicy {
     /// Reads both variables. Each fault is a sentence that goes behind the variable's name.
     pub fn parse(allow: &str, deny: &str) -> Result<Self, (&'static str, String)> {
@@ -131,36 +137,28 @@ impl PathPolicy {
             named.into_iter().filter(|p| !p.text.trim_matches(['/', '*']).is_empty()).collect();
         let dangerous = DANGEROUS
             .iter()
-            .filter(|route| {
-                !named.iter().any(|p| p.text == **route || p.matches(route.trim_end_matches('*')))
-            })
+            .filter(|route| !named.iter().any(|pattern| pattern.opens(route)))
             .map(|p| Pattern::fixed(p))
             .collect();
         Ok(Self { allow: (!open).then_some(patterns), deny, dangerous })
     }
 
-    /// Whether a caller may ask for `path`, which is judged as it is, and as an app may read it: decoded, with `.`,
-    /// `..` and doubled slashes taken out. Whatever form is denied denies the request; all forms must be allowed.
+    /// Whether a caller may ask for `path`, which is judged in all forms in which it may be read. Whatever form is denied
+    /// denies the request; all forms must be allowed, but for those with the prefix that the edge takes off.
     pub fn allows(&self, path: &str) -> bool {
-        if self.plain(path) {
-            return self.permits(path);
+        if is_plain(path) {
+            return !self.denies(path) && self.permits(path);
         }
-        let mut forms = vec![path.to_owned()];
-        let mut decoded = path.to_owned();
-        // Twice, since some apps decode again what their server decoded.
-        for _ in 0..2 {
-            decoded = percent_decode(&decoded);
-            forms.push(normal(&decoded));
-            forms.push(decoded.clone());
-        }
-        forms.iter().all(|form| self.permits(form))
-    }
-
-    fn plain(&self, path: &str) -> bool {
-        !path.contains('%') && !path.contains("//") && !path.contains("/.")
+        forms(path)
+            .iter()
+            .all(|form| !self.denies(form) && (without_replica(form).is_some() || self.permits(form)))
     }
 
     fn permits(&self, path: &str) -> bool {
+        self.allow.as_ref().is_none_or(|allow| allow.iter().any(|p| p.matches(path)))
+    }
+
+    fn denies(&self, path: &str) -> bool {
         let lower;
         let folded = if path.bytes().any(|b| b.is_ascii_uppercase()) {
             lower = path.to_ascii_lowercase();
@@ -168,16 +166,73 @@ impl PathPolicy {
         } else {
             path
         };
-        !self.deny.iter().any(|p| p.matches(path))
-            && !self.dangerous.iter().any(|p| p.matches(folded))
-            && self.allow.as_ref().is_none_or(|allow| allow.iter().any(|p| p.matches(path)))
+        let is_dangerous = |path: &str| self.dangerous.iter().any(|p| p.matches(path));
+        self.deny.iter().any(|p| p.matches(path)) || is_dangerous(folded) || mounted(folded).any(is_dangerous)
     }
 }
 
-/// Whether a request to this path makes the app compute.
+/// Whether a request to this path makes the app compute, in any form in which it may be read.
 pub fn computes(path: &str) -> bool {
-    let path = path.strip_prefix("/gradio_api").unwrap_or(path);
-    COMPUTE.iter().any(|route| path.starts_with(route))
+    if is_plain(path) { starts_work(path) } else { forms(path).iter().any(|form| starts_work(form)) }
+}
+
+fn starts_work(path: &str) -> bool {
+    let is_route = |path: &str| COMPUTE.iter().any(|route| path.starts_with(route));
+    // By MCP an agent calls the same functions.
+    let is_ours = |path: &str| {
+        let below = path.strip_prefix("/gradio_api").unwrap_or_default();
+        is_route(below) || below.starts_with("/mcp")
+    };
+    is_route(path) || is_ours(path) || mounted(path).any(is_ours)
+}
+
+/// The ends of a path that begin with Gradio's own part, but for the whole of it.
+fn mounted(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = path.get(1..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let at = memchr::memmem::find(rest.as_bytes(), GRADIO.as_bytes())?;
+        let found = &rest[at..];
+        rest = &found[1..];
+        Some(found)
+    })
+}
+
+/// Whether a path can be read in one way only, as nearly all can.
+fn is_plain(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    memchr::memchr2(b'%', b'\\', bytes).is_none() && !bytes.windows(2).any(odd) && !path.starts_with(REPLICAS)
+}
+
+/// A path as it is, and as an app may read it: decoded, with `.`, `..`, doubled and backward slashes taken out, and
+/// without the names of replicas, which the edge takes off.
+fn forms(path: &str) -> Vec<String> {
+    let mut forms = vec![];
+    let mut decoded = path.to_owned();
+    // Twice, since some apps decode again what their server decoded.
+    for _ in 0..3 {
+        let next = percent_decode(&decoded);
+        for form in [normal(&decoded), decoded] {
+            if let Some(rest) = without_replica(&form) {
+                forms.extend([normal(rest), rest.to_owned()]);
+            }
+            forms.push(form);
+        }
+        decoded = next;
+    }
+    forms
+}
+
+/// What follows `/--replicas/<id>`, however often that is repeated, when a path begins so.
+fn without_replica(path: &str) -> Option<&str> {
+    let mut rest = path.strip_prefix(REPLICAS)?;
+    loop {
+        let after = rest.find('/').map_or("/", |at| &rest[at..]);
+        match after.strip_prefix(REPLICAS) {
+            Some(next) => rest = next,
+            None => return Some(after),
+        }
+    }
 }
 
 /// A path in which `*` stands for any run of characters, slashes included.
@@ -204,6 +259,12 @@ impl Pattern {
         Ok(Self::fixed(text))
     }
 
+    /// Whether it names one of `DANGEROUS`, at the root or wherever the app is mounted.
+    fn opens(&self, route: &str) -> bool {
+        let is_named = |text: &str| text == route || Self::fixed(text).matches(route.trim_end_matches('*'));
+        is_named(&self.text) || mounted(&self.text).any(is_named)
+    }
+
     fn matches(&self, path: &str) -> bool {
         if let Some(prefix) = self.prefix {
             return path.as_bytes().starts_with(&self.text.as_bytes()[..prefix]);
@@ -221,7 +282,8 @@ impl Pattern {
     }
 }
 
-fn percent_decode(text: &str) -> String {
+/// Each `%` with two hexadecimal digits as the byte that it stands for; any other stays.
+pub fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -297,6 +359,19 @@ mod tests {
                 "/gradio_api/%64ev/reload",
                 "/monitoring/summary",
                 "/file=http://169.254.169.254/",
+                "/demo/gradio_api/proxy=https://x",
+                "/a/b/Gradio_API/file=http://x",
+                "/x/gradio_api/y/gradio_api/token",
+                "/demo/gradio_api%2Fproxy=https://x",
+                "/--replicas/abc12/gradio_api/file=http://x",
+                "/--replicas/abc12/monitoring",
+                "/--replicas/a/--replicas/b/monitoring",
+                "/%2d-replicas/abc12/monitoring",
+                "//--replicas//abc12//gradio_api/token",
+                "/--replicas/abc12/../monitoring",
+                "/x\\..\\monitoring",
+                "/gradio_api\\token",
+                "/x%5c..%5cmonitoring",
             ] {
                 assert!(!policy.allows(path), "{profile} {path}");
             }
@@ -309,6 +384,36 @@ mod tests {
         let policy = policy("any, /monitoring*", "");
         assert!(policy.allows("/monitoring/summary"));
         assert!(!policy.allows("/gradio_api/token"));
+    }
+
+    /// Naming a route for one mount opens it, and no other.
+    #[test]
+    fn a_dangerous_route_is_named_at_its_mount() {
+        let policy = policy("any, /demo/gradio_api/monitoring*", "");
+        assert!(policy.allows("/demo/gradio_api/monitoring/summary"));
+        assert!(!policy.allows("/demo/gradio_api/token") && !policy.allows("/gradio_api/proxy=https://x"));
+    }
+
+    /// A path has few forms, however it is made.
+    #[test]
+    fn forms_are_few() {
+        for part in ["/--replicas/a", "/%2d-replicas/a", "//--replicas/a", "%25", "/.", "/gradio_api/"] {
+            let forms = forms(&part.repeat(1000));
+            assert!(forms.len() <= 18, "{part}: {}", forms.len());
+        }
+    }
+
+    /// The edge takes the name of a replica off before the app sees the path.
+    #[test]
+    fn the_name_of_a_replica_changes_nothing() {
+        let api = policy("gradio-api", "/call/secret*");
+        assert!(
+            api.allows("/--replicas/abc12/config") && api.allows("/--replicas/abc12/gradio_api/queue/join")
+        );
+        assert!(!api.allows("/--replicas/abc12/secret") && !api.allows("/--replicas/abc12"));
+        assert!(!api.allows("/--replicas/abc12/call/secret"));
+        assert!(policy("any", "").allows("/--replicas/abc12"));
+        assert!(!policy("any", "/--replicas/*").allows("/--replicas/abc12/config"));
     }
 
     #[test]
@@ -325,14 +430,32 @@ mod tests {
     fn a_denial_wins() {
         let policy = policy("any, /admin", "/admin*");
         assert!(!policy.allows("/admin") && !policy.allows("/%61dmin/x") && policy.allows("/x"));
+        assert!(
+            !policy.allows("/\\admin") && !policy.allows("/x\\..\\admin") && !policy.allows("/x/%5c../admin")
+        );
         assert!(PathPolicy::parse("admin", "").is_err() && PathPolicy::parse("any", "x").is_err());
     }
 
     #[test]
     fn what_computes() {
-        assert!(
-            computes("/gradio_api/queue/join") && computes("/call/predict") && computes("/gradio_api/run/x")
-        );
-        assert!(!computes("/gradio_api/queue/data") && !computes("/config"));
+        for path in [
+            "/gradio_api/queue/join",
+            "/call/predict",
+            "/gradio_api/run/x",
+            "/gradio_api/%71ueue/join",
+            "/gradio_api/%2571ueue/join",
+            "//gradio_api/./queue/join",
+            "/x/../queue/join",
+            "/gradio_api\\queue\\join",
+            "/--replicas/abc12/gradio_api/queue/join",
+            "/demo/gradio_api/call/predict",
+            "/gradio_api/mcp/",
+            "/demo/gradio_api/mcp/sse",
+        ] {
+            assert!(computes(path), "{path}");
+        }
+        for path in ["/gradio_api/queue/data", "/config", "/mcp/", "/gradio_api/info", "/", ""] {
+            assert!(!computes(path), "{path}");
+        }
     }
 }

@@ -67,8 +67,8 @@ impl Proxy {
         Ok(Arc::new(Self {
             connector: Arc::new(Connector::new(&config, metrics.clone())?),
             limits: Limits::new(&config.caps),
+            logger: Arc::new(Logger::start(config.log_format, sink, metrics.clone())),
             metrics,
-            logger: Arc::new(Logger::start(config.log_format, sink)),
             guarded: Arc::new(guarded),
             board: Board::new(config.auth_mode),
             credential,
@@ -112,7 +112,7 @@ impl Proxy {
         }
     }
 
-    /// A new id: unique in this process and not to be guessed from another one's.
+    /// A new id, which is another for each request of this process. It is a name and no secret.
     pub fn next_id(&self) -> HeaderValue {
         // SplitMix64 of a counter visits every value once.
         let mut z = self.ids.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, MAX_FORWARDS, ORIGIN,
+    REFERER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, request};
 
 use crate::config::{Config, PassAuthorization, PublicHost};
 use crate::cors::Caller;
-use crate::credentials::{bearer, carries_hub_token, is_sign, without_sign, without_space_cookie};
+use crate::credentials::{bearer, carries_hub_token, is_signed, without_sign, without_space_cookie};
 use crate::refusal::{self, Refusal};
 use crate::secret::Secret;
 use crate::target::{Target, host_of, is_loopback_host};
@@ -129,21 +129,25 @@ pub fn host(parts: &request::Parts) -> Result<&str, Refusal> {
     }
 }
 
-/// Whether the target is a path of printable ASCII: neither `*` nor anything a later server could read in two ways
-/// (RFC 9112, section 3.2).
+/// Whether the target is a path of printable ASCII, alone or behind the address of an `http` or `https` server: neither
+/// `*`, nor an address without a scheme, nor anything that a later server could read in two ways (RFC 9112, section 3.2).
+/// The parser has cut off a fragment, which no request can have.
 fn check_target(uri: &Uri) -> Result<(), Refusal> {
+    let form_fits = match uri.scheme_str() {
+        Some(scheme) => matches!(scheme, "http" | "https"),
+        None => uri.authority().is_none(),
+    };
     let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let absolute = uri.authority().is_some();
-    let begins = target.starts_with('/') || (absolute && target.is_empty());
-    if !begins || !target.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+    if !form_fits || !target.starts_with('/') || !target.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(refusal::BAD_TARGET);
     }
     Ok(())
 }
 
 /// A request has one length: exactly one `Transfer-Encoding: chunked`, or exactly one plain `Content-Length`
-/// (RFC 9112, section 6.3; RFC 9110, section 8.6). An expectation other than `100-continue` cannot be met
-/// (RFC 9110, section 10.1.1).
+/// (RFC 9112, section 6.3; RFC 9110, section 8.6). Equal lengths are one by the time they come here, and one beside
+/// `chunked` is gone, since the parser mends both and ends the connection after the latter; that there is one length does
+/// not hang on that. An expectation other than `100-continue` cannot be met (RFC 9110, section 10.1.1).
 fn check_framing(parts: &request::Parts) -> Result<(), Refusal> {
     let headers = &parts.headers;
     if let Some(coding) = single(headers, &TRANSFER_ENCODING, refusal::BAD_FRAMING)? {
@@ -273,10 +277,21 @@ pub fn upstream_head(
         {
             continue;
         }
-        carry(name, value, sound, passage, &mut parts.headers)?;
+        carry(name, value, sound, passage, &nominated, &mut parts.headers)?;
+    }
+    if caller.method == Method::OPTIONS
+        && let Some(left) = max_forwards(&parts.headers)
+    {
+        parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
     }
     inject(sound, passage, &mut parts.headers);
     Ok(parts)
+}
+
+/// Over how many servers a request may still go (RFC 9110, section 7.6.2). It has no meaning but for OPTIONS, as TRACE is
+/// refused; what is no number is passed on as it is.
+pub fn max_forwards(headers: &HeaderMap) -> Option<u64> {
+    headers.get(MAX_FORWARDS)?.to_str().ok()?.parse().ok()
 }
 
 /// What stays, what goes, and what changes: one decision for each header.
@@ -285,6 +300,7 @@ fn carry(
     value: &HeaderValue,
     sound: &Sound<'_>,
     passage: &Passage<'_>,
+    nominated: &[&[u8]],
     out: &mut HeaderMap,
 ) -> Result<(), Refusal> {
     match rule(name.as_str()) {
@@ -302,7 +318,7 @@ fn carry(
             return Ok(());
         }
         Rule::Origin => {
-            if matches!(passage.caller, Caller::Own | Caller::Allowed) {
+            if passage.caller.counts_as_own() {
                 out.append(ORIGIN, passage.target.origin_header.clone());
                 return Ok(());
             }
@@ -327,6 +343,12 @@ fn carry(
             if !sound.tunnel {
                 return Ok(());
             }
+        }
+        Rule::Trailer => {
+            if let Some(value) = passage.chunked.then(|| announced(value, nominated)).flatten() {
+                out.append(TRAILER, value);
+            }
+            return Ok(());
         }
         Rule::Via => {
             if memchr::memmem::find(value.as_bytes(), pseudonym(passage.via)).is_some() {
@@ -383,6 +405,7 @@ enum Rule {
     AcceptEncoding,
     Quota,
     WebSocket,
+    Trailer,
     Via,
 }
 
@@ -427,6 +450,7 @@ fn rule(name: &str) -> Rule {
         "origin" => Rule::Origin,
         "referer" => Rule::Referer,
         "accept-encoding" => Rule::AcceptEncoding,
+        "trailer" => Rule::Trailer,
         "via" => Rule::Via,
         "x-ip-token" => Rule::Quota,
         _ if name.contains('_') => Rule::Drop,
@@ -440,6 +464,45 @@ fn rule(name: &str) -> Rule {
         }
         _ => Rule::Keep,
     }
+}
+
+/// Whether a field may stand in the trailers of a request: the table keeps it, and it neither frames the body, modifies
+/// the request nor says how to read it, which must be known before (RFC 9110, section 6.5.1). Some apps merge trailers
+/// into the headers, where a caller's word would be believed.
+fn may_trail(name: &str) -> bool {
+    let early = match name {
+        "cache-control" | "pragma" | "max-forwards" | "range" | "date" | "age" | "expires" | "location"
+        | "retry-after" | "vary" | "warning" | "user-agent" | "from" | "prefer" | "priority" => true,
+        "content-digest" | "content-md5" => false,
+        _ => ["content-", "accept", "if-", "sec-"].iter().any(|prefix| name.starts_with(prefix)),
+    };
+    !early && matches!(rule(name), Rule::Keep)
+}
+
+/// `Trailer` with the names of those that may go on. `None` when there are none.
+fn announced(value: &HeaderValue, nominated: &[&[u8]]) -> Option<HeaderValue> {
+    let names = value.as_bytes().split(|b| *b == b',').filter_map(|name| {
+        let name = HeaderName::from_bytes(name.trim_ascii()).ok()?;
+        let ends_here = nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        (may_trail(name.as_str()) && !ends_here).then_some(name)
+    });
+    let names: Vec<HeaderName> = names.collect();
+    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    if names.is_empty() { None } else { HeaderValue::from_str(&names.join(", ")).ok() }
+}
+
+/// The trailers of a request that may go on. Those that `Connection` nominates are not announced by the head that was
+/// made, and what is not announced is not sent.
+pub fn clean_trailers(trailers: HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(trailers.len());
+    let mut last = None;
+    for (name, value) in trailers {
+        last = name.or(last);
+        if let Some(name) = last.as_ref().filter(|name| may_trail(name.as_str())) {
+            out.append(name.clone(), value);
+        }
+    }
+    out
 }
 
 /// The names in `Connection`, which end with this hop (RFC 9110, section 7.6.1). All its lines count, and a byte that
@@ -511,7 +574,7 @@ fn map_referer(value: &HeaderValue, sound: &Sound<'_>, target: &Target) -> Optio
 /// Path and query, byte for byte, but for the parameter `__sign`: that one is a credential.
 fn upstream_target(uri: &Uri) -> Result<Uri, Refusal> {
     let query = uri.query().unwrap_or_default();
-    let signed = query.contains("sign") && query.split('&').any(is_sign);
+    let signed = is_signed(query);
     if uri.authority().is_none() && !signed {
         return Ok(uri.clone());
     }

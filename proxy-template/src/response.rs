@@ -8,7 +8,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use memchr::memmem::Finder;
 
-use crate::credentials::without_sign;
+use crate::credentials::{is_signed, without_sign};
 use crate::refusal::{self, Refusal};
 use crate::request::{header_bytes, lists, nominated};
 use crate::target::Target;
@@ -159,14 +159,21 @@ pub fn clean_trailers(trailers: HeaderMap, guarded: &Guarded, visitor_quota: boo
     out
 }
 
-/// What no correct app sends: headers without measure, two lengths (RFC 9112, section 6.3), or a demand that we
-/// authenticate to a proxy.
+/// What no correct app sends: headers without measure, two lengths, a body in a coding other than `chunked`, which was
+/// not asked for (RFC 9112, sections 6.1 and 6.3), or a demand that we authenticate to a proxy. The parser reads by the
+/// last coding alone, so that `gzip, chunked` would be passed on unpacked by half.
 fn check(upstream: &response::Parts) -> Result<(), Refusal> {
-    let mut lengths = upstream.headers.get_all(CONTENT_LENGTH).iter();
-    let plain = lengths.next().is_none_or(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
-    let doubled = (!plain || lengths.next().is_some()) && !upstream.headers.contains_key(TRANSFER_ENCODING);
+    let mut codings = upstream.headers.get_all(TRANSFER_ENCODING).iter();
+    let framed = match codings.next() {
+        Some(coding) => coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none(),
+        None => {
+            let mut lengths = upstream.headers.get_all(CONTENT_LENGTH).iter();
+            let plain = lengths.next().is_none_or(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
+            plain && lengths.next().is_none()
+        }
+    };
     let too_large = header_bytes(&upstream.headers) > MAX_HEADER_BYTES;
-    if doubled || too_large || upstream.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+    if !framed || too_large || upstream.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         return Err(refusal::UPSTREAM_INVALID);
     }
     Ok(())
@@ -367,13 +374,15 @@ fn map_refresh(value: &HeaderValue, passage: &Passage<'_>) -> Option<HeaderValue
 }
 
 fn map_url(url: &str, passage: &Passage<'_>) -> Option<String> {
+    let query = url.split('#').next().unwrap_or_default().split_once('?').map_or("", |(_, query)| query);
+    // The signed form of an address is a credential for a day.
+    let signed = is_signed(query);
     let mapped = match own_path(url, passage.target) {
         Some(path) => format!("{}://{}{path}", passage.public_scheme, passage.public_host),
-        None if url.contains("__sign") => url.to_owned(),
+        None if signed => url.to_owned(),
         None => return None,
     };
-    // The signed form of an address is a credential for a day.
-    if !mapped.contains("__sign") {
+    if !signed {
         return Some(mapped);
     }
     let (rest, fragment) = mapped.split_once('#').map_or((mapped.as_str(), None), |(r, f)| (r, Some(f)));

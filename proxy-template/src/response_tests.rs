@@ -104,6 +104,7 @@ fn locations() {
         ("/x?__sign=eyJ", "/x"),
         ("https://ada-demo.hf.space/?__sign=eyJ&a=1#f", "https://me.example/?a=1#f"),
         ("https://other.hf.space/?__sign=eyJ", "https://other.hf.space/"),
+        ("https://other.hf.space/?%5f_s%69gn=eyJ&a=1", "https://other.hf.space/?a=1"),
     ] {
         assert_eq!(mapped("location", given).as_deref(), Some(want), "{given}");
     }
@@ -175,6 +176,13 @@ fn lengths() {
     assert_eq!(length(200, &Method::GET, &twice), Err("upstream_invalid"));
     assert_eq!(length(200, &Method::GET, &[("content-length", "5, 5")]), Err("upstream_invalid"));
     assert_eq!(length(407, &Method::GET, &[]), Err("upstream_invalid"));
+    for coding in ["gzip, chunked", "gzip", "identity", "chunked, chunked", "xchunked", ""] {
+        let lines = [("transfer-encoding", coding)];
+        assert_eq!(length(200, &Method::GET, &lines), Err("upstream_invalid"), "{coding}");
+    }
+    let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+    assert_eq!(length(200, &Method::GET, &twice), Err("upstream_invalid"));
+    assert_eq!(length(200, &Method::GET, &[("transfer-encoding", "Chunked")]), Ok((None, BodyPlan::Pass)));
 }
 
 #[test]

@@ -21,9 +21,12 @@ const PROBED: &str = "/config";
 const MAX_CONFIG: usize = 8 << 20;
 /// A probe that takes longer has met an app that sleeps.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Between two tries while the app sleeps or refuses.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How long the wait between two checks may grow while the app sleeps or refuses.
 const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+/// So many refusals in a row, while `Authorization` is taken each time, mean that `X-HF-Authorization` does not work.
+/// A single one may come from a part of the edge that does not know the Space yet, and to believe it would show the
+/// token to the app.
+const REFUSALS: u32 = 4;
 /// Sent as the public host when none is configured. The name is reserved (RFC 6761, section 6.4).
 const NO_HOST: &str = "selfcheck.invalid";
 
@@ -142,56 +145,92 @@ impl Board {
         *self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a report up. One that found nothing out leaves the modes as they are.
-    pub fn put(&self, report: Report) {
+    /// Puts a report up. One that found nothing out leaves the modes as they are, and is told to be about the header
+    /// that is in use.
+    pub fn put(&self, mut report: Report) {
         if report.upstream == Upstream::Ok {
             self.hf_header.store(report.hf_header, Ordering::Relaxed);
             self.rewrite.store(report.rewrites(), Ordering::Relaxed);
+        } else {
+            report.hf_header = self.hf_header();
         }
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = (report, Some(Instant::now()));
     }
 }
 
-/// Checks until the target has answered, and again whenever its edge refuses the token.
+/// Checks until the target has answered, and again whenever its edge refuses the token. As long as the token goes in
+/// the header that the app sees, it looks from time to time whether the other one works again.
 pub async fn keep(proxy: Arc<Proxy>) {
-    let mut wait = AGAIN;
+    let pauses = proxy.config.timeouts.selfcheck;
+    let mut wait = pauses.again;
     loop {
         let report = check(&proxy).await;
-        proxy.board.put(report);
-        proxy.logger.event("info", &format!("selfcheck: {}", report.json()));
-        if report.upstream == Upstream::Ok {
-            wait = AGAIN;
-            proxy.doubt.notified().await;
-            // Many requests may be refused at once.
-            tokio::time::sleep(AGAIN).await;
-        } else {
+        put(&proxy, report);
+        if report.upstream != Upstream::Ok {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN_AT_MOST);
+            continue;
         }
+        wait = pauses.again;
+        let visible = proxy.config.auth_mode == AuthMode::Auto && !report.hf_header;
+        tokio::select! {
+            () = proxy.doubt.notified() => {}
+            () = tokio::time::sleep(pauses.look_back), if visible => continue,
+        }
+        // Many requests may be refused at once.
+        tokio::time::sleep(pauses.again).await;
     }
 }
 
-/// Asks the target once with each header that is to be tried, and judges.
+/// Puts a report up and tells of it, loudly when the app begins to see the token.
+fn put(proxy: &Proxy, report: Report) {
+    let hidden = proxy.board.hf_header();
+    proxy.board.put(report);
+    if hidden && !proxy.board.hf_header() {
+        proxy.logger.event(
+            "warn",
+            "AUTH_MODE=auto: the target refuses X-HF-Authorization again and again, and takes Authorization; the token \
+             goes there now, where the app can see it. AUTH_MODE=x-hf-authorization forbids that",
+        );
+    }
+    proxy.logger.event("info", &format!("selfcheck: {}", proxy.board.read().0.json()));
+}
+
+/// Asks the target with each header that may be used, and judges.
 pub async fn check(proxy: &Arc<Proxy>) -> Report {
-    let tried: &[bool] = match proxy.config.auth_mode {
-        AuthMode::Auto => &[true, false],
-        AuthMode::XHfAuthorization => &[true],
-        AuthMode::Authorization => &[false],
+    let report = match proxy.config.auth_mode {
+        AuthMode::Auto => hidden_first(proxy).await,
+        AuthMode::XHfAuthorization => probe(proxy, true).await,
+        AuthMode::Authorization => probe(proxy, false).await,
     };
-    let mut first = None;
-    for hf_header in tried {
-        let report = probe(proxy, *hf_header).await;
-        if report.upstream != Upstream::AuthRefused {
-            return report;
+    if report.upstream == Upstream::AuthRefused && !proxy.behind_edge() {
+        // Nothing stands before the target: a 401 or 404 is what the app says of this path.
+        return Report { upstream: Upstream::Ok, ..report };
+    }
+    report
+}
+
+/// What `X-HF-Authorization` brings. Only when that is refused time and again while `Authorization` is taken, what the
+/// latter brings: it works, and the app sees it.
+async fn hidden_first(proxy: &Arc<Proxy>) -> Report {
+    let mut pause = proxy.config.timeouts.selfcheck.doubt;
+    let mut refusals = 0;
+    loop {
+        let hidden = probe(proxy, true).await;
+        if hidden.upstream != Upstream::AuthRefused {
+            return hidden;
         }
-        first.get_or_insert(report);
+        refusals += 1;
+        let visible = probe(proxy, false).await;
+        if visible.upstream != Upstream::Ok {
+            return hidden;
+        }
+        if refusals == REFUSALS {
+            return visible;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
     }
-    let report = first.unwrap_or(Report::pending(true));
-    if proxy.behind_edge() {
-        return report;
-    }
-    // Nothing stands before the target: a 401 or 404 is what the app says of this path.
-    Report { upstream: Upstream::Ok, ..report }
 }
 
 async fn probe(proxy: &Arc<Proxy>, hf_header: bool) -> Report {
@@ -201,7 +240,7 @@ async fn probe(proxy: &Arc<Proxy>, hf_header: bool) -> Report {
         // Asked once in a long time: its connection is kept by nobody.
         let pool = Arc::new(Pool::new(proxy.connector.clone()));
         let lease = pool.lease(true).await.ok()?;
-        let (parts, answer) = lease.send(request(proxy, hf_header)?, &pool).await.ok()?;
+        let (parts, answer) = lease.send(request(proxy, hf_header)?, None, &pool).await.ok()?;
         Some((parts, answer.read_some(MAX_CONFIG).await))
     };
     let Ok(Some((parts, body))) = tokio::time::timeout(PROBE_TIMEOUT, ask).await else { return report };
@@ -277,7 +316,7 @@ mod tests {
         let mut report = Report::pending(false);
         report.upstream = Upstream::AuthRefused;
         board.put(report);
-        assert!(board.hf_header());
+        assert!(board.hf_header() && board.read().0.hf_header);
         report.upstream = Upstream::Ok;
         report.forwarded_host = Finding::No;
         board.put(report);

@@ -22,8 +22,10 @@ use crate::workers::{Load, Workers};
 
 /// What the parser takes before our own limits answer in words.
 const HEAD_BYTES: usize = 2 * MAX_HEADER_BYTES + MAX_TARGET_BYTES;
-/// What a connection holds at most while one side does not read. Large enough that a read is worth its call, small
-/// enough that many who do not read cannot fill the memory.
+/// What one read takes in at most, and with how much in it a queue of what is to be written takes no more. Large enough
+/// that a read is worth its call, small enough that many who do not read cannot fill the memory: while one side does not
+/// read, a request holds about four such buffers, two in the queue, one that is to follow, and one being read. A piece
+/// keeps all of the buffer that it lies in, but after two short reads the next buffer is half as large.
 pub const BUFFER_BYTES: usize = 256 * 1024;
 /// After a failed accept, commonly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

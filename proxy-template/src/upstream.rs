@@ -2,7 +2,9 @@
 //!
 //! A connection is driven by the task of the caller whom it serves, not by one of its own. So a request costs no
 //! wake-up of another task, and a caller who leaves takes the connection along. What comes out of a connection is
-//! therefore asked for without a waker: it can only have come while this very task drove it.
+//! therefore asked for without a waker: it can only have come while this very task drove it. The one exception is an
+//! answer that begins before the request has ended: the caller's task asks for the answer only as long as the caller
+//! reads it, and a caller who sends all before it reads would wait for ever. Such a connection has a task of its own.
 
 use std::error::Error;
 use std::fmt;
@@ -23,10 +25,11 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::body::{ClientFault, RequestBody};
+use crate::body::{ClientFault, Moved, RequestBody};
 use crate::config::{Config, Timeouts};
 use crate::io::{UpstreamIo, Wire};
 use crate::metrics::{Metrics, add};
@@ -151,7 +154,13 @@ impl Connector {
     }
 
     async fn connect(&self) -> Result<Lease, ConnectError> {
-        add(&self.metrics.connects, 1);
+        let lease = self.open().await;
+        let count = if lease.is_ok() { &self.metrics.connects } else { &self.metrics.failed_connects };
+        add(count, 1);
+        lease
+    }
+
+    async fn open(&self) -> Result<Lease, ConnectError> {
         let stream =
             timeout(self.timeouts.connect, self.dial()).await.map_err(|_| ConnectError::TimedOut)??;
         let failed = |error: &dyn Error| ConnectError::Failed(error.to_string());
@@ -263,10 +272,11 @@ impl SendError {
 }
 
 impl Lease {
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. `upload` tells of a body that passes through.
     pub async fn send(
         mut self,
         request: Request<RequestBody>,
+        upload: Option<&Moved>,
         pool: &Arc<Pool>,
     ) -> Result<(response::Parts, Answer), SendError> {
         let before = self.inner.wire.read.load(Ordering::Relaxed);
@@ -285,11 +295,18 @@ impl Lease {
         match result {
             Ok(response) => {
                 let (parts, incoming) = response.into_parts();
-                if !incoming.is_end_stream() {
-                    // It waits to be asked for the body, which is what comes next: that must not wake this task again.
-                    self.drive(&mut Context::from_waker(Waker::noop()));
+                if incoming.is_end_stream() {
+                    return Ok((parts, Answer::new(incoming, Source::Here(self), pool)));
                 }
-                Ok((parts, Answer { incoming, lease: Some(self), pool: pool.clone() }))
+                if upload.is_some_and(|upload| !upload.is_over()) {
+                    return Ok((
+                        parts,
+                        Answer::new(incoming, Source::Apart { _until: Apart::start(self) }, pool),
+                    ));
+                }
+                // It waits to be asked for the body, which is what comes next: that must not wake this task again.
+                self.drive(&mut Context::from_waker(Waker::noop()));
+                Ok((parts, Answer::new(incoming, Source::Here(self), pool)))
             }
             Err(mut error) => Err(SendError {
                 unsent: error.take_message(),
@@ -314,29 +331,73 @@ impl Lease {
     }
 }
 
+/// A connection that is driven by a task of its own, until this goes.
+#[derive(Debug)]
+struct Apart(AbortHandle);
+
+impl Apart {
+    fn start(mut lease: Lease) -> Self {
+        let driven = async move {
+            poll_fn(|cx| {
+                lease.drive(cx);
+                if lease.inner.done { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        };
+        Self(tokio::spawn(driven).abort_handle())
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Where the body of an answer comes from.
+#[derive(Debug)]
+enum Source {
+    /// A connection that is driven when the body is asked for.
+    Here(Lease),
+    /// One that is driven anyway. It serves no further request.
+    Apart { _until: Apart },
+    /// Nothing comes any more.
+    Ended,
+}
+
 /// The body of an answer, with the connection that it comes from.
 #[derive(Debug)]
 pub struct Answer {
     incoming: Incoming,
-    /// Until the body has ended.
-    lease: Option<Lease>,
+    source: Source,
     pool: Arc<Pool>,
 }
 
 impl Answer {
+    fn new(incoming: Incoming, source: Source, pool: &Arc<Pool>) -> Self {
+        Self { incoming, source, pool: pool.clone() }
+    }
+
     /// The next piece. After the last one the connection is free for the next request.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let mut unheard = Context::from_waker(Waker::noop());
-        let mut frame = Pin::new(&mut self.incoming).poll_frame(&mut unheard);
-        if let (Poll::Pending, Some(lease)) = (&frame, &mut self.lease) {
-            // To be asked is what makes the connection read on; then there may be something.
-            lease.drive(cx);
-            frame = Pin::new(&mut self.incoming).poll_frame(&mut unheard);
-        }
+        let mut incoming = Pin::new(&mut self.incoming);
+        let frame = match &mut self.source {
+            Source::Here(lease) => {
+                let mut unheard = Context::from_waker(Waker::noop());
+                let mut frame = incoming.as_mut().poll_frame(&mut unheard);
+                if frame.is_pending() {
+                    // To be asked is what makes the connection read on; then there may be something.
+                    lease.drive(cx);
+                    frame = incoming.poll_frame(&mut unheard);
+                }
+                frame
+            }
+            Source::Apart { .. } | Source::Ended => incoming.poll_frame(cx),
+        };
         match &frame {
             Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.release(),
             Poll::Ready(None) => self.release(),
-            Poll::Ready(Some(Err(_))) => self.lease = None,
+            Poll::Ready(Some(Err(_))) => self.source = Source::Ended,
             _ => {}
         }
         frame
@@ -377,8 +438,9 @@ impl Answer {
     }
 
     /// The bare connection after a 101, and what the upstream sent on it already.
-    pub async fn into_io(mut self) -> Option<(UpstreamIo, Bytes)> {
-        let mut lease = *self.lease.take()?.inner;
+    pub async fn into_io(self) -> Option<(UpstreamIo, Bytes)> {
+        let Source::Here(lease) = self.source else { return None };
+        let mut lease = *lease.inner;
         lease.wire.strict.store(true, Ordering::Relaxed);
         if !lease.done {
             poll_fn(|cx| lease.connection.poll_without_shutdown(cx)).await.ok()?;
@@ -389,7 +451,7 @@ impl Answer {
 
     fn release(&mut self) {
         // One whose request is still being sent is not usable, and closes.
-        if let Some(mut lease) = self.lease.take()
+        if let Source::Here(mut lease) = std::mem::replace(&mut self.source, Source::Ended)
             && lease.is_usable()
         {
             self.pool.keep(lease);

@@ -6,7 +6,9 @@ use http::{HeaderValue, Method};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{AuthMode, Caps, Config, EdgeMode, Fault, LogFormat, PassAuthorization, PublicHost, Timeouts};
+use super::{
+    AuthMode, Caps, CheckPauses, Config, EdgeMode, Fault, LogFormat, PassAuthorization, PublicHost, Timeouts,
+};
 use crate::cors::CorsPolicy;
 use crate::paths::PathPolicy;
 use crate::secret::Secret;
@@ -49,8 +51,16 @@ const POOL_IDLE_TIMEOUT: &str = "20s";
 const HOLD_TIMEOUT: &str = "55s";
 /// Below the 30 s that orchestrators commonly leave between SIGTERM and SIGKILL.
 const DRAIN_TIMEOUT: &str = "25s";
+/// A kilobyte a second, which every line has.
+const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a held request is tried again.
 const HOLD_INTERVAL: Duration = Duration::from_secs(2);
+/// A new Space is known to all of the edge within seconds: four probes take fourteen.
+const SELFCHECK: CheckPauses = CheckPauses {
+    again: Duration::from_secs(5),
+    doubt: Duration::from_secs(2),
+    look_back: Duration::from_secs(600),
+};
 
 /// Collects faults beside values.
 pub(super) struct Reader<'a> {
@@ -307,11 +317,13 @@ impl Reader<'_> {
             keep_alive: keep_alive?,
             response: response?,
             body_idle: body_idle?,
+            small_body: SMALL_BODY_TIMEOUT,
             websocket_idle: websocket_idle?,
             pool_idle: pool_idle?,
             hold: hold?,
             hold_interval: HOLD_INTERVAL,
             drain: drain?,
+            selfcheck: SELFCHECK,
         })
     }
 

@@ -56,6 +56,27 @@ async fn what_is_no_answer_is_502() {
         ),
         ("CL list", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi", "upstream_invalid"),
         ("CL bad", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhi", "upstream_invalid"),
+        (
+            "TE gzip, chunked",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            "upstream_invalid",
+        ),
+        (
+            "TE gzip",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi",
+            "upstream_invalid",
+        ),
+        ("TE identity", "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhi", "upstream_invalid"),
+        (
+            "TE twice",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "upstream_invalid",
+        ),
+        (
+            "HTTP/1.0 with TE",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            "upstream_",
+        ),
         ("garbage", "hello world, I am no HTTP\r\n\r\n", "upstream_invalid"),
         ("HTTP/0.9", "<html>hi</html>", "upstream_"),
         ("70 kB of headers", big.as_str(), "upstream_invalid"),

@@ -3,7 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::world::{Caller, TOKEN, Upstream, soon};
 
@@ -46,6 +49,159 @@ impl Drop for Running {
     }
 }
 
+/// The program before `upstream`, once it listens. Nobody reads its log.
+async fn serving(upstream: &Upstream, more: &[(&str, &str)], log: Stdio) -> (Running, SocketAddr) {
+    let (target, port) = (format!("http://{}", upstream.addr), port());
+    let number = port.to_string();
+    let base = [("TARGET_URL", target.as_str()), ("TARGET_TOKEN", TOKEN), ("PORT", &number)];
+    let mut command = program(&[&base, more].concat());
+    let running = Running(command.stdout(log).spawn().unwrap());
+    let addr = SocketAddr::from(([127, 0, 0, 1], port));
+    soon(async {
+        while TcpStream::connect(addr).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    (running, addr)
+}
+
+/// What the process has in memory, in kilobytes.
+fn resident(running: &Running) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Connections that are stuck at once.
+const STUCK: usize = 40;
+/// Kilobytes that each of them may take.
+const EACH: usize = 1200;
+
+/// The memory that each stuck connection takes, once nothing moves any more.
+async fn settled(running: &Running, before: usize) -> usize {
+    let mut last = 0;
+    soon(async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let now = resident(running);
+            if now <= last {
+                return now.saturating_sub(before) / STUCK;
+            }
+            last = now;
+        }
+    })
+    .await
+}
+
+/// Callers who ask for much and read nothing take little memory, however small the pieces are that it comes in.
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_callers_take_little_memory() {
+    for (kind, size) in
+        [("chunks", 16 * 1024), ("chunks", 100 * 1024), ("chunks", 100), ("length", 64 * 1024)]
+    {
+        let upstream = Upstream::start(move |mut caller, _, _| {
+            Box::pin(async move {
+                if caller.head().await.contains("/config") {
+                    return;
+                }
+                let (framing, mut piece) = match kind {
+                    "chunks" => ("Transfer-Encoding: chunked", format!("{size:x}\r\n")),
+                    _ => ("Content-Length: 1000000000", String::new()),
+                };
+                piece.push_str(&"x".repeat(size));
+                if kind == "chunks" {
+                    piece.push_str("\r\n");
+                }
+                let piece = piece.repeat((65_536 / size).max(1));
+                let _ =
+                    caller.stream.write_all(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n").as_bytes()).await;
+                while caller.stream.write_all(piece.as_bytes()).await.is_ok() {}
+            })
+        })
+        .await;
+        let (running, addr) = serving(&upstream, &[("RATE_LIMIT", "off")], Stdio::null()).await;
+        let before = resident(&running);
+        let mut held = vec![];
+        for _ in 0..STUCK {
+            let mut caller = Caller::new(TcpStream::connect(addr).await.unwrap());
+            caller.send(format!("GET /big HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await;
+            held.push(caller);
+        }
+        let each = settled(&running, before).await;
+        assert!(each < EACH, "{each} kB for each of them, by {kind} of {size}");
+    }
+}
+
+/// The same of callers who send much to an app that reads nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_uploads_take_little_memory() {
+    let upstream = Upstream::start(|mut caller, _, _| {
+        Box::pin(async move {
+            caller.head().await;
+            std::future::pending::<()>().await;
+        })
+    })
+    .await;
+    for size in [0, 16 * 1024, 100] {
+        let (running, addr) =
+            serving(&upstream, &[("RATE_LIMIT", "off"), ("MAX_BODY", "1GB")], Stdio::null()).await;
+        let before = resident(&running);
+        let framing = if size == 0 { "Content-Length: 900000000" } else { "Transfer-Encoding: chunked" };
+        let piece = match size {
+            0 => "x".repeat(64 * 1024),
+            _ => format!("{size:x}\r\n{}\r\n", "x".repeat(size)).repeat(65_536 / size),
+        };
+        let senders: Vec<_> = (0..STUCK)
+            .map(|_| {
+                let piece = piece.clone();
+                tokio::spawn(async move {
+                    let mut stream = TcpStream::connect(addr).await.unwrap();
+                    let head = format!("POST /big HTTP/1.1\r\nHost: {addr}\r\n{framing}\r\n\r\n");
+                    stream.write_all(head.as_bytes()).await.unwrap();
+                    while stream.write_all(piece.as_bytes()).await.is_ok() {}
+                })
+            })
+            .collect();
+        let each = settled(&running, before).await;
+        for sender in senders {
+            sender.abort();
+        }
+        assert!(each < EACH, "{each} kB for each of them, by pieces of {size}");
+    }
+}
+
+/// Sends SIGTERM; the exit code.
+async fn ended(running: &mut Running) -> Option<i32> {
+    let signalled = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().unwrap();
+    assert!(signalled.success());
+    soon(async {
+        loop {
+            if let Some(status) = running.0.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+/// Whoever stops reading the log does not keep the process from its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_though_nobody_reads_its_log() {
+    let upstream = Upstream::echo().await;
+    let (mut running, addr) = serving(&upstream, &[("RATE_LIMIT", "off")], Stdio::piped()).await;
+    let mut caller = Caller::new(TcpStream::connect(addr).await.unwrap());
+    let path = "x".repeat(8000);
+    // More than the pipe and a batch hold.
+    for _ in 0..40 {
+        caller.send(format!("GET /{path} HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await;
+        assert_eq!(caller.reply(false).await.status, 200);
+    }
+    drop(caller);
+    assert_eq!(ended(&mut running).await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_serves_and_ends_by_signal() {
     let upstream = Upstream::echo().await;
@@ -57,7 +213,7 @@ async fn it_serves_and_ends_by_signal() {
     log.read_line(&mut line).unwrap();
     assert!(line.contains("listens on port"), "{line}");
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut caller = Caller::new(tokio::net::TcpStream::connect(addr).await.unwrap());
+    let mut caller = Caller::new(TcpStream::connect(addr).await.unwrap());
     caller.send(format!("GET /x HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await;
     assert_eq!(caller.reply(false).await.status, 200);
     // The check at the start finds out what it can.
@@ -72,16 +228,7 @@ async fn it_serves_and_ends_by_signal() {
         }
     })
     .await;
-    let signalled = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().unwrap();
-    assert!(signalled.success());
-    let asked = Instant::now();
-    let code = loop {
-        if let Some(status) = running.0.try_wait().unwrap() {
-            break status.code();
-        }
-        assert!(asked.elapsed() < Duration::from_secs(20), "it did not end");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let code = ended(&mut running).await;
     assert_eq!(code, Some(0));
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();

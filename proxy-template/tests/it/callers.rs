@@ -221,6 +221,10 @@ async fn any_origin() {
     let world = World::start(upstream.addr, &[]).await;
     let reply = world.ask("POST / HTTP/1.1\r\nHost: HOST\r\nOrigin: https://x.example\r\n\r\n").await;
     assert_eq!((reply.status, reply.headers("access-control-allow-origin")), (200, vec!["*"]));
+    // The app sees a foreign page as what it is, and the proxy's own as its own.
+    assert_eq!(values(&upstream.last(), "origin"), ["https://x.example"]);
+    world.get("/", &format!("Origin: http://{}\r\n", world.addr)).await;
+    assert_eq!(values(&upstream.last(), "origin"), [format!("http://{}", upstream.addr)]);
     assert_eq!(reply.header("access-control-allow-credentials"), None);
     assert_eq!(
         reply.header("access-control-expose-headers"),
@@ -231,6 +235,27 @@ async fn any_origin() {
             .await;
     let reply = lax.ask("POST / HTTP/1.1\r\nHost: HOST\r\nOrigin: https://x.example\r\n\r\n").await;
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, None));
+}
+
+/// A page that may read an answer may read why there is none, also when the request was refused at first sight.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_read_early_refusals() {
+    let upstream = Upstream::echo().await;
+    let variables = [("ALLOW_ORIGINS", "https://a.example"), ("SPACE_HOST", "me.example")];
+    let world = World::start(upstream.addr, &variables).await;
+    for (start, status) in [
+        ("GET / HTTP/1.1\r\nHost: other.example\r\n", 421),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: me.example\r\nExpect: tea\r\n", 417),
+    ] {
+        for (origin, allowed) in [("https://a.example", true), ("https://evil.example", false)] {
+            let reply = world.ask(&format!("{start}Origin: {origin}\r\n\r\n")).await;
+            let echoed = reply.header("access-control-allow-origin");
+            assert_eq!((reply.status, echoed), (status, allowed.then_some(origin)), "{start}");
+            assert_eq!(reply.header("vary"), Some("Origin"));
+        }
+    }
+    assert_eq!(upstream.count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -420,5 +445,5 @@ async fn health_and_metrics() {
     let metrics = world.get("/_proxy/metrics", "Authorization: Bearer m\r\n").await;
     assert!(metrics.text().contains("hf_proxy_requests_total{status=\"2xx\"}"), "{}", metrics.text());
     let reply = world.ask("POST /_proxy/healthz HTTP/1.1\r\nHost: HOST\r\n\r\n").await;
-    assert_eq!(reply.status, 405);
+    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
 }

@@ -1,6 +1,7 @@
 //! README and the program say the same.
 
 use hf_proxy::config::VARIABLES;
+use hf_proxy::refusal;
 
 const README: &str = include_str!("../../README.md");
 
@@ -16,6 +17,18 @@ fn every_variable_has_its_row() {
     let mut known = VARIABLES.to_vec();
     known.sort_unstable();
     assert_eq!(sorted, known);
+}
+
+/// Each refusal is in the row of its status.
+#[test]
+fn every_code_has_its_row() {
+    for refusal in refusal::ALL {
+        let (status, code) = (refusal.status.to_string(), format!("`{}`", refusal.code));
+        let mut rows = README.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let told =
+            rows.any(|(statuses, rest)| statuses.split(", ").any(|s| s == status) && rest.contains(&code));
+        assert!(told, "{status} {code}");
+    }
 }
 
 #[test]

@@ -78,6 +78,9 @@ fn rows() -> Vec<Row> {
             0,
         ),
         row("absolute-form, same host", "GET http://HOST/abs?q=1 HTTP/1.1\r\nHost: HOST\r\n\r\n", &[200], 1),
+        row("absolute-form, https", "GET https://HOST/abs HTTP/1.1\r\nHost: HOST\r\n\r\n", &[200], 1),
+        row("absolute-form, other scheme", "GET ftp://HOST/z HTTP/1.1\r\nHost: HOST\r\n\r\n", &[400], 0),
+        row("authority-form", "GET HOST HTTP/1.1\r\nHost: HOST\r\n\r\n", &[400], 0),
         row("CONNECT", "CONNECT HOST HTTP/1.1\r\nHost: HOST\r\n\r\n", &[405], 0),
         row("TRACE", "TRACE / HTTP/1.1\r\nHost: HOST\r\n\r\n", &[405], 0),
         row("OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: HOST\r\n\r\n", &[400], 0),
@@ -175,8 +178,10 @@ async fn targets_pass_byte_for_byte() {
     }
     world.get("/x?a=1&__sign=tok&b=2", "").await;
     assert!(upstream.last().starts_with("GET /x?a=1&b=2 HTTP/1.1\r\n"));
-    world.get("/x?%5F_sign=tok", "").await;
-    assert!(upstream.last().starts_with("GET /x HTTP/1.1\r\n"));
+    for name in ["%5F_sign", "__s%69gn", "%5f%5F%73%69%67%6e"] {
+        world.get(&format!("/x?{name}=tok"), "").await;
+        assert!(upstream.last().starts_with("GET /x HTTP/1.1\r\n"), "{}", upstream.last());
+    }
     world.ask("GET http://HOST/abs?q=1 HTTP/1.1\r\nHost: HOST\r\n\r\n").await;
     assert!(upstream.last().starts_with("GET /abs?q=1 HTTP/1.1\r\n"));
 }
@@ -196,6 +201,27 @@ async fn old_and_pipelined_requests() {
     for path in ["1", "2", "3"] {
         let reply = caller.reply(false).await;
         assert!(reply.text().starts_with(&format!("GET /{path} ")), "{}", reply.text());
+    }
+}
+
+/// RFC 9110, section 7.6.2.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_far_options_go() {
+    let upstream = Upstream::echo().await;
+    let world = World::start(upstream.addr, &[]).await;
+    let ask = |method: &'static str, left: &'static str| {
+        let request = format!("{method} /x HTTP/1.1\r\nHost: HOST\r\nMax-Forwards: {left}\r\n\r\n");
+        let world = &world;
+        async move { world.ask(&request).await }
+    };
+    let reply = ask("OPTIONS", "0").await;
+    assert_eq!((reply.status, reply.header("content-length"), upstream.count()), (204, None, 0));
+    assert!(reply.header("allow").unwrap().contains("PATCH") && reply.header("x-request-id").is_some());
+    for (method, given, sent) in
+        [("OPTIONS", "1", "0"), ("OPTIONS", "07", "6"), ("OPTIONS", "many", "many"), ("GET", "0", "0")]
+    {
+        assert_eq!(ask(method, given).await.status, 200);
+        assert_eq!(values(&upstream.last(), "max-forwards"), [sent], "{method} {given}");
     }
 }
 

@@ -1,9 +1,12 @@
 //! What streams through: in order, at once, under control, and to its true end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use hf_proxy::config::CheckPauses;
 use hf_proxy::selfcheck;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::world::{Caller, Upstream, World, find, ok, soon, values};
 
@@ -166,16 +169,22 @@ async fn bodies_arrive_whole() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn request_trailers_pass() {
-    let upstream = Upstream::start(|mut caller, _, _| {
+/// An upstream that answers with the head and the trailers of a request.
+async fn showing_trailers() -> Upstream {
+    Upstream::start(|mut caller, _, seen| {
         Box::pin(async move {
             let head = caller.head().await;
             let (_, trailers, _) = caller.body(&head, &mut vec![]).await;
+            seen.lock().unwrap().push(head);
             caller.send(ok(trailers.as_bytes())).await;
         })
     })
-    .await;
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_trailers_pass() {
+    let upstream = showing_trailers().await;
     let world = World::start(upstream.addr, &[]).await;
     let reply = world
         .ask(
@@ -184,6 +193,54 @@ async fn request_trailers_pass() {
         )
         .await;
     assert_eq!(reply.text().to_lowercase(), "x-sum: 42\r\n");
+}
+
+/// What no header may say, no trailer may say either (RFC 9110, section 6.5.1): some apps merge them.
+#[tokio::test(flavor = "multi_thread")]
+async fn request_trailers_follow_the_table() {
+    let upstream = showing_trailers().await;
+    let world = World::start(upstream.addr, &[("ZEROGPU_QUOTA", "owner")]).await;
+    let names = [
+        "X-HF-Authorization",
+        "Authorization",
+        "Cookie",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X_Forwarded_Host",
+        "X-IP-Token",
+        "X-ZeroGPU-Token",
+        "X-Gradio-Server",
+        "X-Proxy-Key",
+        "X-Request-Id",
+        "Connection",
+        "Host",
+        "Origin",
+        "Via",
+        "Content-Type",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Range",
+        "If-Match",
+        "Trailer",
+        "X-Nominated",
+    ];
+    let trailers: String = names.iter().map(|name| format!("{name}: 1\r\n")).collect();
+    for announced in
+        [format!("{}, X-Sum", names.join(", ")), names.join(",\u{e9},"), "X-Nominated".to_owned()]
+    {
+        let reply = world
+            .ask(&format!(
+                "POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\nConnection: x-nominated\r\n\
+                 Trailer: {announced}\r\n\r\n2\r\nhi\r\n0\r\n{trailers}X-Sum: 42\r\n\r\n"
+            ))
+            .await;
+        let told = announced.contains("X-Sum");
+        assert_eq!(reply.text().to_lowercase(), if told { "x-sum: 42\r\n" } else { "" }, "{announced}");
+        assert_eq!(values(&upstream.last(), "trailer"), if told { vec!["x-sum"] } else { vec![] });
+    }
+    // A body without trailers announces none.
+    world.ask("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\nTrailer: X-Sum\r\n\r\nhi").await;
+    assert!(values(&upstream.last(), "trailer").is_empty());
 }
 
 /// A 413 that comes before the body has been read reaches the caller, who is still sending.
@@ -248,6 +305,43 @@ async fn both_directions_at_once() {
     }
     caller.send("0\r\n\r\n").await;
     assert!(caller.until("0\r\n\r\n").await.is_some());
+}
+
+/// An answer of megabytes that begins before the request has ended, to a caller who sends all before it reads: what is
+/// still to be sent goes on, however little of the answer is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_sends_all_before_it_reads() {
+    const SIZE: usize = 60_000_000;
+    let upstream = Upstream::start(|mut caller, _, _| {
+        Box::pin(async move {
+            caller.head().await;
+            let mut got = caller.buffer.len();
+            let (mut read, mut write) = caller.stream.into_split();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+            let writing = tokio::spawn(async move {
+                let _ = write.write_all(head.as_bytes()).await;
+                let _ = write.write_all(&vec![b'x'; SIZE]).await;
+                write
+            });
+            // So that the whole way back is full before the upload goes on.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let mut piece = vec![0; 256 * 1024];
+            while got < SIZE {
+                match read.read(&mut piece).await {
+                    Ok(n) if n > 0 => got += n,
+                    _ => return,
+                }
+            }
+            let _ = writing.await;
+        })
+    })
+    .await;
+    let world = World::start(upstream.addr, &[]).await;
+    let mut caller = world.caller().await;
+    caller.send(format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: {SIZE}\r\n\r\n", world.addr)).await;
+    soon(caller.stream.write_all(&vec![b'y'; SIZE])).await.unwrap();
+    let reply = caller.reply(false).await;
+    assert!(reply.status == 200 && reply.whole && reply.body.len() == SIZE, "{}", reply.head);
 }
 
 /// An upstream that answers once and closes at the moment at which the next request on that connection arrives.
@@ -326,6 +420,9 @@ async fn an_upstream_that_is_not_there() {
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"));
     let page = world.get("/", "Accept: text/html\r\n").await;
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    let metrics = &world.proxy.metrics;
+    let counts = [&metrics.connects, &metrics.failed_connects].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(counts, [0, 2]);
 }
 
 /// The app writes its own address wherever `X-Forwarded-Host` does not reach it.
@@ -382,6 +479,70 @@ async fn examples_that_were_made_for_another_caller() {
     }
 }
 
+/// A proxy whose check does not pause for long.
+async fn checked(upstream: &Upstream, variables: &[(&str, &str)]) -> World {
+    World::start_with(&format!("http://{}", upstream.addr), variables, |config| {
+        let short = Duration::from_millis(20);
+        config.timeouts.selfcheck = CheckPauses { again: short, doubt: short, look_back: short * 10 };
+    })
+    .await
+}
+
+/// An edge that takes `Authorization`, and `X-HF-Authorization` as `takes` says of the number of probes with it.
+async fn moody_edge(takes: impl Fn(usize) -> bool + Send + Sync + 'static) -> Upstream {
+    let probes = AtomicUsize::new(0);
+    Upstream::answering(move |head, _| {
+        let hidden = !values(head, "x-hf-authorization").is_empty();
+        if hidden && !takes(probes.fetch_add(1, Ordering::Relaxed)) {
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
+        let seen = if hidden { "hidden" } else { "visible" };
+        let head = format!("X-Proxied-Host: x\r\nContent-Length: {}", seen.len());
+        format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{seen}").into_bytes()
+    })
+    .await
+}
+
+/// A stray refusal, or three, do not show the token to the app.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_refusal_shows_no_token() {
+    for stray in 1..4 {
+        let upstream = moody_edge(move |probe| probe >= stray).await;
+        let world = checked(&upstream, &[("TARGET_EDGE", "always")]).await;
+        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        assert_eq!(world.get("/", "").await.text(), "hidden", "{stray}");
+        assert_eq!(upstream.count(), 2 * stray + 2, "{stray}");
+    }
+}
+
+/// What is shown for want of another way is told, and ends as soon as there is one again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_header_that_the_app_sees_is_a_last_resort() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let takes = mended.clone();
+    let upstream = moody_edge(move |_| takes.load(Ordering::Relaxed)).await;
+    let world = checked(&upstream, &[("TARGET_EDGE", "always")]).await;
+    let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
+    soon(async {
+        while world.proxy.board.hf_header() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(world.get("/", "").await.text(), "visible");
+    mended.store(true, Ordering::Relaxed);
+    soon(async {
+        while !world.proxy.board.hf_header() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(world.get("/", "").await.text(), "hidden");
+    check.abort();
+    let log = world.log();
+    assert_eq!(log.matches("AUTH_MODE=x-hf-authorization forbids").count(), 1, "{log}");
+}
+
 /// Which header opens the target is found out, with and without an edge.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_credential_that_works() {
@@ -394,7 +555,7 @@ async fn the_credential_that_works() {
                 .to_vec()
         })
         .await;
-        let world = World::start(upstream.addr, &[]).await;
+        let world = checked(&upstream, &[]).await;
         let report = selfcheck::check(&world.proxy).await;
         assert_eq!(report.hf_header, hf_header);
         assert_eq!(

@@ -44,6 +44,8 @@ async fn a_request_waits_for_the_app() {
         let reply = world.get("/", "").await;
         assert_eq!((reply.status, reply.text().as_str()), (200, "awake"), "{status}");
         assert_eq!(upstream.count(), 4);
+        // It was asked four times, and is one request.
+        assert_eq!(world.proxy.metrics.held.load(Ordering::Relaxed), 1);
     }
 }
 

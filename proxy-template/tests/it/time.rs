@@ -94,6 +94,29 @@ async fn bodies_that_stop_coming() {
     }
 }
 
+/// A small body that drips in is never silent, and still late. A large one moves on as it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_body_that_drips_in() {
+    let upstream = Upstream::echo().await;
+    let target = format!("http://{}", upstream.addr);
+    let world = World::start_with(&target, &[("BODY_IDLE_TIMEOUT", "400ms")], |config| {
+        config.timeouts.small_body = Duration::from_millis(500);
+    })
+    .await;
+    for (length, status) in [(10, 408), (70_000, 200)] {
+        let mut caller = world.caller().await;
+        let head = format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n", world.addr);
+        caller.send(head).await;
+        for _ in 0..10 {
+            caller.send("x".repeat(length / 10)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let reply = caller.reply(false).await;
+        assert_eq!(reply.status, status, "{length}");
+        assert_eq!(reply.code(), if status == 408 { "body_timeout" } else { "" });
+    }
+}
+
 /// What runs is finished, what comes is told to come later, and then it is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn draining() {
