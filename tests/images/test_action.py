@@ -126,6 +126,7 @@ def test_a_proxy_is_made_where_there_is_no_temporary_folder_yet(step, hub, tmp_p
     workspace.mkdir()
     (workspace / "index.html").write_text("<h1>Hello</h1>\n")
     given = {"huggingface_repo": f"{USER}/door", "space_sdk": "static", "private": "true", "wait": "false"}
+    given |= {"proxy_hf_token": "hf_TheTokenOfTheDoorOnly"}
     ran = step(workspace, {"HF_ENDPOINT": hub.endpoint}, **given, create_proxy="true")
     assert (ran.code, ran.outputs.get("status")) == (0, "deployed"), ran.log
     assert ran.outputs["proxy_repo_id"] == f"{USER}/door-proxy"
