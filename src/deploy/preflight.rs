@@ -45,11 +45,12 @@ impl Deploy<'_> {
             return Ok(());
         }
         let failure = Failure::new(Code::PermissionDenied, format!("{message} (nothing was changed)"));
-        let failure = match user.is_of(&self.repo.id.namespace) {
+        let own = namespaces(user);
+        let failure = match own.contains(&self.repo.id.namespace.as_str()) {
             true => failure,
             false => failure.hint(format!(
-                "check the namespace in `huggingface_repo`: this token's are {}",
-                user.namespaces()
+                "check the namespace in `huggingface_repo`: this token's are `{}`",
+                own.join("`, `")
             )),
         };
         Err(failure
@@ -57,18 +58,10 @@ impl Deploy<'_> {
     }
 }
 
-impl WhoAmI {
-    fn is_of(&self, namespace: &str) -> bool {
-        self.name == namespace || self.orgs.iter().any(|org| org.name == namespace)
-    }
-
-    /// Those that the user could deploy to, for a sentence.
-    fn namespaces(&self) -> String {
-        let orgs = self.orgs.iter().map(|org| org.name.as_str());
-        let names: Vec<String> =
-            std::iter::once(self.name.as_str()).chain(orgs).map(|name| format!("`{name}`")).collect();
-        names.join(", ")
-    }
+/// The user's own namespace, and those of the user's organisations.
+fn namespaces(user: &WhoAmI) -> Vec<&str> {
+    let orgs = user.orgs.iter().map(|org| org.name.as_str());
+    std::iter::once(user.name.as_str()).chain(orgs).collect()
 }
 
 /// What stands between the user and a write, each as the part of a sentence.

@@ -113,10 +113,15 @@ pub(super) fn meant_by(unknown: &str) -> Option<&'static str> {
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == unknown) {
         return Some(ours);
     }
+    closest(unknown, INPUTS.iter().map(|spec| spec.name))
+}
+
+/// The one of `known` that a name looks like.
+pub(super) fn closest(unknown: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let letters = letters_of(unknown);
-    let (distance, best) = INPUTS
-        .iter()
-        .map(|spec| (strsim::damerau_levenshtein(&letters, &letters_of(spec.name)), spec.name))
+    let (distance, best) = known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&letters, &letters_of(name)), name))
         .min_by_key(|(distance, _)| *distance)?;
     (distance <= slips(letters.len().max(letters_of(best).len()))).then_some(best)
 }

@@ -6,7 +6,7 @@ use url::Url;
 use super::faults::Findings;
 use super::raw::{Environment, Raw, given};
 use super::space::{self, HardwareInputs, NamedSecret, Variable};
-use super::{flag, parse, value};
+use super::{flag, names, parse, value};
 use crate::auth::Secret;
 use crate::target::{RepoName, RepoType};
 
@@ -161,11 +161,8 @@ fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable
         } else if let Some(variable) = space::key_value(INPUT, number, line, findings) {
             if !PROXY_SETTINGS.contains(&name) {
                 let known = PROXY_SETTINGS.iter().chain(PROXY_SECRETS).map(|known| format!("`{known}`"));
-                let meant = PROXY_SETTINGS
-                    .iter()
-                    .find(|known| strsim::damerau_levenshtein(known, name) <= 2)
-                    .map(|known| format!(" (did you mean `{known}`?)"))
-                    .unwrap_or_default();
+                let meant = names::closest(name, PROXY_SETTINGS.iter().chain(PROXY_SECRETS).copied());
+                let meant = meant.map(|known| format!(" (did you mean `{known}`?)")).unwrap_or_default();
                 findings.fault(
                     INPUT,
                     format!("must name settings of the proxy: line {number} names none of them{meant}"),
@@ -191,10 +188,9 @@ fn judge_settings(
         "TARGET_TOKEN" => Some("hf_token".to_owned()),
         "ALLOW_ORIGINS" => Some(allow_origins.text()),
         _ => {
-            let setting = settings.iter().find(|setting| setting.key == name);
-            let secret = || secrets.iter().find(|secret| secret.key == name);
-            let secret = || secret().map(|secret| secret.value.expose().to_owned());
-            setting.map(|setting| setting.value.clone()).or_else(secret)
+            let settings = settings.iter().map(|setting| (&setting.key, setting.value.as_str()));
+            let secrets = secrets.iter().map(|secret| (&secret.key, secret.value.expose()));
+            settings.chain(secrets).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         }
     };
     let Err(faults) = hf_proxy::config::Config::read(value) else { return };
