@@ -14,7 +14,7 @@ COPY tests/local-hub tests/local-hub
 COPY proxy-template proxy-template
 # For this machine's own target, by name: the flags are for the binary then, and not for what builds it.
 RUN RUSTFLAGS="-C target-feature=+crt-static" \
-    cargo build --release --locked --target "$(rustc --print host-tuple)" --package hf-deploy --bin hf-deploy \
+    cargo build --release --locked --target "$(rustc --print host-tuple)" --package hf-deploy --bin hf-deploy --features jemalloc \
     && install -D target/*/release/hf-deploy /image/hf-deploy
 
 # No USER and no WORKDIR: the runner mounts the workspace and writes its files as root.

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// It gives large pieces of memory back to the system as soon as they are free, whatever the C library does: glibc's
 /// keeps those of up to 32 MiB, once for each thread, and musl's is slow at small ones.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

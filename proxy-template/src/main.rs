@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A request makes and drops some forty pieces of memory, which the allocator of musl, with its one lock, is slow at.
 /// This one holds half of what others do.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

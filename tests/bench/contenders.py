@@ -47,7 +47,7 @@ def cargo(target: Path, *arguments: str, **environment: str) -> None:
 def build_ours() -> Path:
     """As it is shipped: alone, so that it is built with its own features only."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    cargo(target, "--package", "hf-deploy", "--bin", "hf-deploy")
+    cargo(target, "--package", "hf-deploy", "--bin", "hf-deploy", "--features", "jemalloc")
     return target / "release" / "hf-deploy"
 
 

@@ -44,7 +44,7 @@ def command_path(name: str) -> str | None:
 def build_proxy() -> Path:
     """hf-proxy as it is released."""
     manifest = ROOT / "proxy-template" / "Cargo.toml"
-    subprocess.run(["cargo", "build", "--release", "--locked", "--manifest-path", manifest], check=True)
+    subprocess.run(["cargo", "build", "--release", "--locked", "--features", "jemalloc", "--manifest-path", manifest], check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", manifest.parent / "target"))
     return target / "release" / "hf-proxy"
 
