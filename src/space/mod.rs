@@ -6,6 +6,7 @@ mod diagnosis;
 pub mod hardware;
 mod logs;
 pub mod settings;
+mod traceback;
 mod wait;
 
 pub use app::app;
@@ -13,4 +14,5 @@ pub use diagnosis::{Diagnosis, diagnose};
 pub use hardware::{AtCreation, HardwareStatus};
 pub use logs::{Follower, LogTail, tail};
 pub use settings::Current;
+pub use traceback::{CodeLine, Traceback, last_traceback};
 pub use wait::{Awaited, Ready, WaitOptions, wait};
