@@ -114,24 +114,14 @@ pub fn add_mask(secret: &str) -> Vec<String> {
         .collect()
 }
 
-/// `::stop-commands::`: the runner only prints what follows, until [`resume_commands`] with the same token.
+/// `::stop-commands::`: the runner only prints what follows, until [`resume_commands`] with the same token, which must
+/// be new and unforeseeable ([`super::random_token`]).
 pub fn stop_commands(token: &str) -> String {
     format!("::stop-commands::{token}")
 }
 
 pub fn resume_commands(token: &str) -> String {
     format!("::{token}::")
-}
-
-/// Text from outside, between marks that keep the runner from reading it. `token` must be new and
-/// unforeseeable ([`super::random_token`]).
-///
-/// The lines are harmless even without the marks: a runner that is told to allow well-known tokens, or
-/// that reads another process's output in between, makes no difference.
-pub fn untrusted(text: &str, token: &str) -> Vec<String> {
-    let marks = [stop_commands(token), resume_commands(token)];
-    let [before, after] = marks;
-    std::iter::once(before).chain(log_lines(text)).chain([after]).collect()
 }
 
 #[cfg(test)]
@@ -185,14 +175,6 @@ mod tests {
     }
 
     #[test]
-    fn outside_text_stands_between_marks() {
-        assert_eq!(
-            untrusted("one\n::set-output name=x::y\n::tok::\n", "tok"),
-            ["::stop-commands::tok", "one", "\\u{3a}:set-output name=x::y", "\\u{3a}:tok::", "::tok::"]
-        );
-    }
-
-    #[test]
     fn long_messages_end() {
         let message = "x".repeat(3000) + "\n";
         assert!(annotation(&Annotation::new(Level::Error, &message.repeat(100))).len() < MAX_MESSAGE + 100);
@@ -224,13 +206,6 @@ mod tests {
                 ("title".to_owned(), crate::runner::plain(&title)),
                 ("file".to_owned(), crate::runner::plain(&file)),
             ]);
-        }
-
-        #[test]
-        fn outside_text_cannot_end_its_marks(text in "(::tok::|[ \t\n\r:]|tok|\\PC){0,20}") {
-            let lines = untrusted(&text, "tok");
-            let inside = &lines[1..lines.len() - 1];
-            prop_assert!(inside.iter().all(|line| !line.trim_start().starts_with("::")), "{inside:?}");
         }
     }
 }

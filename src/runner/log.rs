@@ -46,7 +46,7 @@ pub struct Log(Arc<Shared>);
 
 struct Shared {
     mode: Mode,
-    writer: Mutex<Box<dyn Write + Send>>,
+    writer: Mutex<Writer>,
     redactor: Redactor,
     /// What was warned about, for the report.
     warnings: Mutex<Vec<String>>,
@@ -54,6 +54,34 @@ struct Shared {
     depth: AtomicUsize,
     /// The bar at the bottom of a terminal, which lines are printed above.
     bar: Mutex<Option<ProgressBar>>,
+}
+
+struct Writer {
+    to: Box<dyn Write + Send>,
+    /// The token that gives the runner its commands back, while text from outside is printed.
+    resume: Option<String>,
+}
+
+impl Writer {
+    /// Writes lines that are ready. A log that is no longer read does not end a deploy.
+    fn write(&mut self, lines: &[String]) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let _ = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush());
+    }
+
+    fn stop_commands(&mut self) {
+        if self.resume.is_none() {
+            let token = super::random_token();
+            self.write(&[commands::stop_commands(&token)]);
+            self.resume = Some(token);
+        }
+    }
+
+    fn resume_commands(&mut self) {
+        if let Some(token) = self.resume.take() {
+            self.write(&[commands::resume_commands(&token)]);
+        }
+    }
 }
 
 impl fmt::Debug for Log {
@@ -66,7 +94,7 @@ impl Log {
     pub fn new(mode: Mode, writer: Box<dyn Write + Send>) -> Self {
         Self(Arc::new(Shared {
             mode,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writer { to: writer, resume: None }),
             redactor: Redactor::default(),
             warnings: Mutex::default(),
             depth: AtomicUsize::new(0),
@@ -133,7 +161,7 @@ impl Log {
     pub fn debug(&self, text: &str) {
         if self.0.mode == Mode::GitHub {
             let text = self.redact(text);
-            self.write(&[commands::debug(&text)]);
+            self.command(&[commands::debug(&text)]);
         }
     }
 
@@ -144,7 +172,7 @@ impl Log {
         match (self.0.mode, self.0.depth.load(Ordering::Relaxed)) {
             (Mode::GitHub, 0) => {
                 let title = self.redact(title);
-                self.write(&[commands::group(&title)]);
+                self.command(&[commands::group(&title)]);
             }
             _ => self.print(title),
         }
@@ -152,14 +180,20 @@ impl Log {
         Group(self.clone())
     }
 
-    /// Text that others wrote, such as the build log of a Space: the runner is kept from reading it.
+    /// Prints text from outside, such as the build log of a Space, while the runner carries out no commands. It goes on
+    /// carrying them out at the next command of ours, or when the group ends: one pair of marks per group.
+    ///
+    /// The lines are harmless even without the marks ([`log_lines`]), also where other output gets in between.
     pub fn untrusted(&self, text: &str) {
-        match self.0.mode {
-            Mode::GitHub => {
-                let text = self.redact(text);
-                self.write(&commands::untrusted(&text, &super::random_token()));
-            }
-            Mode::Terminal | Mode::Plain => self.print(text),
+        if self.0.mode != Mode::GitHub {
+            return self.print(text);
+        }
+        let lines: Vec<String> = log_lines(&self.redact(text)).collect();
+        let mut writer = lock(&self.0.writer);
+        writer.stop_commands();
+        writer.write(&lines);
+        if self.0.depth.load(Ordering::Relaxed) == 0 {
+            writer.resume_commands();
         }
     }
 
@@ -168,7 +202,7 @@ impl Log {
     pub fn mask(&self, secret: &Secret) {
         self.0.redactor.register(secret);
         if self.0.mode == Mode::GitHub {
-            self.write(&commands::add_mask(secret.expose()));
+            self.command(&commands::add_mask(secret.expose()));
         }
     }
 
@@ -198,7 +232,7 @@ impl Log {
         let clean =
             Annotation { title: title.as_deref(), file: file.as_deref(), message: &message, ..annotation };
         match self.0.mode {
-            Mode::GitHub => self.write(&[commands::annotation(&clean)]),
+            Mode::GitHub => self.command(&[commands::annotation(&clean)]),
             Mode::Terminal | Mode::Plain => self.print(&readable(&clean)),
         }
     }
@@ -216,18 +250,21 @@ impl Log {
         self.write(&lines);
     }
 
-    /// Writes lines that are ready. A log that nobody reads any more does not end a deploy.
     fn write(&self, lines: &[String]) {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let write = || {
-            let mut writer = lock(&self.0.writer);
-            let _ = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
-        };
+        let write = || lock(&self.0.writer).write(lines);
         let bar = lock(&self.0.bar).clone();
         match bar {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
+    }
+
+    /// Writes commands for the runner. They come after the text from outside, during which it carries out none: a mask
+    /// in the middle of that would print the secret.
+    fn command(&self, lines: &[String]) {
+        let mut writer = lock(&self.0.writer);
+        writer.resume_commands();
+        writer.write(lines);
     }
 }
 
@@ -239,7 +276,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         let open = self.0.0.depth.fetch_sub(1, Ordering::Relaxed);
         if open == 1 && self.0.mode() == Mode::GitHub {
-            self.0.write(&[commands::end_group()]);
+            self.0.command(&[commands::end_group()]);
         }
     }
 }
@@ -370,6 +407,42 @@ pub(super) mod tests {
         let token = lines[0].strip_prefix("::stop-commands::").unwrap();
         assert_eq!(token.len(), 32);
         assert_eq!(lines[1..], ["building", "\\u{3a}:add-mask::e", &format!("::{token}::")]);
+    }
+
+    #[test]
+    fn one_pair_of_marks_surrounds_the_text_of_a_group() {
+        let (log, captured) = captured(Mode::GitHub);
+        let group = log.group("build log");
+        log.untrusted("one\n");
+        log.info("still ours");
+        log.untrusted("two\n");
+        drop(group);
+        let text = captured.text();
+        let token = text.lines().nth(1).unwrap().strip_prefix("::stop-commands::").unwrap();
+        let marked = format!(
+            "::group::build log\n::stop-commands::{token}\none\nstill ours\ntwo\n::{token}::\n::endgroup::\n"
+        );
+        assert_eq!(text, marked);
+    }
+
+    #[test]
+    fn commands_of_ours_end_the_text_from_outside() {
+        let (log, captured) = captured(Mode::GitHub);
+        let group = log.group("run log");
+        log.untrusted("one\n");
+        log.mask(&Secret::new("hf_secret"));
+        log.untrusted("two hf_secret\n");
+        log.warning("look out");
+        drop(group);
+        let text = captured.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let first = format!("::{}::", lines[1].strip_prefix("::stop-commands::").unwrap());
+        let second = format!("::{}::", lines[5].strip_prefix("::stop-commands::").unwrap());
+        assert_ne!(first, second);
+        let after =
+            ["::add-mask::hf_secret", lines[5], "two ***", &second, "::warning::look out", "::endgroup::"];
+        assert_eq!(lines[2..4], ["one", &first]);
+        assert_eq!(lines[4..], after);
     }
 
     #[test]
