@@ -17,7 +17,7 @@ pub use files::{OUTPUTS, OutputFiles};
 pub use log::{Group, Log, Mode};
 pub use progress::{Counter, Progress, human_bytes};
 pub use redact::Redactor;
-pub use text::{log_lines, plain};
+pub use text::{log_lines, plain, without_colors};
 
 /// A word that nobody outside this process can foresee: the end mark of a value in an output file, or of
 /// text that must not be taken for commands.

@@ -21,6 +21,30 @@ pub fn log_lines(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Text without the control sequences that colour it and move the cursor (ECMA-48, 5.4: `ESC [ … m`).
+///
+/// Secrets are hidden after this, because a sequence in the middle of one would keep it from being found.
+pub fn without_colors(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\u{1b}[") {
+        kept.push_str(&rest[..at]);
+        let sequence = &rest[at + 2..];
+        let end = sequence
+            .find(|c| !matches!(c, ' '..='?'))
+            .filter(|end| matches!(sequence.as_bytes().get(*end), Some(b'@'..=b'~')));
+        match end {
+            Some(end) => rest = &sequence[end + 1..],
+            None => {
+                kept.push_str(&rest[at..at + 2]);
+                rest = sequence;
+            }
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whitespace {
     /// One line, whatever is in it.
@@ -108,6 +132,20 @@ mod tests {
         );
         assert_eq!(plain("größer 日本 👩‍💻 ❤️‍🔥"), "größer 日本 👩‍💻 ❤️‍🔥");
         assert_eq!(plain("#\u{fe0f}"), "#\\u{fe0f}");
+    }
+
+    #[test]
+    fn colors_are_dropped_and_other_sequences_stay() {
+        for (text, plain) in [
+            ("\u{1b}[1;31mERROR\u{1b}[0m: no", "ERROR: no"),
+            ("\u{1b}[2K\u{1b}[?25hdone\u{1b}[", "done\u{1b}["),
+            ("a\u{1b}[31", "a\u{1b}[31"),
+            ("\u{1b}[\u{1b}[0mx", "\u{1b}[x"),
+            ("\u{1b}[3ü", "\u{1b}[3ü"),
+            ("\u{1b}]8;;x", "\u{1b}]8;;x"),
+        ] {
+            assert_eq!(without_colors(text), plain, "{text:?}");
+        }
     }
 
     #[test]

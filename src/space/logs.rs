@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::hub::{Hub, LogKind, Repo};
+use crate::runner::without_colors;
 use crate::sse;
 
 /// The waits between connections: a log that closes at once is not asked for without a break.
@@ -15,8 +16,8 @@ const FIRST_BREAK: Duration = Duration::from_secs(1);
 const LONGEST_BREAK: Duration = Duration::from_secs(10);
 /// Lines that wait to be printed.
 const QUEUE: usize = 1000;
-/// The longest line that is kept, in bytes.
-const MAX_LINE: usize = 4000;
+/// The longest line that is kept, in bytes: pip lists all versions of a package in one.
+const MAX_LINE: usize = 16 * 1024;
 
 /// A log that is followed until this is dropped.
 #[derive(Debug)]
@@ -138,51 +139,76 @@ impl Seen {
         self.events.truncate(self.position);
         self.events.push(mark);
         self.position += 1;
-        let mut line = entry.data;
+        let mut line = without_colors(&entry.data);
         line.truncate(line.floor_char_boundary(MAX_LINE));
         Some(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 }
 
-/// The last lines of a log.
+/// The end of a log, and its first error if that is no longer part of the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogTail {
     pub kind: LogKind,
+    /// The last [`Self::KEPT`] lines.
     lines: VecDeque<String>,
-    /// The first line that speaks of an error.
-    first_error: Option<String>,
+    /// The lines that left `lines`, from the first one on that speaks of an error.
+    first_error: Vec<String>,
 }
 
 impl LogTail {
-    /// Lines that are kept.
-    const LENGTH: usize = 60;
+    /// Lines that are shown.
+    const SHOWN: usize = 60;
+    /// Lines that are kept to find the cause of a failure.
+    const KEPT: usize = 500;
+    /// Lines that are kept from the first error on.
+    const FIRST_ERROR: usize = 40;
+    /// Beginnings of the line that the Hub writes first into a log.
+    const HEADINGS: [&str; 2] = ["===== Build Queued at ", "===== Application Startup at "];
 
     pub fn new(kind: LogKind) -> Self {
-        Self { kind, lines: VecDeque::new(), first_error: None }
+        Self { kind, lines: VecDeque::new(), first_error: Vec::new() }
     }
 
     pub fn push(&mut self, line: &str) {
-        if self.lines.len() == Self::LENGTH {
-            self.lines.pop_front();
+        if Self::HEADINGS.iter().any(|heading| line.starts_with(heading)) {
+            // Another build, or another start of the app: errors of the one before are not its errors.
+            self.lines.clear();
+            self.first_error.clear();
+        }
+        if self.lines.len() == Self::KEPT
+            && let Some(left) = self.lines.pop_front()
+        {
+            let is_wanted = speaks_of_error(&left) || !self.first_error.is_empty();
+            if is_wanted && self.first_error.len() < Self::FIRST_ERROR {
+                self.first_error.push(left);
+            }
         }
         self.lines.push_back(line.to_owned());
-        let lower = line.to_ascii_lowercase();
-        if self.first_error.is_none() && (lower.contains("error") || lower.contains("exception")) {
-            self.first_error = Some(line.to_owned());
-        }
     }
 
+    /// The last lines, to be shown.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
+        self.lines.iter().skip(self.lines.len().saturating_sub(Self::SHOWN)).map(String::as_str)
     }
 
+    /// The lines that may hold the cause of a failure, in their order.
+    pub fn evidence(&self) -> impl Iterator<Item = &str> {
+        self.first_error.iter().chain(&self.lines).map(String::as_str)
+    }
+
+    /// The first line that speaks of an error.
     pub fn first_error(&self) -> Option<&str> {
-        self.first_error.as_deref()
+        self.evidence().find(|line| speaks_of_error(line))
     }
 
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
+}
+
+fn speaks_of_error(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    line.contains("error") || line.contains("exception")
 }
 
 #[cfg(test)]
@@ -210,15 +236,33 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_keeps_the_end_and_the_first_error() {
+    fn tail_shows_the_end_and_keeps_the_first_error() {
         let mut tail = LogTail::new(LogKind::Build);
-        for index in 0..100 {
+        tail.push("hello");
+        tail.push("ERROR: first");
+        for index in 0..1000 {
             tail.push(&format!("line {index}"));
         }
-        tail.push("ERROR: first");
-        tail.push("ERROR: second");
         assert_eq!(tail.lines().count(), 60);
-        assert_eq!(tail.first_error(), Some("ERROR: first"));
+        assert_eq!(tail.lines().last(), Some("line 999"));
+        let evidence: Vec<&str> = tail.evidence().collect();
+        assert_eq!(evidence.len(), 540);
+        assert_eq!((evidence[0], evidence[1], evidence[40]), ("ERROR: first", "line 0", "line 500"));
+    }
+
+    #[test]
+    fn another_start_leaves_the_errors_of_the_one_before() {
+        let mut tail = LogTail::new(LogKind::Run);
+        tail.push("ValueError: old");
+        tail.push("===== Application Startup at 2026-11-27 10:00:00 =====");
+        tail.push("hello");
+        assert_eq!(tail.evidence().count(), 2);
+    }
+
+    #[test]
+    fn colors_are_no_part_of_a_line() {
+        let event = serde_json::json!({ "data": "\u{1b}[31mERROR: no\u{1b}[0m\n" }).to_string();
+        assert_eq!(Seen::default().new_line(&event), Some("ERROR: no".to_owned()));
     }
 
     proptest::proptest! {
