@@ -303,7 +303,10 @@ impl Operation {
         for (name, value) in query {
             let name = name.trim_end_matches("[]");
             let Some(schema) = declared.get(name) else {
-                if !EXTRA_QUERY.iter().any(|(part, known, _)| path.contains(part) && *known == name) {
+                if !EXTRA_QUERY
+                    .iter()
+                    .any(|(part, known, _)| path.contains(part) && (*known == "*" || *known == name))
+                {
                     out.push(format!("unknown query parameter {name:?}"));
                 }
                 continue;

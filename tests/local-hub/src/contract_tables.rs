@@ -14,6 +14,7 @@ pub(crate) struct Undocumented {
 }
 
 const PY: &str = "huggingface_hub hf_api.py";
+const JS: &str = "huggingface.js file-download-info.ts";
 const RUNTIME: &str = "huggingface_hub _space_api.py and hf_api.py";
 
 const fn row(
@@ -116,6 +117,12 @@ pub(crate) const UNDOCUMENTED: &[Undocumented] = &[
     row("HEAD", "/{namespace}/{repo}/resolve/{rev}/{path}", &[], None, PY),
     row("HEAD", "/datasets/{namespace}/{repo}/resolve/{rev}/{path}", &[], None, PY),
     row("HEAD", "/spaces/{namespace}/{repo}/resolve/{rev}/{path}", &[], None, PY),
+    row("HEAD", "/api/resolve-cache/models/{namespace}/{repo}/{rev}/{path}", &["*"], None, PY),
+    row("HEAD", "/api/resolve-cache/datasets/{namespace}/{repo}/{rev}/{path}", &["*"], None, PY),
+    row("HEAD", "/api/resolve-cache/spaces/{namespace}/{repo}/{rev}/{path}", &["*"], None, PY),
+    row("GET", "/{namespace}/{repo}/raw/{rev}/{path}", &[], None, JS),
+    row("GET", "/datasets/{namespace}/{repo}/raw/{rev}/{path}", &[], None, JS),
+    row("GET", "/spaces/{namespace}/{repo}/raw/{rev}/{path}", &[], None, JS),
     row(
         "POST",
         "/{namespace}/{repo}/info/lfs/objects/batch",
@@ -197,6 +204,8 @@ pub(crate) const EXTRA_QUERY: &[(&str, &str, &str)] = &[
         "huggingface_hub utils/_xet.py: lowers the right needed to contributor",
     ),
     ("/discussions/", "diff", "huggingface_hub hf_api.py get_discussion_details asks for the diff URL"),
+    ("/resolve-cache/", "*", "the redirect of a small file names its own path and ETag"),
+    ("/resolve/", "noContentDisposition", "huggingface.js file-download-info.ts"),
     ("/resolve/", "download", "browsers and huggingface.js ask for an attachment with it"),
 ];
 

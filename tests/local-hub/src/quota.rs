@@ -18,10 +18,10 @@ pub(crate) struct Usage {
 }
 
 fn bucket(path: &str) -> &'static str {
-    if path.starts_with("/api/") {
-        "api"
-    } else if path.contains("/resolve/") {
+    if path.starts_with("/api/resolve-cache/") || (path.contains("/resolve/") && !path.starts_with("/api/")) {
         "resolvers"
+    } else if path.starts_with("/api/") {
+        "api"
     } else {
         "pages"
     }

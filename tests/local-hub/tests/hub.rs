@@ -10,6 +10,8 @@ mod client;
 mod commits;
 #[path = "hub/contract.rs"]
 mod contract;
+#[path = "hub/downloads.rs"]
+mod downloads;
 #[path = "hub/edge.rs"]
 mod edge;
 #[path = "hub/faults.rs"]

@@ -10,7 +10,7 @@ pub(crate) mod local;
 mod moved;
 mod refs;
 mod repos;
-mod resolve;
+pub(crate) mod resolve;
 mod spaces;
 mod transfer;
 mod tree;
@@ -55,6 +55,10 @@ pub(crate) async fn route(req: Req) -> Answer {
             Some(repo_type) => info::list(&req, repo_type),
             None => Err(not_found()),
         },
+        ("GET" | "HEAD", ["api", "resolve-cache", types, ns, name, commit, path @ ..]) => {
+            let t = RepoType::from_plural(types).ok_or_else(not_found)?;
+            resolve::cached(&req, t, &format!("{ns}/{name}"), commit, &path.join("/"))
+        }
         (_, ["api", types, ns, name, rest @ ..]) => match RepoType::from_plural(types) {
             Some(repo_type) => repo_route(req, repo_type, &format!("{ns}/{name}"), rest).await,
             None => Err(not_found()),
@@ -106,6 +110,9 @@ async fn page_route(req: Req, segs: &[&str]) -> Answer {
     match (method.as_str(), rest) {
         ("GET" | "HEAD", [ns, name, "resolve", rev, path @ ..]) if !path.is_empty() => {
             resolve::resolve(&req, t, &format!("{ns}/{name}"), rev, &path.join("/"))
+        }
+        ("GET" | "HEAD", [ns, name, "raw", rev, path @ ..]) if !path.is_empty() => {
+            resolve::raw_blob(&req, t, &format!("{ns}/{name}"), rev, &path.join("/"))
         }
         ("POST", [ns, repo, "info", "lfs", "objects", "batch"]) if repo.ends_with(".git") => {
             transfer::batch(&req, t, &format!("{ns}/{}", repo.trim_end_matches(".git")))

@@ -36,7 +36,7 @@ pub(super) fn redirect(req: &Req) -> Option<Response> {
     Some(response)
 }
 
-/// Finds the id: below `/api/{types}/`, before `/resolve/`, and in the address of git (`{id}.git/…`).
+/// Finds the id: below `/api/{types}/`, before `/resolve/` and `/raw/`, and in the address of git (`{id}.git/…`).
 fn named(path: &str) -> Option<Named<'_>> {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let (repo_type, start) = match segments[..] {
@@ -50,7 +50,7 @@ fn named(path: &str) -> Option<Named<'_>> {
         Some(name) => (name, ".git"),
         None => (*name, ""),
     };
-    if page && git.is_empty() && rest.first() != Some(&"resolve") {
+    if page && git.is_empty() && !matches!(rest.first(), Some(&("resolve" | "raw"))) {
         return None;
     }
     let before: String = segments[..start].iter().map(|segment| format!("{segment}/")).collect();

@@ -1,80 +1,163 @@
-//! Downloads: `/{prefix}{id}/resolve/{rev}/{path}`.
+//! Downloads: `/{prefix}{id}/resolve/{rev}/{path}`, the cache it leads to, and `…/raw/{rev}/{path}`.
 
+use std::sync::Arc;
+
+use axum::response::Response;
 use serde_json::json;
 
 use crate::answer::{Answer, HubError, json_ok, raw, set};
 use crate::config::RepoType;
-use crate::objects::Kind;
+use crate::objects::{Kind, Oid, Pointer};
+use crate::repo::Repo;
 use crate::server::Req;
-use crate::util::encode_segment;
+use crate::util::{encode_segment, lock};
 
-/// `GET` and `HEAD`: a regular file is sent; a large one redirects to the storage host.
+/// Media type of the description of a Xet file.
+pub(crate) const XET_INFO: &str = "application/vnd.xet-fileinfo+json";
+
+/// One file of a revision.
+struct Found {
+    repo: Arc<Repo>,
+    head: Oid,
+    blob: Oid,
+    /// Present for a large file.
+    pointer: Option<Pointer>,
+}
+
+impl Found {
+    fn at(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -> Result<Self, HubError> {
+        let repo = req.hub.repo_for(&req.caller, t, id)?;
+        let head = repo.resolve(rev).ok_or_else(|| HubError::revision_not_found(rev))?;
+        let Some(entry) = repo.snapshot(head)?.files.get(path).copied() else {
+            let mut error = HubError::entry_not_found("Entry not found");
+            error.headers.push(("x-repo-commit", head.to_string()));
+            return Err(error);
+        };
+        let pointer = repo.objects.blob_info(entry.oid).and_then(|info| info.pointer);
+        Ok(Self { repo, head, blob: entry.oid, pointer })
+    }
+
+    /// Sends the blob itself.
+    fn send(&self, req: &Req, path: &str) -> Answer {
+        let data = self.repo.objects.get(Kind::Blob, self.blob)?;
+        let mut response = ranged(data, req.header("range"), content_type(path));
+        set(&mut response, "etag", &format!("\"{}\"", self.blob));
+        Ok(response)
+    }
+
+    fn finish(&self, response: &mut Response, path: &str) {
+        let name = file_name(path);
+        let disposition =
+            format!("inline; filename*=UTF-8''{0}; filename=\"{1}\";", encode_segment(name), name);
+        set(response, "x-repo-commit", &self.head.to_string());
+        set(response, "accept-ranges", "bytes");
+        set(response, "content-disposition", &disposition);
+        set(response, "content-security-policy", "default-src 'none'; sandbox");
+        set(response, "vary", "Origin, Accept");
+    }
+}
+
+/// `GET` and `HEAD` of `/{prefix}{id}/resolve/{rev}/{path}`: 307 to the cache for a regular file, 302 to the storage
+/// host for a large one.
 pub(crate) fn resolve(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -> Answer {
-    let repo = req.hub.repo_for(&req.caller, t, id)?;
-    let head = repo.resolve(rev).ok_or_else(|| HubError::revision_not_found(rev))?;
-    let snapshot = repo.snapshot(head)?;
-    let Some(entry) = snapshot.files.get(path) else {
-        let mut error = HubError::entry_not_found("Entry not found");
-        error.headers.push(("x-repo-commit", head.to_string()));
-        return Err(error);
+    let found = Found::at(req, t, id, rev, path)?;
+    let mut response = match &found.pointer {
+        None => to_cache(req, t, &found, path),
+        Some(pointer) => to_storage(req, t, &found, pointer, path),
     };
-    let info = repo.objects.blob_info(entry.oid);
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let disposition = format!("inline; filename*=UTF-8''{0}; filename=\"{1}\";", encode_segment(name), name);
-    let mut response = match info.and_then(|i| i.pointer) {
-        None => {
-            let data = repo.objects.get(Kind::Blob, entry.oid)?;
-            let mut response = ranged(data, req.header("range"), content_type(path));
-            set(&mut response, "etag", &format!("\"{}\"", entry.oid));
+    found.finish(&mut response, path);
+    Ok(response)
+}
+
+/// `GET` and `HEAD` of `/api/resolve-cache/{types}/{id}/{commit}/{path}`: the content of a regular file.
+pub(crate) fn cached(req: &Req, t: RepoType, id: &str, commit: &str, path: &str) -> Answer {
+    let found = Found::at(req, t, id, commit, path)?;
+    let mut response = match &found.pointer {
+        None => found.send(req, path)?,
+        Some(pointer) => to_storage(req, t, &found, pointer, path),
+    };
+    found.finish(&mut response, path);
+    Ok(response)
+}
+
+/// `GET` and `HEAD` of `/{prefix}{id}/raw/{rev}/{path}`: the blob as git has it, so a large file is its pointer.
+pub(crate) fn raw_blob(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -> Answer {
+    let found = Found::at(req, t, id, rev, path)?;
+    let mut response = found.send(req, "pointer.txt")?;
+    found.finish(&mut response, path);
+    Ok(response)
+}
+
+/// The redirect is relative, its query is the path that was asked for and the ETag, and nothing in it gives the
+/// size of the file.
+fn to_cache(req: &Req, t: RepoType, found: &Found, path: &str) -> Response {
+    let location = format!(
+        "/api/resolve-cache/{}/{}/{}/{}?{}=&etag=%22{}%22",
+        t.plural(),
+        lock(&found.repo.state).full_id(),
+        found.head,
+        encode_segment(path),
+        encode_segment(&req.path),
+        found.blob,
+    );
+    let text = format!("Temporary Redirect. Redirecting to {location}");
+    let mut response = raw(307, "text/plain; charset=utf-8", text.into_bytes());
+    set(&mut response, "location", &location);
+    response
+}
+
+/// Redirects to the storage host, or describes the Xet file where the request accepts that.
+fn to_storage(req: &Req, t: RepoType, found: &Found, pointer: &Pointer, path: &str) -> Response {
+    let (origin, id) = (&req.hub.endpoint, lock(&found.repo.state).full_id());
+    let etag = format!("\"{}\"", pointer.sha256);
+    let xet = req.hub.xet.as_ref().and_then(|xet| xet.find(&pointer.sha256));
+    let refresh = format!("/api/{}/{id}/xet-read-token/{}", t.plural(), found.head);
+    let accepts = req.header("accept").is_some_and(|accept| accept.contains(XET_INFO));
+    let mut response = match &xet {
+        Some(file) if accepts => {
+            let info = json!({
+                "hash": file.hash,
+                "refreshUrl": format!("{origin}{refresh}"),
+                "reconstructionUrl": format!("{origin}/v1/reconstructions/{}", file.hash),
+                "etag": etag,
+                "size": pointer.size,
+            });
+            let mut response = json_ok(&info);
+            set(&mut response, "content-type", XET_INFO);
             response
         }
-        Some(pointer) => {
-            let mut extra = Vec::new();
-            if let Some(file) = req.hub.xet.as_ref().and_then(|x| x.find(&pointer.sha256)) {
-                let origin = &req.hub.endpoint;
-                let auth = format!("{origin}/api/{}/{id}/xet-read-token/{head}", t.plural());
-                let rebuild = format!("{origin}/v1/reconstructions/{}", file.hash);
-                if req.header("accept").is_some_and(|a| a.contains("application/vnd.xet-fileinfo+json")) {
-                    return Ok(json_ok(&json!({
-                        "hash": file.hash,
-                        "refreshUrl": auth,
-                        "reconstructionUrl": rebuild,
-                        "etag": format!("\"{}\"", pointer.sha256),
-                        "size": pointer.size,
-                    })));
-                }
-                extra.push(("x-xet-hash", file.hash));
-                extra
-                    .push(("x-xet-refresh-route", format!("/api/{}/{id}/xet-read-token/{head}", t.plural())));
-                let links =
-                    format!("<{auth}>; rel=\"xet-auth\", <{rebuild}>; rel=\"xet-reconstruction-info\"");
-                extra.push(("link", links));
-            }
+        _ => {
             let location = format!(
                 "{}/__cdn/{}?filename={}",
                 req.hub.storage_origin,
                 pointer.sha256,
-                encode_segment(name)
+                encode_segment(file_name(path))
             );
             let text = format!("Found. Redirecting to {location}");
             let mut response = raw(302, "text/plain; charset=utf-8", text.into_bytes());
             set(&mut response, "location", &location);
-            set(&mut response, "x-linked-size", &pointer.size.to_string());
-            set(&mut response, "x-linked-etag", &format!("\"{}\"", pointer.sha256));
-            for (name, value) in extra {
-                set(&mut response, name, &value);
-            }
             response
         }
     };
-    set(&mut response, "x-repo-commit", &head.to_string());
-    set(&mut response, "accept-ranges", "bytes");
-    set(&mut response, "content-disposition", &disposition);
-    Ok(response)
+    set(&mut response, "x-linked-size", &pointer.size.to_string());
+    set(&mut response, "x-linked-etag", &etag);
+    if let Some(file) = xet {
+        let rebuild = format!("{origin}/v1/reconstructions/{}", file.hash);
+        let links =
+            format!("<{origin}{refresh}>; rel=\"xet-auth\", <{rebuild}>; rel=\"xet-reconstruction-info\"");
+        set(&mut response, "x-xet-hash", &file.hash);
+        set(&mut response, "x-xet-refresh-route", &refresh);
+        set(&mut response, "link", &links);
+    }
+    response
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// 200, 206 or 416 for a body and a `Range` header (one range).
-pub(crate) fn ranged(data: Vec<u8>, range: Option<&str>, kind: &str) -> axum::response::Response {
+pub(crate) fn ranged(data: Vec<u8>, range: Option<&str>, kind: &str) -> Response {
     let total = data.len();
     let Some(spec) = range.and_then(|r| r.strip_prefix("bytes=")).filter(|r| !r.contains(',')) else {
         return raw(200, kind, data);
