@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Deploy;
-use crate::failure::{Code, Result};
+use crate::failure::{Code, Failure, Result};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::inputs::OnFailure;
-use crate::space::{self, Awaited, HardwareStatus, Ready, WaitOptions};
+use crate::space::{self, Awaited, HardwareStatus, NotReady, Ready, WaitOptions};
 use crate::target::RepoType;
 use crate::verify::{self, App, Check, Mode, Verdict, Word};
 
@@ -31,18 +31,24 @@ pub(super) struct Target<'a> {
     pub(super) fixed: bool,
 }
 
-/// Whether it is the new app that failed: what the Hub's own troubles hide may run well, and what is overtaken is not
-/// ours to take back.
-fn is_the_app_s(code: Code) -> bool {
-    matches!(
-        code,
-        Code::SpaceBuildFailed
-            | Code::SpaceCrashed
-            | Code::SpaceMisconfigured
-            | Code::SpaceWithoutApp
-            | Code::SpaceNotReady
-            | Code::CheckFailed
-    )
+/// A commit that does not run as it should.
+struct NotLive {
+    failure: Failure,
+    /// The new app failed. What the Hub's own failures hide may run well, and what is overtaken is not taken back.
+    is_the_apps: bool,
+}
+
+impl From<NotReady> for NotLive {
+    fn from(NotReady { cause, failure }: NotReady) -> Self {
+        Self { failure, is_the_apps: cause.is_the_apps() }
+    }
+}
+
+impl From<Failure> for NotLive {
+    /// A failure of the check, which may as well be that of a request to the Hub.
+    fn from(failure: Failure) -> Self {
+        Self { is_the_apps: failure.code == Code::CheckFailed, failure }
+    }
 }
 
 impl Deploy<'_> {
@@ -50,16 +56,22 @@ impl Deploy<'_> {
     pub(super) async fn go_live(&self, target: &Target<'_>) -> Result<()> {
         let runs_this = self.inputs.repo_type == RepoType::Space && !self.inputs.is_aside();
         let Some(timeout) = self.inputs.space.wait.filter(|_| runs_this) else { return Ok(()) };
-        let Err(failure) = self.come_alive(target, timeout).await else { return Ok(()) };
-        if self.inputs.space.on_failure == OnFailure::Rollback && is_the_app_s(failure.code) {
-            self.log.error(&failure.message);
-            self.roll_back(target).await;
+        let Err(NotLive { failure, is_the_apps }) = self.come_alive(target, timeout).await else {
+            return Ok(());
+        };
+        match self.inputs.space.on_failure {
+            OnFailure::Keep => {}
+            OnFailure::Rollback if is_the_apps => {
+                self.log.error(&failure.message);
+                self.roll_back(target).await;
+            }
+            OnFailure::Rollback => self.log.info("not rolled back: the app is not what failed"),
         }
         Err(failure)
     }
 
     /// Waits until the commit runs, and then asks the app itself.
-    async fn come_alive(&self, target: &Target<'_>, timeout: Duration) -> Result<()> {
+    async fn come_alive(&self, target: &Target<'_>, timeout: Duration) -> Result<(), NotLive> {
         let started = Instant::now();
         let fresh = target.receipt.is_some() || target.created;
         self.wait_for(target.commit, target.fixed, fresh, timeout).await?;
@@ -68,7 +80,7 @@ impl Deploy<'_> {
             return Ok(());
         }
         let left = timeout.saturating_sub(started.elapsed()).max(SHORTEST_CHECK);
-        self.check(&Check { timeout: left, ..check.clone() }).await
+        Ok(self.check(&Check { timeout: left, ..check.clone() }).await?)
     }
 
     /// Checks the running app, and writes down what it came to.
@@ -124,7 +136,7 @@ impl Deploy<'_> {
         fixed: bool,
         fresh: bool,
         timeout: Duration,
-    ) -> Result<()> {
+    ) -> Result<(), NotReady> {
         let options = WaitOptions { timeout, commit: commit.to_owned(), fixed, fresh };
         let phase = self.ledger.phase("wait");
         let Awaited { ready, runtime, tails } = space::wait(self.hub, self.log, &self.repo, &options).await;
@@ -144,7 +156,7 @@ impl Deploy<'_> {
                 ));
                 Ok(())
             }
-            Ready::No(failure) => Err(failure),
+            Ready::No(end) => Err(end),
         }
     }
 }

@@ -136,16 +136,6 @@ const ROWS: &[Row] = &[
         "let it listen on 0.0.0.0 and on `app_port` (7860 unless README.md says otherwise); a slow start needs `startup_duration_timeout` in README.md",
     ),
     row(
-        &["exit code 128"],
-        "the Hub's builder failed, not the app",
-        "run the job again; if it stays, use \"Factory rebuild\" in the settings of the Space",
-    ),
-    row(
-        &["containerd"],
-        "the Hub's builder failed, not the app",
-        "run the job again; if it stays, use \"Factory rebuild\" in the settings of the Space",
-    ),
-    row(
         &["unhashable type: 'dict'"],
         "an old Gradio meets a new Starlette",
         "set `sdk_version` in README.md to a current Gradio, or pin `starlette<1` in requirements.txt",

@@ -2,6 +2,7 @@
 //! telling why it does not, and going back.
 
 mod app;
+mod cause;
 mod diagnosis;
 pub mod hardware;
 mod logs;
@@ -10,6 +11,7 @@ mod traceback;
 mod wait;
 
 pub use app::app;
+pub use cause::{NotReady, SpaceFailure};
 pub use diagnosis::{Diagnosis, diagnose};
 pub use hardware::{AtCreation, HardwareStatus};
 pub use logs::{Follower, LogTail, tail};

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cause::{NotReady, SpaceFailure};
 use super::diagnosis::diagnose;
 use super::logs::{Follower, LogTail};
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
 use crate::runner::{Group, Log};
 use crate::target::Revision;
@@ -60,19 +61,16 @@ pub enum Ready {
     Yes,
     /// The token may not see the state of the Space: nothing is known.
     Unseen(HubError),
-    No(Failure),
+    No(NotReady),
 }
 
 /// Waits until `options.commit` runs, telling stages and logs on the way.
 pub async fn wait(hub: &Hub, log: &Log, space: &Repo, options: &WaitOptions) -> Awaited {
     let mut watch = Watch::new(hub, log, space, options);
     let ready = watch.until_ready().await;
-    if matches!(ready, Ready::No(_)) {
-        watch.listen(LAST_LINES).await;
-    }
     watch.group = None;
     let ready = match ready {
-        Ready::No(failure) => Ready::No(watch.explain(failure)),
+        Ready::No(end) => Ready::No(watch.explain(end)),
         other => other,
     };
     Awaited { ready, runtime: watch.runtime, tails: watch.tails }
@@ -167,7 +165,9 @@ impl<'a> Watch<'a> {
                     self.listen(LAST_LOOK.min(self.left())).await;
                     continue;
                 }
-                Err(error) => return Ready::No(error.into()),
+                Err(error) => {
+                    return Ready::No(NotReady { cause: SpaceFailure::Unanswered, failure: error.into() });
+                }
             };
             self.notice(&runtime);
             let seen = Seen {
@@ -184,13 +184,13 @@ impl<'a> Watch<'a> {
                 }
                 Step::Failed => return self.failed(&runtime).await,
                 Step::Wake => {
-                    if let Err(error) = self.wake(&runtime).await {
-                        return Ready::No(error);
+                    if let Err(failure) = self.wake(&runtime).await {
+                        return Ready::No(NotReady { cause: SpaceFailure::Asleep, failure });
                     }
                 }
                 Step::CheckHead => {
-                    if let Some(failure) = self.overtaken().await {
-                        return Ready::No(failure);
+                    if let Some(end) = self.overtaken().await {
+                        return Ready::No(end);
                     }
                 }
                 Step::Wait => {}
@@ -302,7 +302,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether the branch is at another commit by now.
-    async fn overtaken(&self) -> Option<Failure> {
+    async fn overtaken(&self) -> Option<NotReady> {
         let main = Revision::default();
         let look = self.hub.look_up(self.space, &main);
         let Ok(Ok(Lookup::Found(info))) = tokio::time::timeout(HEAD_LOOK, look).await else { return None };
@@ -311,36 +311,37 @@ impl<'a> Watch<'a> {
             return None;
         }
         let message = format!("another commit overtook this deploy of the {}: `{head}`", self.space);
-        Some(
-            Failure::new(Code::Overtaken, message)
-                .hint("the newer commit decides what runs now; look at the run that made it")
-                .hint("to deploy one after the other, give the workflow a `concurrency` group"),
-        )
+        Some(SpaceFailure::Overtaken.with(message))
     }
 
-    async fn failed(&self, runtime: &Runtime) -> Ready {
-        if let Some(failure) = self.overtaken().await {
-            return Ready::No(failure);
+    async fn failed(&mut self, runtime: &Runtime) -> Ready {
+        if let Some(end) = self.overtaken().await {
+            return Ready::No(end);
         }
-        let (code, what) = match runtime.stage {
-            Stage::BuildError => (Code::SpaceBuildFailed, "did not build"),
-            Stage::RuntimeError => (Code::SpaceCrashed, "crashed"),
-            Stage::ConfigError => (Code::SpaceMisconfigured, "is not configured right"),
-            Stage::NoAppFile => (Code::SpaceWithoutApp, "has no app file"),
-            _ => (Code::SpaceNotReady, "is being deleted"),
+        // The lines that are still on their way may say whose failure it is.
+        self.listen(LAST_LINES).await;
+        let build_log = self.tails.iter().filter(|tail| tail.kind == LogKind::Build);
+        let cause = SpaceFailure::of_stage(runtime, build_log.flat_map(LogTail::lines));
+        let what = match runtime.stage {
+            Stage::BuildError => "did not build",
+            Stage::RuntimeError if !cause.is_the_apps() => "did not start",
+            Stage::RuntimeError => "crashed",
+            Stage::ConfigError => "is not configured right",
+            Stage::NoAppFile => "has no app file",
+            _ => "is being deleted",
         };
         let detail = match &runtime.error_message {
             Some(message) if !message.trim().is_empty() => format!(": {}", message.trim()),
             _ => String::new(),
         };
-        let message = format!("the {} {what} ({}){detail}", self.space, runtime.stage.as_str());
-        Ready::No(Failure::new(code, message))
+        Ready::No(cause.with(format!("the {} {what} ({}){detail}", self.space, runtime.stage.as_str())))
     }
 
-    async fn timed_out(&self, runtime: &Runtime) -> Ready {
-        if let Some(failure) = self.overtaken().await {
-            return Ready::No(failure);
+    async fn timed_out(&mut self, runtime: &Runtime) -> Ready {
+        if let Some(end) = self.overtaken().await {
+            return Ready::No(end);
         }
+        self.listen(LAST_LINES).await;
         let seconds = self.started.elapsed().as_secs();
         let sha = runtime.sha.as_deref();
         let message = match sha {
@@ -349,39 +350,26 @@ impl<'a> Watch<'a> {
             }
             _ => format!("the {} is still {} after {seconds} s", self.space, runtime.stage.as_str()),
         };
-        if self.in_dev_mode() {
-            let hint = "the commit is on the branch: switch dev mode off in the settings of the Space to have it built";
-            return Ready::No(Failure::new(Code::SpaceNotReady, message).hint(hint));
-        }
-        Ready::No(
-            Failure::new(Code::SpaceNotReady, message)
-                .hint("give it more time with the input `timeout`, and a slow start with `startup_duration_timeout` in README.md"),
-        )
+        Ready::No(SpaceFailure::of_timeout(runtime).with(message))
     }
 
-    /// Adds what the words of the Space mean.
-    fn explain(&self, failure: Failure) -> Failure {
-        if !matches!(
-            failure.code,
-            Code::SpaceBuildFailed
-                | Code::SpaceCrashed
-                | Code::SpaceMisconfigured
-                | Code::SpaceWithoutApp
-                | Code::SpaceNotReady
-        ) {
-            return failure;
+    /// Adds what the words of the Space mean, where the app failed.
+    fn explain(&self, NotReady { cause, failure }: NotReady) -> NotReady {
+        if !cause.is_the_apps() {
+            return NotReady { cause, failure };
         }
         let message = self.runtime.as_ref().and_then(|runtime| runtime.error_message.as_deref());
         let first_errors = self.tails.iter().filter_map(LogTail::first_error);
         let last_lines = self.tails.iter().rev().flat_map(LogTail::lines);
         let texts = message.into_iter().chain(first_errors).chain(last_lines);
-        match diagnose(texts) {
+        let failure = match diagnose(texts) {
             Some(diagnosis) => failure.hint(format!("{}: {}", diagnosis.cause, diagnosis.fix)),
-            None if failure.code == Code::SpaceWithoutApp => {
+            None if cause == SpaceFailure::NoApp => {
                 failure.hint("add `app.py` to the folder, or name the file with `app_file` in README.md")
             }
             None => failure.hint("the log of the Space is above, and on its page"),
-        }
+        };
+        NotReady { cause, failure }
     }
 }
 

@@ -25,6 +25,7 @@ mod moves;
 mod network;
 mod paused;
 mod plans;
+mod platform;
 mod proxy;
 mod races;
 mod refusals;
