@@ -9,13 +9,15 @@ pub struct Event {
     pub data: String,
 }
 
-/// The largest event that is kept, in bytes: what is longer is cut, so that a stream without end cannot
+/// The largest event of a log that is kept, in bytes: what is longer is cut, so that a stream without end cannot
 /// fill the memory.
-pub const MAX_EVENT: usize = 10 << 20;
+pub const MAX_LOG_EVENT: usize = 10 << 20;
 
 /// Turns chunks of bytes into events, wherever the chunks are cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    /// The largest event that is kept, in bytes.
+    limit: usize,
     line: Vec<u8>,
     /// Whether the last byte was a carriage return, whose line feed may follow.
     after_return: bool,
@@ -25,58 +27,95 @@ pub struct Decoder {
     has_cut: bool,
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new(MAX_LOG_EVENT)
+    }
+}
+
 impl Decoder {
+    /// Makes a decoder that keeps events of up to `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            line: Vec::new(),
+            after_return: false,
+            started: false,
+            event: Event::default(),
+            has_data: false,
+            has_cut: false,
+        }
+    }
+
     /// Takes the next bytes, and gives the events that they complete.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<Event> {
+    pub fn push(&mut self, mut bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
-        for &byte in bytes {
-            let feed_of_return = byte == b'\n' && std::mem::take(&mut self.after_return);
-            self.after_return = byte == b'\r';
-            match byte {
-                b'\n' if feed_of_return => {}
-                b'\n' | b'\r' => events.extend(self.end_line()),
-                _ if self.line.len() < MAX_EVENT => self.line.push(byte),
-                _ => self.has_cut = true,
+        while !bytes.is_empty() {
+            if std::mem::take(&mut self.after_return)
+                && let Some(rest) = bytes.strip_prefix(b"\n")
+            {
+                bytes = rest;
+                continue;
             }
+            let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let text = &bytes[..end.unwrap_or(bytes.len())];
+            let room = self.limit.saturating_sub(self.line.len()).min(text.len());
+            self.line.extend_from_slice(&text[..room]);
+            self.has_cut |= room < text.len();
+            let Some(end) = end else { break };
+            events.extend(self.end_line());
+            self.after_return = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
         }
         events
     }
 
-    /// Whether an event of this stream was longer than [`MAX_EVENT`], and lost its end.
+    /// Whether an event of this stream was longer than the limit, and lost its end.
     pub fn has_cut(&self) -> bool {
         self.has_cut
     }
 
     fn end_line(&mut self) -> Option<Event> {
         let line = std::mem::take(&mut self.line);
-        let mut line = String::from_utf8_lossy(&line);
-        if !std::mem::replace(&mut self.started, true)
-            && let Some(rest) = line.strip_prefix('\u{feff}')
-        {
-            line = rest.to_owned().into();
+        // A large line is moved: a copy would take as much memory again.
+        let mut line = String::from_utf8(line)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        if !std::mem::replace(&mut self.started, true) && line.starts_with('\u{feff}') {
+            line.drain(..'\u{feff}'.len_utf8());
         }
         if line.is_empty() {
             let complete = std::mem::take(&mut self.has_data);
             let event = std::mem::take(&mut self.event);
             return complete.then_some(event);
         }
-        let (field, value) = line.split_once(':').unwrap_or((&line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
+        let (field, mut start) = match line.find(':') {
+            Some(colon) => (&line[..colon], colon + 1),
+            None => (line.as_str(), line.len()),
+        };
+        start += usize::from(line[start..].starts_with(' '));
         match field {
-            "event" => value.clone_into(&mut self.event.name),
-            "data" => {
-                if self.has_data && self.event.data.len() < MAX_EVENT {
-                    self.event.data.push('\n');
-                }
+            "event" => line[start..].clone_into(&mut self.event.name),
+            "data" if !self.has_data => {
                 self.has_data = true;
-                let room = value.floor_char_boundary(MAX_EVENT.saturating_sub(self.event.data.len()));
-                self.has_cut |= room < value.len();
-                self.event.data.push_str(&value[..room]);
+                line.drain(..start);
+                self.event.data = line;
             }
+            "data" => self.add_data(&line[start..]),
             // Comments, `id`, `retry` and what is not known.
             _ => {}
         }
         None
+    }
+
+    /// Adds a second line of data, and more.
+    fn add_data(&mut self, value: &str) {
+        let data = &mut self.event.data;
+        if data.len() < self.limit {
+            data.push('\n');
+        }
+        let room = value.floor_char_boundary(self.limit.saturating_sub(data.len()));
+        self.has_cut |= room < value.len();
+        data.push_str(&value[..room]);
     }
 }
 
@@ -104,14 +143,15 @@ mod tests {
 
     #[test]
     fn an_event_without_end_is_cut() {
-        let line = [b"data: ".as_slice(), &vec![b'x'; MAX_EVENT / 2], b"\n"].concat();
-        let mut decoder = Decoder::default();
+        let limit = 1000;
+        let line = [b"data: ".as_slice(), &vec![b'x'; limit / 2], b"\n"].concat();
+        let mut decoder = Decoder::new(limit);
         decoder.push(&line);
         assert!(!decoder.has_cut());
         decoder.push(&line);
         assert!(decoder.has_cut());
         let events = decoder.push(b"data: y\n\ndata: z\n\n");
-        assert!(events[0].data.len() <= MAX_EVENT);
+        assert!(events[0].data.len() <= limit);
         assert_eq!(events[1].data, "z");
     }
 

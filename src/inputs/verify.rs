@@ -103,10 +103,10 @@ fn health_status(text: &str) -> Parsed<u16> {
     }
 }
 
-/// Gradio names endpoints with a leading slash, and many leave it out.
+/// Reads the name of an endpoint. Gradio writes it with a leading slash, and many leave it out; it may hold spaces.
 fn api_name(text: &str) -> Parsed<String> {
     let name = text.trim_start_matches('/');
-    if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
         return parse::refuse(format!(
             "must be the name of an endpoint like `/predict`, not `{}`",
             shorten(text, parse::SHOWN)
@@ -190,6 +190,17 @@ mod tests {
                 message,
             );
         }
+    }
+
+    #[test]
+    fn the_name_of_an_endpoint_may_hold_spaces() {
+        let name = |text: &str| read(&[("api_name", text)]).0.space.verify.api_name.unwrap();
+        assert_eq!(name("Generate speech"), "/Generate speech");
+        assert_eq!(name("/Generate speech"), "/Generate speech");
+        check_fault(
+            &[("api_name", "/"), ("huggingface_repo", "ada/demo")],
+            "`api_name` must be the name of an endpoint like `/predict`, not `/`",
+        );
     }
 
     #[test]

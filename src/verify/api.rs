@@ -59,6 +59,23 @@ pub(super) struct Dependency {
 pub(super) struct Schema {
     /// By name, with a leading slash.
     pub(super) named_endpoints: BTreeMap<String, Signature>,
+    /// Endpoints that the app does not list: `show_api=False`, in Gradio 6 `api_visibility="undocumented"`. They can
+    /// be called by name, and are neither chosen nor suggested.
+    #[serde(skip)]
+    pub(super) undocumented: BTreeMap<String, Signature>,
+}
+
+impl Schema {
+    fn signature(&self, name: &str) -> Option<&Signature> {
+        self.named_endpoints.get(name).or_else(|| self.undocumented.get(name))
+    }
+
+    /// Finds the endpoint that a user named, with or without its slash.
+    pub(super) fn find(&self, wanted: &str) -> Option<&str> {
+        let bare = wanted.trim_start_matches('/');
+        let all = self.named_endpoints.keys().chain(self.undocumented.keys());
+        all.map(String::as_str).find(|name| name.trim_start_matches('/') == bare)
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -158,7 +175,7 @@ impl Config {
                 quoted(name)
             )));
         };
-        let signature = schema.named_endpoints.get(name).cloned().unwrap_or_default();
+        let signature = schema.signature(name).cloned().unwrap_or_default();
         let slots: Vec<Slot> = dependency.inputs.iter().map(|id| self.slot(*id)).collect();
         let open = slots.iter().filter(|slot| **slot == Slot::Parameter).count();
         if open != signature.parameters.len() {
@@ -187,8 +204,7 @@ impl Config {
 ///
 /// # Errors
 ///
-/// There is no endpoint (`no_endpoint`), not that one (`endpoint_unknown`), or more than one to choose from
-/// (`endpoint_ambiguous`).
+/// There is no endpoint, not the one that was named, or more than one to choose from.
 pub(super) fn choose<'a>(
     schema: &'a Schema,
     wanted: Option<&str>,
@@ -196,14 +212,18 @@ pub(super) fn choose<'a>(
 ) -> Result<&'a str, Stop> {
     let names: Vec<&str> = schema.named_endpoints.keys().map(String::as_str).collect();
     if let Some(wanted) = wanted {
-        let bare = wanted.trim_start_matches('/');
-        return names.iter().copied().find(|name| name.trim_start_matches('/') == bare).ok_or_else(|| {
-            Stop::failed(format!("endpoint_unknown: the app has no endpoint `/{}`", quoted(bare)))
-                .hint(format!("its endpoints are: {}", listed(&names)))
+        return schema.find(wanted).ok_or_else(|| {
+            let bare = wanted.trim_start_matches('/');
+            let stop = Stop::failed(format!("the app has no endpoint `/{}`", quoted(bare))).about_input();
+            match names[..] {
+                [] => stop.hint("leave `api_name` out: the app lists no endpoint"),
+                _ => stop.hint(format!("set `api_name` to one of its endpoints: {}", listed(&names))),
+            }
         });
     }
     if names.is_empty() {
-        return Err(Stop::failed("no_endpoint: the app has no endpoint with a name")
+        return Err(Stop::failed("the app has no endpoint with a name")
+            .about_input()
             .hint("give the event an `api_name` in the app, or leave the call out"));
     }
     if let [only] = names[..] {
@@ -221,7 +241,8 @@ pub(super) fn choose<'a>(
         .collect();
     match fitting[..] {
         [only] => Ok(only),
-        _ => Err(Stop::failed(format!("endpoint_ambiguous: the app has {} endpoints", names.len()))
+        _ => Err(Stop::failed(format!("the app has {} endpoints, and none is named", names.len()))
+            .about_input()
             .hint(format!("set `api_name` to one of: {}", listed(&names)))),
     }
 }
@@ -266,13 +287,13 @@ mod tests {
                 ((*name).to_owned(), Signature { parameters: vec![], returns: vec![given] })
             })
             .collect();
-        Schema { named_endpoints }
+        Schema { named_endpoints, undocumented: BTreeMap::new() }
     }
 
     fn chosen(endpoints: &[(&str, &str)], wanted: Option<&str>, expect: Option<Expect>) -> String {
         match choose(&schema(endpoints), wanted, expect) {
             Ok(name) => name.to_owned(),
-            Err(stop) => stop.detail.split(':').next().unwrap().to_owned(),
+            Err(stop) => stop.detail,
         }
     }
 
@@ -281,17 +302,27 @@ mod tests {
         let two = [("/draw", "Image"), ("/tell", "Textbox")];
         assert_eq!(chosen(&two, Some("draw"), None), "/draw");
         assert_eq!(chosen(&two, Some("/draw"), None), "/draw");
-        assert_eq!(chosen(&two, Some("sing"), None), "endpoint_unknown");
+        assert_eq!(chosen(&two, Some("sing"), None), "the app has no endpoint `/sing`");
         assert_eq!(chosen(&two[..1], None, None), "/draw");
         assert_eq!(
             chosen(&[("/a", "Image"), ("/predict", "Image"), ("/run", "Image")], None, None),
             "/predict"
         );
         assert_eq!(chosen(&two, None, Some(Expect::Text)), "/tell");
-        assert_eq!(chosen(&two, None, Some(Expect::Video)), "endpoint_ambiguous");
-        assert_eq!(chosen(&two, None, Some(Expect::Any)), "endpoint_ambiguous");
-        assert_eq!(chosen(&two, None, None), "endpoint_ambiguous");
-        assert_eq!(chosen(&[], None, None), "no_endpoint");
+        assert_eq!(chosen(&two, None, Some(Expect::Video)), "the app has 2 endpoints, and none is named");
+        assert_eq!(chosen(&two, None, Some(Expect::Any)), "the app has 2 endpoints, and none is named");
+        assert_eq!(chosen(&two, None, None), "the app has 2 endpoints, and none is named");
+        assert_eq!(chosen(&[], None, None), "the app has no endpoint with a name");
+    }
+
+    #[test]
+    fn an_undocumented_endpoint_is_found_by_name_alone() {
+        let mut schema = schema(&[("/draw", "Image")]);
+        schema.undocumented.insert("/hidden".to_owned(), Signature::default());
+        assert_eq!(choose(&schema, Some("hidden"), None).unwrap(), "/hidden");
+        assert_eq!(choose(&schema, None, None).unwrap(), "/draw");
+        let stop = choose(&schema, Some("hid"), None).unwrap_err();
+        assert_eq!(stop.hints, ["set `api_name` to one of its endpoints: `/draw`"]);
     }
 
     #[test]

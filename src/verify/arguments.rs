@@ -29,8 +29,8 @@ pub(super) enum Sample {
 ///
 /// # Errors
 ///
-/// All of them before anything is sent: `argument_unknown`, `argument_surplus`, `argument_twice` and
-/// `argument_missing`. The server's own answer to an unknown name is a bare 500.
+/// Arguments that are unknown, too many, given twice or missing, all before anything is sent, because the server's own
+/// answer to an unknown name is a bare 500.
 pub(super) fn fill(
     endpoint: &Endpoint,
     args: &[Value],
@@ -44,29 +44,28 @@ pub(super) fn fill(
         _ => format!("`{shown}` takes: {}", listed(&names)),
     };
     if let Some(unknown) = kwargs.keys().find(|name| !names.contains(&name.as_str())) {
-        return Err(Stop::failed(format!(
-            "argument_unknown: `{shown}` has no argument `{}`",
-            quoted(unknown)
-        ))
-        .hint(known()));
+        return Err(Stop::failed(format!("`{shown}` has no argument `{}`", quoted(unknown)))
+            .about_input()
+            .hint(known()));
     }
     if args.len() > parameters.len() {
         let (given, taken) = (args.len(), parameters.len());
-        return Err(Stop::failed(format!(
-            "argument_surplus: {given} arguments for the {taken} of `{shown}`"
-        ))
-        .hint(known()));
+        return Err(Stop::failed(format!("{given} arguments are given for the {taken} of `{shown}`"))
+            .about_input()
+            .hint(known()));
     }
     let fill_one = |(place, parameter): (usize, &Parameter)| {
         let by_name = parameter.parameter_name.as_deref().and_then(|name| kwargs.get(name));
         match (args.get(place), by_name) {
             (Some(_), Some(_)) => Err(Stop::failed(format!(
-                "argument_twice: {} of `{shown}` is given by place and by name",
+                "{} of `{shown}` is given by place and by name",
                 title(parameter, place)
-            ))),
+            ))
+            .about_input()),
             (Some(value), None) | (None, Some(value)) => Ok(Argument::Given(value.clone())),
             (None, None) => stand_in(parameter).ok_or_else(|| {
-                Stop::failed(format!("argument_missing: {} of `{shown}`", title(parameter, place)))
+                Stop::failed(format!("{} of `{shown}` is not given", title(parameter, place)))
+                    .about_input()
                     .hint("give it in `api_args` or `api_kwargs`")
             }),
         }
@@ -93,10 +92,12 @@ pub(super) fn title(parameter: &Parameter, place: usize) -> String {
 }
 
 fn stand_in(parameter: &Parameter) -> Option<Argument> {
-    if parameter.parameter_has_default {
-        return Some(Argument::Filled(parameter.parameter_default.clone()));
+    let component = parameter.component.to_ascii_lowercase();
+    let default = &parameter.parameter_default;
+    if parameter.parameter_has_default && !(component == "multimodaltextbox" && is_empty_message(default)) {
+        return Some(Argument::Filled(default.clone()));
     }
-    match parameter.component.to_ascii_lowercase().as_str() {
+    match component.as_str() {
         "image" | "imageeditor" | "imageslider" | "gallery" => return Some(Argument::Sample(Sample::Image)),
         "audio" => return Some(Argument::Sample(Sample::Audio)),
         "multimodaltextbox" => return Some(Argument::Filled(json!({"text": "Hello", "files": []}))),
@@ -107,6 +108,17 @@ fn stand_in(parameter: &Parameter) -> Option<Argument> {
         return Some(Argument::Filled(parameter.example_input.clone()));
     }
     by_schema(&parameter.schema).map(Argument::Filled)
+}
+
+/// Reports whether a message has neither text nor files. Gradio 4 and 6 name it as the default of a multimodal chat,
+/// and no user sends it.
+fn is_empty_message(message: &Value) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        other => other.is_null(),
+    };
+    ["text", "files"].iter().all(|name| message.get(name).is_none_or(is_empty))
 }
 
 /// A value that a JSON schema allows, for the simple ones.
@@ -163,19 +175,32 @@ mod tests {
     }
 
     #[test]
+    fn a_multimodal_chat_gets_a_message() {
+        let message = |default: Value| {
+            let parameter: Parameter = serde_json::from_value(json!({
+                "component": "Multimodaltextbox", "parameter_has_default": true, "parameter_default": default,
+            }))
+            .unwrap();
+            stand_in(&parameter).unwrap()
+        };
+        let sample = Argument::Filled(json!({"text": "Hello", "files": []}));
+        assert_eq!(message(json!({"text": "", "files": []})), sample);
+        assert_eq!(message(Value::Null), sample);
+        let own = json!({"text": "Describe this", "files": []});
+        assert_eq!(message(own.clone()), Argument::Filled(own));
+    }
+
+    #[test]
     fn faults_are_found_before_anything_is_sent() {
-        assert_eq!(
-            filled(json!([]), json!({"seed": 1})).unwrap_err(),
-            "argument_unknown: `/draw` has no argument `seed`"
-        );
-        assert_eq!(filled(json!([]), json!({})).unwrap_err(), "argument_missing: `thing` of `/draw`");
+        assert_eq!(filled(json!([]), json!({"seed": 1})).unwrap_err(), "`/draw` has no argument `seed`");
+        assert_eq!(filled(json!([]), json!({})).unwrap_err(), "`thing` of `/draw` is not given");
         assert_eq!(
             filled(json!(["a"]), json!({"prompt": "b"})).unwrap_err(),
-            "argument_twice: `prompt` of `/draw` is given by place and by name"
+            "`prompt` of `/draw` is given by place and by name"
         );
         assert_eq!(
             filled(json!([1, 2, 3, 4, 5, 6]), json!({})).unwrap_err(),
-            "argument_surplus: 6 arguments for the 5 of `/draw`"
+            "6 arguments are given for the 5 of `/draw`"
         );
     }
 

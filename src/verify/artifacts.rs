@@ -94,10 +94,23 @@ impl Store {
                 file = None;
             }
         }
+        Ok(self.named(file, head, length, number))
+    }
+
+    /// Keeps a file that came with the result, as `output-{number}.{extension}`.
+    pub(super) fn keep_bytes(&mut self, bytes: &[u8], number: usize) -> Artifact {
+        let file = self.folder.as_ref().and_then(|folder| NamedTempFile::new_in(folder).ok());
+        let file = file.and_then(|mut file| file.write_all(bytes).is_ok().then_some(file));
+        let head = bytes[..bytes.len().min(media::HEAD)].to_vec();
+        self.named(file, head, bytes.len() as u64, number)
+    }
+
+    /// Gives a file its name by what it is.
+    fn named(&mut self, file: Option<NamedTempFile>, head: Vec<u8>, length: u64, number: usize) -> Artifact {
         let extension = media::sniff(&head).map_or("bin", |format| format.extension);
         let name = format!("output-{number}.{extension}");
         let kept = file.is_some_and(|file| self.persist(file, &name));
-        Ok(Artifact { head, length, name: kept.then_some(name) })
+        Artifact { head, length, name: kept.then_some(name) }
     }
 
     fn persist(&mut self, file: NamedTempFile, name: &str) -> bool {

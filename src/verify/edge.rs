@@ -83,12 +83,7 @@ impl Edge {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| Stop::blocked(format!("cannot set up the HTTP client: {error}")))?;
-        let mut base = app.url.clone();
-        base.set_query(None);
-        base.set_fragment(None);
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
+        let base = folder(&app.url);
         let token = match &app.token {
             Some(token) if is_safe(&base) => {
                 let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
@@ -122,6 +117,50 @@ impl Edge {
     /// Whether `url` is on the app's own origin, so that the token may go there.
     pub(super) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
+    }
+
+    /// Returns the address on the app's own origin that an address on its own host means, or nothing for another host.
+    ///
+    /// An app behind the edge does not know its public scheme and port: it names `http://`, or the port that it
+    /// listens on. Only the usual step from `http://` to `https://` leads to another origin.
+    pub(super) fn own(&self, url: &Url) -> Option<Url> {
+        if self.is_own(url) {
+            return Some(url.clone());
+        }
+        if url.host() != self.base.host() || !matches!(url.scheme(), "http" | "https") {
+            return None;
+        }
+        let is_upgrade = self.base.scheme() == "http"
+            && url.scheme() == "https"
+            && [&self.base, url].iter().all(|url| url.port().is_none());
+        if is_upgrade {
+            return Some(url.clone());
+        }
+        let mut own = self.base.clone();
+        own.set_path(url.path());
+        own.set_query(url.query());
+        Some(own)
+    }
+
+    /// Returns an edge for the app at `url`, which [`Edge::own`] returned: below a path, or moved to `https://`.
+    pub(super) fn rebased(&self, url: &Url) -> Self {
+        let token = self.token.clone().filter(|_| self.is_own(url));
+        Self { http: self.http.clone(), base: folder(url), token, may_be_closed: self.may_be_closed }
+    }
+
+    /// Follows the app to the scheme that its front page moved to.
+    pub(super) fn moved(self, landed: &Url) -> Self {
+        if self.is_own(landed) {
+            return self;
+        }
+        let mut base = landed.clone();
+        base.set_path(self.base.path());
+        self.rebased(&base)
+    }
+
+    /// Returns the address of the app's root.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
     }
 
     /// A request without a time limit. The token goes along on the app's own origin only.
@@ -218,6 +257,17 @@ pub(super) fn trouble(error: reqwest::Error) -> Trouble {
     Trouble::Unreachable(quoted(&source.to_string()))
 }
 
+/// Returns an address without query, whose path ends with a slash.
+fn folder(url: &Url) -> Url {
+    let mut base = url.clone();
+    base.set_query(None);
+    base.set_fragment(None);
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    base
+}
+
 /// A path that the app named, fit for an address.
 pub(super) fn encode_path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
@@ -260,6 +310,33 @@ mod tests {
             let request = app.request(Method::GET, url.parse().unwrap()).build().unwrap();
             assert_eq!(request.headers().get(HUB_TOKEN).is_some(), goes, "{url}");
         }
+    }
+
+    #[test]
+    fn another_scheme_or_port_of_the_host_is_the_app() {
+        for (app, url, own) in [
+            ("https://a.example", "http://a.example/ui/?x=1", Some("https://a.example/ui/?x=1")),
+            ("https://a.example", "http://a.example:7860/ui/", Some("https://a.example/ui/")),
+            ("http://127.0.0.1:7860", "https://127.0.0.1:7860/ui/", Some("http://127.0.0.1:7860/ui/")),
+            ("http://127.0.0.1:7860", "http://127.0.0.1/ui/", Some("http://127.0.0.1:7860/ui/")),
+            ("http://a.example", "https://a.example/ui/", Some("https://a.example/ui/")),
+            ("https://a.example", "https://b.example/", None),
+            ("https://a.example", "https://a.example.evil/", None),
+            ("https://a.example", "ftp://a.example/", None),
+        ] {
+            let found = edge(app).own(&url.parse().unwrap());
+            assert_eq!(found.as_ref().map(Url::as_str), own, "{app} {url}");
+        }
+    }
+
+    #[test]
+    fn an_app_below_a_path_keeps_the_token() {
+        let below = edge("https://a.example").rebased(&"https://a.example/ui?x=1".parse().unwrap());
+        assert_eq!(below.url("/config").unwrap().as_str(), "https://a.example/ui/config");
+        assert!(below.has_token());
+        let moved = edge("http://a.example/x").moved(&"https://a.example/y".parse().unwrap());
+        assert_eq!(moved.url("/config").unwrap().as_str(), "https://a.example/x/config");
+        assert!(!moved.has_token(), "it was withheld, with a warning");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::options::{Latency, Stop, quoted};
+use super::diff;
+use super::options::{Latency, Stop, Subject, quoted};
 use crate::runner::Log;
 
 /// Text in an error by which the Hub says that the caller's own share of the GPUs is used up.
@@ -17,6 +18,8 @@ const PROGRESS_STEP: i64 = 10;
 #[derive(Debug)]
 pub(super) enum Step {
     Going,
+    /// Nothing but a sign that the stream is alive.
+    Beat,
     Finished(Vec<Value>),
     /// The server does not know the session: the call is lost.
     Forgotten,
@@ -34,6 +37,18 @@ pub(super) struct Story {
     rank: Option<i64>,
     /// The last progress that was told.
     progress: Option<(String, i64)>,
+    steps: Steps,
+}
+
+/// The values that a generator yielded.
+#[derive(Debug, Default)]
+enum Steps {
+    #[default]
+    None,
+    /// The values after the last step.
+    Values(Vec<Value>),
+    /// A step was missed, or does not fit.
+    Lost,
 }
 
 impl Story {
@@ -50,11 +65,33 @@ impl Story {
         Latency { queue: self.started.unwrap_or_default(), server: self.server, wall }
     }
 
+    /// Returns when the work started, counted from the request.
+    pub(super) fn started(&self) -> Option<Duration> {
+        self.started
+    }
+
+    /// Notes that the stream was opened again: steps in between are lost.
+    pub(super) fn resume(&mut self) {
+        if !matches!(self.steps, Steps::None) {
+            self.steps = Steps::Lost;
+        }
+    }
+
+    /// Returns the values of the last step of a generator that has not ended.
+    pub(super) fn take_last_step(&mut self) -> Option<Vec<Value>> {
+        match std::mem::take(&mut self.steps) {
+            Steps::Values(values) => Some(values),
+            Steps::None | Steps::Lost => None,
+        }
+    }
+
     /// Takes the data of one event, heard `at` this time after the request.
-    pub(super) fn hear(&mut self, data: &str, at: Duration, log: &Log) -> Step {
-        let Ok(message) = serde_json::from_str::<Value>(data) else {
+    pub(super) fn hear(&mut self, data: String, at: Duration, log: &Log) -> Step {
+        let Ok(mut message) = serde_json::from_str::<Value>(&data) else {
             return Step::Going;
         };
+        // A result can be large: its text goes before its values are looked at.
+        drop(data);
         match message.get("msg").and_then(Value::as_str).unwrap_or_default() {
             "estimation" => self.tell_rank(&message, log),
             "process_starts" => {
@@ -62,14 +99,15 @@ impl Story {
             }
             "progress" => self.tell_progress(&message, log),
             "log" => tell_log(&message, log),
-            // The values of steps are differences; the last message carries the whole value.
+            "heartbeat" => return Step::Beat,
             "process_generating" | "process_streaming" => {
                 if message.get("success") == Some(&Value::Bool(false)) {
                     return Step::Failed(raised(&message));
                 }
                 self.add(&message);
+                self.take_step(&mut message);
             }
-            "process_completed" => return self.complete(&message),
+            "process_completed" => return self.complete(&mut message),
             "unexpected_error" => {
                 let text = message.get("message").and_then(Value::as_str).unwrap_or_default();
                 // Gradio 4.44 has no field for it.
@@ -87,15 +125,29 @@ impl Story {
         Step::Going
     }
 
-    fn complete(&mut self, message: &Value) -> Step {
+    fn complete(&mut self, message: &mut Value) -> Step {
         if message.get("success") != Some(&Value::Bool(true)) {
             return Step::Failed(raised(message));
         }
         self.add(message);
-        match message.pointer("/output/data") {
-            Some(Value::Array(data)) => Step::Finished(data.clone()),
+        match message.pointer_mut("/output/data").map(Value::take) {
+            Some(Value::Array(data)) => Step::Finished(data),
             _ => Step::Failed(Stop::failed("the app ended the call without a result")),
         }
+    }
+
+    /// Keeps the values of a step. The first step carries whole values, the others differences; the last message of the
+    /// call carries whole values again.
+    fn take_step(&mut self, message: &mut Value) {
+        let Some(Value::Array(data)) = message.pointer_mut("/output/data").map(Value::take) else { return };
+        self.steps = match std::mem::take(&mut self.steps) {
+            Steps::None => Steps::Values(data),
+            Steps::Values(values) if values.len() == data.len() => {
+                let changed = values.into_iter().zip(&data).map(|(value, edits)| diff::apply(value, edits));
+                changed.collect::<Option<_>>().map_or(Steps::Lost, Steps::Values)
+            }
+            _ => Steps::Lost,
+        };
     }
 
     /// Adds the time of a step. On an error the same field is how long its message shows, and is not read.
@@ -155,7 +207,8 @@ fn raised(message: &Value) -> Stop {
     let output = |name: &str| message.pointer(&format!("/output/{name}")).and_then(Value::as_str);
     let title = output("title").or_else(|| message.get("title").and_then(Value::as_str)).unwrap_or("Error");
     let Some(text) = output("error").filter(|text| !text.trim().is_empty()) else {
-        return Stop::failed("the app raised an exception; the traceback is in the Space's run log")
+        let stop = Stop::failed("the app raised an exception; the traceback is in the Space's run log");
+        return Stop { subject: Subject::Exception, ..stop }
             .hint("raise `gr.Error(\"…\")`, or launch with `show_error=True`, to see the reason here");
     };
     let lower = text.to_lowercase();
@@ -177,7 +230,7 @@ mod tests {
 
     fn hear(story: &mut Story, message: Value) -> Step {
         let log = Log::new(Mode::Plain, Box::new(std::io::sink()));
-        story.hear(&message.to_string(), Duration::from_secs(3), &log)
+        story.hear(message.to_string(), Duration::from_secs(3), &log)
     }
 
     fn failed(message: Value) -> (Word, String) {
@@ -205,6 +258,22 @@ mod tests {
         assert_eq!(latency.queue, Duration::from_secs(3));
         assert_eq!(latency.server, Duration::from_millis(2250));
         assert_eq!(latency.wall, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn the_last_step_of_a_generator_is_known_before_its_end() {
+        let step =
+            |data: Value| json!({"msg": "process_generating", "success": true, "output": {"data": data}});
+        let mut story = Story::new();
+        assert_eq!(story.take_last_step(), None);
+        hear(&mut story, step(json!(["step 1", null])));
+        hear(&mut story, step(json!([[["replace", [], "step 2"]], []])));
+        assert_eq!(story.take_last_step(), Some(vec![json!("step 2"), Value::Null]));
+        // After a break in the stream, differences have nothing to build on.
+        hear(&mut story, step(json!(["step 1"])));
+        story.resume();
+        hear(&mut story, step(json!([[["append", [], "!"]]])));
+        assert_eq!(story.take_last_step(), None);
     }
 
     #[test]
@@ -248,7 +317,7 @@ mod tests {
         let lost = json!({"msg": "unexpected_error", "message": "404: Session not found.", "success": false});
         assert!(matches!(hear(&mut Story::new(), lost), Step::Forgotten));
         assert!(matches!(hear(&mut Story::new(), json!({"msg": "close_stream"})), Step::Forgotten));
-        assert!(matches!(hear(&mut Story::new(), json!({"msg": "heartbeat"})), Step::Going));
+        assert!(matches!(hear(&mut Story::new(), json!({"msg": "heartbeat"})), Step::Beat));
         assert!(matches!(hear(&mut Story::new(), json!([1])), Step::Going));
     }
 }

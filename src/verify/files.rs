@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -16,6 +17,7 @@ use super::api::Parameter;
 use super::arguments::{Argument, Sample};
 use super::edge::{self, Answer, Edge, Trouble};
 use super::options::{Stop, quoted};
+use super::places::{Place, Strings};
 
 /// The largest file that is uploaded, in bytes.
 const MAX_UPLOAD: u64 = 200 << 20;
@@ -49,7 +51,7 @@ enum Content {
 ///
 /// # Errors
 ///
-/// `file_missing` and `file_outside` for local files, and what the app says against the upload.
+/// The local files that are missing or outside the workspace, and what the app says against the upload.
 pub(super) async fn prepare(
     edge: &Edge,
     prefix: &str,
@@ -72,11 +74,15 @@ pub(super) async fn prepare(
     if parameter.component.eq_ignore_ascii_case("multimodaltextbox") && given.is_string() {
         return Ok(json!({"text": given, "files": []}));
     }
+    let place = Place::root(schema_of(parameter));
+    let exists =
+        |path: &str| inside(workspace, path).is_ok_and(|found| found.is_some_and(|full| full.is_file()));
     let mut found = Vec::new();
-    replace(&given, &mut |reference| {
+    let mut note = |reference: &Reference| {
         found.push(reference.clone());
         Value::Null
-    })?;
+    };
+    replace(&given, &place, &mut Replacer { exists: &exists, make: &mut note })?;
     let mut sent = BTreeMap::new();
     for reference in found {
         if sent.contains_key(&reference) {
@@ -88,11 +94,12 @@ pub(super) async fn prepare(
         };
         sent.insert(reference, value);
     }
-    let value = replace(&given, &mut |reference| sent.get(reference).cloned().unwrap_or_default())?;
+    let mut make = |reference: &Reference| sent.get(reference).cloned().unwrap_or_default();
+    let value = replace(&given, &place, &mut Replacer { exists: &exists, make: &mut make })?;
     Ok(shape(parameter, value))
 }
 
-/// Whether the value of a parameter is made of files; elsewhere an `@` is only an `@`.
+/// Reports whether the value of a parameter may hold files; elsewhere an `@` is only an `@`.
 fn takes_files(parameter: &Parameter) -> bool {
     const COMPONENTS: [&str; 11] = [
         "image",
@@ -111,23 +118,51 @@ fn takes_files(parameter: &Parameter) -> bool {
         || parameter.schema.to_string().contains("gradio.FileData")
 }
 
-/// Replaces each file in a value.
-fn replace(value: &Value, make: &mut impl FnMut(&Reference) -> Value) -> Result<Value, Stop> {
+/// Returns the schema by which files are looked for: that of a single file where a component of files has none.
+fn schema_of(parameter: &Parameter) -> &Value {
+    static FILE: LazyLock<Value> = LazyLock::new(|| {
+        let file = json!({"type": "object", "properties": {"path": {}, "meta": {}}});
+        json!({"anyOf": [file, {"type": "array", "items": {"anyOf": [file, {"type": "array", "prefixItems": [file]}]}}]})
+    });
+    match parameter.schema.as_object() {
+        Some(schema) if !schema.is_empty() => &parameter.schema,
+        _ => &FILE,
+    }
+}
+
+/// The means to replace files in a value.
+struct Replacer<'a> {
+    /// Reports whether the workspace has a file of this path.
+    exists: &'a dyn Fn(&str) -> bool,
+    make: &'a mut dyn FnMut(&Reference) -> Value,
+}
+
+/// Replaces each file in a value that belongs in this place.
+fn replace(value: &Value, place: &Place<'_>, with: &mut Replacer<'_>) -> Result<Value, Stop> {
     Ok(match value {
-        Value::String(text) => make(&reference(text)?),
+        Value::String(text) => match reference(text, place, with.exists)? {
+            Some(reference) => wrap(place, (with.make)(&reference)),
+            None => value.clone(),
+        },
+        // A picture with its caption, as Python writes it.
+        Value::Array(pair)
+            if pair.len() == 2 && place.wrapper().is_some() && place.strings() == Strings::Files =>
+        {
+            json!([replace(&pair[0], place, with)?, pair[1]])
+        }
         Value::Array(items) => {
-            Value::Array(items.iter().map(|item| replace(item, make)).collect::<Result<_, _>>()?)
+            let replaced =
+                items.iter().enumerate().map(|(number, item)| replace(item, &place.item(number), with));
+            Value::Array(replaced.collect::<Result<_, _>>()?)
         }
         // A file that the server knows already.
         Value::Object(map) if map.contains_key("path") && map.contains_key("meta") => value.clone(),
-        Value::Object(map) => match map.get("path").or_else(|| map.get("url")).and_then(Value::as_str) {
-            Some(text) if is_remote(text) => make(&Reference::Remote(text.to_owned())),
-            Some(text) => make(&Reference::Local(text.trim_start_matches('@').to_owned())),
+        Value::Object(map) => match named(map).filter(|_| place.strings() != Strings::Text) {
+            Some(reference) => wrap(place, (with.make)(&reference)),
             None => {
-                let replaced = map.iter().map(|(key, value)| {
-                    let is_text = matches!(key.as_str(), "text" | "caption");
-                    Ok((key.clone(), if is_text { value.clone() } else { replace(value, make)? }))
-                });
+                let replaced = map
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), replace(value, &place.property(key), with)?)));
                 Value::Object(replaced.collect::<Result<_, Stop>>()?)
             }
         },
@@ -135,12 +170,41 @@ fn replace(value: &Value, make: &mut impl FnMut(&Reference) -> Value) -> Result<
     })
 }
 
-fn reference(text: &str) -> Result<Reference, Stop> {
-    match text.strip_prefix('@') {
-        Some(path) => Ok(Reference::Local(path.to_owned())),
-        None if is_remote(text) => Ok(Reference::Remote(text.to_owned())),
-        None => Err(Stop::failed(format!("file_missing: `{}` does not name a file", quoted(text)))
-            .hint("name a file of the workspace as `@path`, or give an https address")),
+/// Returns the file that a string names, or nothing where the string is text.
+fn reference(
+    text: &str,
+    place: &Place<'_>,
+    exists: &dyn Fn(&str) -> bool,
+) -> Result<Option<Reference>, Stop> {
+    let local = text.strip_prefix('@').map(|path| Reference::Local(path.to_owned()));
+    let remote = || is_remote(text).then(|| Reference::Remote(text.to_owned()));
+    match place.strings() {
+        Strings::Text => Ok(None),
+        Strings::TextOrFile => Ok(local.filter(|_| exists(&text[1..]))),
+        Strings::Either => Ok(local.or_else(remote)),
+        Strings::Files => match local.or_else(remote) {
+            Some(reference) => Ok(Some(reference)),
+            None => Err(Stop::failed(format!("cannot send `{}`: it does not name a file", quoted(text)))
+                .about_input()
+                .hint("name a file of the workspace as `@path`, or give an https address")),
+        },
+    }
+}
+
+/// Returns the file that an object names: `{"path": "…"}` or `{"url": "…"}`.
+fn named(map: &Map<String, Value>) -> Option<Reference> {
+    let text = map.get("path").or_else(|| map.get("url")).and_then(Value::as_str)?;
+    Some(match is_remote(text) {
+        true => Reference::Remote(text.to_owned()),
+        false => Reference::Local(text.trim_start_matches('@').to_owned()),
+    })
+}
+
+/// Wraps a file in the message of a chat. Other wrappers belong to their component: see [`shape`].
+fn wrap(place: &Place<'_>, file: Value) -> Value {
+    match place.wrapper() {
+        Some("file") if !place.takes_file() => json!({"file": file}),
+        _ => file,
     }
 }
 
@@ -172,11 +236,7 @@ fn shape(parameter: &Parameter, value: Value) -> Value {
                 Value::Array(items) => items,
                 one => vec![one],
             };
-            let wrapped = items.into_iter().map(|item| match item {
-                item if is_file(&item) => json!({"image": item, "caption": null}),
-                item => item,
-            });
-            Value::Array(wrapped.collect())
+            Value::Array(items.into_iter().map(|item| gallery_item(schema, item)).collect())
         }
         "imageslider" if is_file(&value) => json!([value, value]),
         _ if is_file(&value) && schema.get("type") == Some(&"array".into()) => json!([value]),
@@ -184,16 +244,36 @@ fn shape(parameter: &Parameter, value: Value) -> Value {
     }
 }
 
+/// Makes an item of a gallery from a file, or from a file and its caption.
+fn gallery_item(schema: &Value, item: Value) -> Value {
+    let (file, caption) = match item {
+        Value::Array(mut pair) if pair.first().is_some_and(|first| first.get("path").is_some()) => {
+            (pair[0].take(), pair.get_mut(1).map(Value::take).unwrap_or_default())
+        }
+        file if file.get("path").is_some() => (file, Value::Null),
+        other => return other,
+    };
+    const FILMS: [&str; 5] = [".mp4", ".mov", ".webm", ".mkv", ".avi"];
+    let name = file.get("orig_name").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let is_film = FILMS.iter().any(|ending| name.ends_with(ending));
+    // Galleries take films since Gradio 5.
+    if is_film && schema.pointer("/$defs/GalleryVideo").is_some() {
+        return json!({"video": file, "caption": caption});
+    }
+    json!({"image": file, "caption": caption})
+}
+
 async fn send_local(edge: &Edge, prefix: &str, workspace: &Path, path: &str) -> Result<Value, Stop> {
     let shown = quoted(path);
     let missing = |error| unreadable(path, &error);
-    let full = inside(workspace, path)
-        .map_err(missing)?
-        .ok_or_else(|| Stop::failed(format!("file_outside: `{shown}` is not in the workspace")))?;
+    let full = inside(workspace, path).map_err(missing)?.ok_or_else(|| {
+        Stop::failed(format!("cannot send `{shown}`: it is not in the workspace")).about_input()
+    })?;
     let about = tokio::fs::metadata(&full).await.map_err(missing)?;
     if !about.is_file() || about.len() > MAX_UPLOAD {
         let limit = MAX_UPLOAD >> 20;
-        return Err(Stop::failed(format!("file_missing: `{shown}` is not a file of at most {limit} MB")));
+        return Err(Stop::failed(format!("cannot send `{shown}`: it is not a file of at most {limit} MB"))
+            .about_input());
     }
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = upload(edge, prefix, &name, &Content::File { path: full, length: about.len() }).await?;
@@ -201,7 +281,8 @@ async fn send_local(edge: &Edge, prefix: &str, workspace: &Path, path: &str) -> 
 }
 
 fn unreadable(path: &str, error: &std::io::Error) -> Stop {
-    Stop::failed(format!("file_missing: cannot read `{}` of the workspace: {error}", quoted(path)))
+    Stop::failed(format!("cannot read `{}` of the workspace: {error}", quoted(path)))
+        .about_input()
         .hint("paths in `api_args` and `api_kwargs` are relative to the workspace")
 }
 
@@ -312,19 +393,90 @@ mod tests {
         assert_eq!(tone().len(), 44 + 32_000);
     }
 
+    fn file() -> Value {
+        json!({"type": "object", "properties": {"path": {"type": "string"}, "meta": {}}})
+    }
+
+    /// Returns the files of a value, and the value with a mark in place of each.
+    fn found(schema: &Value, value: Value) -> (Vec<Reference>, Value) {
+        let mut found = Vec::new();
+        let mut note = |reference: &Reference| {
+            found.push(reference.clone());
+            "FILE".into()
+        };
+        let mut with = Replacer { exists: &|path| path == "cat.png", make: &mut note };
+        let value = replace(&value, &Place::root(schema), &mut with).unwrap();
+        (found, value)
+    }
+
     #[test]
     fn files_are_found_in_all_their_spellings() {
-        let mut found = Vec::new();
+        let schema = json!({"type": "object", "properties": {
+            "text": {"type": "string"}, "files": {"type": "array", "items": file()},
+        }});
         let value =
             json!({"text": "@ada", "files": ["@a", {"path": "b"}, {"path": "c", "meta": {}}, "https://x/d"]});
-        replace(&value, &mut |reference| {
-            found.push(reference.clone());
-            Value::Null
-        })
-        .unwrap();
         let local = |path: &str| Reference::Local(path.into());
-        assert_eq!(found, [local("a"), local("b"), Reference::Remote("https://x/d".into())]);
-        assert!(replace(&json!("cat.png"), &mut |_| Value::Null).is_err());
+        assert_eq!(
+            found(&schema, value),
+            (
+                vec![local("a"), local("b"), Reference::Remote("https://x/d".into())],
+                json!({"text": "@ada", "files": ["FILE", "FILE", {"path": "c", "meta": {}}, "FILE"]})
+            )
+        );
+        let mut with = Replacer { exists: &|_| false, make: &mut |_| Value::Null };
+        assert!(replace(&json!("cat.png"), &Place::root(&file()), &mut with).is_err());
+    }
+
+    #[test]
+    fn a_chat_history_is_text_unless_it_names_a_file() {
+        let message = |content: Value| {
+            json!({"type": "array", "items": {"type": "object", "properties": {
+                "role": {"type": "string"}, "content": content,
+            }}})
+        };
+        let file_message =
+            json!({"type": "object", "properties": {"file": file(), "alt_text": {"type": "string"}}});
+        let text_message =
+            json!({"type": "object", "properties": {"text": {"type": "string"}, "type": {"type": "string"}}});
+        let old = message(json!({"anyOf": [{"type": "string"}, file_message]}));
+        let new = message(json!({"type": "array", "items": {"anyOf": [text_message, file_message]}}));
+        for (schema, content) in [
+            (&old, json!("hi there")),
+            (&old, json!("https://example.org/cat.png")),
+            (&old, json!("/tmp/cat.png")),
+            (&old, json!("@ada, are you there?")),
+            (&new, json!([{"type": "text", "text": "@cat.png"}])),
+            (&new, json!("hi there")),
+        ] {
+            let history = json!([{"role": "user", "content": content}]);
+            assert_eq!(found(schema, history.clone()), (vec![], history));
+        }
+        for (schema, content, sent) in [
+            (&old, json!("@cat.png"), json!({"file": "FILE"})),
+            (&old, json!({"file": "@cat.png"}), json!({"file": "FILE"})),
+            (&old, json!({"path": "cat.png"}), json!({"file": "FILE"})),
+            (&new, json!([{"file": {"path": "cat.png"}}]), json!([{"file": "FILE"}])),
+            (&new, json!(["@cat.png"]), json!([{"file": "FILE"}])),
+        ] {
+            let value = json!([{"role": "user", "content": content}]);
+            let (files, value) = found(schema, value);
+            assert_eq!(files, [Reference::Local("cat.png".into())]);
+            assert_eq!(value, json!([{"role": "user", "content": sent}]));
+        }
+    }
+
+    #[test]
+    fn an_item_of_a_gallery_may_have_a_caption() {
+        let item = json!({"type": "object", "properties": {"image": file(), "caption": {"type": "string"}}});
+        let schema = json!({"type": "array", "items": item});
+        let value = json!(["@cat.png", ["@cat.png", "caption"], {"image": "@cat.png", "caption": "@small"}]);
+        let (files, value) = found(&schema, value);
+        assert_eq!(files.len(), 3);
+        assert_eq!(value, json!(["FILE", ["FILE", "caption"], {"image": "FILE", "caption": "@small"}]));
+        let no_schema = Parameter { component: "Gallery".into(), ..Parameter::default() };
+        let (files, _) = found(schema_of(&no_schema), json!(["@cat.png", ["@cat.png", "caption"]]));
+        assert_eq!(files.len(), 2);
     }
 
     #[test]
@@ -335,7 +487,11 @@ mod tests {
         assert_eq!(shape(&parameter("Video", json!({"properties": {"path": {}}})), file.clone()), file);
         assert_eq!(shape(&parameter("File", json!({"type": "array"})), file.clone()), json!([file]));
         assert_eq!(shape(&parameter("File", json!({"type": "object"})), file.clone()), file);
-        assert_eq!(shape(&parameter("Gallery", json!({})), json!([file]))[0]["image"], file);
+        let gallery = parameter("Gallery", json!({"$defs": {"GalleryVideo": {}}}));
+        assert_eq!(shape(&gallery, json!([file]))[0], json!({"image": file, "caption": null}));
+        assert_eq!(shape(&gallery, json!([[file, "cat"]]))[0], json!({"image": file, "caption": "cat"}));
+        let film = json!({"path": "p", "orig_name": "cat.MP4"});
+        assert_eq!(shape(&gallery, json!([film]))[0], json!({"video": film, "caption": null}));
         assert_eq!(shape(&parameter("Gallery", json!({})), Value::Null), Value::Null);
         assert_eq!(shape(&parameter("ImageEditor", json!({})), file.clone())["composite"], file);
     }

@@ -54,8 +54,9 @@ pub(crate) fn events(bytes: &[u8]) -> String {
     let mut story = Story::new();
     let mut shape = String::new();
     for event in sse::Decoder::default().push(bytes) {
-        let step = match story.hear(&event.data, Duration::from_secs(1), &log) {
+        let step = match story.hear(event.data, Duration::from_secs(1), &log) {
             Step::Going => "g",
+            Step::Beat => "b",
             Step::Finished(data) => &format!("finished {}", data.len().min(3)),
             Step::Forgotten => "forgotten",
             Step::Failed(stop) => &format!("failed {:?} {}", stop.word, stop.detail.len().min(40)),

@@ -1,10 +1,13 @@
 //! The check of a Gradio app: its config, its schema, one call.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::api::{self, Config, Endpoint, Schema, listed};
+use super::api::{self, Config, Endpoint, Schema, Signature, listed};
 use super::artifacts::Store;
 use super::edge::{self, Answer, Edge};
 use super::options::{AppKind, Check, Latency, Stop, Verdict, Word, quoted};
@@ -13,10 +16,13 @@ use crate::runner::Log;
 
 /// The largest config or schema, in bytes.
 const MAX_CONFIG: usize = 16 << 20;
+/// How long the files of a generator may take that the end of the time cut.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// The name of the schema below `.hf-deploy/`.
 const SCHEMA: &str = "api_schema.json";
-/// For an app that is to be called, and has no Gradio.
-pub(super) const CALL_NEEDS_GRADIO: &str = "a call needs Gradio at the root of the app: check any other app with `health_path`, and leave out what is about a call";
+/// The hint for an app without Gradio that should be called.
+pub(super) const CALL_NEEDS_GRADIO: &str =
+    "name the path of the Gradio app with `health_path`, or leave out what is about a call";
 
 /// Whether there is a Gradio app.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub(super) enum Found {
 /// What a Gradio app says about itself.
 #[derive(Debug)]
 pub(super) struct Gradio {
+    /// Speaks to the Gradio app, which may be below a path.
+    edge: Edge,
     config: Config,
     schema: Schema,
 }
@@ -61,6 +69,8 @@ pub(super) async fn find(
         Err(_) if !matters => return Ok(Found::NoGradio),
         answer => answer?,
     };
+    let below = if matters && has_no_gradio(&answer) { below(edge, check).await } else { None };
+    let (edge, answer) = below.unwrap_or_else(|| (edge.clone(), answer));
     if answer.status == StatusCode::UNAUTHORIZED {
         // Where HTTP judges, it has: a login elsewhere is in nobody's way.
         return if matters || (!check.is_about_http() && is_login(&answer)) {
@@ -71,6 +81,12 @@ pub(super) async fn find(
     }
     if answer.status == StatusCode::TOO_MANY_REQUESTS && matters {
         return Err(health::rate_limited(&answer));
+    }
+    // The Hub runs a Gradio Space without Gradio as well: that fails a call, and nothing else.
+    if !matters || (!asked && has_no_gradio(&answer)) {
+        let config = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status.is_success());
+        let Some(config) = config else { return Ok(Found::NoGradio) };
+        return describe(edge, config, check, store).await;
     }
     if !answer.status.is_success() {
         return if required {
@@ -91,12 +107,42 @@ pub(super) async fn find(
         }
         Err(_) => return Ok(Found::NoGradio),
     };
+    describe(edge, config, check, store).await
+}
+
+/// Reports whether an answer to `GET /config` comes from an app without Gradio there: no page, or one for people.
+fn has_no_gradio(answer: &Answer) -> bool {
+    let is_page = || answer.body.trim_ascii_start().starts_with(b"<");
+    answer.status == StatusCode::NOT_FOUND || (answer.status.is_success() && is_page())
+}
+
+/// Looks for Gradio where the front page leads, and at the path that the user named: a Gradio app can be mounted below
+/// a path of another app.
+async fn below(edge: &Edge, check: &Check) -> Option<(Edge, Answer)> {
+    for path in ["/"].into_iter().chain(check.health_path.as_deref()) {
+        let Some(landed) = health::landing(edge, path).await else { continue };
+        let below = edge.rebased(&landed);
+        if below.base() == edge.base() {
+            continue;
+        }
+        let Ok(answer) = fetch(&below, "/config", 1).await else { continue };
+        let is_config = answer.status.is_success() && serde_json::from_slice::<Config>(&answer.body).is_ok();
+        if is_config || (answer.status == StatusCode::UNAUTHORIZED && is_login(&answer)) {
+            return Some((below, answer));
+        }
+    }
+    None
+}
+
+/// Reads the schema of a Gradio app.
+async fn describe(edge: Edge, config: Config, check: &Check, store: &mut Store) -> Result<Found, Stop> {
+    let asked = check.asks_for_a_call();
     let path = format!("{}/info", config.prefix());
-    let answer = fetch(edge, &path, edge::ATTEMPTS).await?;
+    let answer = fetch(&edge, &path, edge::ATTEMPTS).await?;
     if !answer.status.is_success() {
         // Before Gradio 4, `/info` may be missing; there is nothing to call either.
         if !config.is_supported() {
-            return Ok(Found::Gradio(Box::new(Gradio { config, schema: Schema::default() })));
+            return Ok(Found::Gradio(Box::new(Gradio { edge, config, schema: Schema::default() })));
         }
         let complaint = answer.complaint();
         return Err(Stop::failed(format!("the app has no API schema: `GET {}` answered {complaint}", quoted(&path)))
@@ -107,8 +153,23 @@ pub(super) async fn find(
     };
     let raw: Value = serde_json::from_slice(&answer.body).map_err(malformed)?;
     store.keep_json(SCHEMA, &raw);
-    let schema: Schema = serde_json::from_value(raw).map_err(malformed)?;
-    Ok(Found::Gradio(Box::new(Gradio { config, schema })))
+    let mut schema: Schema = serde_json::from_value(raw).map_err(malformed)?;
+    if let Some(name) = check.api_name.as_deref().filter(|name| asked && schema.find(name).is_none()) {
+        schema.undocumented = undocumented(&edge, &path, name).await;
+    }
+    Ok(Found::Gradio(Box::new(Gradio { edge, config, schema })))
+}
+
+/// Looks for an endpoint that the app does not list. A server that does not answer has none.
+async fn undocumented(edge: &Edge, info: &str, wanted: &str) -> BTreeMap<String, Signature> {
+    let answer = fetch(edge, &format!("{info}?all_endpoints=True"), edge::ATTEMPTS).await;
+    let answer = answer.ok().filter(|answer| answer.status.is_success());
+    let all =
+        answer.and_then(|answer| serde_json::from_slice::<Schema>(&answer.body).ok()).unwrap_or_default();
+    let name = all.find(wanted).map(str::to_owned);
+    let found =
+        name.and_then(|name| all.named_endpoints.get_key_value(&name).map(|(_, one)| (name, one.clone())));
+    found.into_iter().collect()
 }
 
 fn not_gradio(asked: bool, detail: String) -> Stop {
@@ -171,33 +232,34 @@ impl Gradio {
     /// Calls an endpoint and looks at the outputs; returns what happened in a sentence.
     pub(super) async fn call(
         &self,
-        edge: &Edge,
         check: &Check,
         deadline: Instant,
         log: &Log,
         store: &mut Store,
         called: &mut Called,
     ) -> Result<String, Stop> {
+        let edge = &self.edge;
         if !self.config.is_supported() {
             let version = quoted(&self.config.version);
-            return Err(Stop::blocked(format!(
-                "unsupported_gradio: calls need Gradio 4.44 or newer, the app has {version}"
-            ))
-            .hint("raise `sdk_version` in the Space card, or check the app with `health_path`"));
+            return Err(Stop::blocked(format!("calls need Gradio 4.44 or newer, the app has {version}"))
+                .hint("raise `sdk_version` in the Space card, or check the app with `health_path`"));
         }
         let name = api::choose(&self.schema, check.api_name.as_deref(), check.expect)?;
         let endpoint = self.config.endpoint(&self.schema, name)?;
         let shown = quoted(name);
         called.endpoint = Some(shown.clone());
-        let preparing = self.prepare(edge, check, &endpoint, log);
+        let preparing = self.prepare(check, &endpoint, log);
         let data = within(deadline, "upload the files of the call", preparing).await?;
         log.info(&format!("calling `{shown}`"));
         let prefix = self.config.prefix();
-        let finished = queue::call(edge, prefix, &endpoint, &data, deadline, log).await;
+        let limits = queue::Limits { deadline, work: check.max_latency };
+        let finished = queue::call(edge, prefix, &endpoint, &data, limits, log).await;
         let finished =
             finished.map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
         called.latency = Some(finished.latency);
-        let collecting = async { Ok(outputs::collect(edge, prefix, &endpoint, &finished.data, store).await) };
+        let is_cut = finished.is_cut;
+        let deadline = if is_cut { Instant::now() + FETCH_TIMEOUT } else { deadline };
+        let collecting = async { Ok(outputs::collect(edge, prefix, &endpoint, finished.data, store).await) };
         let outputs = within(deadline, "fetch the files of the result", collecting).await?;
         called.outputs = outputs.iter().map(outputs::Output::report).collect();
         for output in &outputs {
@@ -207,6 +269,12 @@ impl Gradio {
             .and_then(|()| in_time(finished.latency, check))
             .map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
         let Latency { queue, server, wall } = finished.latency;
+        if is_cut {
+            let wall = wall.as_secs_f64();
+            let detail = format!("`{shown}` still yields after {wall:.1} s, and passes by its last step");
+            log.warning(&format!("{detail}: the check ends where its time ends"));
+            return Ok(detail);
+        }
         Ok(format!(
             "`{shown}` answered in {:.1} s (queue {:.1} s, work {:.1} s)",
             wall.as_secs_f64(),
@@ -216,13 +284,7 @@ impl Gradio {
     }
 
     /// The `data` of the call, with its files uploaded.
-    async fn prepare(
-        &self,
-        edge: &Edge,
-        check: &Check,
-        endpoint: &Endpoint,
-        log: &Log,
-    ) -> Result<Vec<Value>, Stop> {
+    async fn prepare(&self, check: &Check, endpoint: &Endpoint, log: &Log) -> Result<Vec<Value>, Stop> {
         let filled = arguments::fill(endpoint, &check.api_args, &check.api_kwargs)?;
         let made_up: Vec<String> = filled
             .iter()
@@ -237,7 +299,7 @@ impl Gradio {
         let mut values = Vec::new();
         for (parameter, argument) in endpoint.parameters.iter().zip(filled) {
             let prefix = self.config.prefix();
-            values.push(files::prepare(edge, prefix, &check.workspace, parameter, argument).await?);
+            values.push(files::prepare(&self.edge, prefix, &check.workspace, parameter, argument).await?);
         }
         Ok(arguments::arrange(&endpoint.slots, values))
     }

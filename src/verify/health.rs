@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::edge::{Answer, Edge, PASSED_ON, Trouble};
-use super::options::{Check, Stop, excerpt, quoted};
+use super::options::{Check, Stop, Subject, excerpt, quoted};
 use crate::runner::Log;
 
 /// How much of a page is searched, in bytes.
@@ -22,15 +22,16 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// What one look at the app showed.
 enum Look {
-    Fine,
+    /// It answers, at this address.
+    Fine(Url),
     /// Not yet, for this reason; worth another look.
     NotYet(Stop),
     /// Never.
     Wrong(Stop),
 }
 
-/// Waits until the app answers as it should.
-pub(super) async fn wait(edge: &Edge, check: &Check, deadline: Instant, log: &Log) -> Result<(), Stop> {
+/// Waits until the app answers as it should, and returns the address where it does.
+pub(super) async fn wait(edge: &Edge, check: &Check, deadline: Instant, log: &Log) -> Result<Url, Stop> {
     let path = check.health_path.as_deref().unwrap_or("/");
     let url = edge.url(path)?;
     let mut told = String::new();
@@ -51,7 +52,7 @@ async fn repeat<F: Future<Output = Look>>(
     deadline: Instant,
     mut attempt: impl FnMut() -> F,
     mut tell: impl FnMut(&str),
-) -> Result<(), Stop> {
+) -> Result<Url, Stop> {
     let mut pause = Duration::from_secs(1);
     let mut reason: Option<Stop> = None;
     loop {
@@ -62,7 +63,7 @@ async fn repeat<F: Future<Output = Look>>(
             }
         };
         match look {
-            Look::Fine => return Ok(()),
+            Look::Fine(url) => return Ok(url),
             Look::Wrong(stop) => return Err(stop),
             Look::NotYet(stop) => {
                 if Instant::now() + pause >= deadline {
@@ -77,29 +78,46 @@ async fn repeat<F: Future<Output = Look>>(
     }
 }
 
-async fn look(edge: &Edge, check: &Check, path: &str, mut url: Url, log: &Log) -> Look {
-    for _ in 0..=MAX_REDIRECTS {
-        let answer = match edge.peek(url.clone(), MAX_PAGE).await {
-            Ok(answer) => answer,
-            Err(trouble) => return unanswered(path, &trouble),
-        };
-        let asked = check.health_path.is_some();
-        let expected = asked && answer.status.as_u16() == check.health_status;
-        if answer.status.is_redirection() && !expected && answer.headers.contains_key(LOCATION) {
-            match next(edge, &url, &answer) {
-                Some(next) => url = next,
-                None => return Look::Wrong(leaves(path, &url, &answer)),
-            }
-            continue;
-        }
-        let is_right = expected || (!asked && answer.status.is_success());
-        return match is_right {
-            _ if is_edge_page(&answer) => Look::NotYet(hub_page()),
-            true => read(check, path, &answer, log),
-            false => judge(edge, check, path, &answer),
-        };
+async fn look(edge: &Edge, check: &Check, path: &str, url: Url, log: &Log) -> Look {
+    let asked = check.health_path.is_some();
+    let is_expected = |answer: &Answer| asked && answer.status.as_u16() == check.health_status;
+    let (url, answer) = match follow(edge, path, url, is_expected).await {
+        Ok(found) => found,
+        Err(look) => return look,
+    };
+    let is_right = is_expected(&answer) || (!asked && answer.status.is_success());
+    if is_edge_page(&answer) {
+        Look::NotYet(hub_page())
+    } else if is_right {
+        read(check, path, url, &answer, log)
+    } else {
+        judge(edge, check, path, &answer)
     }
-    Look::Wrong(Stop::failed(format!("`GET {}` redirects in circles", quoted(path))))
+}
+
+/// Fetches a page, following redirects on the app's own host unless the answer is the expected one.
+async fn follow(
+    edge: &Edge,
+    path: &str,
+    mut url: Url,
+    is_expected: impl Fn(&Answer) -> bool,
+) -> Result<(Url, Answer), Look> {
+    for _ in 0..=MAX_REDIRECTS {
+        let answer = edge.peek(url.clone(), MAX_PAGE).await.map_err(|trouble| unanswered(path, &trouble))?;
+        let leads_on = answer.status.is_redirection() && answer.headers.contains_key(LOCATION);
+        if !leads_on || is_expected(&answer) {
+            return Ok((url, answer));
+        }
+        url = next(edge, &url, &answer).ok_or_else(|| Look::Wrong(leaves(path, &url, &answer)))?;
+    }
+    Err(Look::Wrong(Stop::failed(format!("`GET {}` redirects in circles", quoted(path)))))
+}
+
+/// Returns the address where a path of the app ends up, if there is a page.
+pub(super) async fn landing(edge: &Edge, path: &str) -> Option<Url> {
+    let url = edge.url(path).ok()?;
+    let (url, answer) = follow(edge, path, url, |_| false).await.ok()?;
+    answer.status.is_success().then_some(url)
 }
 
 fn hub_page() -> Stop {
@@ -108,11 +126,11 @@ fn hub_page() -> Stop {
 }
 
 /// Whether an answer of the right status says what it should.
-fn read(check: &Check, path: &str, answer: &Answer, log: &Log) -> Look {
-    let Some(wanted) = &check.health_contains else { return Look::Fine };
+fn read(check: &Check, path: &str, url: Url, answer: &Answer, log: &Log) -> Look {
+    let Some(wanted) = &check.health_contains else { return Look::Fine(url) };
     let text = String::from_utf8_lossy(&answer.body);
     if text.contains(wanted.as_str()) {
-        return Look::Fine;
+        return Look::Fine(url);
     }
     // Secrets go before the cut: nobody would know the half of one.
     let shown = excerpt(&log.redact(&text), SHOWN);
@@ -135,12 +153,21 @@ fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer) -> Look {
         StatusCode::TOO_MANY_REQUESTS => Look::NotYet(rate_limited(answer)),
         StatusCode::UNAUTHORIZED => Look::Wrong(login_required(path)),
         StatusCode::NOT_FOUND => Look::Wrong(not_found(edge, check, answer, stop)),
-        status if check.health_path.is_some() => Look::Wrong(Stop::failed(format!(
-            "`GET {shown}` answered {}, where {} is expected",
-            status.as_u16(),
-            check.health_status
-        ))),
-        _ => Look::Wrong(stop),
+        status => {
+            let expected = check.health_status;
+            let stop = match &check.health_path {
+                Some(_) => Stop::failed(format!("{}, where {expected} is expected", stop.detail)),
+                None => stop,
+            };
+            Look::Wrong(match status.is_server_error() {
+                true => Stop { subject: Subject::Exception, ..stop }
+                    .hint("look for the exception in the run log of the Space"),
+                false if check.health_path.is_none() => {
+                    stop.hint("an app without a front page needs `health_path`")
+                }
+                false => stop.hint("correct `health_path` or `health_status`, unless the app is at fault"),
+            })
+        }
     }
 }
 
@@ -161,10 +188,10 @@ fn unanswered(path: &str, trouble: &Trouble) -> Look {
     if trouble.may_pass() { Look::NotYet(stop) } else { Look::Wrong(stop) }
 }
 
-/// Where a redirect leads, if that is on the app's own origin.
+/// Returns where a redirect leads, if that is on the app's own host.
 fn next(edge: &Edge, from: &Url, answer: &Answer) -> Option<Url> {
     let location = answer.headers.get(LOCATION)?.to_str().ok()?;
-    from.join(location).ok().filter(|url| edge.is_own(url))
+    edge.own(&from.join(location).ok()?)
 }
 
 fn leaves(path: &str, from: &Url, answer: &Answer) -> Stop {
@@ -172,7 +199,7 @@ fn leaves(path: &str, from: &Url, answer: &Answer) -> Stop {
     let host = from.join(location).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let status = answer.status.as_u16();
     Stop::failed(format!(
-        "`GET {}` answered {status} and leads to another host, where nobody follows: `{}`",
+        "`GET {}` answered {status} and leads to another host, where the check does not follow: `{}`",
         quoted(path),
         quoted(&host)
     ))
@@ -201,7 +228,7 @@ pub(super) fn rate_limited(answer: &Answer) -> Stop {
 
 /// The app asks for a login of its own, which a check has not got.
 pub(super) fn login_required(path: &str) -> Stop {
-    Stop::blocked(format!("app_login_required: `{}` answered 401", quoted(path)))
+    Stop::blocked(format!("the app asks for a login: `{}` answered 401", quoted(path)))
         .hint("the app asks for a name and a password (`launch(auth=…)`); check it without, or with `health_path` and `health_status: 401`")
         .hint("a private Space may answer the same to a token that it does not accept")
 }
@@ -231,8 +258,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_ready_is_looked_at_again() {
+        let url = "http://a.example/".parse().unwrap();
         let mut looks =
-            vec![Look::Fine, Look::NotYet(Stop::failed("502")), Look::NotYet(Stop::failed("503"))];
+            vec![Look::Fine(url), Look::NotYet(Stop::failed("502")), Look::NotYet(Stop::failed("503"))];
         let mut told = Vec::new();
         let result = repeat(
             Instant::now() + Duration::from_secs(60),

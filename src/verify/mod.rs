@@ -9,6 +9,7 @@
 mod api;
 mod arguments;
 mod artifacts;
+mod diff;
 mod edge;
 mod events;
 mod files;
@@ -19,14 +20,16 @@ mod health;
 mod media;
 mod options;
 mod outputs;
+mod places;
 mod queue;
+mod values;
 
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
-pub use options::{App, AppKind, Check, Expect, Latency, Mode, Verdict, Word};
+pub use options::{App, AppKind, Check, Expect, Latency, Mode, Subject, Verdict, Word};
 
 use crate::runner::Log;
 use artifacts::Store;
@@ -91,7 +94,8 @@ async fn judge(
     if app.token.is_some() && !edge.has_token() {
         log.warning("the token is not sent: the app's address is not https");
     }
-    health::wait(&edge, check, deadline, log).await?;
+    let landed = health::wait(&edge, check, deadline, log).await?;
+    let edge = edge.moved(&landed);
     log.info("the app answers");
     let asked = check.asks_for_a_call();
     let found = match app.kind {
@@ -101,15 +105,19 @@ async fn judge(
     let gradio = match found {
         Found::Gradio(gradio) => gradio,
         Found::NoGradio if asked => {
-            return Err(Stop::failed("no_api: a call is asked for, and the app is no Gradio app")
+            return Err(Stop::failed("a call is asked for, and the app is no Gradio app")
                 .hint(gradio::CALL_NEEDS_GRADIO));
         }
         Found::NoGradio => {
-            return Ok(Verdict::of(Word::HealthOnly, "the app answers; it has no API that can be called"));
+            let detail = match app.kind {
+                AppKind::Gradio => "the app answers; no Gradio app was found at its front page",
+                _ => "the app answers; it has no API that can be called",
+            };
+            return Ok(Verdict::of(Word::HealthOnly, detail));
         }
     };
     if asked {
-        let detail = gradio.call(&edge, check, deadline, log, store, called).await?;
+        let detail = gradio.call(check, deadline, log, store, called).await?;
         return Ok(Verdict::of(Word::FullInferenceSuccess, detail));
     }
     Ok(gradio.uncalled())
@@ -117,7 +125,7 @@ async fn judge(
 
 impl From<Stop> for Verdict {
     fn from(stop: Stop) -> Self {
-        Self { hints: stop.hints, ..Self::of(stop.word, stop.detail) }
+        Self { hints: stop.hints, subject: stop.subject, ..Self::of(stop.word, stop.detail) }
     }
 }
 

@@ -211,10 +211,22 @@ pub struct Latency {
     pub wall: Duration,
 }
 
+/// The subject of a verdict, which decides how a failure is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subject {
+    #[default]
+    App,
+    /// The inputs of the check, such as an endpoint that the app does not have.
+    Input,
+    /// An exception of the app, whose text only the run log has.
+    Exception,
+}
+
 /// How the check ended.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     pub word: Word,
+    pub subject: Subject,
     /// One line. It may hold text of the app, made visible and cut: escape it where it is printed.
     pub detail: String,
     /// One thing each that the user can do next.
@@ -235,6 +247,7 @@ impl Verdict {
     pub fn of(word: Word, detail: impl Into<String>) -> Self {
         Self {
             word,
+            subject: Subject::App,
             detail: detail.into(),
             hints: Vec::new(),
             latency: None,
@@ -255,8 +268,11 @@ impl Verdict {
             self.endpoint.as_ref().map(|name| format!(" of `{}`", quoted(name))).unwrap_or_default();
         match self.word {
             Word::Failed => {
-                let failure =
-                    Failure::new(Code::CheckFailed, format!("the app did not pass: {}", self.detail));
+                let message = match self.subject {
+                    Subject::Input => format!("cannot check the app: {}", self.detail),
+                    Subject::App | Subject::Exception => format!("the app did not pass: {}", self.detail),
+                };
+                let failure = Failure::new(Code::CheckFailed, message);
                 return Err(self.hints.iter().fold(failure, |failure, hint| failure.hint(hint.clone())));
             }
             Word::TechnicalBlocker | Word::ManualHardwareRequired => {
@@ -286,6 +302,7 @@ impl fmt::Display for Latency {
 #[derive(Debug, Clone)]
 pub(super) struct Stop {
     pub(super) word: Word,
+    pub(super) subject: Subject,
     pub(super) detail: String,
     pub(super) hints: Vec<String>,
 }
@@ -293,12 +310,18 @@ pub(super) struct Stop {
 impl Stop {
     /// The app does not do what was asked.
     pub(super) fn failed(detail: impl Into<String>) -> Self {
-        Self { word: Word::Failed, detail: detail.into(), hints: Vec::new() }
+        Self { word: Word::Failed, subject: Subject::App, detail: detail.into(), hints: Vec::new() }
     }
 
     /// Something outside the app is in the way.
     pub(super) fn blocked(detail: impl Into<String>) -> Self {
         Self { word: Word::TechnicalBlocker, ..Self::failed(detail) }
+    }
+
+    /// The inputs of the check are at fault.
+    #[must_use]
+    pub(super) fn about_input(self) -> Self {
+        Self { subject: Subject::Input, ..self }
     }
 
     #[must_use]

@@ -4,11 +4,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::api::{Endpoint, Return, promised};
+use super::api::{Endpoint, Return, listed, promised};
 use super::artifacts::{Artifact, Store};
 use super::edge::{self, Edge, Trouble};
 use super::media::{self, Family, Format};
 use super::options::{Check, Expect, Stop, quoted};
+use super::values::{self, Contents, File, Spacing};
 use crate::target::shorten;
 
 /// How many files of one result are fetched.
@@ -21,21 +22,29 @@ const MAX_TEXT: usize = 2000;
 pub(super) struct Output {
     pub(super) component: String,
     label: String,
-    /// All words and numbers in the value, one a line; files are left out.
-    pub(super) text: String,
+    contents: Contents,
     pub(super) files: Vec<Fetched>,
 }
 
 /// A file that was fetched, or the reason why it was not.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Fetched {
     pub(super) format: Option<Format>,
     /// An image without pixels, a sound without a sample.
     pub(super) is_empty: bool,
     pub(super) size: u64,
     pub(super) trouble: Option<String>,
+    /// The other host that the file is on, where nothing is fetched.
+    foreign: Option<Foreign>,
     /// The name below `.hf-deploy/`.
     pub(super) kept_as: Option<String>,
+}
+
+/// A file on another host. It is judged by what the app says about it.
+#[derive(Debug)]
+struct Foreign {
+    host: String,
+    family: Option<Family>,
 }
 
 /// Sorts the values into outputs, and fetches the files in them.
@@ -43,91 +52,96 @@ pub(super) async fn collect(
     edge: &Edge,
     prefix: &str,
     endpoint: &Endpoint,
-    data: &[Value],
+    data: Vec<Value>,
     store: &mut Store,
 ) -> Vec<Output> {
     let mut outputs = Vec::new();
     let mut count = 0;
-    for (value, given) in data.iter().zip(&endpoint.returns) {
+    for (value, given) in data.into_iter().zip(&endpoint.returns) {
         let Some(Return { label, component }) = given else { continue };
-        let mut texts = Vec::new();
-        let mut found = Vec::new();
-        sort(unwrapped(value), &mut texts, &mut found);
+        let mut contents = values::take_apart(component, value);
         let mut files = Vec::new();
-        for file in found {
+        for file in std::mem::take(&mut contents.files) {
             count += 1;
-            if count <= MAX_FILES {
-                files.push(fetch(edge, prefix, file, count, store).await);
+            if count > MAX_FILES {
+                break;
             }
+            files.push(match file {
+                File::Served(file) => fetch(edge, prefix, component, &file, count, store).await,
+                File::Embedded(address) => match values::embedded(&address) {
+                    Some(bytes) => Fetched::of(store.keep_bytes(&bytes, count)),
+                    None => {
+                        Fetched { trouble: Some("its Base64 is not valid".to_owned()), ..Fetched::default() }
+                    }
+                },
+            });
         }
-        outputs.push(Output {
-            component: component.clone(),
-            label: label.clone().unwrap_or_default(),
-            text: texts.join("\n").trim().to_owned(),
-            files,
-        });
+        let label = label.clone().unwrap_or_default();
+        outputs.push(Output { component: component.clone(), label, contents, files });
     }
     outputs
 }
 
-/// The value of a component that an update changes: `{"__type__": "update", "value": …}`.
-fn unwrapped(value: &Value) -> &Value {
-    match value.get("__type__") {
-        Some(_) => value.get("value").unwrap_or(&Value::Null),
-        None => value,
-    }
-}
-
-/// Finds the words and the files in a value.
-fn sort<'a>(value: &'a Value, texts: &mut Vec<String>, files: &mut Vec<&'a Value>) {
-    match value {
-        Value::String(text) => texts.push(text.clone()),
-        Value::Number(number) => texts.push(number.to_string()),
-        Value::Bool(bool) => texts.push(bool.to_string()),
-        Value::Array(items) => items.iter().for_each(|item| sort(item, texts, files)),
-        Value::Object(_) if is_file(value) => files.push(value),
-        Value::Object(map) => map.values().for_each(|value| sort(value, texts, files)),
-        Value::Null => {}
-    }
-}
-
-/// Whether a value is gradio's `FileData`.
-fn is_file(value: &Value) -> bool {
-    let has = |name: &str| value.get(name).is_some();
-    value.pointer("/meta/_type").and_then(Value::as_str) == Some("gradio.FileData")
-        || (has("path") && (has("orig_name") || has("mime_type") || has("is_stream")))
-}
-
-async fn fetch(edge: &Edge, prefix: &str, file: &Value, number: usize, store: &mut Store) -> Fetched {
-    let mut fetched = Fetched { format: None, is_empty: false, size: 0, trouble: None, kept_as: None };
+async fn fetch(
+    edge: &Edge,
+    prefix: &str,
+    component: &str,
+    file: &Value,
+    number: usize,
+    store: &mut Store,
+) -> Fetched {
+    let mut fetched = Fetched::default();
     let addresses = match addresses(edge, prefix, file) {
-        Ok(addresses) => addresses,
-        Err(trouble) => {
-            fetched.trouble = Some(trouble);
+        Addresses::Own(addresses) => addresses,
+        Addresses::Foreign(host) => {
+            fetched.foreign = Some(Foreign { host, family: family(component, file) });
             return fetched;
         }
+        Addresses::None => Vec::new(),
     };
+    fetched.trouble = Some("the file has no address".to_owned());
     for url in addresses {
         match download(edge, url, number, store).await {
-            Ok(Artifact { head, length, name }) => {
-                let format = media::sniff(&head);
-                fetched.is_empty =
-                    length == 0 || format.is_some_and(|format| media::is_empty(format, &head, length));
-                fetched.format = format;
-                fetched.size = length;
-                fetched.trouble = None;
-                fetched.kept_as = name;
-                return fetched;
-            }
+            Ok(artifact) => return Fetched::of(artifact),
             Err(trouble) => fetched.trouble = Some(trouble.to_string()),
         }
     }
     fetched
 }
 
-/// Where a file may be had, all on the app's own origin. The `url` of the app comes second: Gradio 4.44
+/// Returns the family of a file that is not fetched, by its MIME type, its name, or the component that shows it.
+fn family(component: &str, file: &Value) -> Option<Family> {
+    const ENDINGS: [(Family, &[&str]); 3] = [
+        (Family::Image, &["png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "bmp"]),
+        (Family::Video, &["mp4", "mov", "webm", "mkv"]),
+        (Family::Audio, &["wav", "mp3", "ogg", "flac", "m4a"]),
+    ];
+    let text = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let (mime, name) = (text("mime_type"), text("orig_name"));
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let by_name = ENDINGS.iter().find(|(family, endings)| {
+        mime.starts_with(&format!("{}/", family.as_str())) || (mime.is_empty() && endings.contains(&ending))
+    });
+    by_name.map(|(family, _)| *family).or_else(|| match promised(component) {
+        Some(Expect::Image) => Some(Family::Image),
+        Some(Expect::Video) => Some(Family::Video),
+        Some(Expect::Audio) => Some(Family::Audio),
+        _ => None,
+    })
+}
+
+/// The addresses of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Addresses {
+    Own(Vec<Url>),
+    /// All are on another host, which is named.
+    Foreign(String),
+    None,
+}
+
+/// Returns where a file may be had, all on the app's own origin. The `url` of the app comes second: Gradio 4.44
 /// names a wrong one in galleries.
-fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Result<Vec<Url>, String> {
+fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Addresses {
     let text = |name: &str| file.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let absolute = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let path = text("path");
@@ -139,15 +153,13 @@ fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Result<Vec<Url>, String
         _ => None,
     };
     let named: Vec<Url> = remote.into_iter().chain(text("url").and_then(absolute)).collect();
-    let own = named.iter().filter(|url| edge.is_own(url) && rebuilt.as_ref() != Some(url)).cloned();
-    let all: Vec<Url> = rebuilt.iter().cloned().chain(own).collect();
+    let own = named.iter().filter_map(|url| edge.own(url)).filter(|url| rebuilt.as_ref() != Some(url));
+    let mut all: Vec<Url> = rebuilt.iter().cloned().chain(own).collect();
+    all.dedup();
     match (all.is_empty(), named.first()) {
-        (false, _) => Ok(all),
-        (true, Some(url)) => {
-            let host = quoted(url.host_str().unwrap_or_default());
-            Err(format!("the file is on another host, where nothing is fetched: `{host}`"))
-        }
-        (true, None) => Err("the file has no address".to_owned()),
+        (false, _) => Addresses::Own(all),
+        (true, Some(url)) => Addresses::Foreign(quoted(url.host_str().unwrap_or_default())),
+        (true, None) => Addresses::None,
     }
 }
 
@@ -174,12 +186,14 @@ async fn download_once(edge: &Edge, url: Url, number: usize, store: &mut Store) 
     store.keep(response, number).await
 }
 
-/// Whether the outputs are what was asked for, or else what the endpoint promises.
+/// Judges whether the outputs are what was asked for, or else what the endpoint promises.
 pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), Stop> {
-    let promise = outputs.iter().find_map(|output| promised(&output.component));
+    // An update that brings no value keeps no promise, and breaks none.
+    let is_update = outputs.iter().any(|output| output.contents.update.is_some());
+    let promise = outputs.iter().find_map(|output| promised(&output.component)).filter(|_| !is_update);
     let expect = check.expect.or(promise);
     match expect {
-        Some(Expect::Text) if outputs.iter().all(|output| output.text.is_empty()) => {
+        Some(Expect::Text) if outputs.iter().all(|output| output.contents.text.is_empty()) => {
             return Err(unlike("text", outputs));
         }
         Some(Expect::Any | Expect::Text) => {}
@@ -204,16 +218,18 @@ pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), Stop> {
 }
 
 fn judge_text(outputs: &[Output], check: &Check) -> Result<(), Stop> {
-    let texts = || outputs.iter().map(|output| output.text.as_str());
-    let shown = || quoted(&texts().collect::<Vec<_>>().join(" | "));
+    let shown = || {
+        let texts = outputs.iter().map(|output| shorten(&output.contents.text, MAX_TEXT));
+        quoted(&texts.collect::<Vec<_>>().join(" | "))
+    };
     if let Some(wanted) = &check.expect_contains
-        && !texts().any(|text| text.contains(wanted.as_str()))
+        && !outputs.iter().any(|output| output.holds(wanted))
     {
         let wanted = quoted(wanted);
         return Err(Stop::failed(format!("no output holds `expect_contains`, `{wanted}`: `{}`", shown())));
     }
     if let Some(pattern) = &check.expect_regex
-        && !texts().any(|text| pattern.is_match(text))
+        && !outputs.iter().any(|output| output.says(|text| pattern.is_match(text)))
     {
         let pattern = quoted(pattern.as_str());
         return Err(Stop::failed(format!("no output matches `expect_regex`, `{pattern}`: `{}`", shown())));
@@ -227,8 +243,11 @@ fn unlike(wanted: &str, outputs: &[Output]) -> Stop {
     Stop::failed(format!("expected {wanted}, got {}", quoted(&got)))
 }
 
-/// Whether a file is of the expected family, and more than a header. Some containers carry sound or film.
+/// Reports whether a file is of the expected family, and more than a header. Some containers carry sound or film.
 fn is(file: &Fetched, wanted: Expect) -> bool {
+    if let Some(Foreign { family: Some(family), .. }) = &file.foreign {
+        return family.as_str() == wanted.as_str();
+    }
     let Some(format) = file.format.filter(|_| !file.is_empty) else { return false };
     match wanted {
         Expect::Image => format.family == Family::Image,
@@ -241,7 +260,17 @@ fn is(file: &Fetched, wanted: Expect) -> bool {
 }
 
 impl Fetched {
+    fn of(Artifact { head, length, name }: Artifact) -> Self {
+        let format = media::sniff(&head);
+        let is_empty = length == 0 || format.is_some_and(|format| media::is_empty(format, &head, length));
+        Self { format, is_empty, size: length, kept_as: name, ..Self::default() }
+    }
+
     fn summary(&self) -> String {
+        if let Some(Foreign { host, family }) = &self.foreign {
+            let what = family.map_or("a file", Family::as_str);
+            return format!("{what} on another host, which was not fetched (`{host}`)");
+        }
         match (&self.trouble, self.format) {
             (Some(trouble), _) => format!("a file that could not be fetched ({trouble})"),
             (None, Some(format)) if self.is_empty => format!("{} without content", format.extension),
@@ -253,17 +282,47 @@ impl Fetched {
 
 impl Output {
     fn is_nothing(&self) -> bool {
-        self.text.is_empty() && self.files.is_empty()
+        let Contents { text, structure, update, .. } = &self.contents;
+        text.is_empty() && structure.is_none() && update.is_none() && self.files.is_empty()
+    }
+
+    /// Reports whether the text of this output passes, or its JSON in one of the usual spellings.
+    fn says(&self, passes: impl Fn(&str) -> bool) -> bool {
+        let spelled = |value: &Value| {
+            [Spacing::Wide, Spacing::Compact].into_iter().any(|spacing| passes(&values::json(value, spacing)))
+        };
+        passes(&self.contents.text) || self.contents.structure.as_ref().is_some_and(spelled)
+    }
+
+    /// Reports whether this output has a text in it, or these keys and values in whatever order.
+    fn holds(&self, wanted: &str) -> bool {
+        let keys = || {
+            let parse = |text: &str| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
+            let wanted = parse(wanted).or_else(|| parse(&format!("{{{wanted}}}")))?;
+            Some(values::includes(self.contents.structure.as_ref()?, &wanted))
+        };
+        self.says(|text| text.contains(wanted)) || keys() == Some(true)
     }
 
     /// In a few words, such as `Textbox: text "Hello"`.
     pub(super) fn summary(&self) -> String {
+        let text = &self.contents.text;
         let mut parts: Vec<String> = self.files.iter().map(Fetched::summary).collect();
-        if !self.text.is_empty() {
-            parts.push(format!("text \"{}\"", quoted(&shorten(&self.text, 120))));
+        if !text.is_empty() {
+            parts.push(format!("text \"{}\"", quoted(&shorten(text, 120))));
+        }
+        if let Some(changed) = &self.contents.update {
+            parts.push(match changed[..] {
+                [] => "an update that changes nothing".to_owned(),
+                _ => format!(
+                    "an update of {}",
+                    listed(&changed.iter().map(String::as_str).collect::<Vec<_>>())
+                ),
+            });
         }
         if parts.is_empty() {
-            parts.push("nothing".to_owned());
+            let is_empty = self.contents.structure.is_some();
+            parts.push(if is_empty { "an empty value" } else { "nothing" }.to_owned());
         }
         format!("{}: {}", quoted(&self.component), parts.join(", "))
     }
@@ -277,12 +336,13 @@ impl Output {
                 "bytes": file.size,
                 "kept_as": file.kept_as,
                 "trouble": file.trouble,
+                "host": file.foreign.as_ref().map(|foreign| &foreign.host),
             })
         });
         json!({
             "label": self.label,
             "component": self.component,
-            "text": shorten(&self.text, MAX_TEXT),
+            "text": shorten(&self.contents.text, MAX_TEXT),
             "files": files.collect::<Vec<_>>(),
         })
     }
@@ -293,13 +353,24 @@ mod tests {
     use super::*;
     use crate::verify::{App, AppKind};
 
+    fn output(component: &str, value: Value) -> Output {
+        let contents = values::take_apart(component, value);
+        Output { component: component.into(), contents, ..Output::default() }
+    }
+
     fn text(component: &str, text: &str) -> Output {
-        Output { component: component.into(), text: text.into(), ..Output::default() }
+        output(component, text.into())
     }
 
     fn file(component: &str, head: &[u8]) -> Output {
-        let format = media::sniff(head);
-        let file = Fetched { format, is_empty: false, size: 99, trouble: None, kept_as: None };
+        let file = Fetched { format: media::sniff(head), size: 99, ..Fetched::default() };
+        Output { component: component.into(), files: vec![file], ..Output::default() }
+    }
+
+    fn foreign(component: &str, name: &str) -> Output {
+        let family = family(component, &json!({"orig_name": name, "mime_type": null}));
+        let host = "example.org".to_owned();
+        let file = Fetched { foreign: Some(Foreign { host, family }), ..Fetched::default() };
         Output { component: component.into(), files: vec![file], ..Output::default() }
     }
 
@@ -329,6 +400,62 @@ mod tests {
     }
 
     #[test]
+    fn a_file_on_another_host_is_judged_by_what_the_app_says() {
+        let gallery = || foreign("Gallery", "cat.png");
+        assert_eq!(verdict(&[gallery()], None), Ok(()));
+        assert_eq!(verdict(&[gallery()], Some(Expect::Image)), Ok(()));
+        assert_eq!(verdict(&[text("Textbox", "hi"), gallery()], Some(Expect::Text)), Ok(()));
+        assert_eq!(
+            verdict(&[gallery()], Some(Expect::Video)),
+            Err("expected video, got Gallery: image on another host, which was not fetched (`example.org`)"
+                .into())
+        );
+        assert_eq!(verdict(&[foreign("File", "talk.mp3")], Some(Expect::Audio)), Ok(()));
+        assert!(verdict(&[foreign("File", "talk")], Some(Expect::Audio)).is_err());
+    }
+
+    #[test]
+    fn a_result_without_words_is_a_result() {
+        for value in [json!({}), json!([]), json!({"v": null}), json!({"error": null, "items": []})] {
+            assert_eq!(verdict(&[output("Json", value.clone())], None), Ok(()), "{value}");
+        }
+        assert_eq!(
+            verdict(&[output("Json", Value::Null)], None),
+            Err("the endpoint returned nothing".into())
+        );
+        let update = || output("Dropdown", json!({"choices": ["c"], "__type__": "update"}));
+        assert_eq!(verdict(&[update()], None), Ok(()));
+        assert_eq!(verdict(&[text("Textbox", ""), update()], None), Ok(()));
+        assert_eq!(
+            verdict(&[update()], Some(Expect::Text)),
+            Err("expected text, got Dropdown: an update of `choices`".into())
+        );
+    }
+
+    #[test]
+    fn json_is_searched_by_its_keys() {
+        let value = json!({"status": "ok", "n": 3, "nested": {"x": [1, 2.5, true]}});
+        let outputs = [output("Json", value)];
+        let holds = |wanted: &str| {
+            let check = Check { expect_contains: Some(wanted.to_owned()), ..Check::new(".") };
+            judge(&outputs, &check).is_ok()
+        };
+        for wanted in [
+            "status",
+            r#""status": "ok""#,
+            r#""status":"ok""#,
+            r#""status": "ok", "n": 3"#,
+            r#"{"status": "ok"}"#,
+            r#"[1, 2.5, true]"#,
+        ] {
+            assert!(holds(wanted), "{wanted}");
+        }
+        assert!(!holds(r#""status": "no""#));
+        let regex = regex::Regex::new(r#""n": \d+[,}]"#).unwrap();
+        assert!(judge(&outputs, &Check { expect_regex: Some(regex), ..Check::new(".") }).is_ok());
+    }
+
+    #[test]
     fn texts_are_searched() {
         let outputs = [text("Textbox", "Hello, Ada!")];
         let judged = |contains: Option<&str>, regex: Option<&str>| {
@@ -351,29 +478,24 @@ mod tests {
     fn files_come_from_the_app_alone() {
         let app = App { url: "https://a.example".parse().unwrap(), token: None, kind: AppKind::Gradio };
         let edge = Edge::new(&app).unwrap();
-        let urls = |file: Value| {
-            addresses(&edge, "/gradio_api", &file)
-                .map(|urls| urls.into_iter().map(String::from).collect::<Vec<_>>())
+        let own = |file: Value| match addresses(&edge, "/gradio_api", &file) {
+            Addresses::Own(urls) => urls.into_iter().map(String::from).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
         };
         assert_eq!(
-            urls(json!({"path": "/tmp/a b.png", "url": "https://evil.example/x"})).unwrap(),
+            own(json!({"path": "/tmp/a b.png", "url": "https://evil.example/x"})),
             ["https://a.example/gradio_api/file=/tmp/a%20b.png"]
         );
         assert_eq!(
-            urls(json!({"path": "/tmp/a", "url": "https://a.example/other"})).unwrap(),
+            own(json!({"path": "/tmp/a", "url": "https://a.example/other"})),
             ["https://a.example/gradio_api/file=/tmp/a", "https://a.example/other"]
         );
-        assert!(urls(json!({"path": "https://evil.example/x"})).unwrap_err().contains("evil.example"));
-        assert!(urls(json!({"path": "", "url": "file:///etc/passwd"})).is_err());
-    }
-
-    #[test]
-    fn words_and_files_are_told_apart() {
-        let value =
-            json!([{"image": {"path": "p", "meta": {"_type": "gradio.FileData"}}, "caption": "small"}, 7]);
-        let (mut texts, mut files) = (Vec::new(), Vec::new());
-        sort(&value, &mut texts, &mut files);
-        assert_eq!((texts, files.len()), (vec!["small".to_owned(), "7".to_owned()], 1));
-        assert_eq!(unwrapped(&json!({"__type__": "update", "value": "x"})), "x");
+        assert_eq!(
+            own(json!({"path": "/tmp/a", "url": "http://a.example:7860/gradio_api/file=/tmp/a"})),
+            ["https://a.example/gradio_api/file=/tmp/a"]
+        );
+        let foreign = addresses(&edge, "", &json!({"path": "https://evil.example/x"}));
+        assert_eq!(foreign, Addresses::Foreign("evil.example".to_owned()));
+        assert_eq!(addresses(&edge, "", &json!({"path": "", "url": "file:///etc/passwd"})), Addresses::None);
     }
 }

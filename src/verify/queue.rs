@@ -18,15 +18,19 @@ use super::events::{Step, Story};
 use super::health;
 use super::options::{Latency, Stop};
 use crate::runner::Log;
-use crate::sse::{self, Decoder};
+use crate::sse::Decoder;
 
 /// The largest answer to a join, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
+/// The largest result that is read, in bytes. One event of the stream carries it, and it is in memory about twice.
+const MAX_RESULT: usize = 200 << 20;
 /// How long a stream may be silent; Gradio sends a heartbeat every 15 seconds.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stream that was opened again may bring nothing but heartbeats: a server that forgot the call with the
 /// first stream sends those for ever.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a call may go on beyond twice the longest time that its work may take.
+const WORK_PATIENCE: Duration = Duration::from_secs(30);
 /// How often a stream that broke off is opened again.
 const MAX_RECONNECTS: u32 = 3;
 /// How often the call is made when the server forgot it.
@@ -42,6 +46,16 @@ pub(super) struct Finished {
     /// One value for each output of the endpoint.
     pub(super) data: Vec<Value>,
     pub(super) latency: Latency,
+    /// Whether the time ran out while a generator went on: the values are those of its last step.
+    pub(super) is_cut: bool,
+}
+
+/// The times that end a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) deadline: Instant,
+    /// The longest that the work may take.
+    pub(super) work: Option<Duration>,
 }
 
 /// A call in the queue.
@@ -54,6 +68,8 @@ struct Joined {
 /// How one stream ended.
 enum Ending {
     Finished(Vec<Value>),
+    /// The time ran out.
+    TooLate(Stop),
     /// It broke off.
     Cut(String),
     /// The server does not know the session any more.
@@ -71,7 +87,7 @@ pub(super) async fn call(
     prefix: &str,
     endpoint: &Endpoint,
     data: &[Value],
-    deadline: Instant,
+    limits: Limits,
     log: &Log,
 ) -> Result<Finished, Stop> {
     let mut why = String::new();
@@ -79,15 +95,23 @@ pub(super) async fn call(
         if attempt > 1 {
             log.info(&format!("the call was lost ({why}): making it once more"));
         }
-        let Joined { session, at: joined } = join(edge, prefix, endpoint, data, deadline, log).await?;
+        let Joined { session, at: joined } = join(edge, prefix, endpoint, data, limits.deadline, log).await?;
         let stream_url = edge.url(&format!("{prefix}/queue/data?session_hash={session}"))?;
         let mut story = Story::new();
         for stream in 0..=MAX_RECONNECTS {
             let resumed = stream > 0;
-            match listen(edge, &stream_url, joined, deadline, resumed, &mut story, log).await? {
+            if resumed {
+                story.resume();
+            }
+            match listen(edge, &stream_url, joined, limits, resumed, &mut story, log).await? {
                 Ending::Finished(data) => {
                     let latency = story.latency(joined.elapsed());
-                    return Ok(Finished { data, latency });
+                    return Ok(Finished { data, latency, is_cut: false });
+                }
+                Ending::TooLate(stop) => {
+                    let data = story.take_last_step().ok_or(stop)?;
+                    let latency = story.latency(joined.elapsed());
+                    return Ok(Finished { data, latency, is_cut: true });
                 }
                 Ending::Forgotten => break,
                 Ending::Cut(reason) => {
@@ -170,14 +194,14 @@ async fn listen(
     edge: &Edge,
     url: &Url,
     joined: Instant,
-    deadline: Instant,
+    limits: Limits,
     resumed: bool,
     story: &mut Story,
     log: &Log,
 ) -> Result<Ending, Stop> {
     let request = edge.request(Method::GET, url.clone()).header(ACCEPT, "text/event-stream");
-    let response = match tokio::time::timeout_at(deadline, request.send()).await {
-        Err(_) => return Err(too_late(story, joined)),
+    let response = match tokio::time::timeout_at(limits.deadline, request.send()).await {
+        Err(_) => return Ok(Ending::TooLate(too_late(story, joined))),
         Ok(Err(error)) => return Ok(Ending::Cut(edge::trouble(error).to_string())),
         Ok(Ok(response)) => response,
     };
@@ -201,26 +225,34 @@ async fn listen(
             )));
         }
     }
-    follow(response, joined, deadline, resumed, story, log).await
+    follow(response, joined, limits, resumed, story, log).await
 }
 
 async fn follow(
     mut response: reqwest::Response,
     joined: Instant,
-    deadline: Instant,
+    limits: Limits,
     resumed: bool,
     story: &mut Story,
     log: &Log,
 ) -> Result<Ending, Stop> {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(MAX_RESULT);
     // Until when a resumed stream has to bring news of the call: `None` once it did.
     let mut resume_by = resumed.then(|| Instant::now() + RESUME_TIMEOUT);
     loop {
+        // A generator can be quicker than the clock is looked at.
+        if Instant::now() >= limits.deadline {
+            return Ok(Ending::TooLate(too_late(story, joined)));
+        }
+        if let Some(stop) = limits.overworked(story, joined) {
+            return Err(stop);
+        }
+        let deadline = limits.next(story, joined);
         let quiet = deadline.min(Instant::now() + QUIET_TIMEOUT);
         let patience = resume_by.map_or(quiet, |resume_by| quiet.min(resume_by));
         let chunk = match tokio::time::timeout_at(patience, response.chunk()).await {
             Err(_) if resume_by == Some(patience) => return Ok(Ending::Forgotten),
-            Err(_) if patience == deadline => return Err(too_late(story, joined)),
+            Err(_) if patience == deadline => continue,
             Err(_) => return Ok(Ending::Cut(format!("silent for {} s", QUIET_TIMEOUT.as_secs()))),
             Ok(Err(error)) => return Ok(Ending::Cut(edge::trouble(error).to_string())),
             Ok(Ok(None)) => return Ok(Ending::Cut("it ended early".to_owned())),
@@ -228,15 +260,19 @@ async fn follow(
         };
         let events = decoder.push(&chunk);
         if decoder.has_cut() {
-            let most = sse::MAX_EVENT >> 20;
-            return Err(Stop::failed(format!("an event of the call's stream is larger than {most} MB")));
+            let most = MAX_RESULT >> 20;
+            return Err(Stop::blocked(format!(
+                "the result is larger than {most} MB, and the check reads no more"
+            ))
+            .hint("call the app with less work, or return the result as a file"));
         }
         for event in events {
-            if !is_heartbeat(&event.data) {
+            let step = story.hear(event.data, joined.elapsed(), log);
+            if !matches!(step, Step::Beat) {
                 resume_by = None;
             }
-            match story.hear(&event.data, joined.elapsed(), log) {
-                Step::Going => {}
+            match step {
+                Step::Going | Step::Beat => {}
                 Step::Finished(data) => return Ok(Ending::Finished(data)),
                 Step::Forgotten => return Ok(Ending::Forgotten),
                 Step::Failed(stop) => return Err(stop),
@@ -245,8 +281,27 @@ async fn follow(
     }
 }
 
-fn is_heartbeat(data: &str) -> bool {
-    serde_json::from_str::<Value>(data).is_ok_and(|message| message["msg"] == "heartbeat")
+impl Limits {
+    /// Returns when the call is given up for its work. A call that ends soon after `work` is waited for, because its
+    /// time is worth knowing.
+    fn work_ends(self, story: &Story, joined: Instant) -> Option<Instant> {
+        let patience = self.work?.saturating_mul(2).saturating_add(WORK_PATIENCE);
+        joined.checked_add(story.started()?.saturating_add(patience))
+    }
+
+    /// Returns the next time at which the call is too late.
+    fn next(self, story: &Story, joined: Instant) -> Instant {
+        self.work_ends(story, joined).map_or(self.deadline, |end| end.min(self.deadline))
+    }
+
+    fn overworked(self, story: &Story, joined: Instant) -> Option<Stop> {
+        self.work_ends(story, joined).filter(|end| Instant::now() >= *end)?;
+        let took = joined.elapsed().saturating_sub(story.started()?).as_secs_f64();
+        let most = self.work?.as_secs_f64();
+        Some(Stop::failed(format!(
+            "the work goes on after {took:.1} s, longer than `max_latency` of {most:.1} s"
+        )))
+    }
 }
 
 fn too_late(story: &Story, joined: Instant) -> Stop {

@@ -181,7 +181,7 @@ on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
     assert!(log.contains("with defaults or samples for `name`, `loud`"), "{log}");
 
     let unknown = Check { api_kwargs: json!({"nam": 1}).as_object().unwrap().clone(), ..check(folder) };
-    let (verdict, _) = app.word(&unknown, Word::Failed, "argument_unknown: ").await;
+    let (verdict, _) = app.word(&unknown, Word::Failed, "has no argument `nam`").await;
     assert!(verdict.hints[0].ends_with("takes: `name`, `loud`"));
     app.word(
         &Check { expect: Some(Expect::Image), ..check(folder) },
@@ -189,7 +189,7 @@ on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
         "expected image, got Textbox",
     )
     .await;
-    app.word(&call(folder, "nope", json!([])), Word::Failed, "endpoint_unknown").await;
+    app.word(&call(folder, "nope", json!([])), Word::Failed, "the app has no endpoint `/nope`").await;
     let regex = Some(regex("^Bye"));
     app.word(&Check { expect_regex: regex, ..check(folder) }, Word::Failed, "expect_regex").await;
     let health = Check {
@@ -214,7 +214,7 @@ on_each_version!(image, "image", async |app: Running, folder: tempfile::TempDir|
     std::fs::rename(folder.join(".hf-deploy/output-1.png"), folder.join("in put.png")).unwrap();
     app.word(&call(folder, "invert", json!(["@in put.png"])), SUCCESS, "`/invert`").await;
     app.word(&call(folder, "/invert", json!([{"path": "in put.png"}])), SUCCESS, "`/invert`").await;
-    app.word(&call(folder, "/invert", json!(["@../x.png"])), Word::Failed, "file_missing").await;
+    app.word(&call(folder, "/invert", json!(["@../x.png"])), Word::Failed, "cannot read `../x.png`").await;
     let (verdict, _) = app.word(&call(folder, "many", json!(["cats"])), SUCCESS, "`/many`").await;
     assert_eq!(verdict.artifacts.len(), 4, "{verdict:?}");
 });
@@ -249,7 +249,7 @@ on_each_version!(upload, "upload", async |app: Running, folder: tempfile::TempDi
     let two = json!([["@ä b.txt", {"path": "ä b.txt"}]]);
     let two = Check { expect_contains: Some("2 files".into()), ..call(folder, "count", two) };
     app.word(&two, SUCCESS, "").await;
-    app.word(&Check { mode: Mode::Inference, ..check(folder) }, Word::Failed, "endpoint_ambiguous").await;
+    app.word(&Check { mode: Mode::Inference, ..check(folder) }, Word::Failed, "and none is named").await;
 });
 
 on_each_version!(generator, "generator", async |app: Running, folder: tempfile::TempDir| {
@@ -273,7 +273,12 @@ on_each_version!(state, "state", async |app: Running, folder: tempfile::TempDir|
     app.word(&added, SUCCESS, "").await;
     let added = Check { expect_contains: Some("total 45".into()), ..call(folder, "add", json!([5, 7])) };
     app.word(&added, SUCCESS, "").await;
-    app.word(&call(folder, "add", json!([1, 2, 3])), Word::Failed, "argument_surplus").await;
+    app.word(
+        &call(folder, "add", json!([1, 2, 3])),
+        Word::Failed,
+        "3 arguments are given for the 2 of `/add`",
+    )
+    .await;
 });
 
 on_each_version!(chat, "chat", async |app: Running, folder: tempfile::TempDir| {
@@ -286,6 +291,76 @@ on_each_version!(chat, "chat", async |app: Running, folder: tempfile::TempDir| {
         ..check(folder)
     };
     app.word(&chat, SUCCESS, "").await;
+});
+
+on_each_version!(values, "values", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    let says = |name: &str, args: Value, text: &str| Check {
+        expect_contains: Some(text.to_owned()),
+        ..call(folder, name, args)
+    };
+    let hi = match app.version {
+        6 => json!([{"type": "text", "text": "hi /tmp/there"}]),
+        _ => json!("hi /tmp/there"),
+    };
+    let history = json!([[{"role": "user", "content": hi}, {"role": "assistant", "content": hi}]]);
+    app.word(&says("said", history, "hi /tmp/there"), SUCCESS, "").await;
+    std::fs::write(folder.join("cat.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let pictures = json!([["@cat.png", ["@cat.png", "a cat"], {"image": "@cat.png", "caption": "@home"}]]);
+    let captions = "cat.png: None | cat.png: a cat | cat.png: @home";
+    app.word(&says("captions", pictures, captions), SUCCESS, "").await;
+    app.word(&call(folder, "captions", json!([["cat.png"]])), Word::Failed, "it does not name a file").await;
+    // Not listed, and called all the same.
+    let named = Check {
+        api_kwargs: json!({"count": 4}).as_object().unwrap().clone(),
+        ..says("hidden", json!(["cat"]), "hidden cat 4")
+    };
+    let (verdict, _) = app.word(&named, SUCCESS, "`/hidden` answered").await;
+    assert_eq!(verdict.endpoint.as_deref(), Some("/hidden"));
+    let (verdict, _) =
+        app.word(&call(folder, "secret", json!([])), Word::Failed, "has no endpoint `/secret`").await;
+    assert!(
+        !verdict.hints[0].contains("hidden") && verdict.hints[0].contains("`/Generate speech`"),
+        "{verdict:?}"
+    );
+    app.word(&says("/Generate speech", json!(["hi"]), "spoken: hi"), SUCCESS, "`/Generate speech`").await;
+    app.word(&says("keys", json!([]), r#""status": "ok""#), SUCCESS, "").await;
+    assert_eq!(
+        report(folder)["outputs"][0]["text"],
+        r#"{"n": 3, "nested": {"x": [1, 2.5, true]}, "status": "ok"}"#
+    );
+    for name in ["nothing_in_it", "no_items", "not_a_number", "update"] {
+        app.word(&call(folder, name, json!([])), SUCCESS, "").await;
+    }
+    app.word(&says("file_name", json!([]), r#""path": "/etc/hosts""#), SUCCESS, "").await;
+    for expect in [None, Some(Expect::Image)] {
+        let addresses = Check { expect, ..call(folder, "addresses", json!([])) };
+        let (_, log) = app.word(&addresses, SUCCESS, "").await;
+        assert!(log.contains("image on another host, which was not fetched (`example.org`)"), "{log}");
+    }
+    let plot = Check { expect: Some(Expect::Image), ..call(folder, "plot", json!([])) };
+    let (verdict, _) = app.word(&plot, SUCCESS, "").await;
+    assert_eq!(kept(&verdict)[1], "output-1.png");
+    app.word(&says("large", json!([]), "x the end"), SUCCESS, "").await;
+    // It ends with the time, and is judged by what it yielded.
+    let short = |check: Check| Check { timeout: Duration::from_secs(4), ..check };
+    let (_, log) = app.word(&short(says("forever", json!([]), "step ")), SUCCESS, "still yields after").await;
+    assert!(log.contains("::warning::`/forever` still yields"), "{log}");
+    app.word(&short(says("forever", json!([]), "done")), Word::Failed, "no output holds `expect_contains`")
+        .await;
+});
+
+on_each_version!(below, "below", async |app: Running, folder: tempfile::TempDir| {
+    let folder = folder.path();
+    app.word(&check(folder), Word::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
+    // A message that says something, though the default of the component is empty.
+    let hello = Some("You said: Hello".to_owned());
+    let asked = Check { mode: Mode::Inference, expect_contains: hello.clone(), ..check(folder) };
+    app.word(&asked, SUCCESS, "").await;
+    // The health is asked of another path, and Gradio is still found; so it is by the path itself.
+    for path in ["/health", "/ui/"] {
+        app.word(&Check { health_path: Some(path.to_owned()), ..asked.clone() }, SUCCESS, "").await;
+    }
 });
 
 on_each_version!(raises, "raises", async |app: Running, folder: tempfile::TempDir| {
@@ -336,7 +411,7 @@ on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
 });
 
 on_each_version!(login, "login", async |app: Running, folder: tempfile::TempDir| {
-    app.word(&check(folder.path()), Word::TechnicalBlocker, "app_login_required").await;
+    app.word(&check(folder.path()), Word::TechnicalBlocker, "asks for a login").await;
     let health = Check { health_path: Some("/config".into()), health_status: 401, ..check(folder.path()) };
     let unknown = App { kind: AppKind::Docker, ..app.app() };
     let verdict = verify(&unknown, &health, &Captured::default().log()).await;
@@ -345,7 +420,12 @@ on_each_version!(login, "login", async |app: Running, folder: tempfile::TempDir|
 
 on_each_version!(no_api, "no_api", async |app: Running, folder: tempfile::TempDir| {
     app.word(&check(folder.path()), Word::HealthOnly, "no endpoint").await;
-    app.word(&Check { mode: Mode::Inference, ..check(folder.path()) }, Word::Failed, "no_endpoint").await;
+    app.word(
+        &Check { mode: Mode::Inference, ..check(folder.path()) },
+        Word::Failed,
+        "no endpoint with a name",
+    )
+    .await;
 });
 
 on_each_version!(cut, "generator", async |app: Running, folder: tempfile::TempDir| {

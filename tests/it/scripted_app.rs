@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use hf_deploy::auth::Secret;
 use hf_deploy::verify::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
 use serde_json::{Value, json};
@@ -42,10 +43,19 @@ struct Reply {
     then_beats: bool,
     /// Whether the connection is lost behind the body.
     then_breaks: bool,
+    /// Whether bytes without end follow the body.
+    then_floods: bool,
 }
 
 fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
-    Reply { status, headers: Vec::new(), body: body.into(), then_beats: false, then_breaks: false }
+    Reply {
+        status,
+        headers: Vec::new(),
+        body: body.into(),
+        then_beats: false,
+        then_breaks: false,
+        then_floods: false,
+    }
 }
 
 /// An answer that never comes to its end.
@@ -84,6 +94,11 @@ async fn serve(State(script): State<Script>, headers: HeaderMap, request: Reques
         let pieces = [Ok(found.body), Err(std::io::Error::other("the connection is lost"))];
         return response.body(Body::from_stream(futures_util::stream::iter(pieces))).unwrap();
     }
+    if found.then_floods {
+        let first = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(found.body)]);
+        let flood = futures_util::stream::repeat(Bytes::from(vec![b'x'; 1 << 20])).map(Ok);
+        return response.body(Body::from_stream(first.chain(flood))).unwrap();
+    }
     if !found.then_beats {
         return response.body(Body::from(found.body)).unwrap();
     }
@@ -96,7 +111,7 @@ async fn serve(State(script): State<Script>, headers: HeaderMap, request: Reques
         }
     });
     let first = futures_util::stream::iter([Ok(found.body)]);
-    response.body(Body::from_stream(futures_util::StreamExt::chain(first, beats))).unwrap()
+    response.body(Body::from_stream(first.chain(beats))).unwrap()
 }
 
 impl Script {
@@ -209,17 +224,21 @@ async fn the_token_does_not_follow_a_file_to_another_host() {
     let other = Script::default().on("/x.png", reply(200, &b"\x89PNG\r\n\x1a\n"[..]));
     let elsewhere = other.start("127.0.0.2").await;
     let url = format!("http://{elsewhere}/x.png");
-    for file in [
-        json!({"path": url, "orig_name": "x.png"}),
-        json!({"path": "", "url": url, "orig_name": "x.png"}),
-        json!({"path": "/tmp/none.png", "url": url, "orig_name": "x.png"}),
+    for (file, word, said) in [
+        (json!({"path": url, "orig_name": "x.png"}), Word::FullInferenceSuccess, "another host"),
+        (json!({"path": "", "url": url, "orig_name": "x.png"}), Word::FullInferenceSuccess, "another host"),
+        (
+            json!({"path": "/tmp/none.png", "url": url, "orig_name": "x.png"}),
+            Word::Failed,
+            "could not be fetched",
+        ),
     ] {
         let app = gradio().on("/gradio_api/queue/data", events(&[completed(file)]));
         let address = app.start("127.0.0.1").await;
         let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
-        let (verdict, _) = judged(address, AppKind::Gradio, asked).await;
-        assert_eq!(verdict.word, Word::Failed);
-        assert!(verdict.detail.contains("could not be fetched"), "{verdict:?}");
+        let (verdict, log) = judged(address, AppKind::Gradio, asked).await;
+        assert_eq!(verdict.word, word, "{verdict:?}");
+        assert!(log.contains(said), "{log}");
     }
     assert_eq!(other.paths(), Vec::<String>::new());
 }
@@ -292,10 +311,10 @@ async fn an_app_that_starts_is_waited_for() {
     let app = Script::default().on("/", reply(401, ""));
     let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
     assert_eq!(verdict.word, Word::TechnicalBlocker);
-    assert!(verdict.detail.starts_with("app_login_required"), "{verdict:?}");
+    assert!(verdict.detail.starts_with("the app asks for a login"), "{verdict:?}");
     let app = Script::default().on("/", reply(200, "page")).on("/config", reply(200, "<html>"));
     let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
-    assert!(verdict.detail.starts_with("no_api"), "{verdict:?}");
+    assert!(verdict.detail.starts_with("a call is asked for, and the app is no Gradio app"), "{verdict:?}");
 }
 
 #[tokio::test]
@@ -352,7 +371,7 @@ async fn refusals_of_the_queue_have_their_words() {
     let asked = Check { expect: Some(Expect::Any), timeout: Duration::from_secs(8), ..check(&folder) };
     for (status, word, text) in [
         (429, Word::TechnicalBlocker, "429"),
-        (401, Word::TechnicalBlocker, "app_login_required"),
+        (401, Word::TechnicalBlocker, "the app asks for a login"),
         (503, Word::TechnicalBlocker, "queue of the app is full"),
         (422, Word::Failed, "does not take the request: 422: bad"),
         (500, Word::Failed, "500"),
@@ -377,7 +396,7 @@ async fn a_gradio_too_old_is_a_blocker_for_calls_alone() {
     let (verdict, _) =
         judged(address, AppKind::Gradio, Check { expect: Some(Expect::Any), ..check(&folder) }).await;
     assert_eq!(verdict.word, Word::TechnicalBlocker);
-    assert!(verdict.detail.contains("unsupported_gradio"), "{verdict:?}");
+    assert!(verdict.detail.contains("calls need Gradio 4.44 or newer"), "{verdict:?}");
 }
 
 #[tokio::test]
@@ -470,27 +489,33 @@ async fn a_gradio_space_without_gradio_at_its_root_is_checked_by_its_path() {
             assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
         }
     }
-    // Where nothing else is asked the hint says how, and where a call is asked for it does not lead astray.
+    // The Hub runs it, so it is healthy where nothing else is asked. A call has to find Gradio.
     let app = Script::default().on("/", reply(200, "page")).on("/health", reply(200, "ok"));
     let address = app.start("127.0.0.1").await;
     let (verdict, _) = judged(address, AppKind::Gradio, check(&folder)).await;
-    assert_eq!(verdict.word, Word::Failed);
-    assert!(verdict.hints[0].contains("is checked with `health_path` or `verify: health`"), "{verdict:?}");
+    assert_eq!(verdict.word, Word::HealthOnly);
+    assert_eq!(verdict.detail, "the app answers; no Gradio app was found at its front page");
     let called = Check { api_name: Some("/draw".into()), ..by_path };
     let (verdict, _) = judged(address, AppKind::Gradio, called.clone()).await;
     assert!(verdict.detail.starts_with("the app has no Gradio config"), "{verdict:?}");
-    assert!(verdict.hints[0].starts_with("a call needs Gradio at the root of the app"), "{verdict:?}");
+    assert!(
+        verdict.hints[0].starts_with("name the path of the Gradio app with `health_path`"),
+        "{verdict:?}"
+    );
     let (verdict, _) = judged(address, AppKind::Docker, called).await;
-    assert!(verdict.detail.starts_with("no_api"), "{verdict:?}");
-    assert!(verdict.hints[0].starts_with("a call needs Gradio at the root of the app"), "{verdict:?}");
+    assert!(verdict.detail.starts_with("a call is asked for, and the app is no Gradio app"), "{verdict:?}");
+    assert!(
+        verdict.hints[0].starts_with("name the path of the Gradio app with `health_path`"),
+        "{verdict:?}"
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_well_formed_fails_where_gradio_is_promised() {
     let folder = tempfile::tempdir().unwrap();
     for (config, info, detail) in [
-        (reply(200, "<html>"), reply(200, "{}"), "config is not well formed"),
-        (reply(404, ""), reply(200, "{}"), "the app has no Gradio config: `GET /config` answered 404"),
+        (reply(200, "{}"), reply(200, "{}"), "config is not well formed"),
+        (reply(500, ""), reply(200, "{}"), "the app has no Gradio config: `GET /config` answered 500"),
         (
             document(json!({"version": "5.0.0", "protocol": "sse_v3", "dependencies": []})),
             reply(500, ""),
@@ -509,13 +534,42 @@ async fn what_is_not_well_formed_fails_where_gradio_is_promised() {
     }
 }
 
+/// More than 200 MB in one event, made as it is read.
 #[tokio::test]
-async fn an_event_without_end_is_not_kept() {
+async fn a_result_beyond_all_measure_is_a_blocker() {
     let folder = tempfile::tempdir().unwrap();
-    let flood = reply(200, [b"data: ".to_vec(), vec![b'x'; 11 << 20]].concat());
-    let app = gradio().on("/gradio_api/queue/data", flood);
+    let app = gradio().on("/gradio_api/queue/data", Reply { then_floods: true, ..reply(200, "data: ") });
     let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
     let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-    assert_eq!(verdict.word, Word::Failed);
-    assert!(verdict.detail.contains("larger than 10 MB"), "{verdict:?}");
+    assert_eq!(verdict.word, Word::TechnicalBlocker);
+    assert_eq!(verdict.detail, "`/draw`: the result is larger than 200 MB, and the check reads no more");
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_scheme_or_port_of_the_host_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = Script::default().on("/ui/", reply(200, "here"));
+    let address = app.start("127.0.0.1").await;
+    for location in ["http://127.0.0.1/ui/".to_owned(), format!("https://{address}/ui/")] {
+        let away = Reply { headers: vec![("location", location)], ..reply(307, "") };
+        app.answers.lock().unwrap().retain(|(path, _)| *path != "/");
+        let _ = app.clone().on("/", away);
+        let (verdict, _) = judged(address, AppKind::Docker, check(&folder)).await;
+        assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
+    }
+    assert!(app.every_request_had_it());
+}
+
+#[tokio::test]
+async fn a_front_page_that_fails_has_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    for (status, hint) in [
+        (500, "look for the exception in the run log of the Space"),
+        (403, "an app without a front page needs `health_path`"),
+    ] {
+        let app = Script::default().on("/", reply(status, "no"));
+        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
+        assert_eq!((verdict.word, verdict.hints), (Word::Failed, vec![hint.to_owned()]));
+        assert_eq!(verdict.detail, format!("`GET /` answered {status}: no"));
+    }
 }
