@@ -62,6 +62,9 @@ pub const PROXY_SETTINGS: &[&str] = &[
 /// The settings whose values come from the step's `env:`, since variables of a Space are public.
 pub const PROXY_SECRETS: &[&str] = &["PROXY_API_KEY", "METRICS_TOKEN"];
 
+/// The default of `proxy_space_suffix` in action.yml.
+const DEFAULT_SUFFIX: &str = "-proxy";
+
 /// Settings that have an input of their own, and which.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("TARGET_URL", "proxy_target_url"),
@@ -218,7 +221,11 @@ fn name(
     findings: &mut Findings,
 ) -> Option<RepoName> {
     const INPUT: &str = "proxy_space_suffix";
-    let suffix = suffix.unwrap_or("-proxy").trim();
+    let suffix = suffix.unwrap_or(DEFAULT_SUFFIX).trim();
+    // The runner passes the default to each run, so that it is no choice of the user: a long name of a Space is valid without it.
+    if suffix == DEFAULT_SUFFIX && !wanted {
+        return None;
+    }
     if suffix.is_empty() {
         if wanted {
             findings

@@ -173,6 +173,20 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
+fn a_long_name_is_not_judged_with_the_suffix_of_a_proxy_that_is_not_asked_for() {
+    for length in [90, 91, 96] {
+        let name = "x".repeat(length);
+        assert_eq!(read(&[("huggingface_repo", &name), ("proxy_space_suffix", "-proxy")]).0.repo.name, name);
+        assert_eq!(read(&[("huggingface_repo", &name)]).0.repo.name, name);
+    }
+    let name = "x".repeat(91);
+    let failure = refused(&[("huggingface_repo", &name), ("create_proxy", "true")]);
+    assert!(failure.message.contains("at most 96"), "{failure}");
+    let failure = refused(&[("huggingface_repo", &"x".repeat(97))]);
+    assert!(failure.message.starts_with("`huggingface_repo` has 97 characters"), "{failure}");
+}
+
+#[test]
 fn a_missing_token_has_its_own_code_and_says_what_to_do() {
     let failure = refused(&[("hf_token", "\n")]);
     assert_eq!(failure.code, Code::TokenMissing);
