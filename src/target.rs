@@ -344,8 +344,9 @@ impl FromStr for RepoPath {
         if let Some(bad) = text.chars().find(|c| c.is_control()) {
             bail_parse!("has the control character {bad:?}, which the Hub refuses: {text:?}");
         }
-        if text.contains('\\') {
-            bail_parse!("has a backslash, which the Hub refuses: {text:?}");
+        // The Hub takes a backslash as part of a name, but not where it could lead out of the repo.
+        if text.starts_with("..\\") {
+            bail_parse!("begins with `..\\`, which the Hub refuses: {text:?}");
         }
         if text.starts_with('/') || text.ends_with('/') {
             bail_parse!("must be relative, without a `/` at either end: {text:?}");
@@ -412,10 +413,10 @@ mod tests {
 
     #[test]
     fn paths_that_the_hub_refuses() {
-        for good in ["a", "a/b c/#?%.txt", "ü/é.txt", ".github/x", "a'\"b"] {
+        for good in ["a", "a/b c/#?%.txt", "ü/é.txt", ".github/x", "a'\"b", "a\\b", "folder/..\\..\\file"] {
             assert_eq!(good.parse::<RepoPath>().unwrap().as_str(), good);
         }
-        for bad in ["", "/a", "a/", "a//b", "../a", "a/./b", ".git/config", "a/.GIT/x", "a\nb", "a\\b"] {
+        for bad in ["", "/a", "a/", "a//b", "../a", "a/./b", ".git/config", "a/.GIT/x", "a\nb", "..\\a"] {
             refusal::<RepoPath>(bad);
         }
         refusal::<RepoPath>(&"x/".repeat(600));

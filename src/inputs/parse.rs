@@ -95,6 +95,9 @@ pub(super) fn token(text: &str) -> Parsed<Secret> {
 /// The root of the repo is `None`: also for `.` and `./`, which people write for it.
 pub(super) fn path_in_repo(text: &str) -> Parsed<Option<RepoPath>> {
     let path = text.trim_start_matches("./").trim_end_matches('/');
+    if path.contains('\\') {
+        return refuse(format!("must separate folders by `/`, not by `\\`: `{}`", shorten(text, SHOWN)));
+    }
     match path {
         "" | "." => Ok(None),
         path => path.parse().map(Some),

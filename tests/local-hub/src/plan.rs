@@ -70,8 +70,11 @@ pub(crate) fn check_path(path: &str, folder: bool) -> Result<(), HubError> {
     if path.chars().count() > 1000 {
         return Err(HubError::bad_request("Invalid path: longer than 1000 characters"));
     }
-    if bare.is_empty() || bare.starts_with('/') || path.contains('\\') {
-        return bad("must be relative, with forward slashes");
+    if bare.starts_with("..\\") {
+        return Err(HubError::new(422, format!("Invalid path \"{path}\": must not lead out of the repo")));
+    }
+    if bare.is_empty() || bare.starts_with('/') {
+        return bad("must be relative");
     }
     if bare.chars().any(char::is_control) {
         return bad("control characters are not allowed");
