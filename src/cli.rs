@@ -148,7 +148,7 @@ pub async fn command(
         Ok(()) => 0,
         Err(failure) => {
             log.failure(&failure);
-            failure.code.kind().exit_code()
+            failure.exit_code()
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The order of operations, and nothing else.
 
+mod app_file;
 mod carry;
 mod draft;
+mod judge;
 mod land;
+mod listed;
 mod live;
 mod moves;
 mod open;
@@ -23,7 +26,8 @@ use crate::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
 use crate::runner::{Log, human_bytes};
 use crate::source::{self, HashCache, Source, SourceFile, SourceOptions};
-use crate::target::{RepoName, RepoPath, RepoType};
+use crate::target::{RepoName, RepoType};
+use app_file::AppFile;
 pub(crate) use draft::abandon;
 use land::Landed;
 use open::Born;
@@ -69,9 +73,10 @@ async fn read_and_deploy(
     ledger.update(|outcome| outcome.repo = Some(repo.clone()));
     log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
 
-    let mut deploy = Deploy { inputs, hub, log, ledger, repo };
+    let mut deploy = Deploy { inputs, hub, log, ledger, repo, app_file: None };
     let (user, prepared) = tokio::join!(deploy.user(), deploy.prepare(source));
-    let prepared = prepared?;
+    let prepared = prepared.map_err(early)?;
+    deploy.app_file.clone_from(&prepared.app_file);
     deploy.follow_a_new_name(&prepared.lookup);
     if let Some(user) = user {
         deploy.preflight(&user, &prepared.lookup, prepared.sdk)?;
@@ -83,10 +88,18 @@ async fn read_and_deploy(
     done
 }
 
+/// A file that changed before anything was written left everything as it was.
+fn early(failure: Failure) -> Failure {
+    if failure.code == Code::SourceChanged { failure.before_any_write() } else { failure }
+}
+
 impl Deploy<'_> {
     /// From a look at the target to a deploy that is what was wanted.
     async fn to_the_end(&self, prepared: Prepared) -> Result<()> {
         let mut around = self.look_around(&prepared).await?;
+        if !matches!(prepared.lookup, Lookup::Found(_)) {
+            self.warn_of_idle_patterns(&prepared.source.idle, None);
+        }
         let target = self.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
         let source = Arc::new(prepared.source);
         for attempt in 1..=PLANS {
@@ -128,6 +141,8 @@ struct Deploy<'a> {
     log: &'a Log,
     ledger: &'a Ledger,
     repo: Repo,
+    /// What the Space starts with.
+    app_file: Option<AppFile>,
 }
 
 /// What a look at the target found, before anything is written.
@@ -185,6 +200,8 @@ async fn read_source(inputs: &Inputs, log: &Log, cache: Option<Arc<HashCache>>) 
         root: inputs.source_dir.clone(),
         include: inputs.include.clone(),
         exclude: inputs.exclude.clone(),
+        default_excludes: inputs.default_excludes,
+        workspace: inputs.github.workspace.clone(),
         cache,
     };
     // On a thread of its own, so that a signal ends the run also while a large folder is read.
@@ -295,7 +312,10 @@ impl Deploy<'_> {
         let fresh = attempt == 1 && matches!(target, Target::Created(_));
         let phase = self.ledger.phase("plan");
         let against = Against { revision: &self.inputs.revision, info, fresh };
-        let Some(planned) = self.plan(source, &against, asked).await? else { return Ok(Round::Overtaken) };
+        let untouched = !fresh && attempt == 1 && !self.inputs.visibility_given;
+        let planned = self.plan(source, &against, asked).await;
+        let planned = if untouched { planned.map_err(early) } else { planned };
+        let Some(planned) = planned? else { return Ok(Round::Overtaken) };
         drop(phase);
         // What landed in the round before this one is what this run did, also if nothing is left to do.
         let merged = planned.plan.is_empty() && self.ledger.read(|outcome| outcome.commit.is_some());
@@ -304,6 +324,12 @@ impl Deploy<'_> {
             self.ledger.update(|outcome| outcome.status = Some(Status::Deployed));
         } else {
             self.tell(&planned.plan);
+        }
+        if !fresh && !merged {
+            if attempt == 1 {
+                self.warn_of_idle_patterns(&source.idle, planned.there.as_deref());
+            }
+            self.judge(&planned, source, info).await?;
         }
         let commits = !planned.plan.is_empty();
         // What the old app is not to run with waits until the upload, which may take long, has come to its end.
@@ -447,27 +473,40 @@ impl Deploy<'_> {
             self.log.info(&format!("and {} more", plan.changes.len() - lines));
         }
         for path in plan.ignored.iter().take(lines) {
-            self.log.info(&format!("! {path} (left out: the repo's .gitignore matches it)"));
+            self.log.info(&format!("! {path} (left out: a .gitignore matches it)"));
+        }
+        for path in plan.kept.iter().take(lines) {
+            self.log.info(&format!("! {path} (stays on the Hub: a .gitignore matches it)"));
         }
         drop(group);
         self.warn_of_ignored(&plan.ignored);
+        if !plan.kept.is_empty() {
+            self.log.info(&format!(
+                "kept {} on the Hub, because a `.gitignore` matches: {}",
+                count(plan.kept.len()),
+                name_some(&plan.kept)
+            ));
+        }
         self.ledger.update(|outcome| outcome.plan = Some(plan.clone()));
     }
 
-    /// What is left out by somebody else's rule is easily missed: a built folder is often in `.gitignore`.
-    fn warn_of_ignored(&self, ignored: &[RepoPath]) {
-        const NAMED: usize = 5;
-        if ignored.is_empty() {
-            return;
+    /// What is left out by a rule that was written for git is easily missed: a built folder is often in `.gitignore`.
+    fn warn_of_ignored(&self, ignored: &[String]) {
+        if !ignored.is_empty() {
+            self.log.warning(&format!(
+                "left out, because a `.gitignore` in the folder or in the repo matches: {} (to deploy them, leave that `.gitignore` out with `exclude`, and delete it on the Hub)",
+                name_some(ignored)
+            ));
         }
-        let named: Vec<String> = ignored.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-        let more = if ignored.len() > NAMED { ", …" } else { "" };
-        let named = named.join(", ");
-        self.log.warning(&format!(
-            "{} left out, since a `.gitignore` in the repo or in this deploy matches: {named}{more} (to deploy them, leave that `.gitignore` out with `exclude`, and delete it on the Hub)",
-            count(ignored.len())
-        ));
     }
+}
+
+/// The first of many names, in backticks.
+fn name_some(names: &[String]) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", named.join(", "))
 }
 
 /// A source file behind a shared pointer, as uploads hold it.

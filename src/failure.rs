@@ -79,6 +79,8 @@ codes! {
     SourceTooLarge = "source_too_large", Input;
     /// The metadata block of README.md is refused by the Hub, or cannot be read.
     InvalidCard = "invalid_card", Input;
+    /// The deploy would delete more than `max_deletes` allows.
+    TooManyDeletes = "too_many_deletes", Input;
     /// A variable is to have the name of a secret that the Space has, or the other way round.
     SettingsCollision = "settings_collision", Input;
     /// There is no token.
@@ -158,13 +160,37 @@ pub struct Failure {
     pub message: String,
     pub hints: Vec<String>,
     pub places: Vec<Place>,
+    /// It was found in the source before anything was written, so that nothing was touched.
+    pub is_early: bool,
     /// The chain of causes, for the log.
     pub source: Option<anyhow::Error>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hints: Vec::new(), places: Vec::new(), source: None }
+        Self {
+            code,
+            message: message.into(),
+            hints: Vec::new(),
+            places: Vec::new(),
+            is_early: false,
+            source: None,
+        }
+    }
+
+    /// Says that the source is at fault, and that nothing was written yet.
+    #[must_use]
+    pub fn before_any_write(mut self) -> Self {
+        self.is_early = true;
+        self
+    }
+
+    /// The exit code of a run that ends with this.
+    pub fn exit_code(&self) -> u8 {
+        match self.code.kind() {
+            Kind::Deploy if self.is_early => Kind::Input.exit_code(),
+            kind => kind.exit_code(),
+        }
     }
 
     /// Adds one thing that the user can do next.
@@ -215,6 +241,13 @@ mod tests {
             assert!(seen.insert(text), "`{text}` stands twice");
             assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "`{text}`");
         }
+    }
+
+    #[test]
+    fn the_exit_code_says_whether_anything_was_touched() {
+        let without_app = || Failure::new(Code::SpaceWithoutApp, "no app");
+        assert_eq!((without_app().exit_code(), without_app().before_any_write().exit_code()), (1, 2));
+        assert_eq!(Failure::new(Code::TokenInvalid, "x").before_any_write().exit_code(), 3);
     }
 
     #[test]

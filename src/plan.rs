@@ -1,5 +1,7 @@
 //! What a deploy changes: local × remote × policy → plan. Nothing here reads, sends or waits.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::target::RepoPath;
 
 /// A file of the source, as the Hub sees it.
@@ -10,7 +12,7 @@ pub struct Candidate {
     pub size: u64,
     /// Whether it goes into the storage for large files.
     pub large: bool,
-    /// Whether the repo's own `.gitignore` matches it.
+    /// Whether a `.gitignore` matches it.
     pub ignored: bool,
     /// What the Hub holds at this path, as an object id.
     pub remote: Option<String>,
@@ -52,8 +54,10 @@ pub struct Change {
 pub struct Plan {
     pub changes: Vec<Change>,
     pub unchanged: usize,
-    /// Files that the repo's own `.gitignore` keeps out.
-    pub ignored: Vec<RepoPath>,
+    /// Files and folders of the source that a `.gitignore` keeps out.
+    pub ignored: Vec<String>,
+    /// Files that only the Hub has, and that a `.gitignore` keeps there.
+    pub kept: Vec<String>,
 }
 
 /// A file that the repo was created with.
@@ -110,7 +114,7 @@ pub fn plan(candidates: &[Candidate], pruning: &Pruning) -> Plan {
     let mut plan = Plan::default();
     for (index, candidate) in candidates.iter().enumerate() {
         if candidate.ignored {
-            plan.ignored.push(candidate.path.clone());
+            plan.ignored.push(candidate.path.to_string());
             continue;
         }
         let action = match &candidate.remote {
@@ -130,14 +134,55 @@ pub fn plan(candidates: &[Candidate], pruning: &Pruning) -> Plan {
         });
     }
     if let Pruning::On { remote } = pruning {
-        let kept: std::collections::HashSet<&str> =
-            candidates.iter().map(|candidate| candidate.path.as_str()).collect();
+        let kept: HashSet<&str> = candidates.iter().map(|candidate| candidate.path.as_str()).collect();
         plan.changes.extend(
             remote.iter().filter(|path| !kept.contains(path.as_str())).filter_map(|path| deletion(path)),
         );
     }
     plan.changes.sort_by(|a, b| a.path.cmp(&b.path));
     plan
+}
+
+/// What keeps a new file from its place: a path cannot be a file and a folder at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A file of the repo, where the new file needs a folder.
+    File { path: String },
+    /// A folder of the repo with so many files, where the new file is to be.
+    Folder { path: String, files: usize },
+}
+
+/// Finds what is in the way of a plan, given the paths that are in the repo. Each obstacle is named once.
+pub fn obstacles<'a>(plan: &Plan, there: impl IntoIterator<Item = &'a str>) -> Vec<Obstacle> {
+    let deleted: HashSet<&str> = plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Delete)
+        .map(|change| change.path.as_str())
+        .collect();
+    let staying: BTreeSet<&str> = there.into_iter().filter(|path| !deleted.contains(path)).collect();
+    let mut found = Vec::new();
+    for change in plan.changes.iter().filter(|change| change.action == Action::Add) {
+        let path = change.path.as_str();
+        let file = path.match_indices('/').map(|(end, _)| &path[..end]).find(|above| staying.contains(above));
+        found.extend(file.map(|file| Obstacle::File { path: file.to_owned() }));
+        let folder = format!("{path}/");
+        let inside = staying.range(folder.as_str()..).take_while(|other| other.starts_with(&folder));
+        let files = inside.count();
+        if files > 0 {
+            found.push(Obstacle::Folder { path: path.to_owned(), files });
+        }
+    }
+    found.dedup();
+    found
+}
+
+impl Plan {
+    /// Deletes one more file.
+    pub fn delete(&mut self, path: &str) {
+        self.changes.extend(deletion(path));
+        self.changes.sort_by(|a, b| a.path.cmp(&b.path));
+    }
 }
 
 /// A path that is on the Hub but that no commit may name stays where it is.
@@ -205,6 +250,28 @@ mod tests {
         let plan = plan(&[ignored], &Pruning::On { remote: vec!["x.log".to_owned()] });
         assert!(plan.is_empty());
         assert_eq!(plan.ignored.len(), 1);
+    }
+
+    #[test]
+    fn files_and_folders_in_the_way_are_found() {
+        let candidates =
+            [("train/a", None), ("train/b", None), ("test", None), ("same", Some("1")), ("x/y", None)];
+        let candidates = candidates.map(|(path, remote)| candidate(path, remote, "2"));
+        let off = plan(&candidates, &Pruning::Off);
+        let there = ["train", "test/1", "test/2", "same", "testing", "x"];
+        assert_eq!(
+            obstacles(&off, there),
+            [
+                Obstacle::Folder { path: "test".to_owned(), files: 2 },
+                Obstacle::File { path: "train".to_owned() },
+                Obstacle::File { path: "x".to_owned() },
+            ]
+        );
+        let remote = there.iter().filter(|path| **path != "x").map(|path| (*path).to_owned()).collect();
+        let mut on = plan(&candidates, &Pruning::On { remote });
+        assert_eq!(obstacles(&on, there), [Obstacle::File { path: "x".to_owned() }]);
+        on.delete("x");
+        assert!(obstacles(&on, there).is_empty());
     }
 
     /// A repo as a map from paths to contents, and what a plan makes of it.

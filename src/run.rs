@@ -133,7 +133,7 @@ pub(crate) fn connect(endpoint: &Url, credentials: Credentials, log: &Log) -> Re
 fn finish(result: Result<()>, log: &Log, ledger: &Ledger, files: &OutputFiles) -> u8 {
     let exit_code = match &result {
         Ok(()) => 0,
-        Err(failure) => failure.code.kind().exit_code(),
+        Err(failure) => failure.exit_code(),
     };
     if let Err(failure) = result {
         log.failure(&failure);

@@ -7,6 +7,7 @@ use crate::source::{Source, SourceFile, card, sdk, streamlit};
 use crate::target::{RepoPath, RepoType, SpaceSdk};
 
 use super::Deploy;
+use super::app_file::AppFile;
 use super::remote::GIT_ATTRIBUTES;
 
 const README: &str = "README.md";
@@ -18,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) source: Source,
     /// Spaces only.
     pub(super) sdk: Option<SpaceSdk>,
+    /// What the Space starts with.
+    pub(super) app_file: Option<AppFile>,
     pub(super) lookup: Lookup,
 }
 
@@ -36,37 +39,70 @@ impl Deploy<'_> {
                     .hint("set `source_dir` to the folder that holds what is to be deployed"));
             }
         }
-        let mut sdk = None;
-        if self.inputs.repo_type == RepoType::Space {
-            let choice = sdk::choose_sdk(self.inputs.space_sdk, &source);
-            if !self.inputs.is_proxy {
-                self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
-            }
-            sdk = Some(choice.sdk);
-        }
-        let Some(space_sdk) = sdk.filter(|_| whole_repo) else {
+        if self.inputs.repo_type != RepoType::Space {
             let readme = source.get(README).filter(|_| whole_repo);
             let lookup = self.look_up_and_check(readme).await?;
-            return Ok(Prepared { source, sdk, lookup });
-        };
-        self.add_streamlit(space_sdk, &mut source)?;
-        if let Some(readme) = source.get(README).map(read_all).transpose()? {
-            self.give_card(space_sdk, Some(readme), &mut source)?;
-            let lookup = self.look_up_and_check(source.get(README)).await?;
-            refuse_without_app(space_sdk, &source, &lookup)?;
-            return Ok(Prepared { source, sdk, lookup });
+            return Ok(Prepared { source, sdk: None, app_file: None, lookup });
+        }
+        if whole_repo && source.get(README).is_some() {
+            return self.prepare_with_card(source).await;
         }
         let lookup = self.hub.look_up(&self.repo, &self.inputs.revision).await?;
-        refuse_without_app(space_sdk, &source, &lookup)?;
-        if !source.rules.hides(README) {
-            // The card that the Hub holds may have been edited there: it is completed, not replaced.
-            let readme = self.readme_on_the_hub(&lookup).await?;
-            self.give_card(space_sdk, readme, &mut source)?;
-            if let Some(readme) = source.get(README) {
-                self.check_card(readme).await?;
+        // The card that the Hub holds may have been edited there: it decides, and is completed, not replaced.
+        let held = self.readme_on_the_hub(&lookup).await?;
+        let sdk = self.choose_sdk(&source, held.as_deref());
+        if whole_repo {
+            self.add_streamlit(sdk, &mut source)?;
+            if !source.rules.hides(README) {
+                self.give_card(sdk, held.clone(), &mut source)?;
             }
         }
-        Ok(Prepared { source, sdk, lookup })
+        let card = if whole_repo { sdk::readme(&source).or(held) } else { held };
+        let app_file = AppFile::of(sdk, card.as_deref());
+        if let Some(app) = app_file.as_ref().filter(|_| whole_repo) {
+            self.refuse_without(app, &source, &lookup)?;
+        }
+        if whole_repo && let Some(readme) = source.get(README) {
+            self.check_card(readme).await?;
+        }
+        Ok(Prepared { source, sdk: Some(sdk), app_file, lookup })
+    }
+
+    /// The same for a Space whose card is in the folder.
+    async fn prepare_with_card(&self, mut source: Source) -> Result<Prepared> {
+        let sdk = self.choose_sdk(&source, None);
+        self.add_streamlit(sdk, &mut source)?;
+        let readme = source.get(README).map(read_all).transpose()?;
+        self.give_card(sdk, readme, &mut source)?;
+        let lookup = self.look_up_and_check(source.get(README)).await?;
+        let app_file = AppFile::of(sdk, sdk::readme(&source).as_deref());
+        if let Some(app) = &app_file {
+            self.refuse_without(app, &source, &lookup)?;
+        }
+        Ok(Prepared { source, sdk: Some(sdk), app_file, lookup })
+    }
+
+    /// The SDK, in the order of the input, the card of the folder, the card on the Hub, and the files: a folder that
+    /// was named by mistake must not turn a Space into one of another kind.
+    fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> SpaceSdk {
+        let on_the_hub = held.and_then(|readme| card::card_sdk(readme)?.parse::<SpaceSdk>().ok());
+        let choice = match (self.inputs.space_sdk, on_the_hub) {
+            (None, Some(sdk)) => {
+                sdk::SdkChoice { sdk, because: "the README card on the Hub says so".to_owned() }
+            }
+            (input, _) => sdk::choose_sdk(input, source),
+        };
+        if !self.inputs.is_proxy {
+            self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
+        }
+        choice.sdk
+    }
+
+    fn refuse_without(&self, app: &AppFile, source: &Source, lookup: &Lookup) -> Result<()> {
+        match lookup {
+            Lookup::NoRepo(_) if source.get(&app.path).is_none() => Err(self.new_without(app, source)),
+            _ => Ok(()),
+        }
     }
 
     /// Both at once; what is wrong with the repo is told first.
@@ -178,25 +214,6 @@ impl Deploy<'_> {
         };
         folder.map_or_else(|| path.to_owned(), |folder| folder.join(path).to_string_lossy().into_owned())
     }
-}
-
-/// A new Space has nothing but the folder to start from. (A static one shows whatever it holds.)
-fn refuse_without_app(sdk: SpaceSdk, source: &Source, lookup: &Lookup) -> Result<()> {
-    let card = sdk::readme(source).and_then(|readme| card::Card::read(&readme).ok().flatten());
-    let named = card.as_ref().and_then(|card| card.text("app_file"));
-    let file = match sdk {
-        SpaceSdk::Static => return Ok(()),
-        SpaceSdk::Docker | SpaceSdk::Streamlit => DOCKERFILE,
-        SpaceSdk::Gradio => named.unwrap_or("app.py").trim_start_matches("./"),
-    };
-    let brings_app = source.get(file).is_some() || (named.is_none() && sdk::app_file(source, &sdk).is_some());
-    if brings_app || !matches!(lookup, Lookup::NoRepo(_)) {
-        return Ok(());
-    }
-    let message = format!("the folder has no `{file}`, which a new {} Space starts", sdk.hub_name());
-    Err(Failure::new(Code::SpaceWithoutApp, message)
-        .hint("set `source_dir` to the folder that holds the app, `app_file` in its README.md, or `space_sdk` if it is none of that kind")
-        .hint("for files that are no app, set `repo_type: model` or `repo_type: dataset`; nothing was changed"))
 }
 
 fn read_all(file: &SourceFile) -> Result<Vec<u8>> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::listed::Listed;
 use super::moves::Departing;
-use super::{Deploy, Sendable, prunes};
+use super::{Deploy, Sendable, count};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
-use crate::plan::{self, Candidate, Change, Plan, Pruning};
+use crate::plan::{self, Action, Candidate, Change, Obstacle, Plan, Pruning};
+use crate::source::gitignore::{GitIgnores, Verdict};
 use crate::source::{Oid, Sha256, Source, SourceFile};
-use crate::target::{ParseError, RepoPath, RepoType, Revision};
+use crate::target::{ParseError, RepoPath, Revision};
 
 /// Files that are hashed as one task: small files cost less than starting a task for each.
 const HASH_BATCH: usize = 64;
@@ -22,6 +24,10 @@ pub(super) const GIT_ATTRIBUTES: &str = ".gitattributes";
 /// A plan, with the files to carry it out.
 pub(super) struct Planned {
     pub(super) plan: Plan,
+    /// The files of the repo, or of the folder that is deployed into: `None` where nothing is deleted.
+    pub(super) there: Option<Vec<String>>,
+    /// How many deleted files the repo has no longer, under no other name either.
+    pub(super) lost: usize,
     files: Vec<Sendable>,
     /// Where the repo holds a small file that has another name now: by the place of the file.
     moves: HashMap<usize, RepoPath>,
@@ -88,14 +94,14 @@ impl Deploy<'_> {
     ) -> Result<Option<Planned>> {
         let info = against.info;
         let questions = self.questions(source)?;
-        let (answers, remote) = tokio::try_join!(
+        let (answers, listed) = tokio::try_join!(
             async {
                 match asked {
                     Some(asked) => Ok(asked),
                     None => self.ask_or_compare(source, &questions, against).await,
                 }
             },
-            self.remote_files(source, info, against.fresh),
+            self.list(source, info, against.fresh),
         )?;
         // A commit that the answers were given for, and that is not the head we plan against.
         if let Some(sha) = &info.sha
@@ -104,17 +110,27 @@ impl Deploy<'_> {
         {
             return Ok(None);
         }
-        let listed = match &remote {
+        let elsewhere = match &listed {
             None if !against.fresh => self.where_content_may_be(&answers, info).await?,
             _ => Vec::new(),
         };
-        let held = Held::of(remote.iter().flatten().chain(&listed));
-        let departing = match &remote {
+        let held = Held::of(listed.iter().flat_map(|listed| &listed.ours).chain(&elsewhere));
+        let departing = match &listed {
             // A pull request that one commit opens has no second one, should the Hub not move as it was asked.
-            Some(remote) if !self.inputs.create_pr => {
-                Departing::of(remote, &answers.files.iter().map(|file| file.path.as_str()).collect())
+            Some(listed) if !self.inputs.create_pr => {
+                Departing::of(&listed.ours, &answers.files.iter().map(|file| file.path.as_str()).collect())
             }
             _ => Departing::default(),
+        };
+        let git_ignores = match &listed {
+            Some(listed) => &listed.git_ignores,
+            None => &source.git_ignores.within(self.inputs.path_in_repo.as_ref()),
+        };
+        // The Hub knows the `.gitignore` at the top of the repo only, and those in folders have the last word.
+        let is_ignored = |answer: &PreuploadFile| match git_ignores.judge(&answer.path) {
+            Verdict::Silent => answer.should_ignore,
+            Verdict::Ignored(_) => true,
+            Verdict::Kept => false,
         };
         let wanted = answers
             .files
@@ -132,20 +148,66 @@ impl Deploy<'_> {
                 path: path.clone(),
                 size: file.size,
                 large: answer.upload_mode == UploadMode::Lfs,
-                ignored: answer.should_ignore,
+                ignored: is_ignored(&answer),
                 remote: answer.oid,
                 local: hash.text(),
             })
             .collect();
-        let pruning = match remote {
+        let pruning = match &listed {
             None => Pruning::Off,
-            Some(remote) => Pruning::On { remote: remote.into_iter().map(|file| file.path).collect() },
+            Some(listed) => {
+                Pruning::On { remote: listed.ours.iter().map(|file| file.path.clone()).collect() }
+            }
         };
-        let plan = plan::plan(&candidates, &pruning);
+        let mut plan = plan::plan(&candidates, &pruning);
+        plan.ignored.extend(source.ignored.iter().cloned());
+        self.make_room(&mut plan, source, info, git_ignores)?;
+        let lost = listed.as_ref().map_or(0, |listed| lost(&plan, listed, &hashes));
+        let (there, kept) = listed.map(|listed| (listed.paths, listed.kept)).unzip();
+        plan.kept = kept.unwrap_or_default();
         let moves = departing.pair(&plan, &candidates);
         let files = source.files.iter().zip(hashes).zip(stored);
         let files = files.map(|((file, hash), stored)| hash.into_sendable(file, stored)).collect();
-        Ok(Some(Planned { plan, files, moves }))
+        Ok(Some(Planned { plan, there, lost, files, moves }))
+    }
+
+    /// Deletes the files of the repo that a folder of the source takes the place of, whatever is pruned: that is an
+    /// update of the name. A folder is not given up for a file, because much may lie in it.
+    fn make_room(
+        &self,
+        plan: &mut Plan,
+        source: &Source,
+        info: &RepoInfo,
+        git_ignores: &GitIgnores,
+    ) -> Result<()> {
+        let there = info.siblings.iter().flatten().map(|sibling| sibling.rfilename.as_str());
+        let refusal =
+            |message: String| Failure::new(Code::InvalidPath, format!("{message} (nothing was changed)"));
+        for obstacle in plan::obstacles(plan, there) {
+            match obstacle {
+                Obstacle::File { path } => {
+                    let parsed: Option<RepoPath> = path.parse().ok();
+                    let relative =
+                        parsed.as_ref().and_then(|path| path.below(self.inputs.path_in_repo.as_ref()));
+                    let is_ours = relative.is_some_and(|path| !source.rules.hides(path))
+                        && !matches!(git_ignores.judge(&path), Verdict::Ignored(_));
+                    if !is_ours {
+                        return Err(refusal(format!("cannot deploy into the folder `{path}`: the {} has a file of that name, which is none of this deploy", self.repo))
+                            .hint(format!("delete `{path}` on the Hub, or choose another folder")));
+                    }
+                    plan.delete(&path);
+                }
+                Obstacle::Folder { path, files } => {
+                    let files = count(files);
+                    let failure = refusal(format!(
+                        "cannot deploy the file `{path}`: the {} has a folder of that name, with {files} that this deploy does not delete",
+                        self.repo
+                    ));
+                    return Err(failure.hint(format!("delete the folder `{path}` on the Hub, rename the file, or set `prune: true`, which deletes what `source_dir` does not have")));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the repo holds, where a large file comes under a name that is new: it may be there under another one.
@@ -217,43 +279,22 @@ impl Deploy<'_> {
         Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
-    /// What the repo holds that this deploy may delete: `None` when it deletes nothing.
-    async fn remote_files(
-        &self,
-        source: &Source,
-        info: &RepoInfo,
-        fresh: bool,
-    ) -> Result<Option<Vec<RemoteFile>>> {
-        if !prunes(self.inputs) {
-            return Ok(None);
-        }
-        let folder = self.inputs.path_in_repo.as_ref();
-        let files = match (&info.siblings, &info.sha) {
-            // A repo that was created a moment ago is small: its description names all there is.
-            (Some(siblings), _) if fresh => {
-                siblings.iter().map(|sibling| RemoteFile::named(&sibling.rfilename)).collect()
-            }
-            (_, Some(sha)) => self.hub.list_files(&self.repo, sha, folder).await?,
-            _ => Vec::new(),
-        };
-        // A Space keeps its card when the folder brings none: without it, it has no SDK.
-        let keeps_readme = self.inputs.repo_type == RepoType::Space && source.get("README.md").is_none();
-        let ours = |file: &RemoteFile| {
-            let Ok(path) = file.path.parse::<RepoPath>() else { return false };
-            let Some(relative) = path.below(folder) else { return false };
-            file.path != GIT_ATTRIBUTES
-                && !(keeps_readme && file.path == "README.md")
-                && !source.rules.hides(relative)
-        };
-        Ok(Some(files.into_iter().filter(ours).collect()))
-    }
-
     async fn head_moved(&self, revision: &Revision, sha: &str) -> Result<bool> {
         match self.hub.look_up(&self.repo, revision).await? {
             crate::hub::Lookup::Found(info) => Ok(info.sha.as_deref() != Some(sha)),
             _ => Ok(true),
         }
     }
+}
+
+/// Counts the deleted files whose content the source has under no name.
+fn lost(plan: &Plan, listed: &Listed, hashes: &[Hash]) -> usize {
+    let local: HashSet<String> = hashes.iter().filter_map(Hash::text).collect();
+    let there: HashMap<&str, &RemoteFile> =
+        listed.ours.iter().map(|file| (file.path.as_str(), file)).collect();
+    let is_elsewhere = |file: &&RemoteFile| local.contains(file.sha256.as_ref().unwrap_or(&file.oid));
+    let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete);
+    deleted.filter(|change| !there.get(change.path.as_str()).is_some_and(is_elsewhere)).count()
 }
 
 /// Whether it is the token's rights that are missing.
@@ -275,7 +316,9 @@ pub(super) fn plan_for_nothing(source: &Source, folder: Option<&RepoPath>) -> Re
             local: None,
         })
         .collect();
-    Ok(plan::plan(&candidates, &Pruning::Off))
+    let mut plan = plan::plan(&candidates, &Pruning::Off);
+    plan.ignored.extend(source.ignored.iter().cloned());
+    Ok(plan)
 }
 
 /// Where each file goes in the repo.

@@ -1,4 +1,4 @@
-//! How much goes into one commit.
+//! How much goes into one commit, and how much a deploy may delete.
 
 use super::faults::Findings;
 use super::parse::{Parsed, one_of};
@@ -21,6 +21,45 @@ pub struct CommitLimits {
 impl Default for CommitLimits {
     fn default() -> Self {
         Self { files: 1000, bytes: 100_000_000 }
+    }
+}
+
+/// How many files a deploy may delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteLimit {
+    Files(usize),
+    /// Of the files that are there, from 0 to 100.
+    Percent(usize),
+}
+
+impl DeleteLimit {
+    /// Reports whether it is fine to delete so many of the files that are there.
+    pub fn allows(self, deleted: usize, there: usize) -> bool {
+        match self {
+            Self::Files(most) => deleted <= most,
+            Self::Percent(most) => deleted.saturating_mul(100) <= there.saturating_mul(most),
+        }
+    }
+}
+
+impl std::fmt::Display for DeleteLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Files(most) => write!(f, "{most}"),
+            Self::Percent(most) => write!(f, "{most}%"),
+        }
+    }
+}
+
+/// A number of files, or a percentage of those that are there.
+pub(super) fn deletes(text: &str) -> Parsed<DeleteLimit> {
+    let (digits, is_percent) =
+        text.strip_suffix('%').map_or((text, false), |digits| (digits.trim_end(), true));
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match digits.parse() {
+        Ok(most) if plain && is_percent && most <= 100 => Ok(DeleteLimit::Percent(most)),
+        Ok(most) if plain && !is_percent => Ok(DeleteLimit::Files(most)),
+        _ => one_of("a number of files like `20`, or a percentage like `50%`", text),
     }
 }
 
@@ -53,6 +92,19 @@ fn size(text: &str) -> Parsed<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deletions_are_limited_by_number_or_by_percentage() {
+        assert_eq!(deletes("0").ok(), Some(DeleteLimit::Files(0)));
+        assert_eq!(deletes("20").ok(), Some(DeleteLimit::Files(20)));
+        assert_eq!(deletes("50 %").ok(), Some(DeleteLimit::Percent(50)));
+        for text in ["", "%", "-1", "+1", "101%", "1.5", "half", "10 files"] {
+            assert!(deletes(text).is_err(), "{text}");
+        }
+        assert!(DeleteLimit::Files(2).allows(2, 2) && !DeleteLimit::Files(2).allows(3, 9));
+        assert!(DeleteLimit::Percent(50).allows(5, 10) && !DeleteLimit::Percent(50).allows(6, 10));
+        assert!(DeleteLimit::Percent(0).allows(0, 0) && !DeleteLimit::Percent(0).allows(1, 1000));
+    }
 
     #[test]
     fn sizes_and_numbers() {

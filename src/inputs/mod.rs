@@ -25,7 +25,7 @@ use faults::Findings;
 use raw::{Environment, Raw, given};
 
 pub use github::GithubContext;
-pub use limits::CommitLimits;
+pub use limits::{CommitLimits, DeleteLimit};
 pub use names::{INPUTS, InputSpec};
 pub use proxy::{AllowOrigins, PROXY_SECRETS, PROXY_SETTINGS, ProxyInputs};
 pub use space::{
@@ -68,7 +68,11 @@ pub struct Inputs {
     pub include: Vec<String>,
     /// Patterns in gitignore syntax.
     pub exclude: Vec<String>,
+    /// Leaves out what is not meant to be deployed, such as `node_modules/`.
+    pub default_excludes: bool,
     pub prune: Prune,
+    /// How much may be deleted; `None` is no limit.
+    pub max_deletes: Option<DeleteLimit>,
     pub revision: Revision,
     pub create_pr: bool,
     /// May have more than one line.
@@ -189,6 +193,9 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         findings,
     );
     let prune = value("prune", raw.prune.as_deref(), parse::prune, findings);
+    let default_excludes =
+        value("default_excludes", raw.default_excludes.as_deref(), parse::boolean, findings);
+    let max_deletes = value("max_deletes", raw.max_deletes.as_deref(), limits::deletes, findings);
     let revision = revision(raw, repo_type, findings);
     let create_pr = flag("create_pr", raw.create_pr.as_deref(), findings);
     let commit_limits = limits::read(raw, findings);
@@ -217,7 +224,9 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         cache_path: cache_path?,
         include: patterns(&raw.include),
         exclude: patterns(&raw.exclude),
+        default_excludes: default_excludes?.unwrap_or(true),
         prune: prune?.unwrap_or(Prune::Auto),
+        max_deletes: max_deletes?,
         revision: revision?,
         create_pr: create_pr?,
         commit_message: text(&raw.commit_message),

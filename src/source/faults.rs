@@ -54,13 +54,10 @@ impl Faults {
                 .hint("rename the files, or leave them out with `exclude`"));
         }
         if !self.links.is_empty() {
-            let message = format!(
-                "cannot follow {} out of the source folder: {}",
-                count(&self.links, "symbolic link"),
-                name_some(&self.links)
-            );
+            let message =
+                format!("cannot follow {}: {}", count(&self.links, "symbolic link"), name_some(&self.links));
             return Err(Failure::new(Code::LinkOutsideSource, message).hint(
-                "put the files themselves into the source folder, or leave the links out with `exclude`",
+                "put the files themselves in the place of the links, or leave the links out with `exclude`",
             ));
         }
         if !self.pointers.is_empty() {

@@ -18,18 +18,23 @@ pub mod card;
 mod card_place;
 mod faults;
 mod front_matter;
+pub mod gitignore;
 pub mod hash;
+mod patterns;
 mod pointer;
 mod root;
 mod rules;
 pub mod sdk;
+mod seen;
 pub mod streamlit;
 mod submodules;
 mod walk;
 mod yaml_edit;
 
 pub use cache::{HashCache, Look};
+pub use gitignore::GitIgnores;
 pub use hash::{BlobHasher, Checksum, Oid, Sha256, SizeChanged};
+pub use patterns::IdlePattern;
 pub use rules::Rules;
 
 /// How many bytes of a file the Hub wants to see before it says how the file must come
@@ -45,6 +50,10 @@ pub struct SourceOptions {
     pub include: Vec<String>,
     /// Patterns; empty leaves out nothing.
     pub exclude: Vec<String>,
+    /// Leaves out what is not meant to be deployed, such as `node_modules/`.
+    pub default_excludes: bool,
+    /// The checkout, if it is known.
+    pub workspace: Option<PathBuf>,
     /// What earlier runs knew of the files. The file it lives in is never deployed.
     pub cache: Option<Arc<HashCache>>,
 }
@@ -58,6 +67,12 @@ pub struct Source {
     pub files: Vec<SourceFile>,
     /// What lies outside this deploy.
     pub rules: Rules,
+    /// The `.gitignore` files of the folder.
+    pub git_ignores: GitIgnores,
+    /// What they left out, sorted: relative to the folder, with a slash behind folders.
+    pub ignored: Vec<String>,
+    /// The patterns that match nothing in the folder.
+    pub idle: Vec<IdlePattern>,
     /// For the log: what a reader may wonder about later.
     pub notes: Vec<String>,
     /// What probably is a mistake.
@@ -248,6 +263,9 @@ mod testing {
             root: PathBuf::from("/nowhere"),
             files: Vec::new(),
             rules: Rules::default(),
+            git_ignores: GitIgnores::default(),
+            ignored: Vec::new(),
+            idle: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
         };

@@ -48,6 +48,13 @@ fn hint_for_missing(path: &Path) -> &'static str {
     }
 }
 
+/// Reports whether the source folder is a checkout, and not a folder in one.
+pub(super) fn is_whole_checkout(root: &Path, workspace: Option<&Path>) -> bool {
+    let is_workspace =
+        workspace.and_then(|workspace| fs::canonicalize(workspace).ok()).is_some_and(|it| it == root);
+    is_workspace || fs::symlink_metadata(root.join(".git")).is_ok()
+}
+
 /// All there is in the source folder is left out.
 pub(super) fn nothing_to_deploy(root: &Path, hidden: usize) -> Failure {
     let message = format!("the source folder {} holds nothing to deploy", shown(root));
@@ -56,7 +63,7 @@ pub(super) fn nothing_to_deploy(root: &Path, hidden: usize) -> Failure {
         // Only what never travels (a bare checkout), or nothing but empty folders.
         0 => failure.hint(CHECKOUT_HINT),
         _ => failure.hint(format!(
-            "`include`, `exclude`, .hfignore and the rule for `.git` leave out all there is ({hidden} entries)"
+            "`include`, `exclude`, .hfignore, .gitignore and the defaults leave out all there is ({hidden} entries)"
         )),
     }
 }

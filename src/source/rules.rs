@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::patterns::IdlePattern;
 use crate::failure::{Code, Failure, Result};
 
 /// The name of a file with rules for its folder and all below it.
@@ -18,6 +19,9 @@ pub(super) const IGNORE_FILE: &str = ".hfignore";
 /// `exclude` is nearer than the `.hfignore` of the file's own folder, and that is nearer than the
 /// `.hfignore` of the folder above. What lies in a hidden folder is hidden for good, as in git.
 ///
+/// Below all of these stand the defaults ([`Defaults`]): a pattern that begins with `!` lets them through, and so does
+/// an `include` that names them.
+///
 /// Four things are hidden whatever the patterns say: `.git`, `.cache/huggingface` (what the official
 /// client ignores by default, `huggingface_hub/utils/_paths.py`), `.hf-deploy` (what a check of the running
 /// app kept), and each `.hfignore`, which is an instruction for this action and no content.
@@ -28,18 +32,56 @@ pub struct Rules {
     ignore_files: BTreeMap<PathBuf, Gitignore>,
     /// One matcher for each pattern, so that the last one that matches a path or a folder above it wins.
     include: Vec<Gitignore>,
+    defaults: Gitignore,
+}
+
+/// Files that are not meant to be deployed, left out unless the workflow says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Defaults {
+    #[default]
+    Off,
+    /// What tools leave behind.
+    Tools,
+    /// The same, and the workflows of the checkout itself.
+    Checkout,
+}
+
+impl Defaults {
+    fn patterns(self) -> &'static [&'static str] {
+        const ALL: &[&str] = &[".venv/", "node_modules/", "__pycache__/", ".DS_Store", "/.github/"];
+        match self {
+            Self::Off => &[],
+            Self::Tools => &ALL[..ALL.len() - 1],
+            Self::Checkout => ALL,
+        }
+    }
+}
+
+/// The rule that hides an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HiddenBy {
+    /// What never travels.
+    Nature,
+    /// A pattern of the user.
+    Pattern,
+    Default,
 }
 
 /// No rules but those that always hold.
 impl Default for Rules {
     fn default() -> Self {
-        Self { exclude: Gitignore::empty(), ignore_files: BTreeMap::new(), include: Vec::new() }
+        Self {
+            exclude: Gitignore::empty(),
+            ignore_files: BTreeMap::new(),
+            include: Vec::new(),
+            defaults: Gitignore::empty(),
+        }
     }
 }
 
 impl Rules {
     /// Reads the patterns of the inputs `include` and `exclude`. Names every bad one.
-    pub(super) fn new(include: &[String], exclude: &[String]) -> Result<Self> {
+    pub(super) fn new(include: &[String], exclude: &[String], defaults: Defaults) -> Result<Self> {
         let mut faults = Vec::new();
         let mut includes = Vec::new();
         for pattern in include {
@@ -56,7 +98,9 @@ impl Rules {
         if !faults.is_empty() {
             return Err(bad_patterns(&faults));
         }
-        Ok(Self { exclude, ignore_files: BTreeMap::new(), include: includes })
+        let defaults = defaults.patterns().iter().copied().filter(|name| !is_named(include, name));
+        let defaults = matcher(defaults).unwrap_or_else(|_| Gitignore::empty());
+        Ok(Self { exclude, ignore_files: BTreeMap::new(), include: includes, defaults })
     }
 
     /// Adds the rules of the `.hfignore` in `folder` (relative to the source, empty for the source itself).
@@ -87,26 +131,44 @@ impl Rules {
 
     /// Whether one entry is hidden, given that the folders above it are not.
     pub(super) fn hides_entry(&self, path: &Path, is_folder: bool) -> bool {
-        let Some(name) = path.file_name() else { return false };
+        self.hidden_by(path, is_folder).is_some()
+    }
+
+    /// The rule that hides one entry, given that the folders above it are not hidden.
+    pub(super) fn hidden_by(&self, path: &Path, is_folder: bool) -> Option<HiddenBy> {
+        let name = path.file_name()?;
         if never_travels(path) || name == IGNORE_FILE {
-            return true;
+            return Some(HiddenBy::Nature);
         }
+        match self.patterns_hide(path, is_folder) {
+            Some(hides) => hides.then_some(HiddenBy::Pattern),
+            None => self.defaults.matched(path, is_folder).is_ignore().then_some(HiddenBy::Default),
+        }
+    }
+
+    /// The decision of `exclude` and the `.hfignore` files, where they decide.
+    fn patterns_hide(&self, path: &Path, is_folder: bool) -> Option<bool> {
         let decision = self.exclude.matched(path, is_folder);
         if !decision.is_none() {
-            return decision.is_ignore();
+            return Some(decision.is_ignore());
         }
         if self.ignore_files.is_empty() {
-            return false;
+            return None;
         }
         for folder in path.ancestors().skip(1) {
             let Some(rules) = self.ignore_files.get(folder) else { continue };
             let Ok(below) = path.strip_prefix(folder) else { continue };
             let decision = rules.matched(below, is_folder);
             if !decision.is_none() {
-                return decision.is_ignore();
+                return Some(decision.is_ignore());
             }
         }
-        false
+        None
+    }
+
+    /// Reports whether there are patterns of `include`.
+    pub(super) fn narrows(&self) -> bool {
+        !self.include.is_empty()
     }
 
     /// Whether `include` lets the file `path` through.
@@ -132,6 +194,26 @@ impl Rules {
 pub(super) fn never_travels(path: &Path) -> bool {
     const HIDDEN: [&str; 3] = [".git", ".cache/huggingface", ".hf-deploy"];
     path.ancestors().any(|path| HIDDEN.iter().any(|hidden| path.ends_with(hidden)))
+}
+
+/// Reports whether a pattern of `include` asks for what the default pattern `name` leaves out.
+fn is_named(include: &[String], name: &str) -> bool {
+    let name = name.trim_matches('/');
+    include.iter().any(|pattern| !pattern.starts_with('!') && pattern.split('/').any(|part| part == name))
+}
+
+/// Patterns of the inputs, each by itself, to find those that match nothing. Bad ones are left out.
+pub(super) fn idle_patterns(include: &[String], exclude: &[String]) -> Vec<IdlePattern> {
+    let lists = [("include", include), ("exclude", exclude)];
+    let each = lists.into_iter().flat_map(|(input, list)| list.iter().map(move |pattern| (input, pattern)));
+    each.filter_map(|(input, pattern)| Some(IdlePattern::new(input, pattern, one_pattern(pattern)?)))
+        .filter(|pattern| !pattern.is_harmless())
+        .collect()
+}
+
+/// A matcher for one pattern: `None` for a comment and for a bad one.
+pub(super) fn one_pattern(pattern: &str) -> Option<Gitignore> {
+    matcher([pattern]).ok().filter(|one| !one.is_empty())
 }
 
 /// One matcher for several lines, or what is wrong with each bad one.
@@ -171,7 +253,7 @@ mod tests {
 
     fn rules(include: &[&str], exclude: &[&str]) -> Rules {
         let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        Rules::new(&owned(include), &owned(exclude)).unwrap()
+        Rules::new(&owned(include), &owned(exclude), Defaults::Off).unwrap()
     }
 
     #[track_caller]
@@ -250,8 +332,25 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_give_way_to_patterns() {
+        let left_out =
+            [".venv/bin/x", "web/node_modules/a/b", "a/__pycache__/x.pyc", "a/.DS_Store", ".github/x"];
+        let with = |include: &[&str], exclude: &[&str], defaults| {
+            let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            Rules::new(&owned(include), &owned(exclude), defaults).unwrap()
+        };
+        check(&with(&[], &[], Defaults::Checkout), &left_out, &["node_modules", "a/.github/x", "venv/x"]);
+        check(&with(&[], &[], Defaults::Tools), &left_out[..4], &[".github/x"]);
+        check(&with(&[], &[], Defaults::Off), &[], &left_out);
+        check(&with(&[], &["!node_modules/"], Defaults::Checkout), &[".venv/x"], &["node_modules/a/b"]);
+        check(&with(&["web/node_modules/a"], &[], Defaults::Tools), &[".venv/x"], &["web/node_modules/a/b"]);
+        check(&with(&["!node_modules"], &[], Defaults::Tools), &["node_modules/a"], &["x"]);
+    }
+
+    #[test]
     fn bad_patterns_are_all_named() {
-        let failure = Rules::new(&["a[".into()], &["ok".into(), "{b".into(), "[z-a]".into()]).unwrap_err();
+        let exclude = ["ok".into(), "{b".into(), "[z-a]".into()];
+        let failure = Rules::new(&["a[".into()], &exclude, Defaults::Checkout).unwrap_err();
         assert_eq!(failure.code, Code::InvalidInput);
         for text in ["include: \"a[\"", "exclude: \"{b\"", "exclude: \"[z-a]\""] {
             assert!(failure.message.contains(text), "{failure}");

@@ -31,13 +31,20 @@ pub fn choose_sdk(input: Option<SpaceSdk>, source: &Source) -> SdkChoice {
     if let Some(sdk) = readme(source).and_then(|readme| card_sdk(&readme)?.parse().ok()) {
         return choice(sdk, "the README card says so");
     }
+    match sdk_of_files(source) {
+        Some(SpaceSdk::Docker) => choice(SpaceSdk::Docker, "the folder has a Dockerfile"),
+        Some(sdk) => choice(sdk, "the folder has an index.html and no app.py"),
+        None => choice(SpaceSdk::Gradio, "neither `space_sdk` nor the files say otherwise"),
+    }
+}
+
+/// The SDK that the files of the folder speak for, if they do.
+pub fn sdk_of_files(source: &Source) -> Option<SpaceSdk> {
     if source.get(DOCKERFILE).is_some() {
-        return choice(SpaceSdk::Docker, "the folder has a Dockerfile");
+        return Some(SpaceSdk::Docker);
     }
-    if source.get("index.html").is_some() && source.get("app.py").is_none() {
-        return choice(SpaceSdk::Static, "the folder has an index.html and no app.py");
-    }
-    choice(SpaceSdk::Gradio, "neither `space_sdk` nor the files say otherwise")
+    let has_page = source.get("index.html").is_some() && source.get("app.py").is_none();
+    has_page.then_some(SpaceSdk::Static)
 }
 
 /// The bytes of README.md. None when there is none, or when it cannot be read: the upload will say so.

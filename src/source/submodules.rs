@@ -3,6 +3,25 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::Rules;
+use super::faults::{name_some, shown};
+use super::root::SUBMODULE_HINT;
+
+/// The warning about submodule folders that are empty, and not left out.
+pub(super) fn submodule_warning(root: &Path, rules: &Rules) -> Option<String> {
+    let hidden = |path: &Path| path.ancestors().any(|folder| rules.hides_entry(folder, true));
+    let empty: Vec<String> =
+        empty_submodules(root).iter().filter(|path| !hidden(path)).map(|path| shown(path)).collect();
+    if empty.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{} empty, so nothing of it is deployed: {}; {SUBMODULE_HINT}",
+        if empty.len() == 1 { "a submodule folder is" } else { "some submodule folders are" },
+        name_some(&empty)
+    ))
+}
+
 /// The empty submodule folders below `root`, as paths relative to it, sorted.
 ///
 /// `root` is canonical. Submodules are listed in `.gitmodules` at the top of a checkout

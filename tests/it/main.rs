@@ -38,4 +38,5 @@ mod settings;
 mod signals;
 mod staged;
 mod take_back;
+mod trees;
 mod waiting;

@@ -74,7 +74,7 @@ async fn a_new_space_without_an_app_is_not_made() {
     for (sdk, file) in [("gradio", "app.py"), ("docker", "Dockerfile")] {
         let folder = Folder::new(&[("notes.txt", "nothing runs\n")]);
         let run = || Run::new(&hub, &folder).input("space_sdk", sdk);
-        let ran = run().run().await.failed(1, "space_without_app");
+        let ran = run().run().await.failed(2, "space_without_app");
         assert!(ran.log.contains(&format!("the folder has no `{file}`")), "{}", ran.log);
         assert!(hub.requests().iter().all(|request| !request.path.ends_with("/repos/create")));
     }
@@ -112,10 +112,9 @@ async fn what_a_gitignore_leaves_out_is_warned_of() {
     folder.write(".gitignore", "dist/\n");
     folder.write("dist/app.js", "1");
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    let warning =
-        "1 file left out, since a `.gitignore` in the repo or in this deploy matches: `dist/app.js`";
+    let warning = "left out, because a `.gitignore` in the folder or in the repo matches: `dist/` (to deploy";
     assert!(
-        ran.log.contains(&format!("::warning::{warning}")) && ran.summary.contains("dist/app.js"),
+        ran.log.contains(&format!("::warning::{warning}")) && ran.summary.contains("dist/"),
         "{}",
         ran.log
     );
