@@ -8,12 +8,14 @@ use super::Deploy;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::inputs::OnFailure;
-use crate::space::{self, Awaited, HardwareStatus, NotReady, Ready, WaitOptions};
+use crate::space::{self, Awaited, HardwareStatus, LogTail, NotReady, Ready, WaitOptions};
 use crate::target::RepoType;
-use crate::verify::{self, App, Check, Mode, Verdict, Word};
+use crate::verify::{self, App, Check, Mode, Subject, Verdict, Word};
 
 /// The time that a check has, however long the Space took to come up.
 const SHORTEST_CHECK: Duration = Duration::from_secs(60);
+/// How long a check runs before the Space is looked at again. Most checks are over by then.
+const FIRST_GUARD: Duration = Duration::from_secs(5);
 /// How long the run log is listened to after a check that failed.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -80,25 +82,53 @@ impl Deploy<'_> {
             return Ok(());
         }
         let left = timeout.saturating_sub(started.elapsed()).max(SHORTEST_CHECK);
-        Ok(self.check(&Check { timeout: left, ..check.clone() }).await?)
+        self.check(target, &Check { timeout: left, ..check.clone() }).await
     }
 
-    /// Checks the running app, and writes down what it came to.
-    async fn check(&self, check: &Check) -> Result<()> {
-        let verdict = match self.app_to_check().await? {
+    /// Checks the running app, and writes down what it came to. A Space that stops ends the check.
+    async fn check(&self, target: &Target<'_>, check: &Check) -> Result<(), NotLive> {
+        let options = WaitOptions {
+            timeout: Duration::MAX,
+            commit: target.commit.to_owned(),
+            fixed: target.fixed,
+            fresh: false,
+        };
+        let mut stopped = None;
+        let mut verdict = match self.app_to_check().await? {
             Ok(app) => {
                 let _phase = self.ledger.phase("verify");
                 self.log.info(&format!("checking the app at {}", app.url));
-                let verdict = verify::verify(&app, check, self.log).await;
+                let ended = async {
+                    tokio::time::sleep(FIRST_GUARD).await;
+                    stopped = Some(space::until_it_stops(self.hub, self.log, &self.repo, &options).await);
+                    "the Space stopped while its app was checked".to_owned()
+                };
+                let verdict = verify::verify_until(&app, check, self.log, ended).await;
                 if self.hub.is_keyless() && app.token.is_some() { unless_closed(verdict) } else { verdict }
             }
             Err(verdict) => verdict,
         };
-        let result = verdict.conclude(self.log);
-        let failed = verdict.word == Word::Failed;
+        let failed = verdict.word == Word::Failed && verdict.subject != Subject::Input;
+        let mut tail = None;
+        if failed && stopped.is_none() {
+            // The app may have failed because it ended.
+            let stop = space::until_it_stops(self.hub, self.log, &self.repo, &options);
+            let (log, stop) = tokio::join!(self.run_log(), tokio::time::timeout(LAST_WORDS, stop));
+            stopped = stop.ok();
+            tail = log.filter(|_| stopped.is_none());
+        }
+        if let Some(tail) = tail.as_ref().filter(|_| verdict.subject == Subject::Exception)
+            && let Some(exception) = space::last_traceback(tail.lines())
+        {
+            verdict.name_exception(&self.log.redact(&exception.to_string()));
+        }
+        let result = match stopped {
+            Some(awaited) => self.stopped(awaited),
+            None => verdict.conclude(self.log).map_err(NotLive::from),
+        };
         self.ledger.update(|outcome| outcome.verdict = Some(verdict));
-        if failed {
-            self.tell_run_log().await;
+        if let Some(tail) = tail {
+            self.show_run_log(tail);
         }
         result
     }
@@ -114,12 +144,26 @@ impl Deploy<'_> {
         Ok(app.ok_or_else(|| Verdict::of(Word::TechnicalBlocker, "the Hub does not say where the app is")))
     }
 
-    /// What the app wrote last may say why it did not pass.
-    async fn tell_run_log(&self) {
-        let tail = space::tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
-        if tail.is_empty() {
-            return;
+    /// Writes down how a Space stopped that was being checked.
+    fn stopped(&self, Awaited { ready, runtime, tails }: Awaited) -> Result<(), NotLive> {
+        self.ledger.update(|outcome| {
+            outcome.space_stage = runtime.map(|runtime| runtime.stage);
+            outcome.log_tails.retain(|other| tails.iter().all(|tail| tail.kind != other.kind));
+            outcome.log_tails.extend(tails);
+        });
+        match ready {
+            Ready::No(end) => Err(end.into()),
+            Ready::Yes | Ready::Unseen(_) => Ok(()),
         }
+    }
+
+    /// Reads what the app wrote last, which may say why it did not pass.
+    async fn run_log(&self) -> Option<LogTail> {
+        let tail = space::tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
+        Some(tail).filter(|tail| !tail.is_empty())
+    }
+
+    fn show_run_log(&self, tail: LogTail) {
         let group = self.log.group("the end of the run log");
         tail.lines().for_each(|line| self.log.untrusted(line));
         drop(group);

@@ -17,4 +17,4 @@ pub use hardware::{AtCreation, HardwareStatus};
 pub use logs::{Follower, LogTail, tail};
 pub use settings::Current;
 pub use traceback::{CodeLine, Traceback, last_traceback};
-pub use wait::{Awaited, Ready, WaitOptions, wait};
+pub use wait::{Awaited, Ready, WaitOptions, until_it_stops, wait};

@@ -1,5 +1,9 @@
 //! Waiting until a commit is running.
 
+mod guard;
+
+pub use guard::until_it_stops;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,12 +72,7 @@ pub enum Ready {
 pub async fn wait(hub: &Hub, log: &Log, space: &Repo, options: &WaitOptions) -> Awaited {
     let mut watch = Watch::new(hub, log, space, options);
     let ready = watch.until_ready().await;
-    watch.group = None;
-    let ready = match ready {
-        Ready::No(end) => Ready::No(watch.explain(end)),
-        other => other,
-    };
-    Awaited { ready, runtime: watch.runtime, tails: watch.tails }
+    watch.end(ready)
 }
 
 struct Watch<'a> {
@@ -136,6 +135,16 @@ fn judge(runtime: &Runtime, options: &WaitOptions, seen: Seen<'_>) -> Step {
 }
 
 impl<'a> Watch<'a> {
+    /// Ends the watch, with what the words of the Space mean.
+    fn end(mut self, ready: Ready) -> Awaited {
+        self.group = None;
+        let ready = match ready {
+            Ready::No(end) => Ready::No(self.explain(end)),
+            other => other,
+        };
+        Awaited { ready, runtime: self.runtime, tails: self.tails }
+    }
+
     fn new(hub: &'a Hub, log: &'a Log, space: &'a Repo, options: &'a WaitOptions) -> Self {
         Self {
             hub,

@@ -35,7 +35,7 @@ use crate::runner::Log;
 use artifacts::Store;
 use edge::Edge;
 use gradio::{Called, Found};
-use options::Stop;
+use options::{Stop, quoted};
 
 /// The name of the report below `.hf-deploy/`.
 const REPORT: &str = "result.json";
@@ -46,9 +46,25 @@ const REPORT: &str = "result.json";
 /// call, and `result.json` in the end.
 #[must_use]
 pub async fn verify(app: &App, check: &Check, log: &Log) -> Verdict {
+    verify_until(app, check, log, std::future::pending()).await
+}
+
+/// Checks an app that may end meanwhile: `ended` returns the reason, with which the check has failed.
+#[must_use]
+pub async fn verify_until(
+    app: &App,
+    check: &Check,
+    log: &Log,
+    ended: impl Future<Output = String>,
+) -> Verdict {
     let mut store = Store::open(&check.workspace, log);
     let mut called = Called::default();
-    let mut verdict = match judge(app, check, log, &mut store, &mut called).await {
+    let judged = tokio::select! {
+        biased;
+        judged = judge(app, check, log, &mut store, &mut called) => judged,
+        reason = ended => Err(Stop::failed(quoted(&reason))),
+    };
+    let mut verdict = match judged {
         Ok(verdict) => verdict,
         Err(stop) => stop.into(),
     };

@@ -257,6 +257,16 @@ impl Verdict {
         }
     }
 
+    /// Names the exception that the run log has, in place of the advice where to look for it.
+    pub fn name_exception(&mut self, exception: &str) {
+        let exception = quoted(exception);
+        self.detail = match &self.endpoint {
+            Some(endpoint) => format!("`{endpoint}`: the app raised {exception}"),
+            None => format!("{}; the app raised {exception}", self.detail),
+        };
+        self.hints.clear();
+    }
+
     /// Writes the verdict to the log, and makes the failure of it, where it is one. What is in the way of a
     /// judgement is a warning.
     ///

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use local_hub::{RepoType, Runtimes};
+use local_hub::{BuildScript, RepoType, Runtimes, StageStep};
 use serde_json::Value;
 
 use crate::assert_ran;
 use crate::gradio::python;
 use crate::harness::{
-    Folder, Ran, Run, TOKEN, TestHub, command, hub_with, static_space, static_space_with_picture, tree,
+    Folder, Ran, Run, TOKEN, TestHub, command, hub_with, static_space, static_space_with_picture, tree, until,
 };
 use crate::settings::refuse;
 
@@ -280,4 +281,102 @@ async fn the_check_runs_alone_by_name_and_by_address() {
     assert!(log.contains("`health_path` must be a path"), "{log}");
     let (code, log) = verify(&hub, &folder, &[]).await;
     assert_eq!(code, 2, "{log}");
+}
+
+/// A Hub whose Space runs by a script, and whose app never answers.
+async fn scripted(after: StageStep) -> (TestHub, Folder) {
+    let hub = edge().await;
+    let folder = Folder::new(&[
+        ("README.md", "---\ntitle: Hello\nsdk: gradio\n---\n"),
+        ("app.py", "import gradio\n"),
+        ("requirements.txt", "gradio\n"),
+    ]);
+    let at = Duration::from_millis;
+    let steps = vec![StageStep::new(at(300), "APP_STARTING"), StageStep::new(at(1000), "RUNNING"), after];
+    let run_log = ["Running on 0.0.0.0:7860", "Traceback (most recent call last):", "MemoryError"];
+    let run_log = run_log.iter().map(|line| (at(500), (*line).to_owned())).collect();
+    let script = BuildScript { cause: None, steps, build_log: vec![], run_log };
+    hub.script_builds("ada/app", vec![script]).unwrap();
+    (hub, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_crashes_while_it_is_checked_ends_the_check() {
+    let crash =
+        StageStep::error(Duration::from_secs(4), "RUNTIME_ERROR", "Exit code: 1. Reason: the app ended");
+    let (hub, folder) = scripted(crash).await;
+    let ran = Run::new(&hub, &folder).run().await.failed(1, "space_crashed");
+    assert_eq!((ran.output("space_stage"), ran.output("verify_status")), ("RUNTIME_ERROR", "failed"));
+    assert_eq!(report(&folder)["detail"], "the Space stopped while its app was checked");
+    assert_ran!(ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_space_that_pauses_while_it_is_checked_ends_the_check() {
+    let (hub, folder) = scripted(StageStep::new(Duration::from_secs(4), "PAUSED")).await;
+    let ran = Run::new(&hub, &folder).run().await.failed(6, "space_not_ready");
+    let message = "the Space `ada/app` was paused while its app was checked";
+    assert!(ran.log.contains(message), "{}", ran.log);
+    assert_eq!(ran.output("space_stage"), "PAUSED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_overtakes_the_check_ends_it() {
+    let (hub, folder) = scripted(StageStep::new(Duration::from_secs(600), "PAUSED")).await;
+    let run = Run::new(&hub, &folder).input("on_failure", "rollback");
+    let child = run.spawn();
+    until(|| hub.edge_requests("ada/app").is_ok_and(|visits| !visits.is_empty())).await;
+    hub.commit_as("ada", RepoType::Space, "ada/app", "main", &[("app.py", b"theirs")], "theirs").unwrap();
+    let ran = run.finish(child).await.failed(5, "overtaken");
+    assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
+}
+
+/// A Space whose front page fails, with FastAPI.
+fn failing_page() -> Folder {
+    let code = "import os\n\nimport uvicorn\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get(\"/\")\ndef front():\n    \
+                raise ValueError(\"model not loaded\")\n\n\nuvicorn.run(app, host=\"127.0.0.1\", \
+                port=int(os.environ[\"GRADIO_SERVER_PORT\"]))\n";
+    Folder::new(&[
+        ("README.md", "---\ntitle: Hello\nsdk: gradio\nsdk_version: 5.50.0\napp_file: app.py\n---\n"),
+        ("app.py", code),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_is_named_with_its_place() {
+    let hub = gradio_hub(5).await;
+    let ran = Run::new(&hub, &failing_page()).run().await.failed(1, "check_failed");
+    let message = "::the app did not pass: `GET /` answered 500: Internal Server Error; the app raised `ValueError: \
+                   model not loaded` (";
+    assert!(ran.log.contains(message) && ran.log.contains("app.py, line 11)\n"), "{}", ran.log);
+    let folder = gradio_space(5, "raises");
+    let run = Run::new(&hub, &folder).input("huggingface_repo", "ada/raises").input("api_name", "crash");
+    let ran = run.run().await.failed(1, "check_failed");
+    let message = "::the app did not pass: `/crash`: the app raised `ValueError: the secret of the app` (";
+    assert!(ran.log.contains(message) && ran.log.contains("app.py, line 13)\n"), "{}", ran.log);
+    assert!(ran.log.contains("the end of the run log"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_inputs_are_no_failure_of_the_app() {
+    let hub = gradio_hub(5).await;
+    let folder = gradio_space(5, "text");
+    for (input, value, message, hint) in [
+        (
+            "api_name",
+            "/nope",
+            "cannot check the app: the app has no endpoint `/nope`",
+            "set `api_name` to one of its endpoints: `/predict`",
+        ),
+        (
+            "api_kwargs",
+            r#"{"nam": "Ada"}"#,
+            "cannot check the app: `/predict` has no argument `nam`",
+            "`/predict` takes: `name`, `loud`",
+        ),
+    ] {
+        let ran = Run::new(&hub, &folder).input(input, value).run().await.failed(1, "check_failed");
+        assert!(ran.log.contains(&format!("::{message}")) && ran.log.contains(hint), "{}", ran.log);
+        assert!(!ran.log.contains("the end of the run log"), "{}", ran.log);
+    }
 }
