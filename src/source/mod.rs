@@ -198,10 +198,15 @@ impl SourceFile {
         }
     }
 
-    /// The first [`SAMPLE_BYTES`] bytes.
+    /// The first [`SAMPLE_BYTES`] bytes. Fails like [`SourceFile::git_blob_oid`], because the Hub refuses a sample that
+    /// does not fit the size.
     pub fn sample(&self) -> io::Result<Vec<u8>> {
         let mut sample = Vec::new();
         self.open()?.take(SAMPLE_BYTES).read_to_end(&mut sample)?;
+        let found = sample.len() as u64;
+        if found != self.size.min(SAMPLE_BYTES) {
+            return Err(SizeChanged { expected: self.size, found }.into());
+        }
         Ok(sample)
     }
 
@@ -315,6 +320,7 @@ mod tests {
         assert_eq!(memory.sha256().unwrap(), disk.sha256().unwrap());
 
         std::fs::write(&path, "shorter").unwrap();
+        assert_eq!(disk.sample().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(disk.git_blob_oid().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(disk.sha256().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
