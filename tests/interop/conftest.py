@@ -79,6 +79,8 @@ def ours(tmp_path: Path):
     def action(hub: LocalHub, source: Path, repo: str, repo_type: str, **inputs: str):
         count.runs += 1
         scratch = tmp_path / f"run-{count.runs}"
+        # The official client leaves out nothing of this by default.
+        inputs = {"default_excludes": "false"} | inputs
         if repo_type == "space":
             # This Hub has no edge, at which an app could be asked.
             inputs = {"verify": "false"} | inputs

@@ -142,7 +142,6 @@ def shapes(root: Path) -> None:
     folder.link("links/to-text.txt", "../crlf.txt")
     folder.link("links/to-link.txt", "to-text.txt")
     folder.link("links/to-large.bin", "../twin-1.bin")
-    folder.link("link-to-folder", "links")
 
 
 def large(root: Path) -> None:
