@@ -312,7 +312,7 @@ impl Deploy<'_> {
         let fresh = attempt == 1 && matches!(target, Target::Created(_));
         let phase = self.ledger.phase("plan");
         let against = Against { revision: &self.inputs.revision, info, fresh };
-        let untouched = !fresh && attempt == 1 && !self.inputs.visibility_given;
+        let untouched = !fresh && attempt == 1;
         let planned = self.plan(source, &against, asked).await;
         let planned = if untouched { planned.map_err(early) } else { planned };
         let Some(planned) = planned? else { return Ok(Round::Overtaken) };
@@ -330,6 +330,9 @@ impl Deploy<'_> {
                 self.warn_of_idle_patterns(&source.idle, planned.there.as_deref());
             }
             self.judge(&planned, source, info).await?;
+        }
+        if let Target::Ready(_) = target {
+            self.match_visibility(info).await?;
         }
         let commits = !planned.plan.is_empty();
         // What the old app is not to run with waits until the upload, which may take long, has come to its end.

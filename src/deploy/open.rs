@@ -45,10 +45,7 @@ impl Deploy<'_> {
         let Inputs { revision, dry_run, .. } = self.inputs;
         let mut born = None;
         match lookup {
-            Lookup::Found(info) => {
-                self.match_visibility(&info).await?;
-                return Ok(Target::Ready(info));
-            }
+            Lookup::Found(info) => return Ok(Target::Ready(info)),
             Lookup::NoRepo(_) if *dry_run => {
                 self.log.info(&match self.hub.has_token() {
                     true => format!("the {} does not exist yet: it would be created", self.repo),
@@ -237,7 +234,7 @@ impl Deploy<'_> {
     }
 
     /// Who can see the repo is settled before anything is uploaded, and only where the user said so.
-    async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
+    pub(super) async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
         let wanted = self.inputs.visibility;
         if !self.inputs.visibility_given || self.inputs.is_aside() {
             return Ok(());

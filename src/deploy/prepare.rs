@@ -88,7 +88,12 @@ impl Deploy<'_> {
         let on_the_hub = held.and_then(|readme| card::card_sdk(readme)?.parse::<SpaceSdk>().ok());
         let choice = match (self.inputs.space_sdk, on_the_hub) {
             (None, Some(sdk)) => {
-                sdk::SdkChoice { sdk, because: "the README card on the Hub says so".to_owned() }
+                let other = sdk::sdk_of_files(source).filter(|other| other.hub_name() != sdk.hub_name());
+                let but = other.map(|other| {
+                    format!(", while the files look like {0}: `space_sdk: {0}` changes it", other.as_str())
+                });
+                let because = format!("the README card on the Hub says so{}", but.unwrap_or_default());
+                sdk::SdkChoice { sdk, because }
             }
             (input, _) => sdk::choose_sdk(input, source),
         };

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::listed::Listed;
 use super::moves::Departing;
-use super::{Deploy, Sendable, count};
+use super::{Deploy, Sendable, count, prunes};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
 use crate::plan::{self, Action, Candidate, Change, Obstacle, Plan, Pruning};
@@ -161,7 +161,12 @@ impl Deploy<'_> {
         };
         let mut plan = plan::plan(&candidates, &pruning);
         plan.ignored.extend(source.ignored.iter().cloned());
-        self.make_room(&mut plan, source, info, git_ignores)?;
+        let there = match (&info.siblings, &listed) {
+            (Some(siblings), _) => siblings.iter().map(|sibling| sibling.rfilename.as_str()).collect(),
+            (None, Some(listed)) => listed.paths.iter().map(String::as_str).collect(),
+            (None, None) => Vec::new(),
+        };
+        self.make_room(&mut plan, source, &there, git_ignores)?;
         let lost = listed.as_ref().map_or(0, |listed| lost(&plan, listed, &hashes));
         let (there, kept) = listed.map(|listed| (listed.paths, listed.kept)).unzip();
         plan.kept = kept.unwrap_or_default();
@@ -177,13 +182,12 @@ impl Deploy<'_> {
         &self,
         plan: &mut Plan,
         source: &Source,
-        info: &RepoInfo,
+        there: &[&str],
         git_ignores: &GitIgnores,
     ) -> Result<()> {
-        let there = info.siblings.iter().flatten().map(|sibling| sibling.rfilename.as_str());
         let refusal =
             |message: String| Failure::new(Code::InvalidPath, format!("{message} (nothing was changed)"));
-        for obstacle in plan::obstacles(plan, there) {
+        for obstacle in plan::obstacles(plan, there.iter().copied()) {
             match obstacle {
                 Obstacle::File { path } => {
                     let parsed: Option<RepoPath> = path.parse().ok();
@@ -199,11 +203,13 @@ impl Deploy<'_> {
                 }
                 Obstacle::Folder { path, files } => {
                     let files = count(files);
-                    let failure = refusal(format!(
-                        "cannot deploy the file `{path}`: the {} has a folder of that name, with {files} that this deploy does not delete",
-                        self.repo
-                    ));
-                    return Err(failure.hint(format!("delete the folder `{path}` on the Hub, rename the file, or set `prune: true`, which deletes what `source_dir` does not have")));
+                    let failure = refusal(format!("cannot deploy the file `{path}`: the {} has a folder of that name, with {files} that this deploy does not delete", self.repo))
+                        .hint(format!("delete the folder `{path}` on the Hub, or rename the file"));
+                    return Err(match prunes(self.inputs) {
+                        true => failure,
+                        false => failure
+                            .hint("or set `prune: true`, which deletes all that `source_dir` does not have"),
+                    });
                 }
             }
         }

@@ -198,7 +198,7 @@ async fn a_repo_becomes_private_before_anything_is_uploaded() {
     Run::new(&hub, &folder).input("private", "true").run().await.ended(0, "deployed");
     let requests = hub.requests();
     let position = |text: &str| requests.iter().position(|request| request.path.contains(text)).unwrap();
-    assert!(position("/settings") < position("/preupload/"));
+    assert!(position("/settings") < position("/commit/"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,10 +2,12 @@
 
 use std::os::unix::fs::symlink;
 
-use local_hub::{LocalHub, RepoType};
+use std::time::Duration;
+
+use local_hub::{Fault, FaultKind, LocalHub, RepoType};
 
 use crate::assert_ran;
-use crate::harness::{Folder, Ran, Run, hub, paths, static_space, tree};
+use crate::harness::{Folder, Ran, Run, hub, paths, reached, static_space, tree};
 
 const DOCKER: [(&str, &str); 2] =
     [("README.md", "---\nsdk: docker\n---\n"), ("Dockerfile", "FROM scratch\n")];
@@ -113,7 +115,8 @@ async fn a_new_space_hears_where_its_app_is() {
     let hub = hub().await;
     let gradio = "---\nsdk: gradio\n---\n";
     let named = "---\nsdk: gradio\napp_file: main.py\n---\n";
-    let cases: [(&[(&str, &str)], &str, &str); 6] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 6] = [
         (
             &[("README.md", gradio), ("src/app.py", "")],
             "`app.py`",
@@ -368,6 +371,76 @@ async fn a_folder_takes_the_place_of_a_file_without_pruning_too() {
     assert_ran!(ran);
     run().input("prune", "true").run().await.ended(0, "deployed");
     assert_eq!(paths(&hub, RepoType::Dataset), [".gitattributes", "test", "train/part-0.csv"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_way_and_none_of_the_deploy_stays() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("a/x.txt", "x"), ("ok.txt", "")]);
+    let run = || Run::new(&hub, &folder).input("repo_type", "model");
+    run().input("include", "ok.txt").run().await.ended(0, "deployed");
+    by_hand(&hub, RepoType::Model, &[("a", "theirs"), ("b/c.db", "theirs")]);
+    folder.write(".hfignore", "/a\n!/a/\n");
+    let ran = refused(&hub, run, "invalid_path").await;
+    assert!(
+        ran.log.contains("cannot deploy into the folder `a`: the model `ada/app` has a file"),
+        "{}",
+        ran.log
+    );
+    let ran = refused(&hub, || run().input("path_in_repo", "a/b"), "invalid_path").await;
+    assert!(ran.log.contains("hint: delete `a` on the Hub, or choose another folder"), "{}", ran.log);
+    folder.write(".hfignore", "/a\n*.db\n");
+    folder.write("b", "a file");
+    let ran = refused(&hub, || run().input("prune", "true"), "invalid_path").await;
+    assert!(ran.log.contains("cannot deploy the file `b`: the model `ada/app` has a folder"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_deploy_leaves_the_visibility_alone() {
+    let (hub, folder) = (hub().await, static_space());
+    folder.write("docs/x.txt", "x");
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let run = || Run::new(&hub, &folder).input("source_dir", "docs").input("private", "true");
+    refused(&hub, run, "space_without_app").await;
+    let ran = Run::new(&hub, &folder).input("private", "true").run().await;
+    assert!(ran.log.contains("is private from now on"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_another_sdk_do_not_turn_a_space_around() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("app.py", "import gradio\n")]);
+    let run = || Run::new(&hub, &folder).input("wait", "false");
+    run().run().await.ended(0, "deployed");
+    folder.write("Dockerfile", "FROM scratch\n");
+    let ran = run().run().await.ended(0, "deployed");
+    let told = "SDK: gradio (the README card on the Hub says so, while the files look like docker: `space_sdk: docker` changes it)";
+    assert!(ran.log.contains(told), "{}", ran.log);
+    let card = || hub.read_file(RepoType::Space, "ada/app", "main", "README.md").unwrap();
+    assert!(String::from_utf8(card()).unwrap().contains("sdk: gradio"));
+    run().input("space_sdk", "docker").run().await.ended(0, "deployed");
+    assert!(String::from_utf8(card()).unwrap().contains("sdk: docker"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_before_anything_is_written_is_a_fault_of_the_folder() {
+    let (hub, folder) = (hub().await, static_space());
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    folder.write("style.css", "h1 { color: navy }\n");
+    hub.clear_requests();
+    hub.inject(Fault {
+        method: Some("GET".to_owned()),
+        path_contains: "/api/spaces/ada/app".to_owned(),
+        skip: 0,
+        times: 1,
+        kind: FaultKind::Delay(Duration::from_secs(2)),
+    });
+    let run = Run::new(&hub, &folder);
+    let child = run.spawn();
+    reached(&hub, "validate-yaml", 1).await;
+    folder.write("style.css", "h1 { color: black; margin: 0 }\n");
+    let ran = run.finish(child).await.failed(2, "source_changed");
+    assert_eq!(writes(&hub), Vec::<String>::new(), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -193,11 +193,14 @@ async fn broken_deploy() -> (TestHub, Folder) {
     let (hub, folder) = (hub().await, gradio_space());
     folder.write("model.bin", [7u8; 300].map(|byte| byte.wrapping_mul(37)));
     folder.write("old.txt", "old");
+    folder.write("old\\name.txt", "a backslash");
     Run::new(&hub, &folder).input("variables", "MODE=old").run().await.ended(0, "deployed");
     folder.write("model.bin", [9u8; 300].map(|byte| byte.wrapping_mul(41)));
     folder.write("app.py", "broken");
     folder.write("new.txt", "new");
     folder.remove("old.txt");
+    folder.remove("old\\name.txt");
+    folder.write("new\\name.txt", "another one");
     (hub, folder)
 }
 
