@@ -77,6 +77,14 @@ impl Story {
         }
     }
 
+    /// Returns the values of the last step, to be looked at.
+    pub(super) fn last_step(&self) -> Option<&[Value]> {
+        match &self.steps {
+            Steps::Values(values) => Some(values),
+            Steps::None | Steps::Lost => None,
+        }
+    }
+
     /// Returns the values of the last step of a generator that has not ended.
     pub(super) fn take_last_step(&mut self) -> Option<Vec<Value>> {
         match std::mem::take(&mut self.steps) {

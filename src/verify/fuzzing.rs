@@ -8,6 +8,8 @@ use super::api::{Config, Schema, choose};
 use super::arguments;
 use super::events::{Step, Story};
 use super::options::Expect;
+use super::places::Place;
+use super::values;
 use crate::runner::{Log, Mode};
 use crate::sse;
 
@@ -43,6 +45,10 @@ pub(crate) fn config(bytes: &[u8]) -> String {
             assert_eq!(data.len(), endpoint.slots.len());
             data.len()
         });
+        for parameter in &endpoint.parameters {
+            let place = Place::root(&parameter.schema);
+            shape.push_str(&format!(" {:?} {:?}", place.item(0).strings(), place.property("path").strings()));
+        }
         shape.push_str(&format!(" {count} {} {}", endpoint.returns.len(), endpoint.fn_index.signum()));
     }
     shape
@@ -57,7 +63,12 @@ pub(crate) fn events(bytes: &[u8]) -> String {
         let step = match story.hear(event.data, Duration::from_secs(1), &log) {
             Step::Going => "g",
             Step::Beat => "b",
-            Step::Finished(data) => &format!("finished {}", data.len().min(3)),
+            Step::Finished(data) => {
+                let count = data.len().min(3);
+                let outputs =
+                    data.into_iter().map(|value| values::take_apart("Json", value).text.len().min(9));
+                &format!("finished {count} {:?}", outputs.max())
+            }
             Step::Forgotten => "forgotten",
             Step::Failed(stop) => &format!("failed {:?} {}", stop.word, stop.detail.len().min(40)),
         };

@@ -252,13 +252,14 @@ impl Gradio {
         let data = within(deadline, "upload the files of the call", preparing).await?;
         log.info(&format!("calling `{shown}`"));
         let prefix = self.config.prefix();
-        let limits = queue::Limits { deadline, work: check.max_latency };
+        let is_enough = |data: &[Value]| outputs::judge(&outputs::preview(&endpoint, data), check).is_ok();
+        let limits = queue::Limits { deadline, work: check.max_latency, is_enough: &is_enough };
         let finished = queue::call(edge, prefix, &endpoint, &data, limits, log).await;
         let finished =
             finished.map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
         called.latency = Some(finished.latency);
         let is_cut = finished.is_cut;
-        let deadline = if is_cut { Instant::now() + FETCH_TIMEOUT } else { deadline };
+        let deadline = if is_cut { deadline.max(Instant::now() + FETCH_TIMEOUT) } else { deadline };
         let collecting = async { Ok(outputs::collect(edge, prefix, &endpoint, finished.data, store).await) };
         let outputs = within(deadline, "fetch the files of the result", collecting).await?;
         called.outputs = outputs.iter().map(outputs::Output::report).collect();
@@ -272,7 +273,7 @@ impl Gradio {
         if is_cut {
             let wall = wall.as_secs_f64();
             let detail = format!("`{shown}` still yields after {wall:.1} s, and passes by its last step");
-            log.warning(&format!("{detail}: the check ends where its time ends"));
+            log.warning(&format!("{detail}: the check did not wait for its end"));
             return Ok(detail);
         }
         Ok(format!(

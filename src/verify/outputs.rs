@@ -82,6 +82,28 @@ pub(super) async fn collect(
     outputs
 }
 
+/// Sorts the values into outputs without fetching a file: each is taken for what the app says about it.
+pub(super) fn preview(endpoint: &Endpoint, data: &[Value]) -> Vec<Output> {
+    let shown = |(value, given): (&Value, &Option<Return>)| {
+        let Return { label, component } = given.clone()?;
+        let mut contents = values::take_apart(&component, value.clone());
+        let files = std::mem::take(&mut contents.files).into_iter().map(|file| match file {
+            File::Served(file) => {
+                let foreign = Foreign { host: String::new(), family: family(&component, &file) };
+                Fetched { foreign: Some(foreign), ..Fetched::default() }
+            }
+            File::Embedded(address) => {
+                let head = values::embedded(&address).unwrap_or_default();
+                let length = head.len() as u64;
+                Fetched::of(Artifact { head, length, name: None })
+            }
+        });
+        let files = files.collect();
+        Some(Output { component, label: label.unwrap_or_default(), contents, files })
+    };
+    data.iter().zip(&endpoint.returns).filter_map(shown).collect()
+}
+
 async fn fetch(
     edge: &Edge,
     prefix: &str,
@@ -412,6 +434,25 @@ mod tests {
         );
         assert_eq!(verdict(&[foreign("File", "talk.mp3")], Some(Expect::Audio)), Ok(()));
         assert!(verdict(&[foreign("File", "talk")], Some(Expect::Audio)).is_err());
+    }
+
+    #[test]
+    fn a_preview_takes_files_for_what_the_app_says() {
+        let given = |component: &str| Some(Return { label: None, component: component.to_owned() });
+        let endpoint = Endpoint {
+            name: "/draw".into(),
+            fn_index: 0,
+            slots: vec![],
+            parameters: vec![],
+            returns: vec![given("Textbox"), None, given("Video")],
+        };
+        let film = json!({"video": {"path": "/tmp/a.mp4", "orig_name": "a.mp4"}});
+        let passes = |data: &[Value]| {
+            let check = Check { expect: Some(Expect::Video), ..Check::new(".") };
+            judge(&preview(&endpoint, data), &check).is_ok()
+        };
+        assert!(passes(&[json!("done"), Value::Null, film]));
+        assert!(!passes(&[json!("10 %"), Value::Null, Value::Null]));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// The deepest chain of references and alternatives that is followed, because a schema may refer to itself.
-const MAX_DEPTH: usize = 16;
+/// The most schemas that one position is resolved through, because a schema may refer to itself.
+const MAX_STEPS: usize = 500;
 
 /// One position in a value: the schemas that it may follow, with references and alternatives resolved.
 #[derive(Debug, Clone)]
@@ -108,19 +108,17 @@ fn is_file(schema: &Value) -> bool {
 /// Follows references and alternatives. Null is no alternative: nothing stands in its place.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let mut found = Vec::new();
-    let mut open = vec![(schema, 0)];
-    while let Some((schema, depth)) = open.pop() {
-        if depth > MAX_DEPTH {
-            continue;
-        }
+    let mut open = vec![schema];
+    for _ in 0..MAX_STEPS {
+        let Some(schema) = open.pop() else { break };
         let reference = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
         if let Some(target) = reference.and_then(|path| root.pointer(path)) {
-            open.push((target, depth + 1));
+            open.push(target);
             continue;
         }
         let alternatives = ["anyOf", "oneOf", "allOf"].iter().find_map(|name| schema.get(name)?.as_array());
         match alternatives {
-            Some(all) => open.extend(all.iter().rev().map(|schema| (schema, depth + 1))),
+            Some(all) => open.extend(all.iter().rev()),
             None if schema.get("type") == Some(&"null".into()) => {}
             None => found.push(schema),
         }
@@ -190,7 +188,9 @@ mod tests {
 
     #[test]
     fn a_schema_that_refers_to_itself_ends() {
-        let schema = json!({"$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}, {"type": "string"}]}}, "$ref": "#/$defs/A"});
+        let itself = json!({"$ref": "#/$defs/A"});
+        let schema =
+            json!({"$defs": {"A": {"anyOf": [{"type": "string"}, itself, itself]}}, "$ref": "#/$defs/A"});
         assert_eq!(Place::root(&schema).strings(), Strings::Text);
     }
 }

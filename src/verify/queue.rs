@@ -31,6 +31,10 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
 const RESUME_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a call may go on beyond twice the longest time that its work may take.
 const WORK_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a generator may yield before its steps are judged, because it may never end.
+const ENDLESS: Duration = Duration::from_secs(300);
+/// The time from one such look to the next.
+const ENDLESS_PAUSE: Duration = Duration::from_secs(30);
 /// How often a stream that broke off is opened again.
 const MAX_RECONNECTS: u32 = 3;
 /// How often the call is made when the server forgot it.
@@ -46,16 +50,18 @@ pub(super) struct Finished {
     /// One value for each output of the endpoint.
     pub(super) data: Vec<Value>,
     pub(super) latency: Latency,
-    /// Whether the time ran out while a generator went on: the values are those of its last step.
+    /// Whether a generator went on: the values are those of its last step.
     pub(super) is_cut: bool,
 }
 
-/// The times that end a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+/// What ends a call before the app does.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
     pub(super) deadline: Instant,
     /// The longest that the work may take.
     pub(super) work: Option<Duration>,
+    /// Judges the last step of a generator that may never end.
+    pub(super) is_enough: &'a (dyn Fn(&[Value]) -> bool + Sync),
 }
 
 /// A call in the queue.
@@ -68,6 +74,8 @@ struct Joined {
 /// How one stream ended.
 enum Ending {
     Finished(Vec<Value>),
+    /// A generator has yielded for long, and its last step is enough.
+    Enough(Vec<Value>),
     /// The time ran out.
     TooLate(Stop),
     /// It broke off.
@@ -87,7 +95,7 @@ pub(super) async fn call(
     prefix: &str,
     endpoint: &Endpoint,
     data: &[Value],
-    limits: Limits,
+    limits: Limits<'_>,
     log: &Log,
 ) -> Result<Finished, Stop> {
     let mut why = String::new();
@@ -107,6 +115,10 @@ pub(super) async fn call(
                 Ending::Finished(data) => {
                     let latency = story.latency(joined.elapsed());
                     return Ok(Finished { data, latency, is_cut: false });
+                }
+                Ending::Enough(data) => {
+                    let latency = story.latency(joined.elapsed());
+                    return Ok(Finished { data, latency, is_cut: true });
                 }
                 Ending::TooLate(stop) => {
                     let data = story.take_last_step().ok_or(stop)?;
@@ -194,7 +206,7 @@ async fn listen(
     edge: &Edge,
     url: &Url,
     joined: Instant,
-    limits: Limits,
+    limits: Limits<'_>,
     resumed: bool,
     story: &mut Story,
     log: &Log,
@@ -231,7 +243,7 @@ async fn listen(
 async fn follow(
     mut response: reqwest::Response,
     joined: Instant,
-    limits: Limits,
+    limits: Limits<'_>,
     resumed: bool,
     story: &mut Story,
     log: &Log,
@@ -239,6 +251,8 @@ async fn follow(
     let mut decoder = Decoder::new(MAX_RESULT);
     // Until when a resumed stream has to bring news of the call: `None` once it did.
     let mut resume_by = resumed.then(|| Instant::now() + RESUME_TIMEOUT);
+    // When the steps of a generator are looked at next.
+    let mut look_at = None;
     loop {
         // A generator can be quicker than the clock is looked at.
         if Instant::now() >= limits.deadline {
@@ -278,10 +292,18 @@ async fn follow(
                 Step::Failed(stop) => return Err(stop),
             }
         }
+        let first_look = || joined.checked_add(story.started()?.saturating_add(ENDLESS));
+        look_at = look_at.or_else(first_look);
+        if look_at.is_some_and(|time| Instant::now() >= time) {
+            look_at = Some(Instant::now() + ENDLESS_PAUSE);
+            if story.last_step().is_some_and(limits.is_enough) {
+                return Ok(Ending::Enough(story.take_last_step().unwrap_or_default()));
+            }
+        }
     }
 }
 
-impl Limits {
+impl Limits<'_> {
     /// Returns when the call is given up for its work. A call that ends soon after `work` is waited for, because its
     /// time is worth knowing.
     fn work_ends(self, story: &Story, joined: Instant) -> Option<Instant> {
@@ -312,5 +334,70 @@ fn too_late(story: &Story, joined: Instant) -> Stop {
     } else {
         Stop::failed(format!("the call waited in the queue for {waited} s, until the timeout"))
             .hint("other calls may hold the app; give the check a longer timeout")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::runner::Mode;
+
+    /// Follows a generator that yields a step each second, for ever.
+    async fn follow_for_ever(
+        work: Option<u64>,
+        timeout: u64,
+        enough: &str,
+    ) -> (Result<Ending, Stop>, Duration) {
+        let start = Bytes::from("data: {\"msg\":\"process_starts\"}\n\n");
+        let steps = futures_util::stream::unfold(0, move |number| {
+            let start = start.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let data = match number {
+                    0 => return Some((Ok::<_, Infallible>(start), 1)),
+                    1 => json!(["step"]),
+                    _ => json!([[["append", [], "!"]]]),
+                };
+                let step = json!({"msg": "process_generating", "success": true, "output": {"data": data}});
+                Some((Ok(Bytes::from(format!("data: {step}\n\n"))), number + 1))
+            }
+        });
+        let body = reqwest::Body::wrap_stream(steps);
+        let response = axum::http::Response::new(body).into();
+        let now = Instant::now();
+        let is_enough = |values: &[Value]| values[0].as_str().is_some_and(|text| text.starts_with(enough));
+        let limits = Limits {
+            deadline: now + Duration::from_secs(timeout),
+            work: work.map(Duration::from_secs),
+            is_enough: &is_enough,
+        };
+        let log = Log::new(Mode::Plain, Box::new(std::io::sink()));
+        let ending = follow(response, now, limits, false, &mut Story::new(), &log).await;
+        (ending, now.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_generator_without_end_is_judged_by_its_steps() {
+        let (ending, after) = follow_for_ever(None, 2400, "step!!").await;
+        assert!(
+            matches!(ending, Ok(Ending::Enough(data)) if data[0].as_str().unwrap().starts_with("step!!!"))
+        );
+        assert!((300..310).contains(&after.as_secs()), "{after:?}");
+        // What it yields is not what is asked for: it may come to that.
+        let (ending, after) = follow_for_ever(None, 2400, "end").await;
+        assert!(matches!(ending, Ok(Ending::TooLate(_))));
+        assert_eq!(after.as_secs(), 2400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_takes_far_too_long_is_given_up() {
+        let (ending, after) = follow_for_ever(Some(20), 2400, "end").await;
+        let Err(stop) = ending else { panic!() };
+        assert_eq!(stop.detail, "the work goes on after 70.0 s, longer than `max_latency` of 20.0 s");
+        assert_eq!(after.as_secs(), 71);
     }
 }

@@ -53,9 +53,10 @@ pub(super) fn take_apart(component: &str, mut value: Value) -> Contents {
         // A plain text can be large, so it is moved.
         Value::String(text) if !(holds_media && is_embedded(&text)) => contents.text = trimmed(text),
         value => {
-            let mut texts = Vec::new();
-            sort(&value, &Rules { is_json, holds_media }, &mut texts, &mut contents.files);
             let is_structure = value.is_object() || value.is_array();
+            let rules = Rules { is_json, holds_media, has_words: !(is_json && is_structure) };
+            let mut texts = Vec::new();
+            sort(&value, &rules, &mut texts, &mut contents.files);
             contents.text = match is_json && is_structure {
                 true => json(&value, Spacing::Wide),
                 false => texts.join("\n").trim().to_owned(),
@@ -79,6 +80,8 @@ struct Rules {
     is_json: bool,
     /// A `data:` address is a file, not a text.
     holds_media: bool,
+    /// Words and numbers are collected: not where the JSON itself is the text, which can be large.
+    has_words: bool,
 }
 
 /// Finds the words and the files in a value.
@@ -87,13 +90,13 @@ fn sort<'a>(value: &'a Value, rules: &Rules, texts: &mut Vec<Cow<'a, str>>, file
         Value::String(text) if rules.holds_media && is_embedded(text) => {
             files.push(File::Embedded(text.clone()));
         }
-        Value::String(text) => texts.push(text.into()),
-        Value::Number(number) => texts.push(number.to_string().into()),
-        Value::Bool(bool) => texts.push(bool.to_string().into()),
+        Value::String(text) if rules.has_words => texts.push(text.into()),
+        Value::Number(number) if rules.has_words => texts.push(number.to_string().into()),
+        Value::Bool(bool) if rules.has_words => texts.push(bool.to_string().into()),
         Value::Array(items) => items.iter().for_each(|item| sort(item, rules, texts, files)),
         Value::Object(_) if is_file(value, rules) => files.push(file(value)),
         Value::Object(map) => map.values().for_each(|value| sort(value, rules, texts, files)),
-        Value::Null => {}
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }
 

@@ -380,3 +380,30 @@ async fn wrong_inputs_are_no_failure_of_the_app() {
         assert!(!ran.log.contains("the end of the run log"), "{}", ran.log);
     }
 }
+
+/// An app that starts, and ends when it is visited or called.
+fn fragile(code: &str) -> Folder {
+    Folder::new(&[
+        ("README.md", "---\ntitle: Hello\nsdk: gradio\nsdk_version: 5.50.0\napp_file: app.py\n---\n"),
+        ("app.py", &format!("import os\n\nPORT = int(os.environ[\"GRADIO_SERVER_PORT\"])\n{code}")),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_ends_at_its_first_visit_or_call_is_a_crash() {
+    let hub = gradio_hub(5).await;
+    let visit = "from http.server import BaseHTTPRequestHandler, HTTPServer\n\n\nclass Page(BaseHTTPRequestHandler):\n    \
+                 def do_GET(self):\n        print(\"no memory\", flush=True)\n        os._exit(3)\n\n\n\
+                 HTTPServer((\"127.0.0.1\", PORT), Page).serve_forever()\n";
+    let call = "import gradio as gr\n\n\ndef end(text):\n    os._exit(3)\n\n\n\
+                gr.Interface(end, \"text\", \"text\", api_name=\"end\").launch(server_name=\"127.0.0.1\", server_port=PORT)\n";
+    for (name, code, api_name) in [("visit", visit, ""), ("call", call, "end")] {
+        let folder = fragile(code);
+        let run = Run::new(&hub, &folder).input("huggingface_repo", &format!("ada/{name}"));
+        let ran = run.input("api_name", api_name).run().await.failed(1, "space_crashed");
+        assert!(ran.log.contains("crashed (RUNTIME_ERROR): "), "{}", ran.log);
+        assert_eq!(ran.output("space_stage"), "RUNTIME_ERROR");
+        let wait = ran.log.matches("waiting for the app to answer").count();
+        assert!(wait <= 2, "{}", ran.log);
+    }
+}
