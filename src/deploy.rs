@@ -14,7 +14,9 @@ mod preflight;
 mod prepare;
 mod remote;
 mod rollback;
+mod secrets;
 mod settings;
+mod visibility;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,8 +102,12 @@ impl Deploy<'_> {
         if !matches!(prepared.lookup, Lookup::Found(_)) {
             self.warn_of_idle_patterns(&prepared.source.idle, None);
         }
-        let target = self.open(prepared.lookup, prepared.sdk, &prepared.source).await?;
         let source = Arc::new(prepared.source);
+        // A repo or a branch that is not there gets every file, some of them at its creation.
+        if !matches!(prepared.lookup, Lookup::Found(_)) {
+            self.search_all(&source, self.audience_after(around.audience)).await?;
+        }
+        let target = self.open(prepared.lookup, prepared.sdk, &source).await?;
         for attempt in 1..=PLANS {
             let (info, asked) = self.head_and_answers(&source, &target, attempt).await?;
             let Some(info) = info else { return self.plan_for_nothing(&source) };
@@ -331,9 +337,10 @@ impl Deploy<'_> {
             }
             self.judge(&planned, source, info).await?;
         }
-        if let Target::Ready(_) = target {
-            self.match_visibility(info).await?;
+        if matches!(target, Target::Ready(_)) {
+            self.search_plan(source, &planned.plan, self.audience_after(around.audience)).await?;
         }
+        self.match_visibility(around).await?;
         let commits = !planned.plan.is_empty();
         // What the old app is not to run with waits until the upload, which may take long, has come to its end.
         let sent = match commits && !self.inputs.dry_run {

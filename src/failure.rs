@@ -81,6 +81,8 @@ codes! {
     InvalidCard = "invalid_card", Input;
     /// The deploy would delete more than `max_deletes` allows.
     TooManyDeletes = "too_many_deletes", Input;
+    /// A file that holds a secret would become public.
+    SecretsInFiles = "secrets_in_files", Input;
     /// A variable is to have the name of a secret that the Space has, or the other way round.
     SettingsCollision = "settings_collision", Input;
     /// There is no token.

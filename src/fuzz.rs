@@ -235,7 +235,10 @@ fn outcome_that_says(text: &str) -> Outcome {
         endpoint: format!("https://{text}"),
         space_url: Some(format!("https://{text}")),
         space_hardware: Some(text.to_owned()),
-        settings: vec![WrittenSetting { is_secret: false, key: text.to_owned(), deleted: false }],
+        written: report::Settings {
+            settings: vec![WrittenSetting { is_secret: false, key: text.to_owned(), deleted: false }],
+            volumes: false,
+        },
         plan: Some(Plan { changes: vec![change(Action::Add), change(Action::Delete)], ..Plan::default() }),
         commit: Some(receipt),
         space_stage: Some(Stage::Other(text.to_owned())),

@@ -14,6 +14,7 @@ pub mod hub;
 mod image;
 pub mod inputs;
 pub mod janitor;
+pub mod leaks;
 pub mod plan;
 pub mod proxy;
 pub mod report;

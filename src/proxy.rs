@@ -173,6 +173,7 @@ impl<'a> Proxy<'a> {
             space_sdk: Some(SpaceSdk::Docker),
             visibility: Visibility::Public,
             visibility_given: true,
+            private_is_false: false,
             source_dir: source.to_owned(),
             path_in_repo: None,
             include: Vec::new(),
@@ -189,7 +190,9 @@ impl<'a> Proxy<'a> {
             space: SpaceInputs {
                 settings: SettingsInputs {
                     variables: self.variables(),
+                    variables_given: true,
                     secrets: self.secrets(target),
+                    secrets_given: true,
                     // What a workflow no longer says must not stay in force.
                     strategy: SettingsStrategy::Overwrite,
                     force_secrets: false,

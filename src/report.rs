@@ -8,6 +8,7 @@ use crate::hub::{CommitReceipt, Hub, Repo, Stage};
 use crate::plan::{Action, Plan};
 use crate::runner::{human_bytes, markdown};
 use crate::space::{HardwareStatus, LogTail};
+use crate::target::Visibility;
 use crate::verify::{Verdict, Word};
 
 /// How a run ended: the output `status`.
@@ -47,15 +48,18 @@ pub struct Outcome {
     /// The Hub's address without a trailing slash.
     pub endpoint: String,
     pub repo: Option<Repo>,
+    /// Who can see the repo: `None` before that is known.
+    pub access: Option<Access>,
     /// The live app's address, as the Hub names it.
     pub space_url: Option<String>,
     /// What the Space has or has requested.
     pub space_hardware: Option<String>,
     /// What became of the hardware that was asked for, if any was.
     pub hardware_status: Option<HardwareStatus>,
-    /// The variables and secrets that were written.
-    pub settings: Vec<WrittenSetting>,
-    pub volumes_set: bool,
+    /// What was written beside the files.
+    pub written: Settings,
+    /// What a dry run would write.
+    pub planned: Settings,
     pub plan: Option<Plan>,
     pub commit: Option<CommitReceipt>,
     /// A pull request that is to be closed if the run ends now.
@@ -94,12 +98,44 @@ pub struct Unfinished {
     pub url: String,
 }
 
+/// Who can see the repo, and what this run has to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// `None`: public or protected, and the Hub does not say which.
+    pub visibility: Option<Visibility>,
+    pub change: AccessChange,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessChange {
+    Kept,
+    /// The repo is new.
+    Created,
+    Changed,
+    /// A dry run: the repo is not there.
+    WouldCreate,
+    WouldChange,
+}
+
 /// The Space in front of the private one.
 #[derive(Debug, Clone)]
 pub struct ProxySpace {
     pub repo: Repo,
     /// Its public address, as the Hub names it.
     pub url: Option<String>,
+}
+
+/// Variables, secrets and volumes that a run writes, or would write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub settings: Vec<WrittenSetting>,
+    pub volumes: bool,
+}
+
+impl Settings {
+    pub fn is_empty(&self) -> bool {
+        self.settings.is_empty() && !self.volumes
+    }
 }
 
 /// A variable or a secret that was written, by its name.
@@ -182,7 +218,8 @@ impl Outcome {
     /// Whether something beside the files changed.
     pub fn settings_changed(&self) -> bool {
         let granted = self.hardware_status == Some(HardwareStatus::Granted);
-        granted || self.volumes_set || !self.settings.is_empty()
+        let published = self.access.is_some_and(|access| access.change == AccessChange::Changed);
+        granted || published || !self.written.is_empty()
     }
 
     fn commit_sha(&self) -> Option<&str> {
@@ -346,6 +383,9 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let (Some(repo), Some(url)) = (&outcome.repo, outcome.repo_url()) {
         rows.push(("Repo", markdown::link(&repo.id.to_string(), &url)));
     }
+    if let Some(access) = outcome.access {
+        rows.push(("Visibility", visible(access)));
+    }
     if let Some(url) = &outcome.space_url {
         rows.push(("App", markdown::link(url, url)));
     }
@@ -357,8 +397,11 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         });
         rows.push(("Hardware", format!("{}{}", markdown::cell_code(hardware), status.unwrap_or_default())));
     }
-    if !outcome.settings.is_empty() || outcome.volumes_set {
-        rows.push(("Settings", settings(outcome)));
+    if !outcome.written.is_empty() {
+        rows.push(("Settings", settings(&outcome.written, "set", "deleted")));
+    }
+    if !outcome.planned.is_empty() {
+        rows.push(("Settings", settings(&outcome.planned, "to set", "to delete")));
     }
     if let Some(stage) = &outcome.space_stage {
         rows.push(("Stage", markdown::cell_code(stage.as_str())));
@@ -389,6 +432,18 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     rows
 }
 
+/// Who can see the repo.
+fn visible(access: Access) -> String {
+    let seen = access.visibility.map_or("public or protected", Visibility::as_str);
+    match access.change {
+        AccessChange::Kept => seen.to_owned(),
+        AccessChange::Created => format!("{seen}, created by this run"),
+        AccessChange::Changed => format!("{seen}, changed by this run"),
+        AccessChange::WouldCreate => format!("{seen}, would be created"),
+        AccessChange::WouldChange => format!("would become {seen}"),
+    }
+}
+
 /// The word of the check, and where the time of its call went.
 fn check(verdict: &Verdict) -> String {
     let mut text = markdown::code(verdict.word.as_str());
@@ -403,24 +458,22 @@ fn check(verdict: &Verdict) -> String {
     text
 }
 
-/// The names of what was written: never a value.
-fn settings(outcome: &Outcome) -> String {
-    let names = |is_secret, deleted| {
-        let some = outcome.settings.iter().filter(|s| s.is_secret == is_secret && s.deleted == deleted);
-        some.map(|setting| markdown::cell_code(&setting.key)).collect::<Vec<_>>().join(", ")
-    };
-    let parts = [
-        ("variables set: ", names(false, false)),
-        ("secrets set: ", names(true, false)),
-        ("variables deleted: ", names(false, true)),
-        ("secrets deleted: ", names(true, true)),
-        ("volumes set", String::new()),
-    ];
-    let told = parts.into_iter().filter(|(label, names)| match names.is_empty() {
-        true => outcome.volumes_set && *label == "volumes set",
-        false => true,
-    });
-    told.map(|(label, names)| format!("{label}{names}")).collect::<Vec<_>>().join("; ")
+/// The names of what is written: never a value.
+fn settings(written: &Settings, set: &str, delete: &str) -> String {
+    let mut parts = Vec::new();
+    for (verb, deleted) in [(set, false), (delete, true)] {
+        for (kind, is_secret) in [("variables", false), ("secrets", true)] {
+            let some = written.settings.iter().filter(|s| s.is_secret == is_secret && s.deleted == deleted);
+            let names: Vec<String> = some.map(|setting| markdown::cell_code(&setting.key)).collect();
+            if !names.is_empty() {
+                parts.push(format!("{kind} {verb}: {}", names.join(", ")));
+            }
+        }
+    }
+    if written.volumes {
+        parts.push(format!("volumes {set}"));
+    }
+    parts.join("; ")
 }
 
 fn plan_section(plan: &Plan, status: Status) -> String {

@@ -6,10 +6,11 @@ use crate::hub::{
 };
 use crate::inputs::Inputs;
 use crate::plan::Created;
+use crate::report::AccessChange;
 use crate::runner::human_bytes;
 use crate::source::Source;
 use crate::space::{AtCreation, hardware};
-use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility};
+use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk};
 
 use super::{Deploy, Target, remote};
 
@@ -47,8 +48,14 @@ impl Deploy<'_> {
         match lookup {
             Lookup::Found(info) => return Ok(Target::Ready(info)),
             Lookup::NoRepo(_) if *dry_run => {
+                let visibility = self.inputs.visibility;
+                self.note_access(Some(visibility), AccessChange::WouldCreate);
                 self.log.info(&match self.hub.has_token() {
-                    true => format!("the {} does not exist yet: it would be created", self.repo),
+                    true => format!(
+                        "the {} does not exist yet: it would be created ({})",
+                        self.repo,
+                        visibility.as_str()
+                    ),
                     false => format!(
                         "cannot see the {}: it does not exist, or it is private and this run has no token; planning as for a new one",
                         self.repo
@@ -123,6 +130,7 @@ impl Deploy<'_> {
         }
         born.unanswered = creation == Creation::Unanswered;
         born.known = known.filter(|_| !born.unanswered);
+        self.note_access(Some(create.visibility), AccessChange::Created);
         self.tell_created(&create);
         born.files = create
             .files
@@ -230,38 +238,6 @@ impl Deploy<'_> {
         }
         self.hub.create_branch(&self.repo, revision).await?;
         self.log.info(&format!("created the branch `{revision}`"));
-        Ok(())
-    }
-
-    /// Who can see the repo is settled before anything is uploaded, and only where the user said so.
-    pub(super) async fn match_visibility(&self, info: &RepoInfo) -> Result<()> {
-        let wanted = self.inputs.visibility;
-        if !self.inputs.visibility_given || self.inputs.is_aside() {
-            return Ok(());
-        }
-        let known = match self.inputs.repo_type {
-            RepoType::Space => self.hub.visibility(&self.repo).await?,
-            RepoType::Model | RepoType::Dataset => None,
-        };
-        let as_wanted = match &known {
-            Some(known) => known == wanted.as_str(),
-            // A plain look does not tell a protected Space from a public one. (No proxy is made protected.)
-            None if wanted == Visibility::Private || self.inputs.is_proxy => {
-                info.private == (wanted == Visibility::Private)
-            }
-            None => self.inputs.repo_type != RepoType::Space && !info.private,
-        };
-        if as_wanted {
-            return Ok(());
-        }
-        if self.inputs.dry_run {
-            self.log.info(&format!("the {} would become {}", self.repo, wanted.as_str()));
-            return Ok(());
-        }
-        self.hub.set_visibility(&self.repo, wanted).await?;
-        let changed = known.is_some() || info.private != (wanted == Visibility::Private);
-        let since = if changed { " from now on" } else { "" };
-        self.log.info(&format!("the {} is {}{since}", self.repo, wanted.as_str()));
         Ok(())
     }
 }

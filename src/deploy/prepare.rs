@@ -212,7 +212,7 @@ impl Deploy<'_> {
     }
 
     /// A path of the source, relative to the checkout: where GitHub shows annotations.
-    fn annotated(&self, path: &str) -> String {
+    pub(super) fn annotated(&self, path: &str) -> String {
         let folder = match &self.inputs.github.workspace {
             Some(workspace) => self.inputs.source_dir.strip_prefix(workspace).ok(),
             None => None,

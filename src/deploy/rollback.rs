@@ -71,7 +71,7 @@ impl Deploy<'_> {
     /// Gives the variables the values that they had before this deploy.
     async fn restore_variables(&self) {
         let (variables, secrets) = self.ledger.update(|outcome| {
-            let secrets = outcome.settings.iter().filter(|setting| setting.is_secret).count();
+            let secrets = outcome.written.settings.iter().filter(|setting| setting.is_secret).count();
             (std::mem::take(&mut outcome.variables_before), secrets)
         });
         for (key, before) in variables {

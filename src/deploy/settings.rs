@@ -11,6 +11,7 @@ use crate::target::{RepoType, SpaceSdk};
 use super::open::Born;
 use super::prepare::Prepared;
 use super::remote::may_not;
+use super::visibility::Audience;
 use super::{Deploy, Target};
 
 /// What is known of a Space beside its files, and how far this deploy is with it.
@@ -20,6 +21,8 @@ pub(super) struct Surroundings {
     current: Option<Current>,
     /// They are settled once, however often the plan is made.
     settled: bool,
+    /// Who can see it: `None` while it does not exist.
+    pub(super) audience: Option<Audience>,
     /// Whether it is a static Space, which runs at once.
     pub(super) fixed: bool,
 }
@@ -36,12 +39,18 @@ impl Deploy<'_> {
         if exists && self.inputs.is_aside() {
             self.tell_untouched();
         }
-        let current = match exists && !self.inputs.is_aside() && self.wants_settings() {
-            true => self.settings_in_sight().await?,
-            false => None,
+        let current = async {
+            match exists && !self.inputs.is_aside() && self.wants_settings() {
+                true => self.settings_in_sight().await,
+                false => Ok(None),
+            }
         };
+        let (current, audience) = tokio::try_join!(current, self.audience(&prepared.lookup))?;
+        if let Some(audience) = audience {
+            self.tell_audience(audience);
+        }
         let fixed = self.sdk_of(prepared) == Some(SpaceSdk::Static);
-        Ok(Surroundings { current, settled: false, fixed })
+        Ok(Surroundings { current, settled: false, audience, fixed })
     }
 
     /// Settles what the Space has beside its files. `commits` says that a change of files will restart it
@@ -114,6 +123,7 @@ impl Deploy<'_> {
         self.tell_plan(&plan);
         for volume in wanted.settings.volumes.iter().flatten() {
             self.log.info(&format!("would mount {volume}"));
+            self.ledger.update(|outcome| outcome.planned.volumes = true);
         }
     }
 
@@ -193,11 +203,12 @@ impl Deploy<'_> {
         let mounts = if mounts.is_empty() { "none".to_owned() } else { format!("`{}`", mounts.join("`, `")) };
         if self.inputs.dry_run {
             self.log.info(&format!("would set the volumes: {mounts}"));
+            self.ledger.update(|outcome| outcome.planned.volumes = true);
             return Ok(());
         }
         self.hub.set_volumes(&self.repo, &all).await?;
         self.log.info(&format!("set the volumes: {mounts}"));
-        self.ledger.update(|outcome| outcome.volumes_set = true);
+        self.ledger.update(|outcome| outcome.written.volumes = true);
         Ok(())
     }
 
@@ -215,7 +226,7 @@ impl Deploy<'_> {
             };
             self.log.info(&format!("{}: {because}", described(&write.change, "set", "deleted")));
             self.ledger.update(|outcome| {
-                outcome.settings.push(written(&write.change));
+                outcome.written.settings.push(written(&write.change));
                 if write.change.kind() == SettingKind::Variable {
                     let key = write.change.key();
                     let before = current.variables.get(key).cloned();
@@ -231,6 +242,7 @@ impl Deploy<'_> {
         for write in &plan.writes {
             let because = write.because;
             self.log.info(&format!("would {}: {because}", described(&write.change, "set", "delete")));
+            self.ledger.update(|outcome| outcome.planned.settings.push(written(&write.change)));
         }
         self.tell_left(plan);
     }
@@ -251,10 +263,10 @@ impl Deploy<'_> {
                 "{}: the Space was created with it",
                 described(&write.change, "set", "deleted")
             ));
-            self.ledger.update(|outcome| outcome.settings.push(written(&write.change)));
+            self.ledger.update(|outcome| outcome.written.settings.push(written(&write.change)));
         }
         if wanted.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
-            self.ledger.update(|outcome| outcome.volumes_set = true);
+            self.ledger.update(|outcome| outcome.written.volumes = true);
         }
     }
 }

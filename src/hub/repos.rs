@@ -326,9 +326,20 @@ impl Hub {
     /// Who can see a repo, in the words of the input: a plain look at it tells protected from neither public
     /// nor private. `None` where this Hub does not say.
     pub async fn visibility(&self, repo: &Repo) -> Result<Option<String>, HubError> {
+        self.ask_visibility(repo, true).await
+    }
+
+    /// The same without a retry, for a report.
+    pub async fn visibility_once(&self, repo: &Repo) -> Result<Option<String>, HubError> {
+        self.ask_visibility(repo, false).await
+    }
+
+    async fn ask_visibility(&self, repo: &Repo, patient: bool) -> Result<Option<String>, HubError> {
         let what = format!("read who can see the {repo}");
         let url = self.url(&format!("{}?expand=visibility", repo.api()))?;
-        match self.call(&Call::new(&what, Method::GET, url)).await {
+        let call = Call::new(&what, Method::GET, url);
+        let answer = if patient { self.call(&call).await } else { self.call_once(&call).await };
+        match answer {
             Ok(answer) => Ok(answer.json::<RepoInfo>(&what)?.visibility),
             Err(error) if error.status() == Some(400) => Ok(None),
             Err(error) => Err(error),

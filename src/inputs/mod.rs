@@ -10,6 +10,7 @@ mod names;
 mod parse;
 mod proxy;
 mod raw;
+mod secrecy;
 mod space;
 mod verify;
 
@@ -41,6 +42,14 @@ pub enum Prune {
     Never,
 }
 
+/// What happens when what would be public looks like a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretsInFiles {
+    Error,
+    Warn,
+    Ignore,
+}
+
 /// What the user wants, with every rule of the contract applied.
 #[derive(Debug, Clone)]
 pub struct Inputs {
@@ -58,6 +67,10 @@ pub struct Inputs {
     /// Whether an existing repo is to be changed to `visibility`: asked for by the input of that name or
     /// by `private: true`. `private: false` stands in many old workflows, and publishes nothing.
     pub visibility_given: bool,
+    /// Whether `private: false` stands alone, which may be read as a wish to publish.
+    pub private_is_false: bool,
+    /// What happens to files that hold a secret: `None` decides by who can read them.
+    pub secrets_in_files: Option<SecretsInFiles>,
     /// Absolute where the checkout is known, else relative to the working directory.
     pub source_dir: PathBuf,
     /// `None` is the root.
@@ -184,6 +197,8 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let sign_in = credentials(environment, &github, dry_run.unwrap_or(false), skips, findings);
     let space_sdk = space_sdk(raw, repo_type, findings);
     let visibility = visibility(raw, repo_type, findings);
+    let secrets_in_files =
+        value("secrets_in_files", raw.secrets_in_files.as_deref(), secrets_in_files, findings);
     let source_dir = source_dir(raw, &github, findings);
     let path_in_repo = value("path_in_repo", raw.path_in_repo.as_deref(), parse::path_in_repo, findings);
     let cache_path = value(
@@ -201,6 +216,9 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let commit_limits = limits::read(raw, findings);
     let workspace = github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     let space = space::read(environment, repo_type, workspace, findings);
+    if let (Some(space), Some(policy)) = (&space, secrets_in_files) {
+        secrecy::judge(&space.settings.variables, policy, findings);
+    }
     let proxy = proxy::read(environment, repo.as_ref(), repo_type, findings);
     let endpoint = endpoint(environment, findings);
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
@@ -219,6 +237,8 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         space_sdk,
         visibility,
         visibility_given,
+        private_is_false: !visibility_given && given(raw.private.as_deref()).is_some(),
+        secrets_in_files: secrets_in_files?,
         source_dir,
         path_in_repo: path_in_repo?.flatten(),
         cache_path: cache_path?,
@@ -398,6 +418,15 @@ fn visibility(raw: &Raw, repo_type: Option<RepoType>, findings: &mut Findings) -
         );
     }
     Some((visibility, true))
+}
+
+fn secrets_in_files(text: &str) -> parse::Parsed<SecretsInFiles> {
+    match text {
+        "error" => Ok(SecretsInFiles::Error),
+        "warn" => Ok(SecretsInFiles::Warn),
+        "ignore" => Ok(SecretsInFiles::Ignore),
+        _ => parse::one_of("`error`, `warn` or `ignore`", text),
+    }
 }
 
 /// An empty value is refused, not read as the whole checkout: it is most often the output of a build step

@@ -30,6 +30,7 @@ pub const INPUTS: &[InputSpec] = &[
     plain("space_sdk"),
     plain("private"),
     plain("visibility"),
+    plain("secrets_in_files"),
     with_default("source_dir", "."),
     plain("path_in_repo"),
     plain("cache_path"),

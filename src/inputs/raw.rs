@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) space_sdk: Option<String>,
     pub(super) private: Option<String>,
     pub(super) visibility: Option<String>,
+    pub(super) secrets_in_files: Option<String>,
     pub(super) source_dir: Option<String>,
     pub(super) path_in_repo: Option<String>,
     pub(super) cache_path: Option<String>,

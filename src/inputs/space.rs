@@ -28,7 +28,11 @@ pub struct SpaceInputs {
 #[derive(Debug, Clone, Default)]
 pub struct SettingsInputs {
     pub variables: Vec<Variable>,
+    /// Whether `variables` is given, be it as `none`: only then are those that it does not name deleted.
+    pub variables_given: bool,
     pub secrets: Vec<NamedSecret>,
+    /// The same for `secrets`, with all their values.
+    pub secrets_given: bool,
     pub strategy: SettingsStrategy,
     /// Whether secrets are written although nothing else restarts the Space.
     pub force_secrets: bool,
@@ -83,6 +87,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// The longest name that a fault repeats: what is longer may be a value in the wrong place.
 const LONGEST_NAME: usize = 40;
+
+/// The word for an empty list, where an empty input means something else.
+const NONE: &str = "none";
 
 /// `repo_type` is `None` when it is a fault of its own; `workspace` is where the check keeps its files.
 pub(super) fn read(
@@ -167,8 +174,13 @@ fn only_for_spaces(raw: &Raw) -> [(&'static str, Option<&str>); 23] {
 
 fn settings(environment: &Environment, findings: &mut Findings) -> Option<SettingsInputs> {
     let raw = &environment.raw;
-    let secrets = secrets(environment, findings);
-    let variables = variables(environment, findings);
+    let is_none = |text: &Option<String>| given(text.as_deref()) == Some(NONE);
+    let secrets = if is_none(&raw.secrets) { Secrets::default() } else { secrets(environment, findings) };
+    let variables = if is_none(&raw.variables) { Vec::new() } else { variables(environment, findings) };
+    let variables_given = is_none(&raw.variables) || !variables.is_empty();
+    // Without their values, as in runs of forks, nothing says which of them are wanted.
+    let secrets_given = is_none(&raw.secrets) || (!secrets.named.is_empty() && !secrets.lacks_values);
+    let secrets = secrets.named;
     let strategy = value("settings_strategy", raw.settings_strategy.as_deref(), strategy, findings);
     let force_secrets = flag("force_secrets", raw.force_secrets.as_deref(), findings);
     let volumes = volumes(raw, findings);
@@ -179,10 +191,18 @@ fn settings(environment: &Environment, findings: &mut Findings) -> Option<Settin
             format!("names `{key}`, and so does `variables`: a Space with both does not start"),
         );
     }
+    let strategy = strategy?.unwrap_or_default();
+    if strategy == SettingsStrategy::Overwrite
+        && !(variables_given || secrets_given || given(raw.volumes.as_deref()).is_some())
+    {
+        findings.warn("`settings_strategy: overwrite` deletes nothing here: it acts on `variables`, `secrets` and `volumes` only where that input is given (`none` empties it)");
+    }
     Some(SettingsInputs {
         variables,
+        variables_given,
         secrets,
-        strategy: strategy?.unwrap_or_default(),
+        secrets_given,
+        strategy,
         force_secrets: force_secrets?,
         volumes: volumes?,
     })
@@ -242,9 +262,18 @@ pub(super) fn key_value(input: &str, number: usize, line: &str, findings: &mut F
     Some(Variable { key: key.to_owned(), value: value.to_owned() })
 }
 
+/// The secrets that the input names.
+#[derive(Default)]
+struct Secrets {
+    named: Vec<NamedSecret>,
+    /// Whether some are left out, because GitHub gave this run none.
+    lacks_values: bool,
+}
+
 /// Names in, values from the step's environment. No fault repeats what may be a value.
-fn secrets(environment: &Environment, findings: &mut Findings) -> Vec<NamedSecret> {
+fn secrets(environment: &Environment, findings: &mut Findings) -> Secrets {
     const INPUT: &str = "secrets";
+    let mut lacks_values = false;
     let mut secrets: Vec<NamedSecret> = Vec::new();
     let mut missing = Vec::new();
     for (number, line) in lines(environment.raw.secrets.as_deref()) {
@@ -268,7 +297,7 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Vec<NamedSecre
                     findings.hide(value);
                     secrets.push(NamedSecret { key: name.to_owned(), value: Secret::new(value) });
                 }
-                None if findings.does_without_secrets => {}
+                None if findings.does_without_secrets => lacks_values = true,
                 None => missing.push((number, name)),
             }
         }
@@ -292,7 +321,7 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Vec<NamedSecre
             findings.hint("`secrets` holds names, and the step's `env:` their values, as in `API_KEY: ${{ secrets.API_KEY }}`");
         }
     }
-    secrets
+    Secrets { named: secrets, lacks_values }
 }
 
 fn strategy(text: &str) -> parse::Parsed<SettingsStrategy> {
@@ -317,7 +346,7 @@ fn volumes(raw: &Raw, findings: &mut Findings) -> Option<Option<Vec<Volume>>> {
     if given(text).is_none() {
         return Some(None);
     }
-    if given(text) == Some("none") {
+    if given(text) == Some(NONE) {
         return Some(Some(Vec::new()));
     }
     let mut volumes: Vec<Volume> = Vec::new();

@@ -24,6 +24,7 @@ mod patterns;
 mod pointer;
 mod root;
 mod rules;
+mod scan;
 pub mod sdk;
 mod seen;
 pub mod streamlit;

@@ -73,8 +73,17 @@ impl Change {
 
 /// Whether these inputs say anything of variables and secrets.
 pub fn are_named(wanted: &SettingsInputs) -> bool {
-    let overwrite = wanted.strategy == SettingsStrategy::Overwrite;
-    overwrite || !wanted.variables.is_empty() || !wanted.secrets.is_empty()
+    let overwrites = [SettingKind::Variable, SettingKind::Secret].map(|kind| overwrites(wanted, kind));
+    overwrites.contains(&true) || !wanted.variables.is_empty() || !wanted.secrets.is_empty()
+}
+
+/// Whether those of this kind that are not named are deleted: only where the input for the kind is given.
+fn overwrites(wanted: &SettingsInputs, kind: SettingKind) -> bool {
+    let given = match kind {
+        SettingKind::Variable => wanted.variables_given,
+        SettingKind::Secret => wanted.secrets_given,
+    };
+    given && wanted.strategy == SettingsStrategy::Overwrite
 }
 
 /// Reads what a Space has.
@@ -110,11 +119,13 @@ pub fn check_collisions(current: &Current, wanted: &SettingsInputs, settings_pag
 pub fn diff(current: &Current, wanted: &SettingsInputs, commits: bool) -> SettingsPlan {
     let mut plan = SettingsPlan::default();
     let mut write = |change, because| plan.writes.push(Write { change, because });
-    if wanted.strategy == SettingsStrategy::Overwrite {
-        let because = "it is not named, and `settings_strategy` is `overwrite`";
+    let because = "it is not named, and `settings_strategy` is `overwrite`";
+    if overwrites(wanted, SettingKind::Variable) {
         for key in current.variables.keys().filter(|key| wanted.variables.iter().all(|v| v.key != **key)) {
             write(Change::Delete(SettingKind::Variable, key.clone()), because);
         }
+    }
+    if overwrites(wanted, SettingKind::Secret) {
         for key in current.secrets.iter().filter(|key| wanted.secrets.iter().all(|s| s.key != **key)) {
             write(Change::Delete(SettingKind::Secret, key.clone()), because);
         }
@@ -192,7 +203,9 @@ mod tests {
         let secret = |key: &&str| NamedSecret { key: (*key).into(), value: Secret::new("value") };
         SettingsInputs {
             variables: variables.iter().map(variable).collect(),
+            variables_given: !variables.is_empty(),
             secrets: secrets.iter().map(secret).collect(),
+            secrets_given: !secrets.is_empty(),
             ..SettingsInputs::default()
         }
     }
@@ -232,12 +245,22 @@ mod tests {
     }
 
     #[test]
-    fn overwrite_deletes_what_is_not_named() {
-        let mut wanted = wanted(&[("MODE", "slow")], &["KEY"]);
-        wanted.strategy = SettingsStrategy::Overwrite;
+    fn overwrite_deletes_what_is_not_named_where_the_input_is_given() {
+        let overwrite = |variables, secrets| {
+            let strategy = SettingsStrategy::Overwrite;
+            SettingsInputs { strategy, ..wanted(variables, secrets) }
+        };
         let because = "it is not named, and `settings_strategy` is `overwrite`";
-        let expected = [format!("-variable OLD: {because}"), format!("-secret GONE: {because}")];
-        check(&wanted, false, &[&expected[0], &expected[1]], &["KEY"]);
+        let [old, gone, key] =
+            ["-variable OLD", "-secret GONE", "-secret KEY"].map(|change| format!("{change}: {because}"));
+        check(&overwrite(&[("MODE", "slow")], &["KEY"]), false, &[&old, &gone], &["KEY"]);
+        check(&overwrite(&[("MODE", "slow")], &[]), false, &[&old], &[]);
+        check(&overwrite(&[], &["KEY"]), false, &[&gone], &["KEY"]);
+        check(&overwrite(&[], &[]), false, &[], &[]);
+        assert!(!are_named(&overwrite(&[], &[])));
+        let none = SettingsInputs { secrets_given: true, ..overwrite(&[], &[]) };
+        check(&none, false, &[&gone, &key], &[]);
+        assert!(are_named(&none));
     }
 
     #[test]

@@ -66,6 +66,11 @@ fault!(
     "proxy_settings" = "RATE_LIMIT=abc\nALLOW_CREDENTIALS=true\nALLOW_PATH=/x\nDRAIN_TIMEOUT=soon"
 );
 fault!(a_check_without_a_wait, "invalid_input", "wait" = "false", "verify" = "health");
+fault!(
+    variables_that_should_be_secrets,
+    "invalid_input",
+    "variables" = "OPENAI_API_KEY=sk-proj-1\nMAX_TOKENS=4096\nDB=postgres://ada:hunter2@db.example/app"
+);
 fault!(a_source_that_is_not_there, "source_missing", "source_dir" = "nowhere");
 
 #[tokio::test(flavor = "multi_thread")]

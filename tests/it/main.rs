@@ -34,6 +34,7 @@ mod roots;
 mod round_trips;
 mod runs;
 mod scripted_app;
+mod secrets;
 mod settings;
 mod signals;
 mod staged;

@@ -153,9 +153,44 @@ async fn merge_leaves_and_overwrite_deletes_what_is_not_named() {
     hub.clear_requests();
     run("A=1").run().await.ended(0, "unchanged");
     assert_eq!(writes(&hub), [""; 0]);
-    let ran = run("A=1").input("settings_strategy", "overwrite").run().await.ended(0, "unchanged");
+    let overwrite = |variables: &str| run(variables).input("settings_strategy", "overwrite");
+    let dry = overwrite("A=1").input("secrets", "none").input("dry_run", "true").run().await;
+    assert_ran!(dry.ended(0, "dry-run"));
+    assert_eq!(writes(&hub), [""; 0]);
+    overwrite("A=1").run().await.ended(0, "unchanged");
+    assert_eq!(writes(&hub), [r#"DELETE variables {"key":"B"}"#], "secrets are not given, and stay");
+    hub.clear_requests();
+    let ran = overwrite("").run().await.ended(0, "unchanged");
+    assert!(
+        ran.log.contains("::warning::`settings_strategy: overwrite` deletes nothing here"),
+        "{}",
+        ran.log
+    );
+    assert_eq!(writes(&hub), [""; 0]);
+    let ran = overwrite("none").input("secrets", "none").run().await.ended(0, "unchanged");
     assert_ran!(ran);
-    assert_eq!(writes(&hub), [r#"DELETE variables {"key":"B"}"#, r#"DELETE secrets {"key":"API_KEY"}"#]);
+    assert_eq!(writes(&hub), [r#"DELETE variables {"key":"A"}"#, r#"DELETE secrets {"key":"API_KEY"}"#]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_false_leaves_a_private_space_private_and_says_so() {
+    let (hub, folder) = (hub().await, gradio_space());
+    Run::new(&hub, &folder).input("private", "true").run().await.ended(0, "deployed");
+    let ran = Run::new(&hub, &folder).input("private", "false").run().await.ended(0, "unchanged");
+    assert_ran!(ran);
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "unchanged");
+    assert!(ran.log.contains("is private") && !ran.log.contains("::warning::"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_visibility_alone_is_shown() {
+    let (hub, folder) = (hub().await, gradio_space());
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let run =
+        |dry_run: &str| Run::new(&hub, &folder).input("visibility", "private").input("dry_run", dry_run);
+    let dry = run("true").run().await.ended(0, "dry-run");
+    assert!(dry.summary.contains("| Visibility | would become private |"), "{}", dry.summary);
+    assert_ran!(run("false").run().await.ended(0, "unchanged"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,136 @@
+//! Who can see the repo: read before anything is written, and changed where the user said so.
+
+use crate::failure::Result;
+use crate::hub::{Lookup, Repo};
+use crate::report::{Access, AccessChange};
+use crate::target::{RepoType, Revision, Visibility};
+
+use super::Deploy;
+use super::settings::Surroundings;
+
+/// Who can see an existing repo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    Known(Visibility),
+    /// A Space that is public or protected: the Hub does not say which.
+    NotPrivate,
+}
+
+impl Audience {
+    pub(super) fn visibility(self) -> Option<Visibility> {
+        match self {
+            Self::Known(visibility) => Some(visibility),
+            Self::NotPrivate => None,
+        }
+    }
+
+    /// Whether everybody may read the files, as far as the Hub says.
+    pub(super) fn reads_files(self) -> bool {
+        matches!(self, Self::NotPrivate | Self::Known(Visibility::Public))
+    }
+}
+
+impl Deploy<'_> {
+    /// Reads who can see the repo: `None` while there is no repo.
+    pub(super) async fn audience(&self, lookup: &Lookup) -> Result<Option<Audience>> {
+        let is_private = match lookup {
+            Lookup::NoRepo(_) => return Ok(None),
+            Lookup::Found(info) => info.private,
+            Lookup::NoRevision => match self.hub.look_up(&self.repo, &Revision::default()).await? {
+                Lookup::Found(info) => info.private,
+                Lookup::NoRevision | Lookup::NoRepo(_) => false,
+            },
+        };
+        let is_space = self.inputs.repo_type == RepoType::Space;
+        // No proxy is made protected.
+        let said = match is_space && !self.inputs.is_proxy {
+            true => self.visibility_of_space().await?,
+            false => None,
+        };
+        let plain = match (is_private, is_space && !self.inputs.is_proxy) {
+            (true, _) => Audience::Known(Visibility::Private),
+            (false, true) => Audience::NotPrivate,
+            (false, false) => Audience::Known(Visibility::Public),
+        };
+        Ok(Some(said.map_or(plain, Audience::Known)))
+    }
+
+    /// Asks the Hub, whose plain look at a Space does not tell protected from public. An answer that only the report
+    /// needs is not waited for.
+    async fn visibility_of_space(&self) -> Result<Option<Visibility>> {
+        let said = match self.changes_visibility() {
+            true => self.hub.visibility(&self.repo).await?,
+            false => self.hub.visibility_once(&self.repo).await.unwrap_or_default(),
+        };
+        Ok(said.and_then(|said| said.parse().ok()))
+    }
+
+    /// Whether this deploy makes an existing repo what the inputs say.
+    fn changes_visibility(&self) -> bool {
+        self.inputs.visibility_given && !self.inputs.is_aside()
+    }
+
+    /// Who can see the repo after this deploy.
+    pub(super) fn audience_after(&self, before: Option<Audience>) -> Audience {
+        match before {
+            Some(before) if !self.changes_visibility() => before,
+            _ => Audience::Known(self.inputs.visibility),
+        }
+    }
+
+    /// Logs who can see an existing repo, and what `private: false` does not do.
+    pub(super) fn tell_audience(&self, audience: Audience) {
+        let visibility = audience.visibility();
+        self.note_access(visibility, AccessChange::Kept);
+        if self.inputs.is_proxy {
+            return;
+        }
+        self.log.info(&seen_by(&self.repo, visibility));
+        if self.inputs.private_is_false && visibility == Some(Visibility::Private) {
+            self.log.warning(&format!(
+                "`private: false` does not publish the {}, which stays private: to publish it, set `visibility: public`",
+                self.repo
+            ));
+        }
+    }
+
+    pub(super) fn note_access(&self, visibility: Option<Visibility>, change: AccessChange) {
+        self.ledger.update(|outcome| outcome.access = Some(Access { visibility, change }));
+    }
+
+    /// Changes who can see the repo, before anything is uploaded, and only where the user said so.
+    pub(super) async fn match_visibility(&self, around: &mut Surroundings) -> Result<()> {
+        let wanted = self.inputs.visibility;
+        let Some(before) = around.audience.filter(|_| self.changes_visibility()) else { return Ok(()) };
+        if before == Audience::Known(wanted) {
+            return Ok(());
+        }
+        around.audience = Some(Audience::Known(wanted));
+        if self.inputs.dry_run {
+            self.log.info(&format!("the {} would become {}", self.repo, wanted.as_str()));
+            self.note_access(Some(wanted), AccessChange::WouldChange);
+            return Ok(());
+        }
+        self.hub.set_visibility(&self.repo, wanted).await?;
+        // Where it may have been as wanted before, nobody can say that it changed.
+        let changed = before.visibility().is_some() || wanted == Visibility::Private;
+        let (since, change) = match changed {
+            true => (" from now on", AccessChange::Changed),
+            false => ("", AccessChange::Kept),
+        };
+        self.log.info(&format!("the {} is {}{since}", self.repo, wanted.as_str()));
+        self.note_access(Some(wanted), change);
+        Ok(())
+    }
+}
+
+fn seen_by(repo: &Repo, visibility: Option<Visibility>) -> String {
+    match visibility {
+        Some(Visibility::Public) => format!("the {repo} is public: everybody can see it"),
+        Some(Visibility::Private) => format!("the {repo} is private"),
+        Some(Visibility::Protected) => {
+            format!("the {repo} is protected: everybody can use the app, and its files are private")
+        }
+        None => format!("the {repo} is public or protected (the Hub does not say which)"),
+    }
+}
