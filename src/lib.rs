@@ -15,6 +15,7 @@ mod image;
 pub mod inputs;
 pub mod janitor;
 pub mod leaks;
+mod ordinary;
 pub mod plan;
 pub mod proxy;
 pub mod report;

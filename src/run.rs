@@ -9,6 +9,7 @@ use crate::auth::Credentials;
 use crate::failure::{Code, Failure, Kind, Result};
 use crate::hub::{Hub, HubOptions, RetryPolicy};
 use crate::inputs::Inputs;
+use crate::ordinary;
 use crate::proxy::Proxy;
 use crate::report::{self, Ledger, Outcome, Status};
 use crate::runner::{Log, OutputFiles};
@@ -114,7 +115,29 @@ fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
     for warning in &warnings {
         log.warning(warning);
     }
+    warn_of_ordinary_secrets(&inputs, log);
     Ok(inputs)
+}
+
+/// Names the secrets that cannot be kept out of the outputs, because they are part of ordinary text.
+fn warn_of_ordinary_secrets(inputs: &Inputs, log: &Log) {
+    let repo = inputs.repo.full().map_or_else(|| inputs.repo.name.clone(), |id| id.to_string());
+    let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
+    let names: Vec<String> = inputs
+        .space
+        .settings
+        .secrets
+        .iter()
+        .chain(proxy_secrets)
+        .filter(|secret| ordinary::holds(secret.value.expose(), &[&repo]))
+        .map(|secret| format!("`{}`", secret.key))
+        .collect();
+    if !names.is_empty() {
+        log.warning(&format!(
+            "so short or so common that it is part of ordinary text, such as names and addresses: the value of {} (the log masks it from four characters on, the outputs keep such text; what is no secret belongs into `variables`)",
+            names.join(", ")
+        ));
+    }
 }
 
 /// A client that tells its retries.
@@ -141,8 +164,9 @@ fn finish(result: Result<()>, log: &Log, ledger: &Ledger, files: &OutputFiles) -
     }
     let (mut outputs, summary) =
         ledger.read(|outcome| (report::outputs(outcome), report::summary(outcome, &log.warnings())));
+    let ordinary = ledger.read(ordinary::of_outcome);
     for (_, value) in outputs.iter_mut().filter(|(name, _)| !report::is_own_word(name)) {
-        *value = log.redact(value);
+        *value = log.redact_output(value, &ordinary);
     }
     if let Err(error) = files.write_outputs(&outputs) {
         log.warning(&format!("cannot write the outputs: {error}"));

@@ -211,6 +211,11 @@ impl Log {
         self.0.redactor.redact(text).into_owned()
     }
 
+    /// The text of an output without any secret but those that are part of ordinary text, which would damage it.
+    pub fn redact_output(&self, text: &str, ordinary: &[String]) -> String {
+        self.0.redactor.redact_sparing(text, ordinary).into_owned()
+    }
+
     /// What was warned about so far.
     pub fn warnings(&self) -> Vec<String> {
         lock(&self.0.warnings).clone()

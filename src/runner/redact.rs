@@ -43,9 +43,15 @@ impl Redactor {
 
     /// The text without any secret.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redact_sparing(text, &[])
+    }
+
+    /// The text without any secret but those that are part of ordinary text.
+    pub fn redact_sparing<'a>(&self, text: &'a str, ordinary: &[String]) -> Cow<'a, str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut text = Cow::Borrowed(text);
-        for secret in known.iter() {
+        let is_ordinary = |secret: &str| ordinary.iter().any(|text| text.contains(secret));
+        for secret in known.iter().filter(|secret| !is_ordinary(secret)) {
             if text.contains(secret.as_str()) {
                 text = Cow::Owned(text.replace(secret.as_str(), MASK));
             }

@@ -129,6 +129,28 @@ async fn outputs_keep_their_words_whatever_a_secret_is() {
     assert_eq!(ran.output("proxy_enabled"), "false");
 }
 
+/// Spaces do get the name of their owner, or a word of their own name, as a secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_keep_the_names_that_the_workflow_gives_whatever_a_secret_is() {
+    for value in ["ada", "app", "ada-app", "space", "RUNNING", "spaces/ada"] {
+        let (hub, folder) = (hub().await, static_space());
+        let run = Run::new(&hub, &folder).input("secrets", "HF_USERNAME").var("HF_USERNAME", value);
+        let ran = run.run().await.ended(0, "deployed");
+        assert_eq!(ran.output("repo_id"), "ada/app");
+        assert_eq!(ran.output("space_stage"), "RUNNING");
+        for output in ["repo_url", "space_url", "commit_url", "commit_sha"] {
+            assert!(!ran.output(output).contains("***"), "{value}: {}", ran.output(output));
+        }
+        assert!(
+            ran.log.contains(
+                "is part of ordinary text, such as names and addresses: the value of `HF_USERNAME`"
+            ),
+            "{}",
+            ran.log
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_is_asked_for_at_creation_too() {
     let hub = hub().await;
