@@ -36,6 +36,7 @@ use open::Born;
 use prepare::Prepared;
 use remote::Against;
 use settings::Surroundings;
+use visibility::Said;
 
 /// How often a plan is made: once, and once more when the branch moved meanwhile.
 const PLANS: u32 = 2;
@@ -75,9 +76,10 @@ async fn read_and_deploy(
     ledger.update(|outcome| outcome.repo = Some(repo.clone()));
     log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
 
-    let mut deploy = Deploy { inputs, hub, log, ledger, repo, app_file: None };
-    let (user, prepared) = tokio::join!(deploy.user(), deploy.prepare(source));
+    let mut deploy = Deploy { inputs, hub, log, ledger, repo, app_file: None, said: Said::Unknown };
+    let (user, prepared, said) = tokio::join!(deploy.user(), deploy.prepare(source), deploy.ask_visibility());
     let prepared = prepared.map_err(early)?;
+    deploy.said = said;
     deploy.app_file.clone_from(&prepared.app_file);
     deploy.follow_a_new_name(&prepared.lookup);
     if let Some(user) = user {
@@ -149,6 +151,8 @@ struct Deploy<'a> {
     repo: Repo,
     /// What the Space starts with.
     app_file: Option<AppFile>,
+    /// What the Hub said about who can see it.
+    said: Said,
 }
 
 /// What a look at the target found, before anything is written.

@@ -16,6 +16,16 @@ pub(super) enum Audience {
     NotPrivate,
 }
 
+/// The Hub's answer about who can see a Space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Visibility(Visibility),
+    /// This Hub has no word for it.
+    Nothing,
+    /// There was no answer.
+    Unknown,
+}
+
 impl Audience {
     pub(super) fn visibility(self) -> Option<Visibility> {
         match self {
@@ -41,13 +51,14 @@ impl Deploy<'_> {
                 Lookup::NoRevision | Lookup::NoRepo(_) => false,
             },
         };
-        let is_space = self.inputs.repo_type == RepoType::Space;
-        // No proxy is made protected.
-        let said = match is_space && !self.inputs.is_proxy {
-            true => self.visibility_of_space().await?,
-            false => None,
+        let said = match self.said {
+            Said::Visibility(visibility) => Some(visibility),
+            Said::Unknown if self.is_asked() && self.changes_visibility() => {
+                self.hub.visibility(&self.repo).await?.and_then(|said| said.parse().ok())
+            }
+            Said::Unknown | Said::Nothing => None,
         };
-        let plain = match (is_private, is_space && !self.inputs.is_proxy) {
+        let plain = match (is_private, self.is_asked()) {
             (true, _) => Audience::Known(Visibility::Private),
             (false, true) => Audience::NotPrivate,
             (false, false) => Audience::Known(Visibility::Public),
@@ -55,14 +66,20 @@ impl Deploy<'_> {
         Ok(Some(said.map_or(plain, Audience::Known)))
     }
 
-    /// Asks the Hub, whose plain look at a Space does not tell protected from public. An answer that only the report
-    /// needs is not waited for.
-    async fn visibility_of_space(&self) -> Result<Option<Visibility>> {
-        let said = match self.changes_visibility() {
-            true => self.hub.visibility(&self.repo).await?,
-            false => self.hub.visibility_once(&self.repo).await.unwrap_or_default(),
-        };
-        Ok(said.and_then(|said| said.parse().ok()))
+    /// Whether a plain look may not tell who can see the repo: no proxy is made protected.
+    fn is_asked(&self) -> bool {
+        self.inputs.repo_type == RepoType::Space && !self.inputs.is_proxy
+    }
+
+    /// Asks the Hub who can see a Space, beside the first look at it.
+    pub(super) async fn ask_visibility(&self) -> Said {
+        if !self.is_asked() {
+            return Said::Nothing;
+        }
+        match self.hub.visibility_once(&self.repo).await {
+            Ok(said) => said.and_then(|said| said.parse().ok()).map_or(Said::Nothing, Said::Visibility),
+            Err(_) => Said::Unknown,
+        }
     }
 
     /// Whether this deploy makes an existing repo what the inputs say.
