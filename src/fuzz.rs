@@ -304,8 +304,13 @@ fn cards() {
             assert!((1..=u32::try_from(lines).unwrap() + 1).contains(&error.line), "{error}");
         }
         for sdk in [SpaceSdk::Docker, SpaceSdk::Gradio] {
-            let facts =
-                CardFacts { title: "an \"app\": #1", sdk, app_file: Some("a.py".into()), app_port: Some(80) };
+            let facts = CardFacts {
+                title: "an \"app\": #1",
+                sdk,
+                app_file: Some("a.py".into()),
+                app_port: Some(80),
+                sdk_version: None,
+            };
             let edit = with_space_card(Some(readme), &facts);
             if let Ok(Some(edit)) = &edit {
                 // What was edited says what was wanted, and needs no further edit.

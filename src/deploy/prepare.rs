@@ -3,6 +3,8 @@
 use crate::failure::{Code, Failure, Place, Result};
 use crate::hub::{Lookup, Repo};
 use crate::inputs::Inputs;
+use crate::source::executables::{Started, started_by_mode};
+use crate::source::near_misses::{NearMiss, near_misses};
 use crate::source::{Source, SourceFile, card, sdk, streamlit};
 use crate::target::{RepoPath, RepoType, SpaceSdk};
 
@@ -39,7 +41,11 @@ impl Deploy<'_> {
                     .hint("set `source_dir` to the folder that holds what is to be deployed"));
             }
         }
+        if whole_repo {
+            self.mend_card(&mut source)?;
+        }
         if self.inputs.repo_type != RepoType::Space {
+            self.warn_of_names_and_modes(&source, None);
             let readme = source.get(README).filter(|_| whole_repo);
             let lookup = self.look_up_and_check(readme).await?;
             return Ok(Prepared { source, sdk: None, app_file: None, lookup });
@@ -85,7 +91,8 @@ impl Deploy<'_> {
     /// The SDK, in the order of the input, the card of the folder, the card on the Hub, and the files: a folder that
     /// was named by mistake must not turn a Space into one of another kind.
     fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> SpaceSdk {
-        let on_the_hub = held.and_then(|readme| card::card_sdk(readme)?.parse::<SpaceSdk>().ok());
+        let held = held.map(|readme| card::mended(readme).unwrap_or_else(|| readme.to_owned()));
+        let on_the_hub = held.and_then(|readme| card::card_sdk(&readme)?.parse::<SpaceSdk>().ok());
         let choice = match (self.inputs.space_sdk, on_the_hub) {
             (None, Some(sdk)) => {
                 let other = sdk::sdk_of_files(source).filter(|other| other.hub_name() != sdk.hub_name());
@@ -100,6 +107,7 @@ impl Deploy<'_> {
         if !self.inputs.is_proxy {
             self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
         }
+        self.warn_of_names_and_modes(source, Some(choice.sdk));
         choice.sdk
     }
 
@@ -107,6 +115,35 @@ impl Deploy<'_> {
         match lookup {
             Lookup::NoRepo(_) if source.get(&app.path).is_none() => Err(self.new_without(app, source)),
             _ => Ok(()),
+        }
+    }
+
+    /// Takes out of the uploaded README.md what hides its metadata from the Hub.
+    fn mend_card(&self, source: &mut Source) -> Result<()> {
+        let Some(readme) = source.get(README).map(read_all).transpose()? else { return Ok(()) };
+        let Some(mended) = card::mended(&readme) else { return Ok(()) };
+        self.log.info(&format!("README.md (the uploaded copy only): {}", card::MENDED));
+        source.replace_or_insert(known_path(README)?, mended.into());
+        Ok(())
+    }
+
+    /// Warns of what the Hub will not see: files under other names than it looks for, and file modes.
+    fn warn_of_names_and_modes(&self, source: &Source, sdk: Option<SpaceSdk>) {
+        if self.inputs.is_proxy || self.inputs.path_in_repo.is_some() {
+            return;
+        }
+        for miss in near_misses(source, sdk) {
+            let NearMiss { found, meant } = miss;
+            self.log.warning(&format!(
+                "`{found}` is not `{meant}`, which is the one that the Hub reads: rename it"
+            ));
+        }
+        if sdk != Some(SpaceSdk::Docker) {
+            return;
+        }
+        for started in started_by_mode(source) {
+            let Started { path, command } = started;
+            self.log.warning(&format!("the Dockerfile starts `{command}`, and the Hub's commits keep no file modes: `{path}` will not be executable there; add `RUN chmod +x {command}` after its `COPY`, write `COPY --chmod=755`, or start it with `sh {command}`"));
         }
     }
 
@@ -155,6 +192,7 @@ impl Deploy<'_> {
             sdk,
             app_file: sdk::app_file(source, &sdk),
             app_port: sdk::app_port(source),
+            sdk_version: sdk::gradio_version(source),
         };
         let edit = card::with_space_card(readme.as_deref(), &facts).map_err(|error| {
             let place = Place {
@@ -177,7 +215,8 @@ impl Deploy<'_> {
             && sdk != SpaceSdk::Streamlit
         {
             let wanted = sdk.as_str();
-            self.log.warning(&format!("README.md says `sdk: {replaced}` and the input `space_sdk` says `{wanted}`: the uploaded copy says `{wanted}`; make them agree"));
+            let place = if brings_readme { "README.md" } else { "README.md on the Hub" };
+            self.log.warning(&format!("{place} says `sdk: {replaced}` and the input `space_sdk` says `{wanted}`: the uploaded copy says `{wanted}`; make them agree"));
         }
         source.replace_or_insert(known_path(README)?, edit.bytes.into());
         Ok(())

@@ -86,6 +86,8 @@ pub struct CardFacts<'a> {
     /// Written where the SDK has such a key and this is not the Hub's default.
     pub app_file: Option<String>,
     pub app_port: Option<u16>,
+    /// The version of Gradio that the folder pins.
+    pub sdk_version: Option<String>,
 }
 
 /// An edited copy of a README.
@@ -97,6 +99,14 @@ pub struct CardEdit {
     /// The SDK that the card named, if it named another one: worth a warning.
     pub replaced_sdk: Option<String>,
 }
+
+/// The README whose metadata the Hub sees: `None` where it sees them, or where there are none.
+pub fn mended(readme: &[u8]) -> Option<Vec<u8>> {
+    front_matter::without_blanks_after_fence(readme)
+}
+
+/// The phrase for a README that was mended.
+pub const MENDED: &str = "remove the blanks after the first `---`, which hide the metadata from the Hub";
 
 /// The README with a card that has `sdk`: None when nothing needs to change.
 ///
@@ -110,6 +120,12 @@ pub struct CardEdit {
 /// README that gets a new card is dropped, since the official client finds no card behind one.
 pub fn with_space_card(readme: Option<&[u8]>, facts: &CardFacts<'_>) -> Result<Option<CardEdit>, CardError> {
     let readme = readme.unwrap_or_default();
+    if let Some(mended) = mended(readme) {
+        let unchanged = || CardEdit { bytes: mended.clone(), changes: Vec::new(), replaced_sdk: None };
+        let mut edit = with_space_card(Some(&mended), facts)?.unwrap_or_else(unchanged);
+        edit.changes.insert(0, MENDED.to_owned());
+        return Ok(Some(edit));
+    }
     let Some(matter) = front_matter::split(readme)? else { return new_card(readme, facts).map(Some) };
     let mut editor =
         Editor::new(matter.yaml, matter.line_end).map_err(|error| CardError::in_yaml(&matter, &error))?;
@@ -170,7 +186,10 @@ fn details(facts: &CardFacts<'_>) -> Vec<(&'static str, Value)> {
         _ => "app.py",
     };
     let file = facts.app_file.as_deref().filter(|file| *file != default_file);
-    file.map(|file| ("app_file", Value::from(file))).into_iter().collect()
+    // Without it, the Hub installs a version of its own choice over the one that the folder pins.
+    let version = facts.sdk_version.as_deref().filter(|_| facts.sdk == SpaceSdk::Gradio);
+    let version = version.map(|version| ("sdk_version", Value::from(version)));
+    version.into_iter().chain(file.map(|file| ("app_file", Value::from(file)))).collect()
 }
 
 /// A README that begins with a new card and goes on with what is there.
@@ -195,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn facts(sdk: SpaceSdk) -> CardFacts<'static> {
-        CardFacts { title: "my-app", sdk, app_file: None, app_port: None }
+        CardFacts { title: "my-app", sdk, app_file: None, app_port: None, sdk_version: None }
     }
 
     #[track_caller]
@@ -234,10 +253,34 @@ mod tests {
             (SpaceSdk::Static, Some("index.html"), None, "sdk: static\n"),
         ];
         for (sdk, file, port, expected) in cases {
-            let facts = CardFacts { title: "t", sdk, app_file: file.map(str::to_owned), app_port: port };
+            let facts =
+                CardFacts { title: "t", app_file: file.map(str::to_owned), app_port: port, ..facts(sdk) };
             check("", &facts, &format!("---\ntitle: t\n{expected}---\n"));
             check("---\nx: 1 # y\n---\nb", &facts, &format!("---\nx: 1 # y\n{expected}---\nb"));
         }
+    }
+
+    #[test]
+    fn a_new_gradio_card_has_the_version_that_the_folder_pins() {
+        let pinned = |sdk| CardFacts { sdk_version: Some("5.0".into()), ..facts(sdk) };
+        check("", &pinned(SpaceSdk::Gradio), "---\ntitle: my-app\nsdk: gradio\nsdk_version: \"5.0\"\n---\n");
+        check(
+            "---\nsdk: static\nsdk_version: 1\n---\n",
+            &pinned(SpaceSdk::Gradio),
+            "---\nsdk: gradio\nsdk_version: \"5.0\"\n---\n",
+        );
+        check("", &pinned(SpaceSdk::Static), "---\ntitle: my-app\nsdk: static\n---\n");
+        let theirs = b"---\nsdk: gradio\n---\n";
+        assert_eq!(with_space_card(Some(theirs), &pinned(SpaceSdk::Gradio)), Ok(None));
+    }
+
+    #[test]
+    fn a_card_that_the_hub_does_not_see_is_mended() {
+        let gradio = facts(SpaceSdk::Gradio);
+        let edit = check("--- \nsdk: gradio\n---\nbody", &gradio, "---\nsdk: gradio\n---\nbody");
+        assert_eq!(edit.changes, [MENDED]);
+        let edit = check("---\t\ntitle: x\n---\n", &gradio, "---\ntitle: x\nsdk: gradio\n---\n");
+        assert_eq!(edit.changes, [MENDED, "add `sdk: gradio`"]);
     }
 
     #[test]
@@ -359,7 +402,7 @@ mod tests {
             let yaml: String = lines.iter().map(|line| format!("{line}{end}")).collect();
             let tail = [format!("---{end}").as_bytes(), &body].concat();
             let readme = [format!("---{end}{yaml}").as_bytes(), &tail].concat();
-            let facts = CardFacts { title: &title, sdk, app_file: Some("x.py".into()), app_port: port };
+            let facts = CardFacts { title: &title, sdk, app_file: Some("x.py".into()), app_port: port, sdk_version: None };
             for (readme, rest) in [(&readme, &tail), (&body, &body)] {
                 if let Ok(Some(edit)) = with_space_card(Some(readme), &facts) {
                     prop_assert!(edit.bytes.ends_with(without_bom(rest)));

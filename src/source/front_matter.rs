@@ -49,47 +49,84 @@ pub(super) fn without_bom(readme: &[u8]) -> &[u8] {
     readme.strip_prefix(BOM).unwrap_or(readme)
 }
 
-/// Finds the front matter: from a first line `---` to the next line `---`.
+/// Finds the front matter as the Hub does, by `huggingface_hub`'s `REGEX_YAML_BLOCK` (`repocard.py`):
+/// `^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))`.
 ///
-/// Blank lines may stand before it, as in `huggingface_hub`'s `REGEX_YAML_BLOCK` (`repocard.py`). A first
-/// `---` that nothing closes is a rule of Markdown, unless a key follows it.
+/// White space may stand before the opening fence, and blanks after the closing one only. In one thing this is milder:
+/// an empty block is found too, which gets keys or is no card. A first `---` that nothing closes is a rule of Markdown,
+/// unless a key follows it.
 pub(super) fn split(readme: &[u8]) -> Result<Option<FrontMatter<'_>>, CardError> {
     if readme.starts_with(b"\xff\xfe") || readme.starts_with(b"\xfe\xff") {
         return Err(CardError::new(1, "README.md is UTF-16; the Hub reads UTF-8 only"));
     }
     let start = readme.len() - without_bom(readme).trim_ascii_start().len();
     let fence = line_number(&readme[..start]);
-    let mut lines = readme[start..].split_inclusive(|byte| *byte == b'\n');
-    let Some(opening) = lines.next().filter(|line| is_fence(line)) else { return Ok(None) };
-    let yaml_start = start + opening.len();
-    let mut yaml_end = yaml_start;
-    let closed = lines.any(|line| {
-        let closes = is_fence(line);
-        yaml_end += if closes { 0 } else { line.len() };
-        closes
-    });
-    if !closed {
+    let Some(after) = readme[start..].strip_prefix(b"---") else { return Ok(None) };
+    let Some(line_break) = line_break(after) else { return Ok(None) };
+    let yaml_start = start + 3 + line_break;
+    let Some(length) = closing_fence(&readme[yaml_start..]) else {
         return match has_key_first(&readme[yaml_start..]) {
             true => Err(CardError::new(fence, "the metadata block is not closed by a line `---`")),
             false => Ok(None),
         };
-    }
+    };
+    let yaml_end = yaml_start + length;
     let yaml = str::from_utf8(&readme[yaml_start..yaml_end]).map_err(|error| {
         let line = line_number(&readme[..yaml_start + error.valid_up_to()]);
         CardError::new(line, "the metadata block is not UTF-8")
     })?;
     let (head, tail) = (&readme[..yaml_start], &readme[yaml_end..]);
-    Ok(Some(FrontMatter { head, yaml, tail, fence, line_end: LineEnd::of(opening) }))
+    Ok(Some(FrontMatter { head, yaml, tail, fence, line_end: LineEnd::of(&readme[start..]) }))
+}
+
+/// The README without the blanks after its opening fence, if only they hide its metadata from the Hub.
+pub(super) fn without_blanks_after_fence(readme: &[u8]) -> Option<Vec<u8>> {
+    let start = readme.len() - without_bom(readme).trim_ascii_start().len();
+    let after = readme[start..].strip_prefix(b"---")?;
+    let blanks = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0b' | b'\x0c')).count();
+    if blanks == 0 || line_break(&after[blanks..]).is_none() {
+        return None;
+    }
+    let mended = [&readme[..start + 3], &after[blanks..]].concat();
+    let holds_keys = match split(&mended) {
+        Ok(Some(matter)) => {
+            parse(matter.yaml).map_or_else(|_| has_key_first(matter.yaml.as_bytes()), |keys| !keys.is_empty())
+        }
+        Ok(None) => false,
+        // A card all the same, whose fault has a line.
+        Err(_) => true,
+    };
+    holds_keys.then_some(mended)
+}
+
+/// The length of the line break that `text` begins with.
+fn line_break(text: &[u8]) -> Option<usize> {
+    match text {
+        [b'\r', b'\n', ..] => Some(2),
+        [b'\r' | b'\n', ..] => Some(1),
+        _ => None,
+    }
+}
+
+/// Where the closing fence stands: at the start of a line, and at its end but for blanks.
+fn closing_fence(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        if let Some(after) = text[at..].strip_prefix(b"---") {
+            let blanks = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            if matches!(&after[blanks..], [] | [b'\n', ..] | [b'\r', b'\n', ..]) {
+                return Some(at);
+            }
+        }
+        let end = at + text[at..].iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+        at = end + line_break(&text[end..])?;
+    }
 }
 
 /// The line, counted from 1, on which the byte after `before` stands.
 fn line_number(before: &[u8]) -> u32 {
     let breaks = before.iter().filter(|byte| **byte == b'\n').count();
     u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-fn is_fence(line: &[u8]) -> bool {
-    line.trim_ascii_end() == b"---"
 }
 
 /// Whether the first line that is not blank is `key: …`.
@@ -209,7 +246,12 @@ mod tests {
             ("---\r\na: 1\r\n---\r\nbody", Some(("a: 1\r\n", 1))),
             ("\u{feff}---\na: 1\n---", Some(("a: 1\n", 1))),
             ("\n\n---\na: 1\n---\n", Some(("a: 1\n", 3))),
-            ("--- \na: |\n  ---\n--- \n", Some(("a: |\n  ---\n", 1))),
+            ("---\na: |\n  ---\n---\t \n", Some(("a: |\n  ---\n", 1))),
+            ("  ---\na: 1\n---", Some(("a: 1\n", 1))),
+            ("---\ra: 1\r---", Some(("a: 1\r", 1))),
+            ("--- \na: 1\n---\n", None),
+            ("---\t\na: 1\n---\n", None),
+            ("---   \r\na: 1\r\n---\r\n", None),
             ("---\n---\n", Some(("", 1))),
             ("---\na: 1\n----\n---\n", Some(("a: 1\n----\n", 1))),
             ("", None),
@@ -232,10 +274,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn blanks_after_the_opening_fence_are_taken_out() {
+        let mended = |readme: &str| {
+            without_blanks_after_fence(readme.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        for (readme, expected) in [
+            ("--- \ntitle: t\n---\n", "---\ntitle: t\n---\n"),
+            ("---\t\ntitle: t\n---\nbody", "---\ntitle: t\n---\nbody"),
+            ("---   \r\ntitle: t\r\n---\r\n", "---\r\ntitle: t\r\n---\r\n"),
+            ("\n--- \n# c\ntitle: t\n---\n", "\n---\n# c\ntitle: t\n---\n"),
+            ("--- \ntitle: [\n---\n", "---\ntitle: [\n---\n"),
+            ("--- \ntitle: t\n", "---\ntitle: t\n"),
+        ] {
+            assert_eq!(mended(readme).as_deref(), Some(expected), "{readme:?}");
+        }
+        for readme in [
+            "---\ntitle: t\n---\n",
+            "--- \n\nA rule\n",
+            "--- \nText\n---\n",
+            "--- x\na: 1\n---\n",
+            "# Title\n",
+            "",
+            "---",
+        ] {
+            assert_eq!(mended(readme), None, "{readme:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(readme: Vec<u8>, yaml in "[-a:#'\" |>\\[{\r\n]{0,40}") {
             let _ = split(&readme);
+            let _ = without_blanks_after_fence(&readme);
             let _ = split(format!("---\n{yaml}\n---\n").as_bytes());
             let _ = parse(&yaml);
         }

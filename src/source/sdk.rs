@@ -99,6 +99,34 @@ fn imports(line: &str, library: &str) -> bool {
     }
 }
 
+/// The version of Gradio that requirements.txt pins, for the key `sdk_version` of the card. None for a range, and for
+/// lines that disagree.
+pub fn gradio_version(source: &Source) -> Option<String> {
+    let text = source.text("requirements.txt")?;
+    let mut pins = text.lines().filter_map(gradio_pin);
+    let first = pins.next()?;
+    pins.all(|pin| pin == first).then(|| first.to_owned())
+}
+
+/// `gradio==4.44.1`, `gradio[oauth] == 5.0.0b1  # comment` (PEP 508); not `gradio==4.*`.
+fn gradio_pin(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let (name, rest) = line.split_at_checked("gradio".len())?;
+    if !name.eq_ignore_ascii_case("gradio") {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let rest = rest.strip_prefix('[').map_or(Some(rest), |extras| Some(extras.split_once(']')?.1))?;
+    let rest = rest.trim_start().strip_prefix("==")?;
+    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
+    let (version, after) = rest.split_at(end);
+    let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && !version.ends_with('.');
+    let ends = after.trim_start();
+    (is_version && (ends.is_empty() || ends.starts_with([';', '#', '\\']) || ends.starts_with("--")))
+        .then_some(version)
+}
+
 /// The port in the last stage of the Dockerfile, for the key `app_port` of the card. None when it cannot
 /// be told: no `EXPOSE`, several ports without the Hub's default among them, a variable, a range, UDP.
 pub fn app_port(source: &Source) -> Option<u16> {
@@ -133,7 +161,7 @@ fn exposed_port(word: &str) -> Option<u16> {
 
 /// The instructions of a Dockerfile, each on one line, without comments and here-documents
 /// (Dockerfile reference: "Format", "Here-Documents").
-fn instructions(dockerfile: &str) -> Vec<String> {
+pub(super) fn instructions(dockerfile: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current = String::new();
     let mut lines = dockerfile.lines();
@@ -222,6 +250,31 @@ mod tests {
         for (sdk, files, expected) in cases {
             assert_eq!(app_file(&source(files), &sdk).as_deref(), expected, "{files:?}");
         }
+    }
+
+    #[test]
+    fn versions_of_gradio_that_are_pinned() {
+        for (requirements, expected) in [
+            ("gradio==4.44.1\n", Some("4.44.1")),
+            ("numpy\nGradio[oauth, mcp] == 5.0.0b1  # new\n", Some("5.0.0b1")),
+            ("gradio===4.0; python_version > '3.8'", Some("4.0")),
+            ("gradio==4.44.1 --hash=sha256:00", Some("4.44.1")),
+            ("gradio==4.44.1 \\\n  --hash=sha256:00", Some("4.44.1")),
+            ("gradio==4.0; python_version < '3.9'\ngradio==5.0; python_version >= '3.9'", None),
+            ("gradio==4.*", None),
+            ("gradio==4.44.1,!=5", None),
+            ("gradio>=4.44.1", None),
+            ("gradio~=4.44.1", None),
+            ("gradio_client==1.3.0", None),
+            ("gradio", None),
+            ("# gradio==4.44.1", None),
+            ("gradio==", None),
+            ("", None),
+        ] {
+            let found = gradio_version(&source(&[("requirements.txt", requirements)]));
+            assert_eq!(found.as_deref(), expected, "{requirements:?}");
+        }
+        assert_eq!(gradio_version(&source(&[])), None);
     }
 
     #[test]

@@ -89,3 +89,112 @@ async fn a_card_that_is_no_yaml_is_told_with_its_line() {
     let ran = Run::new(&hub, &folder).run().await.failed(2, "invalid_card");
     assert_ran!(ran);
 }
+
+/// Blanks after the first fence hide the metadata from the Hub.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_the_hub_would_not_see_is_mended_in_the_uploaded_copy() {
+    for (opening, end) in [("--- ", "\n"), ("---\t", "\n"), ("---   ", "\r\n")] {
+        let hub = hub().await;
+        let card = format!("{opening}{end}title: t{end}sdk: docker{end}---{end}");
+        let folder = Folder::new(&[("README.md", &card), ("Dockerfile", "FROM scratch\n")]);
+        let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+        assert!(!ran.log.contains("::warning"), "{}", ran.log);
+        assert_eq!(readme(&hub), format!("---{end}title: t{end}sdk: docker{end}---{end}"));
+        assert_eq!(std::fs::read_to_string(folder.path().join("README.md")).unwrap(), card);
+        Run::new(&hub, &folder).run().await.ended(0, "unchanged");
+        if opening == "--- " {
+            assert_ran!(ran);
+        }
+    }
+    let hub = hub().await;
+    let folder = Folder::new(&[("README.md", "--- \nlicense: mit\n---\n"), ("data.csv", "1\n")]);
+    let ran = Run::new(&hub, &folder).input("repo_type", "dataset").run().await.ended(0, "deployed");
+    assert!(ran.log.contains("remove the blanks after the first `---`"), "{}", ran.log);
+}
+
+/// White space before the first fence does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_after_blank_lines_is_left_as_it_is() {
+    let hub = hub().await;
+    let card = "\n \n---\ntitle: t\nsdk: docker\n--- \t\nbody\n";
+    let folder = Folder::new(&[("README.md", card), ("Dockerfile", "FROM scratch\n")]);
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_eq!(readme(&hub), card);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_gradio_card_has_the_version_that_requirements_pin() {
+    let hub = hub().await;
+    let folder =
+        Folder::new(&[("app.py", "import gradio\n"), ("requirements.txt", "numpy\ngradio[oauth]==4.44.1\n")]);
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(readme(&hub).contains("sdk: gradio\nsdk_version: \"4.44.1\"\n"), "{}", readme(&hub));
+    Run::new(&hub, &folder).run().await.ended(0, "unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_the_hub_does_not_read_are_warned_of() {
+    let hub = hub().await;
+    let card = "---\nsdk: docker\napp_port: 8080\n---\n";
+    let folder = Folder::new(&[("Readme.md", card), ("Dockerfile", "FROM scratch\n")]);
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(
+        ran.log.contains(
+            "::warning::`Readme.md` is not `README.md`, which is the one that the Hub reads: rename it"
+        ),
+        "{}",
+        ran.log
+    );
+    let folder = Folder::new(&[("dockerfile", "FROM scratch\n"), ("requirement.txt", "gradio\n")]);
+    let ran = Run::new(&hub, &folder).input("huggingface_repo", "ada/other").run().await;
+    assert_ne!(ran.code, 0, "{}", ran.log);
+    for (found, meant) in [("dockerfile", "Dockerfile"), ("requirement.txt", "requirements.txt")] {
+        assert!(ran.log.contains(&format!("::warning::`{found}` is not `{meant}`")), "{}", ran.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contradiction_is_told_with_its_real_source() {
+    let hub = hub().await;
+    let card = ("README.md", "---\nsdk: docker\n---\n");
+    let docker = Folder::new(&[card, ("Dockerfile", "FROM scratch\n")]);
+    Run::new(&hub, &docker).run().await.ended(0, "deployed");
+    for (folder, place) in [
+        (Folder::new(&[("index.html", "hi")]), "README.md on the Hub"),
+        (Folder::new(&[card, ("index.html", "hello")]), "README.md"),
+    ] {
+        let ran = Run::new(&hub, &folder).input("space_sdk", "static").run().await.ended(0, "deployed");
+        let warning = format!(
+            "::warning::{place} says `sdk: docker` and the input `space_sdk` says `static`: the uploaded copy says"
+        );
+        assert!(ran.log.contains(&warning), "{}", ran.log);
+        Run::new(&hub, &docker).run().await.ended(0, "deployed");
+    }
+    // Without the input, the card on the Hub decides.
+    let folder = Folder::new(&[("index.html", "hi"), ("Dockerfile", "FROM scratch\n")]);
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(ran.log.contains("SDK: docker (the README card on the Hub says so)"), "{}", ran.log);
+}
+
+/// The Hub's commits have no file modes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executable_that_the_dockerfile_starts_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let hub = hub().await;
+    let folder = Folder::new(&[
+        ("README.md", "---\nsdk: docker\n---\n"),
+        ("Dockerfile", "FROM scratch\nCOPY . /app\nENTRYPOINT [\"/app/start.sh\"]\n"),
+        ("start.sh", "#!/bin/sh\n"),
+    ]);
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("start.sh"), executable).unwrap();
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_ran!(ran);
+    folder.write(
+        "Dockerfile",
+        "FROM scratch\nCOPY . /app\nRUN chmod +x /app/start.sh\nENTRYPOINT [\"/app/start.sh\"]\n",
+    );
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(!ran.log.contains("::warning"), "{}", ran.log);
+}

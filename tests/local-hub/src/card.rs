@@ -2,18 +2,21 @@
 
 use serde_json::{Value, json};
 
-/// Splits a README into its YAML block and whether one was there.
+/// The YAML block of a README, by the Hub's expression (`huggingface_hub`'s `REGEX_YAML_BLOCK`):
+/// `^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))`.
 pub(crate) fn block(text: &str) -> Option<&str> {
-    let text = text.trim_start_matches('\u{feff}');
-    let rest = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"))?;
-    let mut at = 0;
-    for line in rest.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            return rest.get(..at);
-        }
-        at += line.len();
-    }
-    None
+    let after =
+        text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').strip_prefix("---")?;
+    let yaml = after.strip_prefix("\r\n").or_else(|| after.strip_prefix(['\r', '\n']))?;
+    let is_closing = |fence: &str| {
+        let after = fence.trim_start_matches([' ', '\t']);
+        after.is_empty() || after.starts_with("\r\n") || after.starts_with('\n')
+    };
+    let mut breaks = yaml.match_indices(['\r', '\n']).map(|(at, _)| at);
+    breaks.find_map(|at| {
+        let line = yaml[at..].strip_prefix("\r\n").unwrap_or(&yaml[at + 1..]);
+        line.strip_prefix("---").filter(|fence| is_closing(fence)).map(|_| &yaml[..at])
+    })
 }
 
 /// The metadata of a README; an empty object when there is none or it is broken.
@@ -69,9 +72,14 @@ mod tests {
 
     #[test]
     fn blocks() {
-        assert_eq!(block("---\na: 1\n---\ntext"), Some("a: 1\n"));
-        assert_eq!(block("---\r\na: 1\r\n---\r\n"), Some("a: 1\r\n"));
-        assert_eq!(block("---\n---\n"), Some(""));
+        assert_eq!(block("---\na: 1\n---\ntext"), Some("a: 1"));
+        assert_eq!(block("---\r\na: 1\r\n---\r\n"), Some("a: 1"));
+        assert_eq!(block("\n\n---\na: 1\n--- \t\n"), Some("a: 1"));
+        assert_eq!(block("  ---\ra: 1\r---"), Some("a: 1"));
+        assert_eq!(block("---\n\n---\n"), Some(""));
+        assert_eq!(block("---\n---\n"), None);
+        assert_eq!(block("--- \na: 1\n---\n"), None);
+        assert_eq!(block("---\t\r\na: 1\n---\n"), None);
         assert_eq!(block("---\na: 1\n"), None);
         assert_eq!(block("# Title"), None);
         assert_eq!(front_matter("---\nsdk: docker\n---\n")["sdk"], "docker");
@@ -80,7 +88,8 @@ mod tests {
     #[test]
     fn verdicts() {
         assert_eq!(validate("no block", "model").1.len(), 1);
-        assert_eq!(validate("---\n---\n", "model").0.len(), 1);
+        assert_eq!(validate("---\n\n---\n", "model").0.len(), 1);
+        assert_eq!(validate("---\n---\n", "model").1.len(), 1);
         assert_eq!(validate("---\nsdk: rails\n---\n", "space").0.len(), 1);
         assert_eq!(validate("---\nsdk: static\ncolorFrom: red\n---\n", "space"), (vec![], vec![]));
     }
