@@ -25,7 +25,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, unconstrained};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -282,7 +282,9 @@ impl Lease {
         let before = self.inner.wire.read.load(Ordering::Relaxed);
         let result = {
             let Inner { sender, connection, done, .. } = &mut *self.inner;
-            let mut answer = pin!(sender.try_send_request(request));
+            // Unconstrained, because a task that has used up its turn would leave the answer where it is, and nothing
+            // else is sure to wake it.
+            let mut answer = pin!(unconstrained(sender.try_send_request(request)));
             poll_fn(|cx| {
                 if !*done {
                     // How it ended is told to the one who waits for the answer.

@@ -1,8 +1,18 @@
 //! Timers, and the end of the process.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::world::{Upstream, World, ok, soon};
+use hf_proxy::body::RequestBody;
+use hf_proxy::config::Config;
+use hf_proxy::upstream::{Connector, Pool};
+use http::{HeaderValue, Request};
+use tokio::task::consume_budget;
+
+use crate::world::{TOKEN, Upstream, World, ok, soon};
 
 /// A head that trickles in is cut off by its own timer, and waiting between requests is longer.
 #[tokio::test(flavor = "multi_thread")]
@@ -165,4 +175,50 @@ async fn draining_has_an_end() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     world.stop();
     soon(&mut world.served).await.unwrap();
+}
+
+/// A task that has used up its turn when the answer arrives still takes the answer.
+#[tokio::test]
+async fn answer_reaches_a_task_without_budget() {
+    // As an event stream that has no event yet: after the head nothing comes that could wake the task.
+    let upstream = Upstream::start(|mut caller, _, _| {
+        Box::pin(async move {
+            caller.request().await;
+            caller.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            caller.more().await;
+        })
+    })
+    .await;
+    let config = Config::read(|name| match name {
+        "TARGET_URL" => Some(format!("http://{}", upstream.addr)),
+        "TARGET_TOKEN" => Some(TOKEN.to_owned()),
+        _ => None,
+    });
+    let connector = Connector::new(&config.unwrap(), Arc::default()).unwrap();
+    let pool = Arc::new(Pool::new(Arc::new(connector)));
+    // A turn has 128 steps, and reading the answer takes a few of them.
+    for spent in 118..=128 {
+        let lease = pool.lease(true).await.unwrap();
+        let mut request = Request::new(RequestBody::Empty);
+        request.headers_mut().insert("host", HeaderValue::from_static("app.example"));
+        let mut answer = pin!(lease.send(request, None, &pool));
+        poll_fn(|cx| {
+            assert!(answer.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let mut spending = (0..spent).map(|_| Box::pin(consume_budget())).collect::<Vec<_>>();
+        let answered = poll_fn(|cx| {
+            for mut step in spending.drain(..) {
+                let _ = step.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            }
+            answer.as_mut().poll(cx)
+        });
+        // The end of the timeout would poll once more, and find the answer.
+        let began = Instant::now();
+        let (head, _) = tokio::time::timeout(Duration::from_secs(3), answered).await.unwrap().unwrap();
+        assert_eq!(head.status, 200);
+        assert!(began.elapsed() < Duration::from_secs(2), "lost after {spent} steps");
+    }
 }
