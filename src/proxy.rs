@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hf_proxy::refusal::{METHOD_REFUSED, PATH_REFUSED, UPSTREAM_AUTH};
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -52,8 +53,9 @@ const MARKER: &str = "hf-deploy-proxy";
 const RECORD: &str = "deploy.json";
 /// How long the app has to answer through the proxy. Both were seen running a moment ago.
 const THROUGH: Duration = Duration::from_secs(60);
-/// How the proxy answers what its own settings close: with which status, and which code.
-const CLOSED: &[(&str, &str)] = &[("answered 403", "path_refused"), ("answered 405", "method_refused")];
+/// How the proxy answers what its own settings close: with which status, and in which words.
+const CLOSED: &[(&str, &str)] =
+    &[("answered 403", PATH_REFUSED.message), ("answered 405", METHOD_REFUSED.message)];
 /// Answers with 200 once the proxy takes requests.
 const READY: &str = "/_proxy/readyz";
 
@@ -275,11 +277,11 @@ impl<'a> Proxy<'a> {
             log.info("the app answers through the proxy");
         } else if CLOSED
             .iter()
-            .any(|(status, code)| [*status, *code].iter().all(|word| verdict.detail.contains(word)))
+            .any(|(status, words)| [*status, *words].iter().all(|word| verdict.detail.contains(word)))
         {
             log.info("the proxy answers, and its settings close the page that was asked for");
             return Ok(());
-        } else if verdict.detail.contains("upstream_auth") {
+        } else if verdict.detail.contains(UPSTREAM_AUTH.message) {
             verdict.hints.push(
                 "the Space does not open to the proxy's token: give `proxy_hf_token` read access to it"
                     .to_owned(),

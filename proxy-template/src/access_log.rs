@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::{HeaderValue, Method, Uri};
 
 use crate::config::LogFormat;
+use crate::jobs::Job;
 use crate::limits::{InFlight, StreamPermit};
 use crate::metrics::{Metrics, add};
 
@@ -131,6 +132,8 @@ pub struct Record {
     pub in_flight: Option<InFlight>,
     /// Its place among the streams of its address.
     pub stream: Option<StreamPermit>,
+    /// The computation that it has begun, as long as that ends with the answer.
+    pub job: Option<Job>,
 }
 
 impl Record {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::access_log::Record;
 use crate::io::Phase;
+use crate::jobs::Watch;
 use crate::request as rules;
 use crate::response::{Guarded, clean_trailers};
 use crate::rewrite::Rewriter;
@@ -282,6 +283,7 @@ struct Streaming {
     answer: Answer,
     idle: IdleTimer,
     rewriter: Option<Rewriter>,
+    watch: Option<Box<Watch>>,
     guarded: Arc<Guarded>,
     visitor_quota: bool,
     /// Trailers that wait until the rewriter has given its rest.
@@ -298,6 +300,8 @@ pub struct Passing {
     pub idle: Duration,
     /// What replaces addresses in it.
     pub rewriter: Option<Rewriter>,
+    /// What reads it for the end of computations.
+    pub watch: Option<Box<Watch>>,
     /// What its trailers must not hold.
     pub guarded: Arc<Guarded>,
     /// Whether quota headers may come back.
@@ -321,6 +325,7 @@ impl ResponseBody {
             answer,
             idle: IdleTimer::new(passing.idle),
             rewriter: passing.rewriter,
+            watch: passing.watch,
             guarded: passing.guarded,
             visitor_quota: passing.visitor_quota,
             trailers: None,
@@ -390,6 +395,9 @@ impl Streaming {
                     }
                 }
             };
+            if let (Some(watch), Some(data)) = (&mut self.watch, frame.data_ref()) {
+                watch.see(data);
+            }
             match (frame.into_data(), &mut self.rewriter) {
                 (Ok(data), None) => {
                     self.ended = self.answer.is_end();

@@ -34,6 +34,7 @@ pub const VARIABLES: &[&str] = &[
     "ZEROGPU_QUOTA",
     "RATE_LIMIT",
     "RATE_LIMIT_COMPUTE",
+    "MAX_COMPUTE_PER_IP",
     "MAX_IN_FLIGHT",
     "MAX_STREAMS_PER_IP",
     "MAX_CONNECTIONS",
@@ -138,15 +139,19 @@ pub struct CheckPauses {
     pub doubt: Duration,
     /// Until `X-HF-Authorization` is tried again, when `Authorization` had to be used.
     pub look_back: Duration,
+    /// Until the app is asked anew what it is, when it is used: another may have been deployed.
+    pub renew: Duration,
 }
 
 /// What callers may spend.
 #[derive(Debug, Clone)]
 pub struct Caps {
-    /// Requests of one address.
+    /// Requests of one address, those for files apart.
     pub rate: Option<Rate>,
-    /// Requests of one address that make the app compute.
+    /// Requests of one address that make a Gradio app compute.
     pub rate_compute: Option<Rate>,
+    /// Computations of one address that run in a Gradio app at once; 0 is no limit.
+    pub compute_per_ip: usize,
     /// Requests, streams and tunnels at once, of which one address may have a quarter; 0 is no limit.
     pub in_flight: usize,
     /// Event streams and tunnels of one address at once; 0 is no limit.

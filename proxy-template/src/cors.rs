@@ -168,14 +168,17 @@ impl CorsPolicy {
         parts
     }
 
-    /// Puts the headers on any other answer. The app's own must be gone from it by now.
+    /// Puts the headers on any other answer. The app's own must be gone from it by now, but for what it wants pages to
+    /// read, which stays beside ours.
     pub fn decorate(&self, caller: Caller, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if !names_origin(headers) {
             headers.append(VARY, VARY_ORIGIN);
         }
         if caller.may_read() {
             self.allow(origin, headers);
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        } else {
+            headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
         }
     }
 
@@ -308,6 +311,19 @@ mod tests {
             let mut headers = asked(&[("vary", before)]);
             any.decorate(Caller::NoPage, None, &mut headers);
             assert_eq!(headers.get_all(VARY).iter().count(), lines, "{before}");
+        }
+    }
+
+    #[test]
+    fn what_the_app_exposes_stays() {
+        let any = policy("*", true, false);
+        for (caller, want) in
+            [(Caller::Own, &["Mcp-Session-Id", EXPOSED.to_str().unwrap()][..]), (Caller::Foreign, &[])]
+        {
+            let mut headers = asked(&[("access-control-expose-headers", "Mcp-Session-Id")]);
+            any.decorate(caller, None, &mut headers);
+            let lines: Vec<_> = headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().collect();
+            assert_eq!(lines, want, "{caller:?}");
         }
     }
 

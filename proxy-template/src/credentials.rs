@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use crate::paths::percent_decode;
+use crate::pattern::percent_decode;
 
 /// The token of `Bearer <token>`.
 pub fn bearer(value: &HeaderValue) -> Option<&[u8]> {

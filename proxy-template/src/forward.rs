@@ -22,16 +22,20 @@ use crate::access_log::Record;
 use crate::body::{ClientBody, ClientFault, Moved, Passing, RequestBody, ResponseBody};
 use crate::cors::{Caller, CorsPolicy};
 use crate::credentials::bearer;
+use crate::gradio::{self, App, Stream};
 use crate::io::Phase;
-use crate::limits::Full;
+use crate::jobs::Watch;
+use crate::limits::{Full, Kind};
 use crate::metrics::add;
+use crate::pages::Form;
+use crate::paths::{self, Verdict};
 use crate::proxy::Proxy;
 use crate::refusal::{self, Refusal};
 use crate::request::{self as rules, Sound, X_PROXY_KEY, X_REQUEST_ID};
 use crate::response::{self as answers, BodyPlan, media_type};
 use crate::rewrite::Rewriter;
 use crate::upstream::{Answer, ConnectError, Pool, SendError};
-use crate::{own, pages, paths, tunnel};
+use crate::{own, pages, tunnel};
 
 /// Bodies up to here are read before they are sent, so that they can be sent again to an app that slept.
 const BUFFERED: u64 = 64 * 1024;
@@ -66,6 +70,8 @@ struct Visit<'a> {
     parts: &'a request::Parts,
     id: &'a HeaderValue,
     caller: Caller,
+    /// Whether the app sees its own host only: it may compare where the request comes from with where it went.
+    one_host: bool,
 }
 
 /// The body of a request that is about to be sent.
@@ -100,8 +106,10 @@ pub async fn handle(
         cut: false,
         in_flight: None,
         stream: None,
+        job: None,
     }));
-    let mut visit = Visit { proxy: &proxy, conn: &conn, parts: &parts, id: &id, caller: Caller::NoPage };
+    let mut visit =
+        Visit { proxy: &proxy, conn: &conn, parts: &parts, id: &id, caller: Caller::NoPage, one_host: false };
     let response = match visit.answer(body, upgrade, &mut record).await {
         Ok(response) => response,
         Err(refusal) => visit.refuse(&refusal, record.as_deref_mut()),
@@ -113,10 +121,10 @@ pub async fn handle(
 }
 
 impl Visit<'_> {
-    /// Whether the app's address is replaced in the answer: always where `X-Forwarded-Host` is lost, and where the app
-    /// may write down the address of an earlier request.
+    /// Whether the app's address is replaced in the answer: where `X-Forwarded-Host` is lost or left out, and where the
+    /// app may write down the address of an earlier request.
     fn rewrites(&self) -> bool {
-        self.proxy.board.rewrites() || keeps_an_address(self.parts.uri.path())
+        self.proxy.board.rewrites() || self.one_host || keeps_an_address(self.parts.uri.path())
     }
 
     async fn answer(
@@ -139,6 +147,7 @@ impl Visit<'_> {
         };
         let caller = proxy.config.cors.caller(&parts.headers, sound.scheme, &sound.public.host);
         self.caller = caller;
+        self.one_host = self.has_one_host(&sound);
         if let Some(record) = record {
             record.client = sound.client_ip;
         }
@@ -162,16 +171,35 @@ impl Visit<'_> {
         by_address && matches!(self.parts.method, Method::GET | Method::HEAD) && self.parts.uri.path() == "/"
     }
 
+    /// Gradio compares nothing, and makes the addresses of its files of `X-Forwarded-Host`.
+    fn has_one_host(&self, sound: &Sound<'_>) -> bool {
+        rules::may_be_compared(self.parts, sound, self.caller)
+            && self.proxy.board.app() != App::Gradio
+            && !gradio::is_route(self.parts.uri.path())
+    }
+
+    /// What the request costs.
+    fn kind(&self, app: App) -> Kind {
+        let path = self.parts.uri.path();
+        match self.parts.method {
+            Method::POST if gradio::computes(path, app) => Kind::Compute,
+            Method::GET | Method::HEAD if paths::is_file(path) => Kind::File,
+            _ => Kind::Other,
+        }
+    }
+
     /// Everything that can speak against a sound request.
     fn admit(&self, sound: &Sound<'_>, record: Option<&mut Record>) -> Result<(), Refusal> {
-        let (config, parts, path) = (&self.proxy.config, self.parts, self.parts.uri.path());
+        let (proxy, parts, path) = (self.proxy, self.parts, self.parts.uri.path());
+        let (config, app) = (&proxy.config, proxy.board.app());
         if !config.methods.contains(&parts.method) {
             return Err(refusal::METHOD_REFUSED);
         }
-        let computes = parts.method == Method::POST && paths::computes(path);
-        self.proxy
+        let kind = self.kind(app);
+        let now = record.as_ref().map_or_else(Instant::now, |record| record.start);
+        proxy
             .limits
-            .request(sound.client_ip, computes)
+            .request(sound.client_ip, kind, now)
             .map_err(|wait| refusal::RATE_LIMITED.retry_in(wait))?;
         if let Some(key) = &config.api_key {
             let named = parts.headers.get(&X_PROXY_KEY).map(HeaderValue::as_bytes);
@@ -183,8 +211,19 @@ impl Visit<'_> {
         if config.cors.refuses(self.caller, &parts.method, sound.tunnel) {
             return Err(refusal::ORIGIN_REFUSED);
         }
-        if !config.paths.allows(path) {
-            return Err(refusal::PATH_REFUSED);
+        match config.paths.judge(&parts.method, path, app, |page| proxy.board.has_page(page)) {
+            Verdict::Open => {}
+            Verdict::TooEarly => return Err(refusal::UPSTREAM_STARTING),
+            Verdict::Closed => {
+                if config.paths.follows_pages() {
+                    // The app may have got a page since it was asked.
+                    proxy.doubt.notify_one();
+                }
+                return Err(refusal::PATH_REFUSED);
+            }
+        }
+        if proxy.board.is_old(now, config.timeouts.selfcheck.renew) {
+            proxy.doubt.notify_one();
         }
         if let Some(record) = record {
             let permit = self.proxy.limits.enter(sound.client_ip).map_err(|full| match full {
@@ -195,6 +234,11 @@ impl Visit<'_> {
             if sound.tunnel {
                 let permit = self.proxy.limits.stream(sound.client_ip);
                 record.stream = Some(permit.ok_or(refusal::TOO_MANY_STREAMS)?);
+            }
+            let jobs = &proxy.limits.jobs;
+            if kind == Kind::Compute && jobs.are_counted() {
+                let job = jobs.begin(sound.client_ip, now);
+                record.job = Some(job.ok_or(refusal::TOO_MANY_COMPUTATIONS)?);
             }
         }
         match body_length(parts) {
@@ -243,7 +287,8 @@ impl Visit<'_> {
         let whole = !matches!(outgoing, Outgoing::Streaming(_));
         let safe = self.parts.method.is_idempotent() || status == StatusCode::SERVICE_UNAVAILABLE;
         let draining = self.proxy.draining.load(Ordering::Relaxed);
-        whole && safe && !draining && !pages::wants_page(&self.parts.method, &self.parts.headers)
+        let person = Form::wanted(&self.parts.method, &self.parts.headers) == Form::Page;
+        whole && safe && !draining && !person
     }
 
     /// Reads a small body at once, so that it can be sent again; leaves a large one to stream. The former has a time to be
@@ -337,6 +382,7 @@ impl Visit<'_> {
             api_key: config.api_key.as_ref(),
             visitor_quota: config.visitor_quota,
             caller: self.caller,
+            one_host: self.one_host,
             via: &self.proxy.via,
             request_id: self.id,
             identity: self.rewrites(),
@@ -370,7 +416,11 @@ impl Visit<'_> {
                 };
                 Some(EdgeSays::No(refusal))
             }
-            502..=504 => Some(EdgeSays::NotNow),
+            502..=504 => {
+                // What comes back may be another app.
+                self.proxy.doubt.notify_one();
+                Some(EdgeSays::NotNow)
+            }
             _ => None,
         }
     }
@@ -420,10 +470,35 @@ impl Visit<'_> {
         let passing = Passing {
             idle: config.timeouts.body_idle,
             rewriter,
+            watch: self.watch(sound, &head, record.as_deref_mut()),
             guarded: proxy.guarded.clone(),
             visitor_quota: config.visitor_quota,
         };
         Ok(Response::from_parts(head, ResponseBody::stream(answer, passing, phase)))
+    }
+
+    /// What reads the answer for the computations of a Gradio app that begin and end with it.
+    fn watch(
+        &self,
+        sound: &Sound<'_>,
+        head: &response::Parts,
+        record: Option<&mut Record>,
+    ) -> Option<Box<Watch>> {
+        let (jobs, path) = (&self.proxy.limits.jobs, self.parts.uri.path());
+        if !jobs.are_counted() {
+            return None;
+        }
+        if self.parts.method == Method::POST {
+            let is_call = gradio::names_event(path) && head.status.is_success();
+            let job = record.filter(|_| is_call)?.job.take()?;
+            return Some(Box::new(Watch::call(job)));
+        }
+        let stream = Some(head).filter(|head| is_event_stream(head)).and_then(|_| Stream::at(path))?;
+        let event = match stream {
+            Stream::Session => None,
+            Stream::Event(id) => Some(id),
+        };
+        Some(Box::new(Watch::events(jobs.clone(), sound.client_ip, event)))
     }
 
     /// Switches, and joins the two connections in a task of its own.
@@ -475,10 +550,10 @@ impl Visit<'_> {
         if let Some(record) = record {
             record.code = refusal.code;
         }
-        let page = pages::wants_page(&self.parts.method, &self.parts.headers);
+        let form = Form::wanted(&self.parts.method, &self.parts.headers);
         let own = own::is_own(self.parts.uri.path());
         let methods = if own { &own::METHODS } else { &self.proxy.config.methods_header };
-        self.own(pages::refusal(refusal, self.id, methods, page))
+        self.own(pages::refusal(refusal, self.id, methods, form))
     }
 
     fn own(&self, (mut head, body): (response::Parts, String)) -> Response<ResponseBody> {

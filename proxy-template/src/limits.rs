@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Caps;
+use crate::jobs::Jobs;
 use crate::values::Rate;
 
 /// Addresses that are remembered at most: about a megabyte. Beyond it, those that have all their tokens back are
@@ -15,11 +16,18 @@ const MAX_ADDRESSES: usize = 16_384;
 /// However few requests there may be at once, one address may have so many of them.
 const LEAST_SHARE: usize = 32;
 
+/// What one address may have of files beside `RATE_LIMIT`: sixty people who open a page of a hundred and fifty at once.
+/// It is no allowance for a flood.
+const FILES: Rate = Rate { per_second: 500.0, burst: 10_000.0 };
+
 /// Every limit with its state.
 #[derive(Debug)]
 pub struct Limits {
     general: Option<Buckets>,
+    files: Option<Buckets>,
     compute: Option<Buckets>,
+    /// What runs in a Gradio app.
+    pub jobs: Arc<Jobs>,
     in_flight: Arc<InFlightCount>,
     streams: Arc<Streams>,
 }
@@ -29,24 +37,24 @@ impl Limits {
     pub fn new(caps: &Caps) -> Self {
         Self {
             general: caps.rate.map(Buckets::new),
+            files: caps.rate.map(|_| Buckets::new(FILES)),
             compute: caps.rate_compute.map(Buckets::new),
+            jobs: Arc::new(Jobs::new(caps.compute_per_ip)),
             in_flight: Arc::new(InFlightCount::new(caps.in_flight)),
             streams: Arc::new(Streams { most: caps.streams_per_ip, open: Mutex::default() }),
         }
     }
 
-    /// Takes a token for one request, and one more when it computes. The error is the wait for the next token.
-    pub fn request(&self, address: IpAddr, computes: bool) -> Result<(), Duration> {
-        if self.general.is_none() && !(computes && self.compute.is_some()) {
-            return Ok(());
-        }
-        let (address, now) = (network(address), Instant::now());
-        if let Some(general) = &self.general {
-            general.take(address, now)?;
-        }
-        match &self.compute {
-            Some(compute) if computes => compute.take(address, now),
-            _ => Ok(()),
+    /// Takes a token for one request. The error is the wait for the next token.
+    pub fn request(&self, address: IpAddr, kind: Kind, now: Instant) -> Result<(), Duration> {
+        let take = |buckets: &Option<Buckets>| match buckets {
+            Some(buckets) => buckets.take(network(address), now),
+            None => Ok(()),
+        };
+        match kind {
+            Kind::File => take(&self.files),
+            Kind::Other => take(&self.general),
+            Kind::Compute => take(&self.general).and_then(|()| take(&self.compute)),
         }
     }
 
@@ -89,6 +97,17 @@ impl Limits {
     pub fn running(&self) -> usize {
         self.in_flight.now.load(Ordering::Relaxed)
     }
+}
+
+/// What a request costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file of a page.
+    File,
+    /// A call that makes a Gradio app compute.
+    Compute,
+    /// Anything else.
+    Other,
 }
 
 /// Why there is no room for a request.
@@ -207,7 +226,7 @@ impl Buckets {
 }
 
 /// What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which one household has to itself.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {
@@ -218,7 +237,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// A panic elsewhere leaves these maps whole, so that they can be used on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -232,6 +251,7 @@ mod tests {
         Limits::new(&Caps {
             rate: Some(Rate { per_second: 1.0, burst: 3.0 }),
             rate_compute: Some(Rate { per_second: 0.1, burst: 1.0 }),
+            compute_per_ip: 0,
             in_flight,
             streams_per_ip: streams,
             connections: 1,
@@ -250,12 +270,87 @@ mod tests {
     }
 
     #[test]
-    fn computing_has_its_own() {
-        let limits = limits(0, 0);
-        assert!(limits.request(A, true).is_ok());
-        assert!(limits.request(A, true).is_err());
-        assert!(limits.request(A, false).is_ok());
-        assert!(limits.request(A, false).is_err());
+    fn computing_and_files_have_their_own() {
+        let (limits, now) = (limits(0, 0), Instant::now());
+        assert!(limits.request(A, Kind::Compute, now).is_ok());
+        assert!(limits.request(A, Kind::Compute, now).is_err());
+        assert!(limits.request(A, Kind::Other, now).is_ok());
+        assert!(limits.request(A, Kind::Other, now).is_err());
+        for _ in 0..1000 {
+            assert!(limits.request(A, Kind::File, now).is_ok());
+        }
+    }
+
+    /// The limits that a proxy has when no variable is set.
+    fn defaults() -> Limits {
+        let config = crate::config::Config::read(|name| match name {
+            "TARGET_URL" => Some("https://ada-demo.hf.space".to_owned()),
+            "TARGET_TOKEN" => Some("hf_x".to_owned()),
+            _ => None,
+        });
+        Limits::new(&config.unwrap().caps)
+    }
+
+    /// Asks `count` times for each kind in each of `steps` steps. Returns how many were refused.
+    fn refused(limits: &Limits, asked: &[(Kind, usize)], steps: u32, step: Duration) -> usize {
+        let start = Instant::now();
+        let mut refused = 0;
+        for number in 0..steps {
+            for (kind, count) in asked {
+                let ask = |_: &usize| limits.request(A, *kind, start + step * number).is_err();
+                refused += (0..*count).filter(ask).count();
+            }
+        }
+        refused
+    }
+
+    #[test]
+    fn visitors_at_work_are_not_refused() {
+        let second = Duration::from_secs(1);
+        for (what, asked, steps, step) in [
+            (
+                "8 browsers open a page of 143 requests",
+                vec![(Kind::File, 8 * 131), (Kind::Other, 8 * 12)],
+                1,
+                second,
+            ),
+            ("the same without files", vec![(Kind::Other, 8 * 125)], 1, second),
+            (
+                "a person types 75 characters",
+                vec![(Kind::Compute, 1), (Kind::Other, 1)],
+                75,
+                second * 12 / 100,
+            ),
+            ("a person drags a slider", vec![(Kind::Compute, 1), (Kind::Other, 1)], 300, second / 60),
+            (
+                "a timer of half a second for ten minutes",
+                vec![(Kind::Compute, 1), (Kind::Other, 1)],
+                1200,
+                second / 2,
+            ),
+            ("eight such timers", vec![(Kind::Compute, 8), (Kind::Other, 8)], 1200, second / 2),
+            (
+                "a script calls predict 200 times",
+                vec![(Kind::Compute, 1), (Kind::Other, 2)],
+                200,
+                second / 50,
+            ),
+            ("200 POSTs to a REST app", vec![(Kind::Other, 200)], 1, second),
+        ] {
+            assert_eq!(refused(&defaults(), &asked, steps, step), 0, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_address_is_held() {
+        let limits = defaults();
+        let tenth = Duration::from_millis(100);
+        let passed = 100 * 100 - refused(&limits, &[(Kind::Other, 100)], 100, tenth);
+        assert!(passed < 2_100, "{passed} of 10000 in ten seconds");
+        let passed = 600 * 100 - refused(&limits, &[(Kind::File, 100)], 600, tenth);
+        assert!(passed < 41_000, "{passed} of 60000 files in a minute");
+        let other = "192.0.2.2".parse().unwrap();
+        assert!(limits.request(other, Kind::Other, Instant::now()).is_ok());
     }
 
     #[test]

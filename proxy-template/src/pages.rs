@@ -17,25 +17,44 @@ static PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
 );
 
-/// Whether the caller is a browser that is about to show a page.
-pub fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
-    let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
-    let takes_html = headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|value| memchr::memmem::find(value.as_bytes(), b"text/html").is_some());
-    *method == Method::GET && navigates && takes_html
+/// The form of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For programs.
+    Json,
+    /// For a browser that is about to show it, which asks again by itself where that makes sense.
+    Page,
+    /// The same in place of an answer to a form: to ask again would not send it again.
+    PageOnce,
 }
 
-/// The head and the body of a refusal. `page` is for browsers; the body is `{"error", "message", "request_id"}`
-/// otherwise.
+impl Form {
+    /// The form that a caller asks for.
+    pub fn wanted(method: &Method, headers: &HeaderMap) -> Self {
+        let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+        let takes_html = headers
+            .get_all(ACCEPT)
+            .iter()
+            .any(|value| memchr::memmem::find(value.as_bytes(), b"text/html").is_some());
+        if !navigates || !takes_html {
+            Self::Json
+        } else if matches!(*method, Method::GET | Method::HEAD) {
+            Self::Page
+        } else {
+            Self::PageOnce
+        }
+    }
+}
+
+/// The head and the body of a refusal. A body for programs is `{"error", "code", "message", "request_id"}`: Gradio shows
+/// people the field `error`, so that it is a sentence too.
 pub fn refusal(
     refusal: &Refusal,
     id: &HeaderValue,
     methods: &HeaderValue,
-    page: bool,
+    form: Form,
 ) -> (response::Parts, String) {
-    let page = page && refusal.status >= 500;
+    let page = form != Form::Json;
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = &mut parts.headers;
@@ -56,7 +75,7 @@ pub fn refusal(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let id = id.to_str().unwrap_or_default();
-    let body = if page { html(refusal, id) } else { json(refusal, id) };
+    let body = if page { html(refusal, id, form) } else { json(refusal, id) };
     (parts, body)
 }
 
@@ -81,17 +100,22 @@ pub fn own_headers(headers: &mut HeaderMap, kind: &HeaderValue, id: &HeaderValue
 /// Codes, messages and ids are our own and need no escaping.
 fn json(refusal: &Refusal, id: &str) -> String {
     format!(
-        "{{\"error\":\"{}\",\"message\":\"{}\",\"request_id\":\"{id}\"}}\n",
-        refusal.code, refusal.message
+        "{{\"error\":\"{message}\",\"code\":\"{code}\",\"message\":\"{message}\",\"request_id\":\"{id}\"}}\n",
+        code = refusal.code,
+        message = refusal.message,
     )
 }
 
 /// A page that asks again by itself when that makes sense.
-fn html(refusal: &Refusal, id: &str) -> String {
-    let refresh = refusal
-        .retry_after
-        .map_or(String::new(), |seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
-    let again = if refusal.retry_after.is_some() { "<p>This page asks again by itself.</p>" } else { "" };
+fn html(refusal: &Refusal, id: &str, form: Form) -> String {
+    let wait = refusal.retry_after.filter(|_| form == Form::Page);
+    let refresh =
+        wait.map_or(String::new(), |seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
+    let again = match refusal.retry_after {
+        Some(_) if form == Form::Page => "<p>This page asks again by itself.</p>",
+        Some(_) => "<p>Go back and send it again.</p>",
+        None => "",
+    };
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">{refresh}\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{status}</title>\
@@ -110,16 +134,19 @@ mod tests {
     use super::*;
     use crate::refusal as table;
 
-    fn made(which: &Refusal, page: bool) -> (response::Parts, String) {
-        refusal(which, &HeaderValue::from_static("id1"), &HeaderValue::from_static("GET"), page)
+    fn made(which: &Refusal, form: Form) -> (response::Parts, String) {
+        refusal(which, &HeaderValue::from_static("id1"), &HeaderValue::from_static("GET"), form)
     }
 
     #[test]
     fn every_refusal_is_json() {
         for which in table::ALL {
-            let (parts, body) = made(which, false);
+            let (parts, body) = made(which, Form::Json);
             let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-            assert_eq!(body["error"], which.code);
+            assert_eq!(
+                (body["error"].as_str(), body["code"].as_str()),
+                (Some(which.message), Some(which.code))
+            );
             assert_eq!(body["request_id"], "id1");
             assert_eq!(parts.status.as_u16(), which.status);
             assert_eq!(parts.headers[CACHE_CONTROL], "no-store");
@@ -127,27 +154,46 @@ mod tests {
         }
     }
 
+    /// Gradio shows people the field `error`.
+    #[test]
+    fn what_people_read_are_sentences() {
+        for which in table::ALL {
+            let sentence = which.message;
+            assert!(
+                sentence.ends_with('.') && sentence.contains(' ') && !sentence.contains('_'),
+                "{sentence}"
+            );
+        }
+    }
+
     #[test]
     fn a_waiting_person_gets_a_page() {
-        let (parts, body) = made(&table::UPSTREAM_STARTING, true);
+        let (parts, body) = made(&table::UPSTREAM_STARTING, Form::Page);
         assert_eq!(parts.headers[CONTENT_TYPE], "text/html; charset=utf-8");
         assert_eq!(parts.headers[RETRY_AFTER], "5");
         assert!(body.contains("http-equiv=\"refresh\" content=\"5\""));
-        assert!(!made(&table::UPSTREAM_AUTH, true).1.contains("http-equiv=\"refresh\""));
-        assert_eq!(made(&table::PATH_REFUSED, true).0.headers[CONTENT_TYPE], "application/json");
+        assert!(!made(&table::UPSTREAM_AUTH, Form::Page).1.contains("http-equiv=\"refresh\""));
+        for which in [table::PATH_REFUSED, table::RATE_LIMITED, table::KEY_REQUIRED] {
+            let (parts, body) = made(&which, Form::Page);
+            assert_eq!(parts.headers[CONTENT_TYPE], "text/html; charset=utf-8");
+            assert!(body.contains(which.message) && body.contains(which.code));
+        }
+        let sent = made(&table::RATE_LIMITED, Form::PageOnce).1;
+        assert!(!sent.contains("http-equiv=\"refresh\"") && sent.contains("Go back"));
     }
 
     #[test]
     fn who_wants_a_page() {
-        let headers = |pairs: &[(&'static str, &'static str)]| {
+        let wanted = |method: &Method, pairs: &[(&'static str, &'static str)]| {
             let pair = |(name, value): &(&'static str, &'static str)| {
                 (http::HeaderName::from_static(name), HeaderValue::from_static(value))
             };
-            pairs.iter().map(pair).collect::<HeaderMap>()
+            Form::wanted(method, &pairs.iter().map(pair).collect::<HeaderMap>())
         };
-        let browser = headers(&[("accept", "text/html,*/*;q=0.8")]);
-        assert!(wants_page(&Method::GET, &browser) && !wants_page(&Method::POST, &browser));
-        assert!(!wants_page(&Method::GET, &headers(&[("accept", "*/*")])));
-        assert!(!wants_page(&Method::GET, &headers(&[("accept", "text/html"), ("sec-fetch-mode", "cors")])));
+        let browser = [("accept", "text/html,*/*;q=0.8")];
+        assert_eq!(wanted(&Method::GET, &browser), Form::Page);
+        assert_eq!(wanted(&Method::POST, &browser), Form::PageOnce);
+        assert_eq!(wanted(&Method::GET, &[("accept", "*/*")]), Form::Json);
+        assert_eq!(wanted(&Method::GET, &[("accept", "text/html"), ("sec-fetch-mode", "cors")]), Form::Json);
     }
 }

@@ -1,130 +1,60 @@
 //! Which paths are open: profiles, patterns, and the routes of Gradio that no stranger should reach.
 
+use http::Method;
+
+use crate::gradio::{self, App, mounted};
+use crate::pattern::{Pattern, forms, is_plain, percent_decode, without_replica};
 use crate::values;
 
 /// What `ALLOW_PATHS` and `DENY_PATHS` say. A denial always wins.
 #[derive(Debug, Clone)]
 pub struct PathPolicy {
     /// `None` when every path is allowed.
-    allow: Option<Vec<Pattern>>,
+    allow: Option<Allowed>,
     deny: Vec<Pattern>,
-    /// Those of `DANGEROUS` that `ALLOW_PATHS` did not name.
-    dangerous: Vec<Pattern>,
+    /// Those of `gradio::CLOSED` that `ALLOW_PATHS` did not name.
+    closed: Vec<Pattern>,
+    /// Those of `gradio::CLOSED_AT_ROOT` that it did not name.
+    closed_at_root: Vec<Pattern>,
 }
 
-/// Routes that let a caller use the private Space as a fetch relay, or that show what its owner sees. They exist with
-/// and without Gradio's prefix, by its version.
-const DANGEROUS: &[&str] = &[
-    "/gradio_api/proxy=*",
-    "/proxy=*",
-    // Gradio fetches the URL for the caller.
-    "/gradio_api/file=http*",
-    "/gradio_api/file/http*",
-    "/file=http*",
-    "/file/http*",
-    "/gradio_api/dev/reload*",
-    "/dev/reload*",
-    "/gradio_api/vibe-*",
-    "/vibe-*",
-    "/gradio_api/undo-vibe-edit*",
-    "/undo-vibe-edit*",
-    "/gradio_api/token*",
-    "/token",
-    "/monitoring*",
-    "/gradio_api/monitoring*",
-    "/gradio_api/run-history*",
-    "/run-history*",
-    "/gradio_api/deep_link*",
-    "/deep_link*",
-];
+/// The paths that `ALLOW_PATHS` opens.
+#[derive(Debug, Clone, Default)]
+struct Allowed {
+    /// Those that the owner wrote down.
+    named: Vec<Pattern>,
+    /// Those of a profile, which hold with a slash at the end too: Gradio has its routes both ways.
+    profile: Vec<Pattern>,
+    /// The pages that the app names in its `/config`.
+    pages: bool,
+}
 
-/// What a Gradio client needs, in Gradio 4 (at the root) and from 5 on (below `/gradio_api`).
-const GRADIO_API: &[&str] = &[
-    "/config",
-    "/info",
-    "/openapi.json",
-    "/queue/*",
-    "/call/*",
-    "/run/*",
-    "/api/*",
-    "/upload",
-    "/upload_progress*",
-    "/file=*",
-    "/file/*",
-    "/stream/*",
-    "/heartbeat/*",
-    "/cancel",
-    "/reset",
-    "/component_server",
-    "/gradio_api/info",
-    "/gradio_api/openapi.json",
-    "/gradio_api/queue/*",
-    "/gradio_api/call/*",
-    "/gradio_api/run/*",
-    "/gradio_api/api/*",
-    "/gradio_api/upload",
-    "/gradio_api/upload_progress*",
-    "/gradio_api/file=*",
-    "/gradio_api/file/*",
-    "/gradio_api/stream/*",
-    "/gradio_api/heartbeat/*",
-    "/gradio_api/cancel",
-    "/gradio_api/reset",
-    "/gradio_api/component_server",
-    "/gradio_api/process_recording",
-    "/login",
-    "/logout",
-];
-
-/// What the page of a Gradio app needs beside that.
-const GRADIO_UI: &[&str] = &[
-    "/",
-    "/assets/*",
-    "/svelte/*",
-    "/static/*",
-    "/_app/*",
-    "/theme.css",
-    "/manifest.json",
-    "/pwa_icon*",
-    "/favicon.ico",
-    "/robots.txt",
-    "/custom_component/*",
-    "/startup-events",
-    "/app_id",
-    "/login_check",
-    "/gradio_api/theme.css",
-    "/gradio_api/custom_component/*",
-    "/gradio_api/startup-events",
-    "/gradio_api/app_id",
-    "/gradio_api/login_check",
-    "/gradio_api/user",
-];
-
-/// Calls that make the app compute: they cost GPU time, so they have a limit of their own.
-const COMPUTE: &[&str] = &["/queue/join", "/call/", "/run/", "/api/"];
-
-/// Gradio's own part of a path, wherever the app is mounted.
-const GRADIO: &str = "/gradio_api/";
-
-/// What the platform's edge takes off a path: it names a replica of the Space.
-const REPLICAS: &str = "/--replicas/";
+/// A decision about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is passed on.
+    Open,
+    /// It is refused.
+    Closed,
+    /// It is open before some apps, and the app is not known yet.
+    TooEarly,
+}
 
 impl PathPolicy {
     /// Reads both variables. Each fault is a sentence that goes behind the variable's name.
     pub fn parse(allow: &str, deny: &str) -> Result<Self, (&'static str, String)> {
-        let (mut open, mut patterns, mut named) = (false, vec![], vec![]);
+        let (mut open, mut allowed) = (false, Allowed::default());
+        let fixed = |routes: &[&str]| routes.iter().map(|route| Pattern::fixed(route)).collect::<Vec<_>>();
         for entry in values::list(allow) {
             match entry {
                 "any" => open = true,
-                "gradio-api" => patterns.extend(GRADIO_API.iter().map(|p| Pattern::fixed(p))),
+                "gradio-api" => allowed.profile.extend(fixed(gradio::API)),
                 "gradio-ui" => {
-                    patterns.extend(GRADIO_API.iter().chain(GRADIO_UI).map(|p| Pattern::fixed(p)));
+                    allowed.profile.extend(fixed(gradio::API));
+                    allowed.profile.extend(fixed(gradio::UI));
+                    allowed.pages = true;
                 }
-                _ => {
-                    let pattern = Pattern::parse(entry).map_err(|fault| ("ALLOW_PATHS", fault))?;
-                    named.push(pattern.clone());
-                    patterns.push(pattern);
-                }
+                _ => allowed.named.push(Pattern::parse(entry).map_err(|fault| ("ALLOW_PATHS", fault))?),
             }
         }
         let deny = values::list(deny)
@@ -132,192 +62,122 @@ impl PathPolicy {
             .map(Pattern::parse)
             .collect::<Result<_, _>>()
             .map_err(|fault| ("DENY_PATHS", fault))?;
-        // `*` and `/*` name everything, and so nothing in particular.
-        let named: Vec<Pattern> =
-            named.into_iter().filter(|p| !p.text.trim_matches(['/', '*']).is_empty()).collect();
-        let dangerous = DANGEROUS
-            .iter()
-            .filter(|route| !named.iter().any(|pattern| pattern.opens(route)))
-            .map(|p| Pattern::fixed(p))
-            .collect();
-        Ok(Self { allow: (!open).then_some(patterns), deny, dangerous })
+        let closed = |routes: &[&str]| {
+            // `*` and `/*` name everything, and so nothing in particular.
+            let named = || allowed.named.iter().filter(|p| !p.text().trim_matches(['/', '*']).is_empty());
+            let routes = routes.iter().filter(|route| !named().any(|pattern| gradio::opens(pattern, route)));
+            routes.map(|route| Pattern::fixed(route)).collect()
+        };
+        let (closed, closed_at_root) = (closed(gradio::CLOSED), closed(gradio::CLOSED_AT_ROOT));
+        Ok(Self { allow: (!open).then_some(allowed), deny, closed, closed_at_root })
     }
 
-    /// Whether a caller may ask for `path`, which is judged in all forms in which it may be read. Whatever form is denied
-    /// denies the request; all forms must be allowed, but for those with the prefix that the edge takes off.
-    pub fn allows(&self, path: &str) -> bool {
+    /// Decides about a request to `path`, which is judged in all forms in which it may be read. Whatever form is denied
+    /// denies the request; all forms must be allowed, but for those with the prefix that the edge takes off. `has_page`
+    /// knows the pages of the app.
+    pub fn judge(&self, method: &Method, path: &str, app: App, has_page: impl Fn(&str) -> bool) -> Verdict {
+        // The only methods that Gradio has at these routes.
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let at_root: &[Pattern] = if reads && app != App::Other { &self.closed_at_root } else { &[] };
+        let judge_form = |form: &str, edge_takes_prefix: bool| {
+            if self.denies(form) || !(edge_takes_prefix || self.permits(form, &has_page)) {
+                return Verdict::Closed;
+            }
+            if !is_closed_route(at_root, form) {
+                Verdict::Open
+            } else if app == App::Pending {
+                Verdict::TooEarly
+            } else {
+                Verdict::Closed
+            }
+        };
         if is_plain(path) {
-            return !self.denies(path) && self.permits(path);
+            return judge_form(path, false);
         }
-        forms(path)
-            .iter()
-            .all(|form| !self.denies(form) && (without_replica(form).is_some() || self.permits(form)))
+        let verdicts =
+            forms(path).into_iter().map(|form| judge_form(&form, without_replica(&form).is_some()));
+        verdicts.fold(Verdict::Open, |worst, verdict| match (worst, verdict) {
+            (Verdict::Closed, _) | (_, Verdict::Closed) => Verdict::Closed,
+            (Verdict::TooEarly, _) | (_, Verdict::TooEarly) => Verdict::TooEarly,
+            _ => Verdict::Open,
+        })
     }
 
-    fn permits(&self, path: &str) -> bool {
-        self.allow.as_ref().is_none_or(|allow| allow.iter().any(|p| p.matches(path)))
+    fn permits(&self, path: &str, has_page: impl Fn(&str) -> bool) -> bool {
+        let Some(allowed) = &self.allow else { return true };
+        let bare = path.strip_suffix('/').unwrap_or(path);
+        allowed.named.iter().any(|p| p.matches(path))
+            || allowed.profile.iter().any(|p| p.matches(path) || p.matches(bare))
+            || (allowed.pages && has_page(percent_decode(bare).trim_start_matches('/')))
+    }
+
+    /// Whether a path that is refused may be open once the pages of the app are read again.
+    pub fn follows_pages(&self) -> bool {
+        self.allow.as_ref().is_some_and(|allowed| allowed.pages)
     }
 
     fn denies(&self, path: &str) -> bool {
-        let lower;
-        let folded = if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            lower = path.to_ascii_lowercase();
-            &lower
-        } else {
-            path
-        };
-        let is_dangerous = |path: &str| self.dangerous.iter().any(|p| p.matches(path));
-        self.deny.iter().any(|p| p.matches(path)) || is_dangerous(folded) || mounted(folded).any(is_dangerous)
+        self.deny.iter().any(|p| p.matches(path)) || is_closed_route(&self.closed, path)
     }
 }
 
-/// Whether a request to this path makes the app compute, in any form in which it may be read.
-pub fn computes(path: &str) -> bool {
-    if is_plain(path) { starts_work(path) } else { forms(path).iter().any(|form| starts_work(form)) }
-}
-
-fn starts_work(path: &str) -> bool {
-    let is_route = |path: &str| COMPUTE.iter().any(|route| path.starts_with(route));
-    // By MCP an agent calls the same functions.
-    let is_ours = |path: &str| {
-        let below = path.strip_prefix("/gradio_api").unwrap_or_default();
-        is_route(below) || below.starts_with("/mcp")
+/// Whether one of Gradio's closed routes stands for a path, in any case and wherever the app is mounted.
+fn is_closed_route(routes: &[Pattern], path: &str) -> bool {
+    if routes.is_empty() {
+        return false;
+    }
+    let lower;
+    let folded = if path.bytes().any(|b| b.is_ascii_uppercase()) {
+        lower = path.to_ascii_lowercase();
+        &lower
+    } else {
+        path
     };
-    is_route(path) || is_ours(path) || mounted(path).any(is_ours)
+    let is_closed = |path: &str| routes.iter().any(|p| p.matches(path));
+    is_closed(folded) || mounted(folded).any(is_closed)
 }
 
-/// The ends of a path that begin with Gradio's own part, but for the whole of it.
-fn mounted(path: &str) -> impl Iterator<Item = &str> {
-    let mut rest = path.get(1..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let at = memchr::memmem::find(rest.as_bytes(), GRADIO.as_bytes())?;
-        let found = &rest[at..];
-        rest = &found[1..];
-        Some(found)
-    })
-}
-
-/// Whether a path can be read in one way only, as nearly all can.
-fn is_plain(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    let odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
-    memchr::memchr2(b'%', b'\\', bytes).is_none() && !bytes.windows(2).any(odd) && !path.starts_with(REPLICAS)
-}
-
-/// A path as it is, and as an app may read it: decoded, with `.`, `..`, doubled and backward slashes taken out, and
-/// without the names of replicas, which the edge takes off.
-fn forms(path: &str) -> Vec<String> {
-    let mut forms = vec![];
-    let mut decoded = path.to_owned();
-    // Twice, since some apps decode again what their server decoded.
-    for _ in 0..3 {
-        let next = percent_decode(&decoded);
-        for form in [normal(&decoded), decoded] {
-            if let Some(rest) = without_replica(&form) {
-                forms.extend([normal(rest), rest.to_owned()]);
-            }
-            forms.push(form);
-        }
-        decoded = next;
-    }
-    forms
-}
-
-/// What follows `/--replicas/<id>`, however often that is repeated, when a path begins so.
-fn without_replica(path: &str) -> Option<&str> {
-    let mut rest = path.strip_prefix(REPLICAS)?;
-    loop {
-        let after = rest.find('/').map_or("/", |at| &rest[at..]);
-        match after.strip_prefix(REPLICAS) {
-            Some(next) => rest = next,
-            None => return Some(after),
-        }
-    }
-}
-
-/// A path in which `*` stands for any run of characters, slashes included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern {
-    text: String,
-    /// The bytes before the only star, when that is the last character: most patterns are judged by them alone.
-    prefix: Option<usize>,
-}
-
-impl Pattern {
-    fn fixed(text: &str) -> Self {
-        let prefix = text.find('*').filter(|at| at + 1 == text.len());
-        Self { text: text.to_owned(), prefix }
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        if !text.starts_with(['/', '*']) || text.bytes().any(|b| !b.is_ascii_graphic()) {
-            return Err(format!(
-                "must hold `any`, `gradio-api`, `gradio-ui` or paths that begin with `/` (`*` stands for anything): \
-                 `{text}`"
-            ));
-        }
-        Ok(Self::fixed(text))
-    }
-
-    /// Whether it names one of `DANGEROUS`, at the root or wherever the app is mounted.
-    fn opens(&self, route: &str) -> bool {
-        let is_named = |text: &str| text == route || Self::fixed(text).matches(route.trim_end_matches('*'));
-        is_named(&self.text) || mounted(&self.text).any(is_named)
-    }
-
-    fn matches(&self, path: &str) -> bool {
-        if let Some(prefix) = self.prefix {
-            return path.as_bytes().starts_with(&self.text.as_bytes()[..prefix]);
-        }
-        let mut parts = self.text.split('*');
-        let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-        let Some(last) = parts.next_back() else { return rest.is_empty() };
-        for part in parts {
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-        rest.ends_with(last)
-    }
-}
-
-/// Each `%` with two hexadecimal digits as the byte that it stands for; any other stays.
-pub fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16));
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                // Two hexadecimal digits are at most 255.
-                out.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// The path without `.`, `..` and empty segments (RFC 3986, section 5.2.4, and what lenient servers do beyond it).
-fn normal(path: &str) -> String {
-    let mut segments: Vec<&str> = vec![];
-    for segment in path.split(['/', '\\']) {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            _ => segments.push(segment),
-        }
-    }
-    let slash = if path.ends_with('/') && !segments.is_empty() { "/" } else { "" };
-    format!("/{}{slash}", segments.join("/"))
+/// Whether a path is that of a file, as pages load them by the hundred: by the end of its name, by a folder in which
+/// builders of frontends put such files, or as Gradio serves them.
+pub fn is_file(path: &str) -> bool {
+    const FOLDERS: &[&str] = &["assets", "static", "_app", "svelte"];
+    const ENDS: &[&str] = &[
+        "avif",
+        "bmp",
+        "css",
+        "eot",
+        "gif",
+        "ico",
+        "jpeg",
+        "jpg",
+        "js",
+        "m4a",
+        "m4s",
+        "map",
+        "mjs",
+        "mp3",
+        "mp4",
+        "ogg",
+        "otf",
+        "pdf",
+        "png",
+        "svg",
+        "ts",
+        "ttf",
+        "txt",
+        "wasm",
+        "wav",
+        "webm",
+        "webmanifest",
+        "webp",
+        "woff",
+        "woff2",
+    ];
+    let (folders, name) = path.rsplit_once('/').unwrap_or_default();
+    let is_kept_apart = |folder: &str| FOLDERS.contains(&folder) || folder.starts_with("file=");
+    name.rsplit_once('.').is_some_and(|(_, end)| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+        || name.starts_with("file=")
+        || folders.split('/').any(is_kept_apart)
 }
 
 #[cfg(test)]
@@ -328,19 +188,10 @@ mod tests {
         PathPolicy::parse(allow, deny).unwrap()
     }
 
-    #[test]
-    fn patterns() {
-        for (pattern, path, want) in [
-            ("/a", "/a", true),
-            ("/a", "/ab", false),
-            ("/a*", "/ab/c", true),
-            ("/a/*/z", "/a/b/c/z", true),
-            ("/a/*/z", "/a/b/c", false),
-            ("*.js", "/x/y.js", true),
-            ("*", "/", true),
-            ("/ab*b", "/ab", false),
-        ] {
-            assert_eq!(Pattern::parse(pattern).unwrap().matches(path), want, "{pattern} {path}");
+    impl PathPolicy {
+        /// Whether a GET is passed on to a Gradio app that has one more page.
+        fn allows(&self, path: &str) -> bool {
+            self.judge(&Method::GET, path, App::Gradio, |page| page == "second") == Verdict::Open
         }
     }
 
@@ -379,6 +230,28 @@ mod tests {
         }
     }
 
+    /// Routes that only Gradio has at the root are open before any other app, and for methods that Gradio has not.
+    #[test]
+    fn routes_of_gradio_at_the_root_are_closed_before_gradio_only() {
+        let policy = policy("any", "");
+        let verdict = |method: &Method, path, app| policy.judge(method, path, app, |_| false);
+        for path in
+            ["/token", "/token/", "/monitoring", "/monitoring/summary", "/file=http://x", "/x/../token"]
+        {
+            assert_eq!(verdict(&Method::GET, path, App::Gradio), Verdict::Closed, "{path}");
+            assert_eq!(verdict(&Method::HEAD, path, App::Unknown), Verdict::Closed, "{path}");
+            assert_eq!(verdict(&Method::GET, path, App::Pending), Verdict::TooEarly, "{path}");
+            assert_eq!(verdict(&Method::GET, path, App::Other), Verdict::Open, "{path}");
+            for app in [App::Pending, App::Unknown, App::Gradio, App::Other] {
+                assert_eq!(verdict(&Method::POST, path, app), Verdict::Open, "{path} {app:?}");
+            }
+        }
+        for path in ["/monitoring-tool", "/vibe-check", "/token-count", "/run-history", "/deep_link"] {
+            assert_eq!(verdict(&Method::GET, path, App::Gradio), Verdict::Open, "{path}");
+        }
+        assert_eq!(verdict(&Method::GET, "/ui/gradio_api/token", App::Other), Verdict::Closed);
+    }
+
     #[test]
     fn a_dangerous_route_that_is_named_is_open() {
         let policy = policy("any, /monitoring*", "");
@@ -392,15 +265,6 @@ mod tests {
         let policy = policy("any, /demo/gradio_api/monitoring*", "");
         assert!(policy.allows("/demo/gradio_api/monitoring/summary"));
         assert!(!policy.allows("/demo/gradio_api/token") && !policy.allows("/gradio_api/proxy=https://x"));
-    }
-
-    /// A path has few forms, however it is made.
-    #[test]
-    fn forms_are_few() {
-        for part in ["/--replicas/a", "/%2d-replicas/a", "//--replicas/a", "%25", "/.", "/gradio_api/"] {
-            let forms = forms(&part.repeat(1000));
-            assert!(forms.len() <= 18, "{part}: {}", forms.len());
-        }
     }
 
     /// The edge takes the name of a replica off before the app sees the path.
@@ -423,6 +287,14 @@ mod tests {
         assert!(!api.allows("/assets/x.js") && !api.allows("/gradio_api/queue/../../secret"));
         let ui = policy("gradio-ui", "");
         assert!(ui.allows("/") && ui.allows("/assets/x.js") && ui.allows("/config") && !ui.allows("/docs"));
+        for path in
+            ["/gradio_api/component_server/", "/component_server/", "/gradio_api/deep_link", "/config/"]
+        {
+            assert!(ui.allows(path), "{path}");
+        }
+        assert!(ui.allows("/second") && ui.allows("/second/") && ui.allows("/%73econd"));
+        assert!(!ui.allows("/third") && !ui.allows("/second/x") && !api.allows("/second"));
+        assert!(!policy("/docs", "").allows("/docs/"));
         assert!(policy("any", "").allows("/a/..%2f..%2fb/%2e%2e/c"));
     }
 
@@ -437,25 +309,18 @@ mod tests {
     }
 
     #[test]
-    fn what_computes() {
+    fn files_are_known_by_their_paths() {
         for path in [
-            "/gradio_api/queue/join",
-            "/call/predict",
-            "/gradio_api/run/x",
-            "/gradio_api/%71ueue/join",
-            "/gradio_api/%2571ueue/join",
-            "//gradio_api/./queue/join",
-            "/x/../queue/join",
-            "/gradio_api\\queue\\join",
-            "/--replicas/abc12/gradio_api/queue/join",
-            "/demo/gradio_api/call/predict",
-            "/gradio_api/mcp/",
-            "/demo/gradio_api/mcp/sse",
+            "/assets/index-CaYzZ.js",
+            "/_next/static/chunks/abc",
+            "/gradio_api/file=/tmp/gradio/x/sent.bin",
+            "/fonts/a.WOFF2",
+            "/favicon.ico",
         ] {
-            assert!(computes(path), "{path}");
+            assert!(is_file(path), "{path}");
         }
-        for path in ["/gradio_api/queue/data", "/config", "/mcp/", "/gradio_api/info", "/", ""] {
-            assert!(!computes(path), "{path}");
+        for path in ["/", "/api/embed", "/gradio_api/queue/data", "/v1.2/embeddings", "/a.b/c", "/js"] {
+            assert!(!is_file(path), "{path}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// A stable name, in snake_case: the `error` of the JSON body.
+    /// A stable name, in snake_case: the `code` of the JSON body.
     pub code: &'static str,
     /// What is wrong, for people.
     pub message: &'static str,
@@ -50,9 +50,9 @@ refusals! {
     /// The caller did not present the key.
     KEY_REQUIRED = 401 "key_required" false None, "This address needs a key, in the header X-Proxy-Key or as Bearer token.";
     /// The page that asks is not among those allowed.
-    ORIGIN_REFUSED = 403 "origin_refused" false None, "Pages of this origin may not call this address.";
+    ORIGIN_REFUSED = 403 "origin_refused" false None, "This page may not call the app. The owner of the app can allow it.";
     /// The path is not among those allowed.
-    PATH_REFUSED = 403 "path_refused" false None, "This path is not open to callers.";
+    PATH_REFUSED = 403 "path_refused" false None, "This address is not open here. The owner of the app can open it.";
     /// An own address that does not exist, or is not switched on.
     NO_SUCH_PAGE = 404 "not_found" false None, "There is no such page.";
     /// The method is not among those allowed.
@@ -68,9 +68,11 @@ refusals! {
     /// A host that is not served here.
     WRONG_HOST = 421 "wrong_host" false None, "This host is not served here.";
     /// This caller asks too often.
-    RATE_LIMITED = 429 "rate_limited" false Some(1), "Too many requests. Try again later.";
+    RATE_LIMITED = 429 "rate_limited" false Some(1), "Too many requests from your address. Try again in a moment.";
     /// This caller holds too many streams open.
     TOO_MANY_STREAMS = 429 "too_many_streams" false Some(5), "Too many open streams. Close some, or try again later.";
+    /// This caller has too many computations running.
+    TOO_MANY_COMPUTATIONS = 429 "too_many_computations" false Some(5), "Too many of your calls are running or waiting in this app. Let some of them end, then try again.";
     /// The platform asks to slow down.
     UPSTREAM_BUSY = 429 "upstream_busy" false Some(5), "The app receives too many requests. Try again later.";
     /// The headers are too large.

@@ -79,6 +79,8 @@ pub struct Passage<'a> {
     pub visitor_quota: bool,
     /// What the request's `Origin` is.
     pub caller: Caller,
+    /// Whether the app sees its own host only, without `X-Forwarded-Host`.
+    pub one_host: bool,
     /// This proxy's entry in `Via`.
     pub via: &'a HeaderValue,
     /// The id of the request.
@@ -277,6 +279,9 @@ pub fn upstream_head(
         {
             continue;
         }
+        if shadows(name.as_str(), &caller.headers) {
+            continue;
+        }
         carry(name, value, sound, passage, &nominated, &mut parts.headers)?;
     }
     if caller.method == Method::OPTIONS
@@ -319,7 +324,7 @@ fn carry(
         }
         Rule::Origin => {
             if passage.caller.counts_as_own() {
-                out.append(ORIGIN, passage.target.origin_header.clone());
+                out.append(ORIGIN, passage.target.origin_by(sound.scheme).clone());
                 return Ok(());
             }
         }
@@ -371,7 +376,7 @@ fn inject(sound: &Sound<'_>, passage: &Passage<'_>, out: &mut HeaderMap) {
     let carrier = if credential.hf_header { X_HF_AUTHORIZATION.clone() } else { AUTHORIZATION };
     out.insert(carrier, credential.value.clone());
     // Exactly one of each: apps read the first entry, and Gradio's page server the whole value.
-    if !sound.public.host.is_empty() {
+    if !passage.one_host && !sound.public.host.is_empty() {
         out.insert(X_FORWARDED_HOST.clone(), sound.public.header.clone());
     }
     out.insert(X_FORWARDED_PROTO.clone(), if sound.scheme == "https" { HTTPS.clone() } else { HTTP.clone() });
@@ -409,42 +414,54 @@ enum Rule {
     Via,
 }
 
-/// The table of request headers. Hop-by-hop ones end here (RFC 9110, section 7.6.1; `Proxy-Authorization`, section
-/// 11.7.2), and so does what only a proxy before us may say: a caller's word for it would be believed. A name with an
-/// underscore is dropped, since servers that speak CGI or WSGI read it as its twin with a hyphen.
+/// Makes a list of names, and the question whether a name is in it.
+macro_rules! names {
+    ($(#[$doc:meta])* $list:ident, $is_in:ident: $($name:literal)|+) => {
+        $(#[$doc])*
+        pub const $list: &[&str] = &[$($name),+];
+
+        fn $is_in(name: &str) -> bool {
+            matches!(name, $($name)|+)
+        }
+    };
+}
+
+names! {
+    /// Headers of a request that end here. They belong to one hop (RFC 9110, section 7.6.1; `Proxy-Authorization`, section
+    /// 11.7.2), open something, or are what only a proxy before us may say: a caller's word for it would be believed.
+    ENDS_HERE, ends_here:
+    "connection" | "keep-alive" | "proxy-connection" | "proxy-authorization" | "proxy-authenticate" | "te"
+    | "transfer-encoding" | "upgrade" | "http2-settings" | "expect" | "host" | "proxy" | "x-hf-authorization"
+    | "x-proxy-key" | "forwarded" | "forwarded-for" | "x-real-ip" | "x-client-ip" | "x-cluster-client-ip"
+    | "true-client-ip" | "fastly-client-ip" | "x-request-id" | "x-amzn-trace-id" | "x-direct-url"
+    | "x-http-method-override" | "x-http-method" | "x-method-override" | "x-gradio-server" | "x-gradio-original-url"
+    | "x-gradio-port" | "x-gradio-mounted-path"
+}
+
+names! {
+    /// What edges and proxies say of the request that they were sent. Others that begin so are an app's own.
+    EDGES, is_edges:
+    "x-original-url" | "x-original-uri" | "x-original-path" | "x-original-host" | "x-original-port" | "x-original-proto"
+    | "x-original-method" | "x-original-for" | "x-original-remote-addr" | "x-rewrite-url" | "x-rewrite-uri"
+    | "cf-connecting-ip" | "cf-connecting-ipv6" | "cf-connecting-o2o" | "cf-pseudo-ipv4" | "cf-ray" | "cf-visitor"
+    | "cf-worker" | "cf-ew-via" | "cf-request-id" | "cf-region" | "cf-region-code" | "cf-timezone" | "cf-postal-code"
+    | "cf-metro-code" | "cf-device-type" | "cf-warp-tag-id" | "cf-threat-score" | "cf-verified-bot" | "cf-bot-score"
+    | "cf-ja3-hash" | "cf-ja4"
+}
+
+/// What each header begins with that belongs to the same.
+pub const EDGE_PREFIXES: &[&str] =
+    &["x-forwarded-", "x-proxied-", "x-original-forwarded-", "cf-ip", "cf-access-"];
+
+/// Whether a header is an edge's or a proxy's word about a request.
+pub fn is_from_edge(name: &str) -> bool {
+    is_edges(name) || EDGE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The table of request headers.
 fn rule(name: &str) -> Rule {
     match name {
-        "connection"
-        | "keep-alive"
-        | "proxy-connection"
-        | "proxy-authorization"
-        | "proxy-authenticate"
-        | "te"
-        | "transfer-encoding"
-        | "upgrade"
-        | "http2-settings"
-        | "expect"
-        | "host"
-        | "proxy"
-        | "forwarded"
-        | "x-hf-authorization"
-        | "x-proxy-key"
-        | "x-real-ip"
-        | "x-request-id"
-        | "x-http-method-override"
-        | "x-http-method"
-        | "x-method-override"
-        | "x-gradio-server"
-        | "x-gradio-original-url"
-        | "x-gradio-port"
-        | "x-gradio-mounted-path"
-        | "x-direct-url"
-        | "x-amzn-trace-id"
-        | "x-client-ip"
-        | "x-cluster-client-ip"
-        | "true-client-ip"
-        | "fastly-client-ip"
-        | "forwarded-for" => Rule::Drop,
+        _ if ends_here(name) => Rule::Drop,
         "authorization" => Rule::Authorization,
         "cookie" => Rule::Cookie,
         "origin" => Rule::Origin,
@@ -453,17 +470,21 @@ fn rule(name: &str) -> Rule {
         "trailer" => Rule::Trailer,
         "via" => Rule::Via,
         "x-ip-token" => Rule::Quota,
-        _ if name.contains('_') => Rule::Drop,
         _ if name.starts_with("x-zerogpu-") => Rule::Quota,
         _ if name.starts_with("sec-websocket-") => Rule::WebSocket,
-        _ if ["x-forwarded-", "x-original-", "x-rewrite-", "x-proxied-", "cf-"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix)) =>
-        {
-            Rule::Drop
-        }
+        _ if is_from_edge(name) => Rule::Drop,
         _ => Rule::Keep,
     }
+}
+
+/// Whether a name with an underscore would be read as another header: servers that speak CGI or WSGI take `x_a` and `x-a`
+/// for the same. So it passes only when the proxy has no word on that header, and the request does not have it.
+fn shadows(name: &str, headers: &HeaderMap) -> bool {
+    if !name.contains('_') {
+        return false;
+    }
+    let twin = name.replace('_', "-");
+    !matches!(rule(&twin), Rule::Keep) || twin == "content-length" || headers.contains_key(twin.as_str())
 }
 
 /// Whether a field may stand in the trailers of a request: the table keeps it, and it neither frames the body, modifies
@@ -476,7 +497,8 @@ fn may_trail(name: &str) -> bool {
         "content-digest" | "content-md5" => false,
         _ => ["content-", "accept", "if-", "sec-"].iter().any(|prefix| name.starts_with(prefix)),
     };
-    !early && matches!(rule(name), Rule::Keep)
+    // No one knows which headers the app has beside them, so that underscores could shadow any.
+    !early && !name.contains('_') && matches!(rule(name), Rule::Keep)
 }
 
 /// `Trailer` with the names of those that may go on. `None` when there are none.
@@ -561,14 +583,34 @@ fn passes_authorization(value: &HeaderValue, passage: &Passage<'_>) -> bool {
     }
 }
 
+/// Whether the app may compare where a request comes from with where it went, to keep other pages from acting: some
+/// compare `Origin` with `Host`, others with `X-Forwarded-Host`. The private host has to stay in `Host`, since the edge
+/// finds the Space by it. So a page that counts as the app's own gets the origin of that host, and `X-Forwarded-Host`
+/// is left out. Old browsers name the page in `Referer` alone.
+pub fn may_be_compared(parts: &request::Parts, sound: &Sound<'_>, caller: Caller) -> bool {
+    match caller {
+        Caller::Own | Caller::Listed => true,
+        Caller::Anyone | Caller::Foreign => false,
+        Caller::NoPage => {
+            !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS)
+                && parts.headers.get(REFERER).is_some_and(|referer| own_path(referer, sound).is_some())
+        }
+    }
+}
+
+/// What follows our own origin in a `Referer`.
+fn own_path<'a>(referer: &'a HeaderValue, sound: &Sound<'_>) -> Option<&'a str> {
+    let rest = referer.to_str().ok()?.strip_prefix(sound.scheme)?.strip_prefix("://")?;
+    let (host, path) = rest.split_at_checked(sound.public.host.len())?;
+    let is_ours = host.eq_ignore_ascii_case(&sound.public.host);
+    (is_ours && (path.is_empty() || path.starts_with(['/', '?']))).then_some(path)
+}
+
 /// `Referer` with the upstream's origin in place of ours, as frameworks compare it with their host.
 fn map_referer(value: &HeaderValue, sound: &Sound<'_>, target: &Target) -> Option<HeaderValue> {
-    let rest = value.to_str().ok()?.strip_prefix(sound.scheme)?.strip_prefix("://")?;
-    let (host, path) = rest.split_at_checked(sound.public.host.len())?;
-    if !host.eq_ignore_ascii_case(&sound.public.host) || !(path.is_empty() || path.starts_with(['/', '?'])) {
-        return None;
-    }
-    HeaderValue::from_str(&format!("{}{path}", target.origin)).ok()
+    let path = own_path(value, sound)?;
+    let origin = target.origin_by(sound.scheme).to_str().ok()?;
+    HeaderValue::from_str(&format!("{origin}{path}")).ok()
 }
 
 /// Path and query, byte for byte, but for the parameter `__sign`: that one is a credential.

@@ -29,22 +29,28 @@ fn judged(target: &str, lines: &[(&str, &str)]) -> Result<(), &'static str> {
 
 /// The upstream's head of a request that is sound.
 fn made(config: &Config, target: &str, lines: &[(&str, &str)]) -> request::Parts {
-    let parts = parts(target, lines);
-    let sound = check(&parts, config, PEER).unwrap();
+    passed(config, &parts(target, lines))
+}
+
+/// The same for a head that was made before.
+fn passed(config: &Config, parts: &request::Parts) -> request::Parts {
+    let sound = check(parts, config, PEER).unwrap();
     let token = config.token.bearer().unwrap();
+    let page = config.cors.caller(&parts.headers, sound.scheme, &sound.public.host);
     let passage = Passage {
         target: &config.target,
         credential: Credential { hf_header: true, value: &token },
         pass_authorization: config.pass_authorization,
         api_key: config.api_key.as_ref(),
         visitor_quota: config.visitor_quota,
-        caller: config.cors.caller(&parts.headers, sound.scheme, &sound.public.host),
+        caller: page,
+        one_host: may_be_compared(parts, &sound, page),
         via: &HeaderValue::from_static("1.1 hf-proxy-1"),
         request_id: &HeaderValue::from_static("id"),
         identity: false,
         chunked: false,
     };
-    upstream_head(&parts, &sound, &passage).unwrap()
+    upstream_head(parts, &sound, &passage).unwrap()
 }
 
 #[test]
@@ -210,4 +216,86 @@ fn trailers_are_asked_for_on_behalf_of_callers() {
     let head = made(&config, "/", &[("te", "gzip, trailers;q=0.5")]);
     assert_eq!((&head.headers[TE], &head.headers[CONNECTION]), (&TRAILERS, &CONNECTION_TE));
     assert!(!made(&config, "/", &[("te", "gzip")]).headers.contains_key(TE));
+}
+
+/// An app that compares the origin of a page finds it equal to `Host`, and finds no `X-Forwarded-Host` beside that.
+#[test]
+fn what_an_app_compares_agrees() {
+    let own = &[("SPACE_HOST", "me.example")];
+    let listed = &[("SPACE_HOST", "me.example"), ("ALLOW_ORIGINS", "https://page.example")];
+    let (private, public) = ("https://ada-demo.hf.space", Some("me.example"));
+    for (variables, method, lines, origin, host) in [
+        (&own[..], Method::POST, &[("origin", "https://me.example")][..], private, None),
+        (own, Method::GET, &[("origin", "https://me.example")], private, None),
+        (listed, Method::POST, &[("origin", "https://page.example")], private, None),
+        // A page of elsewhere is to be seen as one.
+        (own, Method::POST, &[("origin", "https://page.example")], "https://page.example", public),
+        (own, Method::POST, &[], "", public),
+        (own, Method::POST, &[("referer", "https://me.example/form")], "", None),
+        (own, Method::POST, &[("referer", "https://page.example/")], "", public),
+        (own, Method::GET, &[("referer", "https://me.example/")], "", public),
+    ] {
+        let config = config(variables);
+        let mut parts = parts("/x", lines);
+        parts.method = method.clone();
+        let head = passed(&config, &parts).headers;
+        let value = |name: &str| head.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(value("origin").unwrap_or_default(), origin, "{method} {lines:?}");
+        assert_eq!(value("x-forwarded-host"), host, "{method} {lines:?}");
+        assert_eq!(value("host"), Some("ada-demo.hf.space"));
+    }
+}
+
+/// A name with an underscore passes, unless it could be read as a header that the request has or the proxy decides about.
+#[test]
+fn underscores_shadow_nothing() {
+    for (lines, passed) in [
+        (
+            &[("api_key", "1"), ("access_token", "2"), ("x_custom", "3")][..],
+            &["api_key", "access_token", "x_custom"][..],
+        ),
+        (&[("x-api-key", "1"), ("x_api_key", "2"), ("x-api_key", "3")], &["x-api-key"]),
+        (
+            &[
+                ("x_forwarded_for", "1"),
+                ("x-forwarded_host", "2"),
+                ("x_hf_authorization", "3"),
+                ("authorization_", "4"),
+            ],
+            &["authorization_"],
+        ),
+        (&[("content_length", "5"), ("transfer_encoding", "chunked"), ("accept_encoding", "x")], &[]),
+        (
+            &[
+                ("cf_connecting_ip", "1"),
+                ("x_original_url", "2"),
+                ("x_zerogpu_token", "3"),
+                ("sec_websocket_key", "4"),
+            ],
+            &[],
+        ),
+    ] {
+        let head = made(&config(&[("SPACE_HOST", "me.example")]), "/", lines).headers;
+        for (name, _) in lines {
+            assert_eq!(head.contains_key(*name), passed.contains(name), "{name} in {lines:?}");
+        }
+    }
+}
+
+#[test]
+fn headers_of_apps_are_no_headers_of_edges() {
+    let lines = &[
+        ("x-original-filename", "a.png"),
+        ("cf-turnstile-response", "x"),
+        ("x-rewrite-rules", "x"),
+        ("x-original-url", "/admin"),
+        ("cf-connecting-ip", "1.2.3.4"),
+        ("cf-ipcountry", "FR"),
+        ("x-original-forwarded-for", "1.2.3.4"),
+        ("cf-access-jwt-assertion", "x"),
+    ];
+    let head = made(&config(&[]), "/", lines).headers;
+    for (at, (name, _)) in lines.iter().enumerate() {
+        assert_eq!(head.contains_key(*name), at < 3, "{name}");
+    }
 }

@@ -10,7 +10,7 @@ use memchr::memmem::Finder;
 
 use crate::credentials::{is_signed, without_sign};
 use crate::refusal::{self, Refusal};
-use crate::request::{header_bytes, lists, nominated};
+use crate::request::{header_bytes, is_from_edge, lists, nominated};
 use crate::target::Target;
 
 /// Names and values of an answer together; above it something is wrong with the app.
@@ -240,7 +240,7 @@ enum Rule {
 
 /// The table of response headers. What belongs to one hop ends here (RFC 9110, section 7.6.1). So does every name that
 /// only a request has: Gradio answers a `Range` with a copy of all that it was asked with, and what the platform put
-/// there names inner addresses. CORS is ours, so the app's word on it is dropped.
+/// there names inner addresses. CORS is ours, so the app's word on it is dropped, but for what it wants to be read.
 fn rule(name: &str, visitor_quota: bool) -> Rule {
     match name {
         "content-length" => Rule::Length,
@@ -256,16 +256,15 @@ fn rule(name: &str, visitor_quota: bool) -> Rule {
         | "from" | "max-forwards" | "referer" | "origin" | "dnt" | "upgrade-insecure-requests" | "via"
         | "x-requested-with" | "x-real-ip" | "x-direct-url" | "x-ip-token" | "x-request-id"
         | "sec-websocket-key" | "sec-gpc" => Rule::Drop,
+        "access-control-expose-headers" => Rule::Keep,
         _ if name.starts_with("x-zerogpu-") && visitor_quota => Rule::Keep,
-        _ if [
-            "proxy-", "access-control-", "x-forwarded-", "x-proxied-", "x-amzn-", "x-original-", "x-rewrite-",
-            "if-", "cf-", "sec-fetch-", "sec-ch-", "x-zerogpu-",
-        ]
-        .iter()
-        .any(|prefix| name.starts_with(prefix)) =>
+        _ if ["proxy-", "access-control-", "x-amzn-", "if-", "sec-fetch-", "sec-ch-", "x-zerogpu-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix)) =>
         {
             Rule::Drop
         }
+        _ if is_from_edge(name) => Rule::Drop,
         _ => Rule::Keep,
     }
 }

@@ -1,7 +1,7 @@
 //! What cannot be known before it is tried: which header opens the target, and what survives on the way to the app.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, SET_COOKIE, USER_AGENT};
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::body::RequestBody;
 use crate::config::AuthMode;
+use crate::gradio::{self, App};
 use crate::proxy::Proxy;
 use crate::request::X_HF_AUTHORIZATION;
 use crate::target::host_of;
@@ -57,7 +58,7 @@ pub enum Finding {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// How the target answered.
     pub upstream: Upstream,
@@ -67,6 +68,10 @@ pub struct Report {
     pub forwarded_host: Finding,
     /// Whether the edge answers with `spaces-jwt` cookies.
     pub space_cookies: Finding,
+    /// What the app is made with.
+    pub app: App,
+    /// The paths of the pages that a Gradio app has beside the first.
+    pub pages: Vec<String>,
 }
 
 impl Report {
@@ -77,6 +82,8 @@ impl Report {
             hf_header,
             forwarded_host: Finding::Unknown,
             space_cookies: Finding::Unknown,
+            app: App::Pending,
+            pages: vec![],
         }
     }
 
@@ -102,6 +109,11 @@ impl Report {
                 Finding::No => "none",
             },
             "rewrite": self.rewrites(),
+            "gradio": match self.app {
+                App::Pending | App::Unknown => "unknown",
+                App::Gradio => "yes",
+                App::Other => "no",
+            },
         })
     }
 
@@ -117,6 +129,10 @@ pub struct Board {
     report: Mutex<(Report, Option<Instant>)>,
     hf_header: AtomicBool,
     rewrite: AtomicBool,
+    app: AtomicU8,
+    born: Instant,
+    /// Seconds after `born` at which the target was asked last, or is about to be.
+    asked: AtomicU64,
 }
 
 impl Board {
@@ -127,6 +143,9 @@ impl Board {
             report: Mutex::new((Report::pending(hf_header), None)),
             hf_header: AtomicBool::new(hf_header),
             rewrite: AtomicBool::new(false),
+            app: AtomicU8::new(App::Pending as u8),
+            born: Instant::now(),
+            asked: AtomicU64::new(0),
         }
     }
 
@@ -140,21 +159,50 @@ impl Board {
         self.rewrite.load(Ordering::Relaxed)
     }
 
+    /// What the app is made with.
+    pub fn app(&self) -> App {
+        let known = self.app.load(Ordering::Relaxed);
+        let all = [App::Pending, App::Unknown, App::Gradio, App::Other];
+        all.into_iter().find(|app| *app as u8 == known).unwrap_or(App::Pending)
+    }
+
+    /// Whether the app has a page of this path, beside the first.
+    pub fn has_page(&self, path: &str) -> bool {
+        self.lock().0.pages.iter().any(|page| page == path)
+    }
+
+    /// Whether the last check is older than `limit`. Says so once to those who ask until the next one.
+    pub fn is_old(&self, now: Instant, limit: Duration) -> bool {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let now = now.saturating_duration_since(self.born).as_secs();
+        now.saturating_sub(asked) >= limit.as_secs().max(1)
+            && self.asked.compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// The last report and when it was made.
     pub fn read(&self) -> (Report, Option<Instant>) {
-        *self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().clone()
     }
 
     /// Puts a report up. One that found nothing out leaves the modes as they are, and is told to be about the header
     /// that is in use.
     pub fn put(&self, mut report: Report) {
+        let mut last = self.lock();
         if report.upstream == Upstream::Ok {
             self.hf_header.store(report.hf_header, Ordering::Relaxed);
             self.rewrite.store(report.rewrites(), Ordering::Relaxed);
+            self.app.store(report.app as u8, Ordering::Relaxed);
         } else {
             report.hf_header = self.hf_header();
+            (report.app, report.pages) = (self.app(), std::mem::take(&mut last.0.pages));
         }
-        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = (report, Some(Instant::now()));
+        self.asked.store(self.born.elapsed().as_secs(), Ordering::Relaxed);
+        *last = (report, Some(Instant::now()));
+    }
+
+    /// A panic elsewhere leaves the report whole, so that it can be used on.
+    fn lock(&self) -> MutexGuard<'_, (Report, Option<Instant>)> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,14 +213,15 @@ pub async fn keep(proxy: Arc<Proxy>) {
     let mut wait = pauses.again;
     loop {
         let report = check(&proxy).await;
+        let (upstream, hf_header) = (report.upstream, report.hf_header);
         put(&proxy, report);
-        if report.upstream != Upstream::Ok {
+        if upstream != Upstream::Ok {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN_AT_MOST);
             continue;
         }
         wait = pauses.again;
-        let visible = proxy.config.auth_mode == AuthMode::Auto && !report.hf_header;
+        let visible = proxy.config.auth_mode == AuthMode::Auto && !hf_header;
         tokio::select! {
             () = proxy.doubt.notified() => {}
             () = tokio::time::sleep(pauses.look_back), if visible => continue,
@@ -256,14 +305,22 @@ async fn probe(proxy: &Arc<Proxy>, hf_header: bool) -> Report {
     let cookie = |value: &HeaderValue| value.as_bytes().trim_ascii_start().starts_with(b"spaces-jwt=");
     let cookies = parts.headers.get_all(SET_COOKIE).iter().any(cookie);
     report.space_cookies = if cookies { Finding::Yes } else { Finding::No };
-    report.forwarded_host = forwarded_host(&body, sent_host(proxy), &proxy.config.target.host);
+    let config: Option<Value> = serde_json::from_slice(&body).ok();
+    report.forwarded_host = forwarded_host(config.as_ref(), sent_host(proxy), &proxy.config.target.host);
+    let pages = config.as_ref().and_then(gradio::pages);
+    report.app = match (&pages, parts.status.as_u16()) {
+        (Some(_), _) => App::Gradio,
+        // Gradio with a login does not show it either.
+        (None, 401 | 403) => App::Unknown,
+        (None, _) => App::Other,
+    };
+    report.pages = pages.unwrap_or_default();
     report
 }
 
 /// Gradio tells in `root` which host it was asked for by.
-fn forwarded_host(body: &[u8], sent: &str, target: &str) -> Finding {
-    let config: Option<Value> = serde_json::from_slice(body).ok();
-    let root = config.as_ref().and_then(|config| config.get("root")).and_then(Value::as_str);
+fn forwarded_host(config: Option<&Value>, sent: &str, target: &str) -> Finding {
+    let root = config.and_then(|config| config.get("root")).and_then(Value::as_str);
     let Some((_, rest)) = root.and_then(|root| root.split_once("://")) else { return Finding::Unknown };
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.eq_ignore_ascii_case(sent) {
@@ -302,7 +359,10 @@ mod tests {
 
     #[test]
     fn what_the_root_says() {
-        let find = |body: &str| forwarded_host(body.as_bytes(), "me.example:7860", "ada-demo.hf.space");
+        let find = |body: &str| {
+            let config = serde_json::from_str(body).ok();
+            forwarded_host(config.as_ref(), "me.example:7860", "ada-demo.hf.space")
+        };
         assert_eq!(find(r#"{"root":"https://me.example:7860"}"#), Finding::Yes);
         assert_eq!(find(r#"{"root":"https://ada-demo.hf.space/sub"}"#), Finding::No);
         assert_eq!(find(r#"{"root":"https://own.example"}"#), Finding::Unknown);
@@ -315,11 +375,26 @@ mod tests {
         let board = Board::new(AuthMode::Auto);
         let mut report = Report::pending(false);
         report.upstream = Upstream::AuthRefused;
-        board.put(report);
-        assert!(board.hf_header() && board.read().0.hf_header);
+        report.app = App::Other;
+        board.put(report.clone());
+        assert!(board.hf_header() && board.read().0.hf_header && board.app() == App::Pending);
         report.upstream = Upstream::Ok;
         report.forwarded_host = Finding::No;
+        (report.app, report.pages) = (App::Gradio, vec!["second".to_owned()]);
         board.put(report);
-        assert!(!board.hf_header() && board.rewrites());
+        assert!(
+            !board.hf_header() && board.rewrites() && board.app() == App::Gradio && board.has_page("second")
+        );
+        board.put(Report::pending(true));
+        assert!(board.app() == App::Gradio && board.has_page("second") && !board.has_page(""));
+    }
+
+    #[test]
+    fn an_old_check_is_renewed_once() {
+        let board = Board::new(AuthMode::Auto);
+        let (limit, later) = (Duration::from_secs(600), Instant::now() + Duration::from_secs(601));
+        assert!(!board.is_old(Instant::now(), limit));
+        assert!(board.is_old(later, limit) && !board.is_old(later, limit));
+        assert!(board.is_old(later + limit, limit));
     }
 }

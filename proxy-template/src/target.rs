@@ -15,10 +15,12 @@ pub struct Target {
     pub authority: String,
     /// `authority` as a header.
     pub host_header: HeaderValue,
-    /// Scheme and authority, which is what `Origin` is mapped to.
+    /// Scheme and authority.
     pub origin: String,
-    /// `origin` as a header.
-    pub origin_header: HeaderValue,
+    /// What `Origin` is mapped to where callers see `http`.
+    http_origin: HeaderValue,
+    /// The same where they see `https`.
+    https_origin: HeaderValue,
 }
 
 impl Target {
@@ -49,15 +51,17 @@ impl Target {
             return Err(fault());
         }
         let authority = if port == standard { parsed.host().to_owned() } else { authority };
-        let origin = format!("{}://{authority}", if tls { "https" } else { "http" });
+        let origin = |scheme: &str| format!("{scheme}://{authority}");
+        let header = |scheme: &str| HeaderValue::from_str(&origin(scheme)).map_err(|_| fault());
         let target = Self {
             tls,
             port,
             host_header: HeaderValue::from_str(&authority).map_err(|_| fault())?,
-            origin_header: HeaderValue::from_str(&origin).map_err(|_| fault())?,
+            http_origin: header("http")?,
+            https_origin: header("https")?,
+            origin: origin(if tls { "https" } else { "http" }),
             host,
             authority,
-            origin,
         };
         if !tls && !target.is_loopback() {
             return Err(format!(
@@ -65,6 +69,11 @@ impl Target {
             ));
         }
         Ok(target)
+    }
+
+    /// The origin that a page of the app has, by the scheme that `X-Forwarded-Proto` names: apps compare the two.
+    pub fn origin_by(&self, scheme: &str) -> &HeaderValue {
+        if scheme == "https" { &self.https_origin } else { &self.http_origin }
     }
 
     /// Whether Hugging Face's edge stands in front of it, which strips `X-HF-Authorization`.
@@ -101,6 +110,8 @@ mod tests {
         let target = Target::parse("https://Ada-Demo.hf.space/").unwrap();
         assert_eq!((target.host.as_str(), target.port), ("ada-demo.hf.space", 443));
         assert_eq!(target.origin, "https://ada-demo.hf.space");
+        assert_eq!(target.origin_by("https"), "https://ada-demo.hf.space");
+        assert_eq!(target.origin_by("http"), "http://ada-demo.hf.space");
         assert!(target.is_space() && !target.is_loopback());
     }
 

@@ -42,6 +42,7 @@ pub const PROXY_SETTINGS: &[&str] = &[
     "ZEROGPU_QUOTA",
     "RATE_LIMIT",
     "RATE_LIMIT_COMPUTE",
+    "MAX_COMPUTE_PER_IP",
     "MAX_IN_FLIGHT",
     "MAX_STREAMS_PER_IP",
     "MAX_CONNECTIONS",

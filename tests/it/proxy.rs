@@ -176,7 +176,7 @@ async fn a_proxy_that_cannot_open_the_space_fails_the_step() {
         .run()
         .await
         .failed(1, "check_failed");
-    assert!(ran.log.contains("`GET /` answered 502: upstream_auth"), "{}", ran.log);
+    assert!(ran.log.contains("`GET /` answered 502: The app does not accept"), "{}", ran.log);
     assert!(ran.log.contains("give `proxy_hf_token` read access"), "{}", ran.log);
     assert!(ran.log.contains("the Space itself is deployed"), "{}", ran.log);
 }

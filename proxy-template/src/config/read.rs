@@ -19,14 +19,16 @@ use crate::values;
 const PORT: u16 = 7860;
 /// Pages and clients of every app use these; CONNECT and TRACE are never passed on.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// The page of a Gradio app loads about a hundred files at once, then asks a few times a second.
-const RATE_LIMIT: &str = "20/s:200";
-/// A person starts a job every few seconds; more is a program, and each costs GPU time.
-const RATE_LIMIT_COMPUTE: &str = "60/m:30";
+/// A whole office: eight people at work, and a page of a hundred requests for each that opens it.
+const RATE_LIMIT: &str = "100/s:1000";
+/// How often an app is asked says little: each letter that is typed may be a call. What runs is limited instead.
+const RATE_LIMIT_COMPUTE: &str = "off";
+/// More than a person who types can have waiting, and the queue of a script.
+const MAX_COMPUTE_PER_IP: &str = "100";
 /// Each open page of a Gradio app holds two, so that this is five hundred pages at 20 kB of memory each.
 const MAX_IN_FLIGHT: &str = "1024";
-/// Sixteen pages of a Gradio app behind one address.
-const MAX_STREAMS_PER_IP: &str = "32";
+/// Sixty-four pages of a Gradio app behind one address.
+const MAX_STREAMS_PER_IP: &str = "128";
 /// The edge keeps connections open for later requests, so there may be more of them than requests.
 const MAX_CONNECTIONS: &str = "4096";
 /// Video uploads are rarely larger.
@@ -60,6 +62,7 @@ const SELFCHECK: CheckPauses = CheckPauses {
     again: Duration::from_secs(5),
     doubt: Duration::from_secs(2),
     look_back: Duration::from_secs(600),
+    renew: Duration::from_secs(600),
 };
 
 /// Collects faults beside values.
@@ -282,6 +285,7 @@ impl Reader<'_> {
     fn caps(&mut self) -> Option<Caps> {
         let rate = self.parse("RATE_LIMIT", RATE_LIMIT, values::rate);
         let rate_compute = self.parse("RATE_LIMIT_COMPUTE", RATE_LIMIT_COMPUTE, values::rate);
+        let compute_per_ip = self.parse("MAX_COMPUTE_PER_IP", MAX_COMPUTE_PER_IP, values::count);
         let in_flight = self.parse("MAX_IN_FLIGHT", MAX_IN_FLIGHT, values::count);
         let streams_per_ip = self.parse("MAX_STREAMS_PER_IP", MAX_STREAMS_PER_IP, values::count);
         let connections = self.parse("MAX_CONNECTIONS", MAX_CONNECTIONS, |text| match values::count(text)? {
@@ -292,6 +296,7 @@ impl Reader<'_> {
         Some(Caps {
             rate: rate?,
             rate_compute: rate_compute?,
+            compute_per_ip: compute_per_ip?,
             in_flight: in_flight?,
             streams_per_ip: streams_per_ip?,
             connections: connections?,

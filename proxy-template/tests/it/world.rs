@@ -165,7 +165,7 @@ impl Reply {
     /// The code of a refusal.
     pub fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        body["error"].as_str().unwrap_or_default().to_owned()
+        body["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 

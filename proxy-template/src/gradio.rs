@@ -1,0 +1,241 @@
+//! What belongs to Gradio: its routes in each version, and what an app says of itself in `/config`.
+
+use serde_json::Value;
+
+use crate::pattern::{Pattern, forms, is_plain};
+
+/// Gradio's own part of a path, from Gradio 5 on, wherever the app is mounted. Other frameworks have no such routes.
+const PREFIX: &str = "/gradio_api/";
+
+/// Routes below `PREFIX` that let a caller use the private Space as a fetch relay, or that show what its owner sees.
+pub const CLOSED: &[&str] = &[
+    "/gradio_api/proxy=*",
+    // Gradio fetches the URL for the caller.
+    "/gradio_api/file=http*",
+    "/gradio_api/file/http*",
+    "/gradio_api/dev/reload*",
+    "/gradio_api/vibe-*",
+    "/gradio_api/undo-vibe-edit*",
+    "/gradio_api/token*",
+    "/gradio_api/monitoring*",
+    "/gradio_api/run-history*",
+];
+
+/// The same at the root: those of Gradio 4, and the monitoring page of each version. Other frameworks may have such
+/// paths, so they are closed only before Gradio, and only for GET and HEAD, which are the methods that it has there.
+pub const CLOSED_AT_ROOT: &[&str] = &[
+    "/proxy=*",
+    "/file=http*",
+    "/file/http*",
+    "/dev/reload",
+    "/dev/reload/*",
+    "/token",
+    "/token/",
+    "/monitoring",
+    "/monitoring/*",
+];
+
+/// What a Gradio client needs, in Gradio 4 (at the root) and from 5 on (below `/gradio_api`).
+pub const API: &[&str] = &[
+    "/config",
+    "/info",
+    "/openapi.json",
+    "/queue/*",
+    "/call/*",
+    "/run/*",
+    "/api/*",
+    "/upload",
+    "/upload_progress*",
+    "/file=*",
+    "/file/*",
+    "/stream/*",
+    "/heartbeat/*",
+    "/cancel",
+    "/reset",
+    "/component_server",
+    "/gradio_api/info",
+    "/gradio_api/openapi.json",
+    "/gradio_api/queue/*",
+    "/gradio_api/call/*",
+    "/gradio_api/run/*",
+    "/gradio_api/api/*",
+    "/gradio_api/upload",
+    "/gradio_api/upload_progress*",
+    "/gradio_api/file=*",
+    "/gradio_api/file/*",
+    "/gradio_api/stream/*",
+    "/gradio_api/heartbeat/*",
+    "/gradio_api/cancel",
+    "/gradio_api/reset",
+    "/gradio_api/component_server",
+    "/gradio_api/process_recording",
+    "/login",
+    "/logout",
+];
+
+/// What the page of a Gradio app needs beside that and beside the pages that the app has.
+pub const UI: &[&str] = &[
+    "/",
+    "/assets/*",
+    "/svelte/*",
+    "/static/*",
+    "/_app/*",
+    "/theme.css",
+    "/manifest.json",
+    "/pwa_icon*",
+    "/favicon.ico",
+    "/robots.txt",
+    "/custom_component/*",
+    "/startup-events",
+    "/app_id",
+    "/login_check",
+    "/user",
+    "/gradio_api/theme.css",
+    "/gradio_api/custom_component/*",
+    "/gradio_api/startup-events",
+    "/gradio_api/app_id",
+    "/gradio_api/login_check",
+    "/gradio_api/user",
+    "/gradio_api/deep_link",
+];
+
+/// Calls that make the app compute: they cost GPU time, so they have limits of their own.
+const COMPUTE: &[&str] = &["/queue/join", "/call/", "/run/", "/api/"];
+
+/// The framework that the target's app is made with, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum App {
+    /// The target has not answered yet.
+    Pending,
+    /// `/config` asks for a login, so that it cannot be read.
+    Unknown,
+    /// `/config` is that of a Gradio app.
+    Gradio,
+    /// It is not.
+    Other,
+}
+
+/// Returns the paths of the pages beside the first, when `body` is the `/config` of a Gradio app.
+pub fn pages(config: &Value) -> Option<Vec<String>> {
+    let is_gradio = config.get("version")?.is_string()
+        && config.get("components")?.is_array()
+        && config.get("dependencies")?.is_array();
+    // Each page is a list of its path, its title, and more by version.
+    let pages = config.get("pages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let paths = pages.iter().filter_map(|page| page.get(0)?.as_str());
+    is_gradio.then(|| paths.filter(|path| !path.is_empty()).map(str::to_owned).collect())
+}
+
+/// Whether a path is one of Gradio's by itself, whatever else is known of the app.
+pub fn is_route(path: &str) -> bool {
+    memchr::memmem::find(path.as_bytes(), PREFIX.as_bytes()).is_some() || path.ends_with("/queue/join")
+}
+
+/// A stream on which Gradio tells how its events go.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stream<'a> {
+    /// Those of a session.
+    Session,
+    /// One event, of this id.
+    Event(&'a str),
+}
+
+impl<'a> Stream<'a> {
+    /// The stream that a GET of this path brings.
+    pub fn at(path: &'a str) -> Option<Self> {
+        if path.ends_with("/queue/data") {
+            return Some(Self::Session);
+        }
+        let (start, id) = path.rsplit_once('/')?;
+        let is_event = memchr::memmem::find(start.as_bytes(), b"/call/").is_some();
+        is_event.then_some(Self::Event(id))
+    }
+}
+
+/// Whether a POST to this path is answered with the id of an event, before the work is done.
+pub fn names_event(path: &str) -> bool {
+    path.ends_with("/queue/join") || memchr::memmem::find(path.as_bytes(), b"/call/").is_some()
+}
+
+/// Whether a POST to this path makes a Gradio app compute, in any form in which it may be read. At the root the names
+/// are common ones: there it counts only when the app is known to be Gradio.
+pub fn computes(path: &str, app: App) -> bool {
+    if is_plain(path) {
+        starts_work(path, app)
+    } else {
+        forms(path).iter().any(|form| starts_work(form, app))
+    }
+}
+
+fn starts_work(path: &str, app: App) -> bool {
+    let is_route = |path: &str| COMPUTE.iter().any(|route| path.starts_with(route));
+    // By MCP an agent calls the same functions.
+    let is_ours = |path: &str| {
+        let below = path.strip_prefix("/gradio_api").unwrap_or_default();
+        is_route(below) || below.starts_with("/mcp")
+    };
+    (app == App::Gradio && is_route(path)) || is_ours(path) || mounted(path).any(is_ours)
+}
+
+/// The ends of a path that begin with Gradio's own part, but for the whole of it.
+pub fn mounted(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = path.get(1..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let at = memchr::memmem::find(rest.as_bytes(), PREFIX.as_bytes())?;
+        let found = &rest[at..];
+        rest = &found[1..];
+        Some(found)
+    })
+}
+
+/// Whether an owner's pattern names one of the closed routes, at the root or wherever the app is mounted.
+pub fn opens(pattern: &Pattern, route: &str) -> bool {
+    pattern.names(route) || mounted(pattern.text()).any(|text| Pattern::fixed(text).names(route))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_compute() {
+        for path in [
+            "/gradio_api/queue/join",
+            "/gradio_api/run/x",
+            "/gradio_api/%71ueue/join",
+            "/gradio_api/%2571ueue/join",
+            "//gradio_api/./queue/join",
+            "/gradio_api\\queue\\join",
+            "/--replicas/abc12/gradio_api/queue/join",
+            "/demo/gradio_api/call/predict",
+            "/gradio_api/mcp/",
+            "/demo/gradio_api/mcp/sse",
+        ] {
+            for app in [App::Pending, App::Unknown, App::Gradio, App::Other] {
+                assert!(computes(path, app), "{path}");
+            }
+        }
+        for path in ["/call/predict", "/x/../queue/join", "/api/embed", "/run/job"] {
+            assert!(computes(path, App::Gradio), "{path}");
+            for app in [App::Pending, App::Unknown, App::Other] {
+                assert!(!computes(path, app), "{path} {app:?}");
+            }
+        }
+        for path in ["/gradio_api/queue/data", "/config", "/mcp/", "/gradio_api/info", "/", ""] {
+            assert!(!computes(path, App::Gradio), "{path}");
+        }
+    }
+
+    #[test]
+    fn config_names_the_pages() {
+        let pages = |text: &str| pages(&serde_json::from_str(text).unwrap());
+        let app = r#"{"version":"6.31.0","components":[],"dependencies":[],"pages":[["","Home",true],["second","Second"]]}"#;
+        assert_eq!(pages(app), Some(vec!["second".to_owned()]));
+        assert_eq!(pages(r#"{"version":"4.44.1","components":[],"dependencies":[]}"#), Some(vec![]));
+        for other in
+            [r#"{"version":"1"}"#, "[]", r#"{"version":1,"components":[],"dependencies":[]}"#, "null"]
+        {
+            assert_eq!(pages(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What the app is made with decides which of its routes are closed, and which host it sees.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hf_proxy::config::CheckPauses;
+use hf_proxy::selfcheck;
+
+use crate::world::{Upstream, World, ok, soon, values};
+
+/// An app that has the `/config` that is put there, and echoes all else.
+async fn app(config: &str) -> (Upstream, Arc<Mutex<String>>) {
+    let config = Arc::new(Mutex::new(config.to_owned()));
+    let shown = config.clone();
+    let upstream = Upstream::answering(move |head, body| {
+        if head.starts_with("GET /config ") {
+            return ok(shown.lock().unwrap().as_bytes());
+        }
+        ok(&[head.as_bytes(), body].concat())
+    });
+    (upstream.await, config)
+}
+
+fn gradio(pages: &str) -> String {
+    format!("{{\"version\":\"6.31.0\",\"components\":[],\"dependencies\":[],\"pages\":[{pages}]}}")
+}
+
+/// The statuses of a GET of each path.
+async fn statuses(world: &World, paths: &[&str]) -> Vec<u16> {
+    let mut statuses = vec![];
+    for path in paths {
+        statuses.push(world.get(path, "").await.status);
+    }
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_are_closed_before_their_framework_only() {
+    let paths =
+        ["/monitoring", "/token", "/vibe-check", "/gradio_api/token", "/ui/gradio_api/proxy=https://x"];
+    for (config, want) in [
+        (gradio(""), [403, 403, 200, 403, 403]),
+        // Not Gradio, whatever it has there.
+        ("{\"version\":\"1\"}".to_owned(), [200, 200, 200, 403, 403]),
+    ] {
+        let (upstream, _) = app(&config).await;
+        let world = World::start(upstream.addr, &[]).await;
+        // Before the app was asked.
+        assert_eq!(statuses(&world, &paths).await, [503, 503, 200, 403, 403]);
+        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        assert_eq!(statuses(&world, &paths).await, want, "{config}");
+        let login = "POST /token HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(world.ask(login).await.status, 200, "{config}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_the_app_are_open() {
+    let (upstream, config) = app(&gradio("[\"\",\"Home\"],[\"second\",\"Second\"]")).await;
+    let world =
+        World::start_with(&format!("http://{}", upstream.addr), &[("ALLOW_PATHS", "gradio-ui")], |config| {
+            let again = Duration::from_millis(20);
+            config.timeouts.selfcheck = CheckPauses { again, ..config.timeouts.selfcheck };
+        })
+        .await;
+    let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
+    soon(async {
+        while world.get("/second", "").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(
+        statuses(&world, &["/second/", "/third", "/gradio_api/component_server/"]).await,
+        [200, 403, 200]
+    );
+    // A refused page is reason enough to look again.
+    *config.lock().unwrap() = gradio("[\"third\",\"Third\"]");
+    soon(async {
+        while world.get("/third", "").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    check.abort();
+}
+
+/// Gradio makes its addresses of the public host; all others see one host where they compare.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_host_is_seen_where_it_is_compared() {
+    for (config, path, public) in [
+        (gradio(""), "/upload", true),
+        ("{}".to_owned(), "/upload", false),
+        ("{}".to_owned(), "/ui/gradio_api/queue/join", true),
+        ("{}".to_owned(), "/ui/queue/join", true),
+    ] {
+        let (upstream, _) = app(&config).await;
+        let world = World::start(upstream.addr, &[]).await;
+        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        let reply = world
+            .ask(&format!(
+                "POST {path} HTTP/1.1\r\nHost: HOST\r\nOrigin: http://HOST\r\nAccept-Encoding: br\r\nContent-Length: 2\r\n\r\n{{}}"
+            ))
+            .await;
+        assert_eq!(reply.status, 200);
+        let head = upstream.last();
+        assert_eq!(values(&head, "origin"), [format!("http://{}", upstream.addr)]);
+        let (host, coding) = (values(&head, "x-forwarded-host"), values(&head, "accept-encoding"));
+        if public {
+            assert_eq!((host, coding), (vec![&*world.addr.to_string()], vec!["br"]), "{path}");
+        } else {
+            // Its answer is looked through for the private address, so it comes unpacked.
+            assert_eq!((host, coding), (vec![], vec!["identity"]), "{path}");
+        }
+    }
+}
