@@ -108,7 +108,8 @@ impl Deploy<'_> {
             }
             Err(verdict) => verdict,
         };
-        let failed = verdict.word == Word::Failed && verdict.subject != Subject::Input;
+        let is_the_apps = !matches!(verdict.subject, Subject::Input | Subject::Workspace);
+        let failed = verdict.word == Word::Failed && is_the_apps;
         let mut tail = None;
         if failed && stopped.is_none() {
             // The app may have failed because it ended.
@@ -124,7 +125,10 @@ impl Deploy<'_> {
         }
         let result = match stopped {
             Some(awaited) => self.stopped(awaited),
-            None => verdict.conclude(self.log).map_err(NotLive::from),
+            // An endpoint that is missing may have gone with this deploy; a file of the workspace has not.
+            None => verdict
+                .conclude(self.log)
+                .map_err(|failure| NotLive { is_the_apps: verdict.subject != Subject::Workspace, failure }),
         };
         self.ledger.update(|outcome| outcome.verdict = Some(verdict));
         if let Some(tail) = tail {

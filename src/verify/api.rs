@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::options::{Expect, Stop, quoted};
+use super::options::{Expect, Stop, Subject, quoted};
 
 /// Names that authors give to the function of an app, tried in this order.
 const USUAL_NAMES: [&str; 6] = ["/generate", "/predict", "/run", "/infer", "/chat", "/process"];
@@ -214,7 +214,8 @@ pub(super) fn choose<'a>(
     if let Some(wanted) = wanted {
         return schema.find(wanted).ok_or_else(|| {
             let bare = wanted.trim_start_matches('/');
-            let stop = Stop::failed(format!("the app has no endpoint `/{}`", quoted(bare))).about_input();
+            let stop =
+                Stop::failed(format!("the app has no endpoint `/{}`", quoted(bare))).about(Subject::Input);
             match names[..] {
                 [] => stop.hint("leave `api_name` out: the app lists no endpoint"),
                 _ => stop.hint(format!("set `api_name` to one of its endpoints: {}", listed(&names))),
@@ -223,7 +224,7 @@ pub(super) fn choose<'a>(
     }
     if names.is_empty() {
         return Err(Stop::failed("the app has no endpoint with a name")
-            .about_input()
+            .about(Subject::Input)
             .hint("give the event an `api_name` in the app, or leave the call out"));
     }
     if let [only] = names[..] {
@@ -242,7 +243,7 @@ pub(super) fn choose<'a>(
     match fitting[..] {
         [only] => Ok(only),
         _ => Err(Stop::failed(format!("the app has {} endpoints, and none is named", names.len()))
-            .about_input()
+            .about(Subject::Input)
             .hint(format!("set `api_name` to one of: {}", listed(&names)))),
     }
 }

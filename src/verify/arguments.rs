@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::{Endpoint, Parameter, Slot, listed};
-use super::options::{Stop, quoted};
+use super::options::{Stop, Subject, quoted};
 
 /// Where the value of a parameter comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,13 +45,13 @@ pub(super) fn fill(
     };
     if let Some(unknown) = kwargs.keys().find(|name| !names.contains(&name.as_str())) {
         return Err(Stop::failed(format!("`{shown}` has no argument `{}`", quoted(unknown)))
-            .about_input()
+            .about(Subject::Input)
             .hint(known()));
     }
     if args.len() > parameters.len() {
         let (given, taken) = (args.len(), parameters.len());
         return Err(Stop::failed(format!("{given} arguments are given for the {taken} of `{shown}`"))
-            .about_input()
+            .about(Subject::Input)
             .hint(known()));
     }
     let fill_one = |(place, parameter): (usize, &Parameter)| {
@@ -61,11 +61,11 @@ pub(super) fn fill(
                 "{} of `{shown}` is given by place and by name",
                 title(parameter, place)
             ))
-            .about_input()),
+            .about(Subject::Input)),
             (Some(value), None) | (None, Some(value)) => Ok(Argument::Given(value.clone())),
             (None, None) => stand_in(parameter).ok_or_else(|| {
                 Stop::failed(format!("{} of `{shown}` is not given", title(parameter, place)))
-                    .about_input()
+                    .about(Subject::Input)
                     .hint("give it in `api_args` or `api_kwargs`")
             }),
         }

@@ -215,8 +215,8 @@ fn raised(message: &Value) -> Stop {
     let output = |name: &str| message.pointer(&format!("/output/{name}")).and_then(Value::as_str);
     let title = output("title").or_else(|| message.get("title").and_then(Value::as_str)).unwrap_or("Error");
     let Some(text) = output("error").filter(|text| !text.trim().is_empty()) else {
-        let stop = Stop::failed("the app raised an exception; the traceback is in the Space's run log");
-        return Stop { subject: Subject::Exception, ..stop }
+        return Stop::failed("the app raised an exception; the traceback is in the Space's run log")
+            .about(Subject::Exception)
             .hint("raise `gr.Error(\"…\")`, or launch with `show_error=True`, to see the reason here");
     };
     let lower = text.to_lowercase();

@@ -16,7 +16,7 @@ use url::Url;
 use super::api::Parameter;
 use super::arguments::{Argument, Sample};
 use super::edge::{self, Answer, Edge, Trouble};
-use super::options::{Stop, quoted};
+use super::options::{Stop, Subject, quoted};
 use super::places::{Place, Strings};
 
 /// The largest file that is uploaded, in bytes.
@@ -182,12 +182,15 @@ fn reference(
         Strings::Text => Ok(None),
         Strings::TextOrFile => Ok(local.filter(|_| exists(&text[1..]))),
         Strings::Either => Ok(local.or_else(remote)),
-        Strings::Files => match local.or_else(remote) {
-            Some(reference) => Ok(Some(reference)),
-            None => Err(Stop::failed(format!("cannot send `{}`: it does not name a file", quoted(text)))
-                .about_input()
-                .hint("name a file of the workspace as `@path`, or give an https address")),
-        },
+        // Nothing but a file fits: the name of one is enough.
+        Strings::Files => {
+            match local.or_else(remote).or_else(|| exists(text).then(|| Reference::Local(text.into()))) {
+                Some(reference) => Ok(Some(reference)),
+                None => Err(Stop::failed(format!("cannot send `{}`: it does not name a file", quoted(text)))
+                    .about(Subject::Workspace)
+                    .hint("name a file of the workspace as `@path`, or give an https address")),
+            }
+        }
     }
 }
 
@@ -267,13 +270,13 @@ async fn send_local(edge: &Edge, prefix: &str, workspace: &Path, path: &str) -> 
     let shown = quoted(path);
     let missing = |error| unreadable(path, &error);
     let full = inside(workspace, path).map_err(missing)?.ok_or_else(|| {
-        Stop::failed(format!("cannot send `{shown}`: it is not in the workspace")).about_input()
+        Stop::failed(format!("cannot send `{shown}`: it is not in the workspace")).about(Subject::Workspace)
     })?;
     let about = tokio::fs::metadata(&full).await.map_err(missing)?;
     if !about.is_file() || about.len() > MAX_UPLOAD {
         let limit = MAX_UPLOAD >> 20;
         return Err(Stop::failed(format!("cannot send `{shown}`: it is not a file of at most {limit} MB"))
-            .about_input());
+            .about(Subject::Workspace));
     }
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = upload(edge, prefix, &name, &Content::File { path: full, length: about.len() }).await?;
@@ -282,7 +285,7 @@ async fn send_local(edge: &Edge, prefix: &str, workspace: &Path, path: &str) -> 
 
 fn unreadable(path: &str, error: &std::io::Error) -> Stop {
     Stop::failed(format!("cannot read `{}` of the workspace: {error}", quoted(path)))
-        .about_input()
+        .about(Subject::Workspace)
         .hint("paths in `api_args` and `api_kwargs` are relative to the workspace")
 }
 
@@ -475,6 +478,8 @@ mod tests {
         assert_eq!(files.len(), 3);
         assert_eq!(value, json!(["FILE", ["FILE", "caption"], {"image": "FILE", "caption": "@small"}]));
         let no_schema = Parameter { component: "Gallery".into(), ..Parameter::default() };
+        // A bare name is enough where nothing but a file fits.
+        assert_eq!(found(&schema, json!(["cat.png"])).0, [Reference::Local("cat.png".into())]);
         let (files, _) = found(schema_of(&no_schema), json!(["@cat.png", ["@cat.png", "caption"]]));
         assert_eq!(files.len(), 2);
     }

@@ -160,8 +160,9 @@ fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer) -> Look {
                 None => stop,
             };
             Look::Wrong(match status.is_server_error() {
-                true => Stop { subject: Subject::Exception, ..stop }
-                    .hint("look for the exception in the run log of the Space"),
+                true => {
+                    stop.about(Subject::Exception).hint("look for the exception in the run log of the Space")
+                }
                 false if check.health_path.is_none() => {
                     stop.hint("an app without a front page needs `health_path`")
                 }

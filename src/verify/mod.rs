@@ -12,6 +12,7 @@ mod artifacts;
 mod diff;
 mod edge;
 mod events;
+mod fetch;
 mod files;
 #[cfg(test)]
 pub(crate) mod fuzzing;

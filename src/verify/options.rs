@@ -218,6 +218,8 @@ pub enum Subject {
     App,
     /// The inputs of the check, such as an endpoint that the app does not have.
     Input,
+    /// A file of the workspace that the inputs name. The app has no part in it.
+    Workspace,
     /// An exception of the app, whose text only the run log has.
     Exception,
 }
@@ -279,7 +281,7 @@ impl Verdict {
         match self.word {
             Word::Failed => {
                 let message = match self.subject {
-                    Subject::Input => format!("cannot check the app: {}", self.detail),
+                    Subject::Input | Subject::Workspace => format!("cannot check the app: {}", self.detail),
                     Subject::App | Subject::Exception => format!("the app did not pass: {}", self.detail),
                 };
                 let failure = Failure::new(Code::CheckFailed, message);
@@ -328,10 +330,9 @@ impl Stop {
         Self { word: Word::TechnicalBlocker, ..Self::failed(detail) }
     }
 
-    /// The inputs of the check are at fault.
     #[must_use]
-    pub(super) fn about_input(self) -> Self {
-        Self { subject: Subject::Input, ..self }
+    pub(super) fn about(self, subject: Subject) -> Self {
+        Self { subject, ..self }
     }
 
     #[must_use]

@@ -309,7 +309,7 @@ on_each_version!(values, "values", async |app: Running, folder: tempfile::TempDi
     let pictures = json!([["@cat.png", ["@cat.png", "a cat"], {"image": "@cat.png", "caption": "@home"}]]);
     let captions = "cat.png: None | cat.png: a cat | cat.png: @home";
     app.word(&says("captions", pictures, captions), SUCCESS, "").await;
-    app.word(&call(folder, "captions", json!([["cat.png"]])), Word::Failed, "it does not name a file").await;
+    app.word(&call(folder, "captions", json!([["dog.png"]])), Word::Failed, "it does not name a file").await;
     // Not listed, and called all the same.
     let named = Check {
         api_kwargs: json!({"count": 4}).as_object().unwrap().clone(),

@@ -358,6 +358,18 @@ async fn an_exception_is_named_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_missing_in_the_workspace_takes_nothing_back() {
+    let hub = gradio_hub(5).await;
+    let folder = gradio_space(5, "upload");
+    let run = || Run::new(&hub, &folder).input("api_name", "read").input("on_failure", "rollback");
+    run().input("api_args", r#"["@notes.txt"]"#).run().await.ended(0, "deployed");
+    folder.write("app.py", std::fs::read_to_string(folder.path().join("app.py")).unwrap() + "\n");
+    let ran = run().input("api_args", r#"["@note.txt"]"#).run().await.failed(1, "check_failed");
+    let message = "::cannot check the app: cannot read `note.txt` of the workspace: ";
+    assert!(ran.log.contains(message) && ran.log.contains("not rolled back"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_inputs_are_no_failure_of_the_app() {
     let hub = gradio_hub(5).await;
     let folder = gradio_space(5, "text");
