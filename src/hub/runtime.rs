@@ -153,6 +153,13 @@ impl Hub {
         Ok(())
     }
 
+    /// Builds a Space again, without what earlier builds left.
+    pub async fn rebuild(&self, space: &Repo) -> Result<(), HubError> {
+        let url = self.url(&format!("{}/restart?factory=true", space.api()))?;
+        self.call(&Call::new(format!("rebuild the {space}"), Method::POST, url)).await?;
+        Ok(())
+    }
+
     /// Opens a log. Each connection starts from the log's beginning again.
     pub async fn open_log(&self, space: &Repo, kind: LogKind) -> Result<LogBytes, HubError> {
         let what = format!("read the {} log of the {space}", kind.as_str());

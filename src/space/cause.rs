@@ -97,6 +97,11 @@ impl SpaceFailure {
         matches!(self, Self::Build | Self::Crash | Self::Config | Self::NoApp | Self::Slow)
     }
 
+    /// Returns true if another try may succeed without any change.
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Platform | Self::Capacity | Self::Quota)
+    }
+
     fn code(self) -> Code {
         match self {
             Self::Build => Code::SpaceBuildFailed,

@@ -87,6 +87,8 @@ struct Watch<'a> {
     /// Whether a build or a start was seen since.
     active: bool,
     woken: bool,
+    /// The restart after a failure of the Hub, if there was one.
+    restarted: Option<Instant>,
     follower: Option<(LogKind, Follower)>,
     group: Option<Group>,
     tails: Vec<LogTail>,
@@ -156,6 +158,7 @@ impl<'a> Watch<'a> {
             first_sha: None,
             active: false,
             woken: false,
+            restarted: None,
             follower: None,
             group: None,
             tails: Vec::new(),
@@ -191,7 +194,12 @@ impl<'a> Watch<'a> {
                     self.log.warning("the Space is running, but the Hub does not say which commit");
                     return Ready::Yes;
                 }
-                Step::Failed => return self.failed(&runtime).await,
+                Step::Failed if self.is_restarted() => {}
+                Step::Failed => {
+                    if !self.restart_after_the_hubs_failure(&runtime).await {
+                        return self.failed(&runtime).await;
+                    }
+                }
                 Step::Wake => {
                     if let Err(failure) = self.wake(&runtime).await {
                         return Ready::No(NotReady { cause: SpaceFailure::Asleep, failure });
@@ -310,6 +318,34 @@ impl<'a> Watch<'a> {
         })
     }
 
+    /// Restarts a Space that failed before this run for a reason of the Hub, because a deploy without a change starts
+    /// no build. Returns false if there is nothing to restart for.
+    async fn restart_after_the_hubs_failure(&mut self, runtime: &Runtime) -> bool {
+        let may_pass = SpaceFailure::of_stage(runtime, []).may_pass();
+        if self.options.fresh || self.restarted.is_some() || !may_pass {
+            return false;
+        }
+        self.log.info(&format!(
+            "the Space is in {} after a failure of the Hub: restarting it",
+            runtime.stage.as_str()
+        ));
+        let result = match runtime.stage {
+            Stage::BuildError => self.hub.rebuild(self.space).await,
+            _ => self.hub.restart(self.space).await,
+        };
+        if let Err(error) = result {
+            self.log.warning(&error.to_string());
+            return false;
+        }
+        (self.restarted, self.active) = (Some(Instant::now()), false);
+        true
+    }
+
+    /// Whether an error may still be that of before the restart.
+    fn is_restarted(&self) -> bool {
+        !self.active && self.restarted.is_some_and(|at| at.elapsed() < STALE)
+    }
+
     /// Whether the branch is at another commit by now.
     async fn overtaken(&self) -> Option<NotReady> {
         let main = Revision::default();
@@ -350,8 +386,8 @@ impl<'a> Watch<'a> {
         if let Some(end) = self.overtaken().await {
             return Ready::No(end);
         }
-        self.listen(LAST_LINES).await;
         let seconds = self.started.elapsed().as_secs();
+        self.listen(LAST_LINES).await;
         let sha = runtime.sha.as_deref();
         let message = match sha {
             Some(sha) if runtime.stage == Stage::Running && sha != self.options.commit => {

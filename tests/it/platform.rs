@@ -46,6 +46,23 @@ async fn a_builder_that_fails_is_no_reason_to_roll_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_run_restarts_a_space_that_the_hub_failed_to_build() {
+    let message = "Job failed with exit code: 128";
+    for (stage, message) in [("BUILD_ERROR", message), ("RUNTIME_ERROR", "Scheduling failure: no node")] {
+        let hub = hub().await;
+        let folder =
+            Folder::new(&[("README.md", "---\nsdk: docker\n---\n"), ("Dockerfile", "FROM python\n")]);
+        let script = BuildScript::new(BuildCause::Create, vec![StageStep::error(ms(300), stage, message)]);
+        hub.script_builds(APP, vec![script]).unwrap();
+        let first = Run::new(&hub, &folder).run().await;
+        assert_eq!(first.output("status"), "failed", "{}", first.log);
+        let ran = Run::new(&hub, &folder).run().await.ended(0, "unchanged");
+        assert!(ran.log.contains("after a failure of the Hub: restarting it"), "{}", ran.log);
+        assert_eq!(ran.output("space_stage"), "RUNNING");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_refuses_the_image_is_no_reason_to_roll_back() {
     let log =
         ["--> Pushing image", "ERROR: failed to push spaces-registry.example/spaces/1: 401 Unauthorized"];
