@@ -94,7 +94,7 @@ impl Deploy<'_> {
     ) -> Result<Option<Planned>> {
         let info = against.info;
         let questions = self.questions(source)?;
-        let (answers, listed) = tokio::try_join!(
+        let (mut answers, listed) = tokio::try_join!(
             async {
                 match asked {
                     Some(asked) => Ok(asked),
@@ -114,6 +114,7 @@ impl Deploy<'_> {
             None if !against.fresh => self.where_content_may_be(&answers, info).await?,
             _ => Vec::new(),
         };
+        name_oids(&mut answers, listed.iter().flat_map(|listed| &listed.ours).chain(&elsewhere));
         let held = Held::of(listed.iter().flat_map(|listed| &listed.ours).chain(&elsewhere));
         let departing = match &listed {
             // A pull request that one commit opens has no second one, should the Hub not move as it was asked.
@@ -216,13 +217,15 @@ impl Deploy<'_> {
         Ok(())
     }
 
-    /// What the repo holds, where a large file comes under a name that is new: it may be there under another one.
+    /// What the repo holds, where a large file comes under a name that is new: it may be there under another one. Also
+    /// where all names are new: some Hubs name the object id of no file.
     async fn where_content_may_be(&self, answers: &Preupload, info: &RepoInfo) -> Result<Vec<RemoteFile>> {
         let is_new = |answer: &PreuploadFile| {
             answer.upload_mode == UploadMode::Lfs && answer.oid.is_none() && !answer.should_ignore
         };
+        let no_oids = answers.files.iter().all(|answer| answer.oid.is_none());
         match &info.sha {
-            Some(sha) if answers.files.iter().any(is_new) => {
+            Some(sha) if no_oids || answers.files.iter().any(is_new) => {
                 Ok(self.hub.list_files(&self.repo, sha, None).await?)
             }
             _ => Ok(Vec::new()),
@@ -260,10 +263,11 @@ impl Deploy<'_> {
         };
         let remote: HashMap<String, RemoteFile> =
             remote.into_iter().map(|file| (file.path.clone(), file)).collect();
-        let answer = |(path, _): &(RepoPath, &SourceFile)| {
+        let answer = |(path, file): &(RepoPath, &SourceFile)| {
             let held = remote.get(path.as_str());
             let sha256 = held.and_then(|file| file.sha256.clone());
-            let upload_mode = if sha256.is_some() { UploadMode::Lfs } else { UploadMode::Regular };
+            let is_large = sha256.is_some() && file.size > 0;
+            let upload_mode = if is_large { UploadMode::Lfs } else { UploadMode::Regular };
             PreuploadFile {
                 path: path.to_string(),
                 upload_mode,
@@ -301,6 +305,19 @@ fn lost(plan: &Plan, listed: &Listed, hashes: &[Hash]) -> usize {
     let is_elsewhere = |file: &&RemoteFile| local.contains(file.sha256.as_ref().unwrap_or(&file.oid));
     let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete);
     deleted.filter(|change| !there.get(change.path.as_str()).is_some_and(is_elsewhere)).count()
+}
+
+/// Adds the object ids of files that the repo holds, where the Hub named none: its tree knows them.
+fn name_oids<'a>(answers: &mut Preupload, held: impl Iterator<Item = &'a RemoteFile>) {
+    if answers.files.iter().all(|answer| answer.oid.is_some()) {
+        return;
+    }
+    let held: HashMap<&str, &RemoteFile> = held.map(|file| (file.path.as_str(), file)).collect();
+    for answer in answers.files.iter_mut().filter(|answer| answer.oid.is_none()) {
+        let Some(file) = held.get(answer.path.as_str()) else { continue };
+        let oid = file.sha256.as_ref().unwrap_or(&file.oid);
+        answer.oid = Some(oid.clone()).filter(|oid| !oid.is_empty());
+    }
 }
 
 /// Whether it is the token's rights that are missing.

@@ -23,6 +23,7 @@ mod live;
 mod machine;
 mod moves;
 mod network;
+mod other_hubs;
 mod paused;
 mod plans;
 mod platform;

@@ -35,8 +35,9 @@ struct BatchQuestion<'a> {
     transfers: [&'static str; 2],
     objects: Vec<Object<'a>>,
     hash_algo: &'static str,
-    #[serde(rename = "ref")]
-    reference: Reference<'a>,
+    /// Absent for a pull request that a commit will open: so the Hub knows an upload for one.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<Reference<'a>>,
 }
 
 #[derive(Serialize)]
@@ -136,7 +137,7 @@ async fn ask(hub: &Hub, transfer: &Transfer, batch: &[Hashed]) -> Result<Vec<Act
         transfers: ["basic", "multipart"],
         objects,
         hash_algo: "sha256",
-        reference: Reference { name: transfer.revision.as_str() },
+        reference: (!transfer.create_pr).then(|| Reference { name: transfer.revision.as_str() }),
     };
     let mut call = Call::new(&what, Method::POST, url).json(&question);
     if let Body::Bytes { content_type, .. } = &mut call.body {

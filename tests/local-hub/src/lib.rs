@@ -46,6 +46,6 @@ pub use config::{
 pub use faults::{Fault, FaultKind};
 pub use hub::{CommitInfo, LocalHub, TreeFile};
 pub use logs::{Log, LogStep};
-pub use policy::Policy;
+pub use policy::{CommitAnswer, Policy};
 pub use record::{KEPT_BODY, RecordedRequest};
 pub use stage::{BuildCause, BuildScript, StageSha, StageStep};

@@ -5,6 +5,18 @@ use std::time::Duration;
 
 use crate::config::RepoType;
 
+/// How a commit is described in the answer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CommitAnswer {
+    /// As the document says.
+    #[default]
+    Whole,
+    /// With the paths of its pages only.
+    RelativeUrls,
+    /// Without its id and its page.
+    Nameless,
+}
+
 /// What the Hub of this test allows. The default follows the documented plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -28,6 +40,18 @@ pub struct Policy {
     pub commit_restarts_paused: bool,
     /// Whether `?expand=visibility` is answered for a Space. No client lists it, so by default it is a 400.
     pub expands_visibility: bool,
+    /// Whether a merged pull request names the commit that the merge made. The document has `mergeCommitId` as optional.
+    pub merges_name_their_commit: bool,
+    /// Time between the answer to a merge and the merge itself.
+    pub merge_delay: Duration,
+    /// Whether a merged pull request can be closed, as independent Hubs allow.
+    pub merged_can_be_closed: bool,
+    /// How a commit is described in the answer to it.
+    pub commit_answer: CommitAnswer,
+    /// Whether a preupload names the `oid` of files that exist.
+    pub preupload_names_oids: bool,
+    /// Whether a file without content is a large one where its name says so.
+    pub empty_files_are_large: bool,
     /// `X-Forwarded-Proto` at the app. The real edge says `https`; an app that builds links from it needs `http` here.
     pub forwarded_proto: String,
 }
@@ -44,6 +68,12 @@ impl Default for Policy {
             stale_running: Duration::ZERO,
             commit_restarts_paused: false,
             expands_visibility: false,
+            merges_name_their_commit: true,
+            merge_delay: Duration::ZERO,
+            merged_can_be_closed: false,
+            commit_answer: CommitAnswer::default(),
+            preupload_names_oids: true,
+            empty_files_are_large: false,
             forwarded_proto: "https".into(),
         }
     }

@@ -12,7 +12,7 @@ use xet::xet_session::{Sha256Policy, XetUploadCommit};
 use super::{LargeFile, Uploaded, file_failure};
 use crate::failure::{Code, Failure};
 use crate::hub::client::lock;
-use crate::source::{Checksum, SizeChanged, SourceFile};
+use crate::source::{Checksum, SizeChanged, SourceFile, hash};
 
 const MIB: u64 = 1 << 20;
 
@@ -72,7 +72,14 @@ impl Feed<'_> {
         let ending = self.ending.acquire().await.map_err(|error| ended().caused_by(error))?;
         let info = sink.finish().await.map_err(failed)?.xet_info;
         drop(ending);
-        let Some(sha256) = info.sha256 else {
+        // The engine has a placeholder for the hash of no bytes.
+        let sha256 = if file.source.size == 0 {
+            let hashed = hash::sha256(io::empty()).map_err(|error| file.source.failure(error))?;
+            Some(hashed.to_string())
+        } else {
+            info.sha256
+        };
+        let Some(sha256) = sha256 else {
             let message = format!("the transfer engine gave no SHA-256 for `{}`", file.path);
             return Err(Failure::new(Code::Internal, message));
         };

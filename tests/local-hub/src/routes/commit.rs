@@ -9,6 +9,7 @@ use crate::answer::{Answer, HubError, json_ok};
 use crate::config::{Moves, RepoType};
 use crate::objects::Kind;
 use crate::plan::{Op, Plan};
+use crate::policy::CommitAnswer;
 use crate::repo::Repo;
 use crate::server::Req;
 use crate::util::lock;
@@ -57,6 +58,20 @@ pub(crate) async fn commit(req: Req, t: RepoType, id: &str, rev: &str) -> Answer
     });
     if let Some(number) = done.pull_request {
         out["pullRequestUrl"] = json!(format!("{url}/discussions/{number}"));
+    }
+    let answer = lock(&req.hub.policy).commit_answer;
+    match (answer, out.as_object_mut()) {
+        (CommitAnswer::RelativeUrls, Some(out)) => {
+            for name in ["commitUrl", "pullRequestUrl"] {
+                let path =
+                    out.get(name).and_then(|url| url.as_str()?.strip_prefix(req.hub.endpoint.as_str()));
+                if let Some(path) = path.map(ToOwned::to_owned) {
+                    out.insert(name.to_owned(), json!(path));
+                }
+            }
+        }
+        (CommitAnswer::Nameless, Some(out)) => out.retain(|name, _| !name.starts_with("commit")),
+        _ => {}
     }
     Ok(json_ok(&out))
 }

@@ -8,6 +8,7 @@ use crate::answer::{Answer, HubError, json_ok, json_status, ok};
 use crate::auth::NO_CREDENTIALS;
 use crate::config::RepoType;
 use crate::discussion::{Discussion, Event};
+use crate::hub::Hub;
 use crate::repo::{NewCommit, Repo};
 use crate::routes::not_found;
 use crate::server::Req;
@@ -119,7 +120,13 @@ fn get(req: &Req, repo: &Repo, number: u64) -> Answer {
     let url =
         format!("{}/discussions/{number}/files.diff", req.hub.repo_url(state.repo_type, &state.full_id()));
     let head = state.refs.get(&format!("refs/pr/{number}"));
-    Ok(json_ok(&found.details(&name, &url, head.map(ToString::to_string))))
+    let mut details = found.details(&name, &url, head.map(ToString::to_string));
+    if !lock(&req.hub.policy).merges_name_their_commit
+        && let Some(changes) = details["changes"].as_object_mut()
+    {
+        changes.remove("mergeCommitId");
+    }
+    Ok(json_ok(&details))
 }
 
 fn push(
@@ -165,7 +172,7 @@ fn status(req: &Req, repo: &Repo, number: u64) -> Answer {
         return Err(HubError::bad_request("\"status\" must be \"open\" or \"closed\""));
     };
     let old = lock(&repo.state).discussions.get(&number).map(|d| d.status.clone()).unwrap_or_default();
-    if old == "merged" {
+    if old == "merged" && !lock(&req.hub.policy).merged_can_be_closed {
         return Err(HubError::bad_request("This pull request was merged"));
     }
     let mut data = json!({"status": new});
@@ -192,6 +199,22 @@ fn title(req: &Req, repo: &Repo, number: u64) -> Answer {
 /// ref. Files changed on both sides make it impossible (409).
 fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
     req.caller.check_write(repo, false)?;
+    let (delay, author) = (lock(&req.hub.policy).merge_delay, req.caller.name().to_owned());
+    if delay.is_zero() {
+        carry_out_merge(&req.hub, repo, number, &author)?;
+        return Ok(ok());
+    }
+    let (hub, repo) = (req.hub.clone(), repo.clone());
+    req.hub.tokio.spawn(async move {
+        tokio::time::sleep(delay).await;
+        let _writer = repo.writer.lock().await;
+        // Nobody waits for an answer any more.
+        let _ = carry_out_merge(&hub, &repo, number, &author);
+    });
+    Ok(ok())
+}
+
+fn carry_out_merge(hub: &Hub, repo: &Arc<Repo>, number: u64, author: &str) -> Result<(), HubError> {
     let (found, main, pr) = {
         let state = lock(&repo.state);
         let found = state.discussions.get(&number).cloned().ok_or_else(not_found)?;
@@ -239,7 +262,7 @@ fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
         .map(|(oid, commit)| format!("- {} ({oid})\n", commit.title()))
         .collect();
     let commit = NewCommit {
-        author: req.caller.name().to_owned(),
+        author: author.to_owned(),
         summary: format!("{} (#{number})", found.title),
         description: merged.into_iter().rev().collect(),
     };
@@ -250,9 +273,8 @@ fn merge(req: &Req, repo: &Arc<Repo>, number: u64) -> Answer {
         if let Some(d) = s.discussions.get_mut(&number) {
             d.status = "merged".into();
             d.merge_commit = Some(oid.to_string());
-            d.events.push(Event::new(req.caller.name(), "status-change", json!({"status": "merged"})));
+            d.events.push(Event::new(author, "status-change", json!({"status": "merged"})));
         }
     })?;
-    req.hub.rebuild_space(repo, crate::stage::BuildCause::Commit)?;
-    Ok(ok())
+    hub.rebuild_space(repo, crate::stage::BuildCause::Commit)
 }

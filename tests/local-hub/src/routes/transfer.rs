@@ -51,7 +51,8 @@ pub(crate) fn batch(req: &Req, t: RepoType, id: &str) -> Answer {
     }
     let upload = body.operation == "upload";
     if upload {
-        let pull_request = body.r#ref.as_ref().is_some_and(|r| r.name.starts_with("refs/pr/"));
+        // Without a ref it is for a pull request that is still to be opened.
+        let pull_request = body.r#ref.as_ref().is_none_or(|r| r.name.starts_with("refs/pr/"));
         req.caller.check_write(&repo, pull_request || req.flag("create_pr"))?;
     }
     let offered = |name: &str| body.transfers.iter().any(|t| t == name);

@@ -43,6 +43,7 @@ pub(crate) fn preupload(req: &Req, t: RepoType, id: &str, rev: &str) -> Answer {
         body.git_attributes.or_else(|| repo.text_at(&snapshot, ".gitattributes")).unwrap_or_default();
     let ignored = body.git_ignore.or_else(|| repo.text_at(&snapshot, ".gitignore")).unwrap_or_default();
     let (rules, ignored) = (LfsRules::parse(&attributes), IgnoreRules::parse(&ignored));
+    let policy = lock(&req.hub.policy).clone();
     let mut files = Vec::with_capacity(body.files.len());
     for file in &body.files {
         let sample = base64::engine::general_purpose::STANDARD.decode(&file.sample).map_err(|_| {
@@ -59,7 +60,7 @@ pub(crate) fn preupload(req: &Req, t: RepoType, id: &str, rev: &str) -> Answer {
         if file.size < 0.0 || (sample.len() as f64) > file.size {
             req.entry.violation(format!("size of {} does not fit its sample", file.path));
         }
-        let large = file.size > 0.0
+        let large = (file.size > 0.0 || policy.empty_files_are_large)
             && (file.size > req.hub.config.large_file_threshold as f64
                 || rules.matches(file.path.trim_start_matches('/'))
                 || looks_binary(&sample));
@@ -68,7 +69,7 @@ pub(crate) fn preupload(req: &Req, t: RepoType, id: &str, rev: &str) -> Answer {
             "uploadMode": if large { "lfs" } else { "regular" },
             "shouldIgnore": ignored.matches(file.path.trim_start_matches('/')),
         });
-        if let Some(entry) = snapshot.files.get(&file.path) {
+        if let Some(entry) = snapshot.files.get(&file.path).filter(|_| policy.preupload_names_oids) {
             let pointer = repo.objects.blob_info(entry.oid).and_then(|i| i.pointer);
             row["oid"] = pointer.map_or_else(|| json!(entry.oid.to_string()), |p| json!(p.sha256));
         }
