@@ -16,6 +16,7 @@ mod remote;
 mod rollback;
 mod secrets;
 mod settings;
+mod unsettled;
 mod visibility;
 
 use std::path::PathBuf;
@@ -30,12 +31,12 @@ use crate::runner::{Log, human_bytes};
 use crate::source::{self, HashCache, Source, SourceFile, SourceOptions};
 use crate::target::{RepoName, RepoType};
 use app_file::AppFile;
-pub(crate) use draft::abandon;
 use land::Landed;
 use open::Born;
 use prepare::Prepared;
 use remote::Against;
 use settings::Surroundings;
+pub(crate) use unsettled::conclude;
 use visibility::Said;
 
 /// How often a plan is made: once, and once more when the branch moved meanwhile.
@@ -73,7 +74,10 @@ async fn read_and_deploy(
     let source = read_source(inputs, log, cache).await?;
     let repo = resolve_repo(&inputs.repo, inputs.repo_type, hub).await?;
     let hub = &signed_in(hub.for_repo(&repo), inputs, log).await?;
-    ledger.update(|outcome| outcome.repo = Some(repo.clone()));
+    ledger.update(|outcome| {
+        outcome.repo = Some(repo.clone());
+        outcome.revision = (!inputs.revision.is_main()).then(|| inputs.revision.clone());
+    });
     log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
 
     let mut deploy = Deploy { inputs, hub, log, ledger, repo, app_file: None, said: Said::Unknown };
@@ -87,6 +91,7 @@ async fn read_and_deploy(
     }
     let done = deploy.to_the_end(prepared).await;
     if done.is_err() {
+        conclude(log, ledger).await;
         deploy.take_back_settings().await;
     }
     done

@@ -1,15 +1,18 @@
 //! What a run came to: one model, and its renderings as outputs and as a job summary.
 
+mod ends;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Code, Failure};
-use crate::hub::{CommitReceipt, Hub, Repo, Stage};
+use crate::hub::{CommitReceipt, Repo, Stage};
 use crate::plan::{Action, Plan};
 use crate::runner::{human_bytes, markdown};
 use crate::space::{HardwareStatus, LogTail};
-use crate::target::Visibility;
+use crate::target::{Revision, Visibility};
 use crate::verify::{Verdict, Word};
+pub use ends::{InFlight, Landing, Sent, Unfinished};
 
 /// How a run ended: the output `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,16 @@ pub struct Outcome {
     pub planned: Settings,
     pub plan: Option<Plan>,
     pub commit: Option<CommitReceipt>,
+    /// Whether this run created the repo.
+    pub created: bool,
+    /// A branch other than `main`, or a pull request, that the run deploys to.
+    pub revision: Option<Revision>,
+    /// Whether the workflow does not wait until the commit runs.
+    pub not_waited_for: bool,
+    /// A write that has no answer yet.
+    pub in_flight: Option<InFlight>,
+    /// What is known of the last write that got no answer.
+    pub landing: Landing,
     /// A pull request that is to be closed if the run ends now.
     pub unfinished: Option<Unfinished>,
     /// How many parts of how many are on the branch, while it is neither the old tree nor the new one.
@@ -85,17 +98,6 @@ pub struct Outcome {
     /// How long each phase took, in the order of their ends.
     pub timings: Vec<(&'static str, Duration)>,
     pub failure: Option<Failure>,
-}
-
-/// A pull request in which a deploy is being put together.
-#[derive(Debug, Clone)]
-pub struct Unfinished {
-    /// Signed in as whoever opened it.
-    pub hub: Hub,
-    pub repo: Repo,
-    pub number: u64,
-    /// Its page.
-    pub url: String,
 }
 
 /// Who can see the repo, and what this run has to do with it.
@@ -240,7 +242,7 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
     let count = |action| plan.map(|plan| plan.count(action).to_string()).unwrap_or_default();
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let sent = plan.map(|_| outcome.bytes_uploaded.to_string()).unwrap_or_default();
-    let pull_request = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_deref());
+    let pull_request = outcome.pull_request_url();
     let error_code = outcome.failure.as_ref().map(|failure| failure.code.as_str());
     let [word, latency, recommended] = verdict_outputs(outcome.verdict.as_ref());
     vec![
@@ -253,7 +255,7 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("status", outcome.status().as_str().to_owned()),
         ("commit_sha", text(outcome.commit_sha())),
         ("commit_url", outcome.commit_url().unwrap_or_default()),
-        ("pull_request_url", text(pull_request)),
+        ("pull_request_url", pull_request.unwrap_or_default()),
         ("files_added", count(Action::Add)),
         ("files_updated", count(Action::Update)),
         ("files_deleted", count(Action::Delete)),
@@ -350,7 +352,14 @@ fn headline(outcome: &Outcome) -> String {
         Some(repo) => format!("the {} {}", repo.repo_type.noun(), markdown::code(&repo.id.to_string())),
         None => "Hugging Face".to_owned(),
     };
+    let target = match &outcome.revision {
+        Some(revision) => format!("{} of {target}", markdown::code(revision.as_str())),
+        None => target,
+    };
     match outcome.status() {
+        Status::Deployed if outcome.not_waited_for => {
+            format!("✅ Committed to {target}: not waited for")
+        }
         Status::Deployed => format!("✅ Deployed to {target}"),
         Status::Unchanged if outcome.settings_changed() => {
             format!("✅ No file to deploy to {target}: only its settings changed")
@@ -386,7 +395,9 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(access) = outcome.access {
         rows.push(("Visibility", visible(access)));
     }
-    if let Some(url) = &outcome.space_url {
+    // Only the branch `main` runs.
+    let is_aside = outcome.revision.is_some() || outcome.pull_request_url().is_some();
+    if let Some(url) = outcome.space_url.as_ref().filter(|_| !is_aside) {
         rows.push(("App", markdown::link(url, url)));
     }
     if let Some(hardware) = &outcome.space_hardware {
@@ -413,9 +424,14 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         rows.push(("Check", check(verdict)));
     }
     if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
-        rows.push(("Commit", markdown::link(sha.get(..7).unwrap_or(sha), &url)));
+        let name = if outcome.rollback_commit.is_some() { "Failed commit" } else { "Commit" };
+        rows.push((name, markdown::link(sha.get(..7).unwrap_or(sha), &url)));
     }
-    if let Some(url) = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_ref()) {
+    if let (Some(sha), Some(repo)) = (&outcome.rollback_commit, outcome.repo_url()) {
+        let url = format!("{repo}/commit/{sha}");
+        rows.push(("Live again", markdown::link(sha.get(..7).unwrap_or(sha), &url)));
+    }
+    if let Some(url) = &outcome.pull_request_url() {
         rows.push(("Pull request", markdown::link(url, url)));
     }
     if let Some(plan) = &outcome.plan {

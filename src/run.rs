@@ -54,8 +54,9 @@ fn tell_panics(log: &Log, ledger: &Ledger, files: &OutputFiles) {
 
 /// Closes what was begun and will not be finished, and says what is half done.
 async fn take_back(mut failure: Failure, log: &Log, ledger: &Ledger) -> Failure {
-    if let Some(unfinished) = ledger.update(|outcome| outcome.unfinished.take()) {
-        crate::deploy::abandon(unfinished, log).await;
+    crate::deploy::conclude(log, ledger).await;
+    if failure.code == Code::Cancelled {
+        failure.message = ledger.read(Outcome::cancelled);
     }
     if let Some((done, of)) = ledger.read(|outcome| outcome.parts_on_branch) {
         failure.hints = vec![format!(
@@ -184,10 +185,19 @@ fn closing_line(outcome: &Outcome) -> Option<String> {
     let status = outcome
         .status
         .filter(|status| !matches!(status, Status::Failed | Status::RolledBack | Status::Cancelled))?;
-    if let Some(url) = outcome.commit.as_ref().and_then(|commit| commit.pull_request_url.as_deref()) {
-        return Some(format!("proposed: {url} (merge it to deploy)"));
+    if let Some(url) = outcome.pull_request_url() {
+        return Some(match status {
+            Status::Deployed => format!("proposed: {url} (merge it to deploy)"),
+            other => format!("{}: {url}", other.as_str()),
+        });
+    }
+    if let Some(url) = outcome.branch_url() {
+        return Some(format!("{}: {url}", status.as_str()));
     }
     let place = outcome.space_url.clone().or_else(|| outcome.repo_url())?;
+    if status == Status::Deployed && outcome.not_waited_for {
+        return Some(format!("committed; not waited for: {place}"));
+    }
     Some(format!("{}: {place}", status.as_str()))
 }
 

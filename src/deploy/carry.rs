@@ -48,6 +48,7 @@ impl Deploy<'_> {
             message: prepare::commit_message(self.inputs, &self.repo),
             parent: against.info.sha.clone(),
             create_pr: self.inputs.create_pr,
+            is_rollback: false,
             scope,
             draft,
             on_bytes,

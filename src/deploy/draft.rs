@@ -1,18 +1,13 @@
 //! The draft in which the parts of a large deploy are collected: opened, found again by the next run, closed.
 
-use std::time::Duration;
-
 use super::land::Change;
-use super::{Deploy, prunes};
+use super::{Deploy, prunes, unsettled};
 use crate::failure::Result;
-use crate::hub::{Hub, HubError, Lookup, NewDraft, PullStatus, Repo, RepoInfo, pull_request_ref};
+use crate::hub::{HubError, Lookup, NewDraft, PullStatus, RepoInfo, pull_request_ref};
 use crate::report::Unfinished;
-use crate::runner::Log;
 use crate::source::{Source, hash};
 use crate::target::Revision;
 
-/// How long the end of a run waits for the draft to close: a runner kills ten seconds after its first signal.
-const CLOSING: Duration = Duration::from_secs(5);
 /// How many of the user's newest pull requests are looked at for a draft to go on with.
 const LOOKED_AT: usize = 5;
 
@@ -67,7 +62,7 @@ impl Deploy<'_> {
         };
         let draft = NewDraft { title, description, marker: message.marker.clone() };
         let number = self.hub.open_draft(&self.repo, &draft).await?;
-        self.keep_in_mind(number);
+        self.keep_in_mind(number, Some(&base));
         let revision =
             pull_request_ref(number).map_err(|error| HubError::unexpected(what(), error.to_string()))?;
         self.log.info(&format!(
@@ -95,7 +90,7 @@ impl Deploy<'_> {
             let Some(purpose) = Purpose::read(&found.description) else { continue };
             if purpose.base != base {
                 if found.status == PullStatus::Draft && self.is_outdated(&purpose.base).await {
-                    self.keep_in_mind(row.number);
+                    self.keep_in_mind(row.number, Some(&purpose.base));
                     self.close_draft().await;
                 }
                 continue;
@@ -103,7 +98,7 @@ impl Deploy<'_> {
             if purpose.scope != scope {
                 continue;
             }
-            self.keep_in_mind(row.number);
+            self.keep_in_mind(row.number, Some(base));
             match self.take_up(row.number, found.status).await {
                 Some(found) => return Some(found),
                 None => self.close_draft().await,
@@ -131,10 +126,17 @@ impl Deploy<'_> {
         Some((Draft { number, revision, tip }, info))
     }
 
-    /// Notes a pull request that is to be closed if this run ends before it is merged.
-    pub(super) fn keep_in_mind(&self, number: u64) {
-        let url = self.hub.pull_request_url(&self.repo, number);
-        let unfinished = Unfinished { hub: self.hub.clone(), repo: self.repo.clone(), number, url };
+    /// Notes a pull request that is to be closed if this run ends before it is merged. `base` is the head that it was
+    /// opened on.
+    pub(super) fn keep_in_mind(&self, number: u64, base: Option<&str>) {
+        let unfinished = Unfinished {
+            hub: self.hub.clone(),
+            repo: self.repo.clone(),
+            number,
+            url: self.hub.pull_request_url(&self.repo, number),
+            base: base.map(str::to_owned),
+            merging: false,
+        };
         self.ledger.update(|outcome| outcome.unfinished = Some(unfinished));
     }
 
@@ -142,7 +144,7 @@ impl Deploy<'_> {
     pub(super) async fn close_draft(&self) {
         let unfinished = self.ledger.update(|outcome| outcome.unfinished.take());
         if let Some(unfinished) = unfinished {
-            abandon(unfinished, self.log).await;
+            unsettled::abandon(unfinished, self.log, self.ledger).await;
         }
     }
 
@@ -161,28 +163,6 @@ impl Deploy<'_> {
             text.push('\n');
         }
         hash::sha256(text.as_bytes()).map(|digest| digest.to_string()).unwrap_or_default()
-    }
-}
-
-/// Closes a pull request that will not be merged, and says what became of it.
-pub(crate) async fn abandon(unfinished: Unfinished, log: &Log) {
-    let Unfinished { hub, repo, number, url } = unfinished;
-    match tokio::time::timeout(CLOSING, close(&hub, &repo, number)).await {
-        Ok(Ok(true)) => log.info(&format!("closed {url}: nothing of it is on the branch")),
-        Ok(Ok(false)) => {
-            log.warning(&format!("{url} was merged before it could be closed: the deploy is on the branch"))
-        }
-        Ok(Err(error)) => log.warning(&format!("{url} stays open, close it by hand: {error}")),
-        Err(_) => log.warning(&format!("{url} stays open, close it by hand: the Hub did not answer in time")),
-    }
-}
-
-/// `false` when it was merged already.
-async fn close(hub: &Hub, repo: &Repo, number: u64) -> Result<bool, HubError> {
-    let Err(error) = hub.close_pull_request(repo, number).await else { return Ok(true) };
-    match hub.pull_request(repo, number).await {
-        Ok(found) if found.status == PullStatus::Merged => Ok(false),
-        _ => Err(error),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::hub::{
     CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, pull_request_ref,
 };
 use crate::inputs::CommitLimits;
+use crate::report::{InFlight, Sent};
 use crate::target::{RepoType, Revision};
 
 /// A change that is ready to be committed: its large files are in the storage.
@@ -20,6 +21,8 @@ pub(super) struct Change {
     /// The head that it was planned for.
     pub(super) parent: Option<String>,
     pub(super) create_pr: bool,
+    /// Whether it restores the previous tree.
+    pub(super) is_rollback: bool,
     /// Which files of the repo this decides about: the same for a run that may go on with it.
     pub(super) scope: String,
     /// Where the rest of it is already, since a run before this one was ended on the way.
@@ -56,7 +59,7 @@ impl Deploy<'_> {
     pub(super) async fn land(&self, mut change: Change) -> Result<Landed> {
         let mut limits = self.inputs.commit_limits;
         while change.draft.is_none() && parts::fits(&change.operations, limits) {
-            match self.hub.commit(&self.whole(&change), Arc::clone(&change.on_bytes)).await {
+            match self.commit_whole(&change).await {
                 Ok(receipt) => {
                     let bytes = parts::inline_bytes(&change.operations);
                     self.ledger.update(|outcome| outcome.bytes_uploaded += bytes);
@@ -64,7 +67,6 @@ impl Deploy<'_> {
                     if unmoved.is_empty() {
                         return Ok(Landed::Yes(receipt));
                     }
-                    self.ledger.update(|outcome| outcome.commit = Some(receipt.clone()));
                     change.go_on(receipt, unmoved);
                 }
                 Err(error) if error.status() == Some(412) => return Ok(Landed::Overtaken),
@@ -86,6 +88,33 @@ impl Deploy<'_> {
             return self.land_in_parts(change, limits, "pull requests lead to `main` only").await;
         }
         self.land_by_merge(change, limits).await
+    }
+
+    /// Commits all of a change. Until the outcome is known, the ledger holds what to look for.
+    async fn commit_whole(&self, change: &Change) -> Result<CommitReceipt, HubError> {
+        let request = self.whole(change);
+        let sent =
+            if change.is_rollback { Sent::Rollback(request.clone()) } else { Sent::Commit(request.clone()) };
+        self.ledger.update(|outcome| outcome.in_flight = Some(InFlight { hub: self.hub.clone(), sent }));
+        let result = self.hub.commit(&request, Arc::clone(&change.on_bytes)).await;
+        match &result {
+            Ok(receipt) => self.record_landing(change, receipt),
+            Err(error) if error.is_ambiguous() => {}
+            Err(_) => self.ledger.update(|outcome| outcome.in_flight = None),
+        }
+        result
+    }
+
+    /// Records at once what is on the branch, because the run may be ended at any time.
+    fn record_landing(&self, change: &Change, receipt: &CommitReceipt) {
+        self.ledger.update(|outcome| {
+            (outcome.in_flight, outcome.unfinished) = (None, None);
+            if change.is_rollback {
+                outcome.rollback_commit = Some(receipt.oid.clone());
+            } else {
+                outcome.commit = Some(receipt.clone());
+            }
+        });
     }
 
     fn whole(&self, change: &Change) -> CommitRequest {
@@ -118,7 +147,7 @@ impl Deploy<'_> {
         let mut series = Series::new(draft.revision.clone(), &change.message, tip);
         let parts = parts::cut(change.operations.to_vec(), limits);
         let error = match self.commit_all(&mut series, parts, &change.on_bytes).await {
-            Ok(()) => match self.merge(&draft, &series, change.parent.as_deref()).await? {
+            Ok(()) => match self.merge(&draft, &series, &change).await? {
                 Ok(landed) => return Ok(landed),
                 Err(error) => error,
             },
@@ -142,8 +171,9 @@ impl Deploy<'_> {
         &self,
         draft: &Draft,
         series: &Series<'_>,
-        parent: Option<&str>,
+        change: &Change,
     ) -> Result<std::result::Result<Landed, HubError>> {
+        let parent = change.parent.as_deref();
         if let Err(error) = self.hub.open_pull_request(&self.repo, draft.number).await {
             return if is_refusal(&error) { Ok(Err(error)) } else { Err(error.into()) };
         }
@@ -155,15 +185,21 @@ impl Deploy<'_> {
             self.close_draft().await;
             return Ok(Ok(Landed::Overtaken));
         }
-        let commit = match self.hub.merge_pull_request(&self.repo, draft.number).await {
+        self.ledger.update(|outcome| {
+            if let Some(unfinished) = &mut outcome.unfinished {
+                unfinished.merging = true;
+            }
+        });
+        let base = parent.unwrap_or_default();
+        let commit = match self.hub.merge_pull_request(&self.repo, draft.number, base).await {
             Ok(commit) => commit,
             Err(error) if matches!(error.status(), Some(409 | 412)) || is_refusal(&error) => {
                 return Ok(Err(error));
             }
             Err(error) => return Err(error.into()),
         };
-        self.ledger.update(|outcome| outcome.unfinished = None);
         let receipt = CommitReceipt { recovered: false, ..self.hub.receipt(&self.repo, commit, None) };
+        self.record_landing(change, &receipt);
         let tip = series.tip.as_deref().unwrap_or(&draft.tip);
         let roots =
             tokio::try_join!(self.hub.root_of(&self.repo, tip), self.hub.root_of(&self.repo, &receipt.oid));
@@ -311,7 +347,7 @@ impl Deploy<'_> {
             ));
         };
         (series.revision, series.create_pr) = (revision, false);
-        self.keep_in_mind(number);
+        self.keep_in_mind(number, None);
         Ok(())
     }
 }

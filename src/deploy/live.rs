@@ -8,6 +8,7 @@ use super::Deploy;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::inputs::OnFailure;
+use crate::report::Status;
 use crate::space::{self, Awaited, HardwareStatus, LogTail, NotReady, Ready, WaitOptions};
 use crate::target::RepoType;
 use crate::verify::{self, App, Check, Mode, Subject, Verdict, Word};
@@ -57,14 +58,20 @@ impl Deploy<'_> {
     /// Waits until the commit runs, where there is something to wait for.
     pub(super) async fn go_live(&self, target: &Target<'_>) -> Result<()> {
         let runs_this = self.inputs.repo_type == RepoType::Space && !self.inputs.is_aside();
-        let Some(timeout) = self.inputs.space.wait.filter(|_| runs_this) else { return Ok(()) };
+        if !runs_this {
+            return Ok(());
+        }
+        let Some(timeout) = self.inputs.space.wait else {
+            self.ledger.update(|outcome| outcome.not_waited_for = true);
+            return Ok(());
+        };
         let Err(NotLive { failure, is_the_apps }) = self.come_alive(target, timeout).await else {
             return Ok(());
         };
         match self.inputs.space.on_failure {
             OnFailure::Keep => {}
             OnFailure::Rollback if is_the_apps => {
-                self.log.error(&failure.message);
+                self.log.info("rolling back, because this commit does not run as it should");
                 self.roll_back(target).await;
             }
             OnFailure::Rollback => self.log.info("not rolled back: the app is not what failed"),
@@ -192,7 +199,7 @@ impl Deploy<'_> {
         self.ledger.update(|outcome| {
             outcome.space_stage = runtime.map(|runtime| runtime.stage);
             // After a rollback, the log of what failed is what counts.
-            if outcome.log_tails.is_empty() {
+            if outcome.log_tails.is_empty() && outcome.status != Some(Status::RolledBack) {
                 outcome.log_tails = tails;
             }
         });

@@ -94,9 +94,10 @@ fn moves(operations: &[Operation]) -> impl Iterator<Item = (&RepoPath, &RepoPath
     })
 }
 
-/// Whether the Hub may have refused the moves, and not the commit as such.
+/// Whether the Hub may have refused the moves, and not the commit as such. A Hub that does not know them may also fail
+/// on them.
 pub(super) fn are_refused(error: &HubError, operations: &[Operation]) -> bool {
-    matches!(error.status(), Some(400 | 422)) && moves(operations).next().is_some()
+    matches!(error.status(), Some(400 | 422 | 500..=599)) && moves(operations).next().is_some()
 }
 
 impl Deploy<'_> {

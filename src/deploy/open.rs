@@ -6,7 +6,7 @@ use crate::hub::{
 };
 use crate::inputs::Inputs;
 use crate::plan::Created;
-use crate::report::AccessChange;
+use crate::report::{AccessChange, InFlight, Sent};
 use crate::runner::human_bytes;
 use crate::source::Source;
 use crate::space::{AtCreation, hardware};
@@ -67,11 +67,20 @@ impl Deploy<'_> {
                 self.log.info(&format!("the branch `{revision}` does not exist yet: it would be created"));
                 return Ok(Target::Missing);
             }
-            Lookup::NoRepo(refusal) => match self.create(sdk, source).await? {
-                Some(created) => born = Some(Box::new(created)),
-                // It is there after all: made a moment ago, or hidden from this token.
-                None => self.log.info(&format!("the {} exists ({refusal})", self.repo)),
-            },
+            Lookup::NoRepo(refusal) => {
+                let (hub, sent) = (self.hub.clone(), Sent::Creation(self.repo.clone()));
+                self.ledger.update(|outcome| outcome.in_flight = Some(InFlight { hub, sent }));
+                let created = self.create(sdk, source).await;
+                self.ledger.update(|outcome| {
+                    outcome.in_flight = None;
+                    outcome.created = matches!(created, Ok(Some(_)));
+                });
+                match created? {
+                    Some(created) => born = Some(Box::new(created)),
+                    // It is there after all: made a moment ago, or hidden from this token.
+                    None => self.log.info(&format!("the {} exists ({refusal})", self.repo)),
+                }
+            }
             Lookup::NoRevision => {}
         }
         if !revision.is_main() {

@@ -8,10 +8,11 @@ use super::Deploy;
 use super::land::{Change, Landed};
 use super::live::Target;
 use super::prepare::{self, Message};
+use super::unsettled;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Lookup, Operation, RemoteFile, SettingKind};
 use crate::image;
-use crate::report::{Outcome, Status};
+use crate::report::{Landing, Outcome, Status};
 use crate::source::{Content, SourceFile};
 use crate::target::RepoPath;
 
@@ -23,7 +24,13 @@ impl Deploy<'_> {
             return self.log.warning("not rolled back: the Space is new, there is nothing to go back to");
         };
         let Some(receipt) = target.receipt else { return self.roll_back_variables(target).await };
-        let restored = self.restore(&receipt.oid, previous).await;
+        let mut restored = self.restore(&receipt.oid, previous).await;
+        if restored.is_err() {
+            unsettled::conclude(self.log, self.ledger).await;
+            if let Some(commit) = self.ledger.read(|outcome| outcome.rollback_commit.clone()) {
+                restored = Ok(Some(commit));
+            }
+        }
         // The commit of the run stays the one that failed, also where the way back took several.
         self.ledger.update(|outcome| outcome.commit = Some(receipt.clone()));
         match restored {
@@ -63,7 +70,8 @@ impl Deploy<'_> {
 
     /// Takes back the settings of a deploy whose files did not land: the old app is not to run with them.
     pub(super) async fn take_back_settings(&self) {
-        if self.ledger.read(Outcome::settings_are_ahead) {
+        let unknown = self.ledger.read(|outcome| outcome.landing == Landing::Unknown);
+        if self.ledger.read(Outcome::settings_are_ahead) && !unknown {
             self.restore_variables().await;
         }
     }
@@ -74,7 +82,15 @@ impl Deploy<'_> {
             let secrets = outcome.written.settings.iter().filter(|setting| setting.is_secret).count();
             (std::mem::take(&mut outcome.variables_before), secrets)
         });
+        // A write that got no answer may have changed nothing, and another one would restart the Space.
+        let now = match variables.is_empty() {
+            true => None,
+            false => self.hub.variables(&self.repo).await.ok(),
+        };
         for (key, before) in variables {
+            if now.as_ref().is_some_and(|now| now.get(&key) == before.as_ref()) {
+                continue;
+            }
             let result = match &before {
                 Some(value) => self.hub.set_variable(&self.repo, &key, value).await,
                 None => self.hub.delete_setting(&self.repo, SettingKind::Variable, &key).await,
@@ -118,6 +134,7 @@ impl Deploy<'_> {
             },
             parent: Some(ours.to_owned()),
             create_pr: false,
+            is_rollback: true,
             scope: format!("the tree of {previous}"),
             draft: None,
             on_bytes: Arc::new(|_| {}),

@@ -219,20 +219,24 @@ impl Deploy<'_> {
             return Ok(());
         }
         for write in &plan.writes {
-            write.change.write(self.hub, &self.repo).await?;
+            // Before the write, because one whose answer is lost may have changed the variable.
+            if write.change.kind() == SettingKind::Variable {
+                let key = write.change.key();
+                let before = (key.to_owned(), current.variables.get(key).cloned());
+                self.ledger.update(|outcome| outcome.variables_before.push(before));
+            }
+            if let Err(error) = write.change.write(self.hub, &self.repo).await {
+                if write.change.kind() == SettingKind::Variable && !error.is_ambiguous() {
+                    self.ledger.update(|outcome| outcome.variables_before.pop());
+                }
+                return Err(error.into());
+            }
             let because = match self.inputs.is_proxy && write.change.is_deletion() {
                 true => "the inputs no longer ask for it",
                 false => write.because,
             };
             self.log.info(&format!("{}: {because}", described(&write.change, "set", "deleted")));
-            self.ledger.update(|outcome| {
-                outcome.written.settings.push(written(&write.change));
-                if write.change.kind() == SettingKind::Variable {
-                    let key = write.change.key();
-                    let before = current.variables.get(key).cloned();
-                    outcome.variables_before.push((key.to_owned(), before));
-                }
-            });
+            self.ledger.update(|outcome| outcome.written.settings.push(written(&write.change)));
         }
         self.tell_left(&plan);
         Ok(())

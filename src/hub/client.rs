@@ -212,6 +212,12 @@ impl Hub {
         })
     }
 
+    /// Completes an address that may be relative to the Hub.
+    pub(super) fn complete(&self, address: &str) -> String {
+        let joined = self.inner.endpoint.join(address);
+        joined.map_or_else(|_| address.to_owned(), |url| url.to_string())
+    }
+
     /// Whether `url` is on this Hub, so that the token may go there.
     pub(crate) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.inner.endpoint.origin()

@@ -88,17 +88,21 @@ pub struct CommitReceipt {
     pub recovered: bool,
 }
 
+/// Everything in it is optional: a commit that the answer does not name is looked for.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitAnswer {
-    commit_oid: String,
-    commit_url: String,
+    commit_oid: Option<String>,
+    commit_url: Option<String>,
     pull_request_url: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct CommitRow {
-    id: String,
+/// A commit, as lists show it.
+#[derive(Debug, Deserialize)]
+pub(super) struct CommitRow {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) title: String,
     #[serde(default)]
     message: String,
 }
@@ -119,6 +123,9 @@ struct RefRow {
 const LOOK_BACK: usize = 20;
 /// How many of the newest pull requests are looked at.
 const PULL_REQUESTS: usize = 5;
+/// Server errors after which a commit with moves is given up, because the Hub may not know moves: no official client
+/// sends them.
+const MOVE_ATTEMPTS: u32 = 2;
 
 /// Told how many more bytes of content have left.
 pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
@@ -139,10 +146,13 @@ impl Hub {
         let mut call = Call::new(&what, Method::POST, self.url(&path)?);
         call.body = Body::Stream(body::ndjson(request, on_bytes));
         call.repeat = Repeat::IfNotApplied;
-        let mut lost = 0;
+        let has_moves = request.operations.iter().any(|one| matches!(one, Operation::Move { .. }));
+        let attempts = self.retry_policy().attempts;
+        let (mut lost, mut server_errors) = (0, 0);
         loop {
-            let error = match self.call(&call).await.and_then(|answer| answer.json::<CommitAnswer>(&what)) {
-                Ok(answer) => return Ok(CommitReceipt::from(answer)),
+            let answer = self.call(&call).await.and_then(|answer| answer.json::<CommitAnswer>(&what));
+            let error = match answer.and_then(|answer| self.receipt_of(&what, request, answer)) {
+                Ok(receipt) => return Ok(receipt),
                 Err(error) => error,
             };
             let may_have_landed = error.is_ambiguous() || (lost > 0 && error.status() == Some(412));
@@ -150,15 +160,48 @@ impl Hub {
                 return Err(error);
             }
             lost += 1;
+            server_errors += u32::from(error.status().is_some_and(|status| status >= 500));
             self.note(&format!("the answer to the commit was lost, looking for it on the Hub: {error}"));
-            if let Some(receipt) = self.find_commit_patiently(request, lost).await? {
-                return Ok(receipt);
+            match self.find_commit_patiently(request, lost).await {
+                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(None) => {}
+                Err(unseen) => {
+                    self.note(&format!("whether the commit has landed is not known: {unseen}"));
+                    return Err(error);
+                }
             }
-            if !error.is_ambiguous() || lost >= self.retry_policy().attempts {
+            let moves_fail = has_moves && server_errors >= MOVE_ATTEMPTS;
+            if !error.is_ambiguous() || lost >= attempts || moves_fail {
                 return Err(error);
             }
-            self.note("the commit has not landed, sending it again");
+            self.note(&format!(
+                "the commit has not landed, sending it again (attempt {} of {attempts})",
+                lost + 1
+            ));
         }
+    }
+
+    /// Reads an answer. Addresses may be relative to the Hub, and the id may be in the address alone.
+    fn receipt_of(
+        &self,
+        what: &str,
+        request: &CommitRequest,
+        answer: CommitAnswer,
+    ) -> Result<CommitReceipt, HubError> {
+        let whole = |url: String| self.complete(&url);
+        let named = answer.commit_url.as_deref().and_then(|url| url.rsplit('/').next());
+        let is_id = |id: &&str| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let oid = answer.commit_oid.or_else(|| named.filter(is_id).map(str::to_owned));
+        let Some(oid) = oid.filter(|oid| !oid.is_empty()) else {
+            return Err(HubError::unexpected(what, "an answer without the commit"));
+        };
+        let plain = self.receipt(&request.repo, oid, None);
+        Ok(CommitReceipt {
+            url: answer.commit_url.map_or(plain.url, whole),
+            oid: plain.oid,
+            pull_request_url: answer.pull_request_url.map(whole),
+            recovered: false,
+        })
     }
 
     /// Looks at once, and again after a wait, since the Hub may still be at work.
@@ -174,11 +217,17 @@ impl Hub {
         self.find_commit(request).await
     }
 
-    /// Finds the commit by the marker in its message.
-    async fn find_commit(&self, request: &CommitRequest) -> Result<Option<CommitReceipt>, HubError> {
+    /// Finds the commit by the marker in its message, or on the branch by its title right after its parent.
+    pub async fn find_commit(&self, request: &CommitRequest) -> Result<Option<CommitReceipt>, HubError> {
         if !request.create_pr {
-            let found = self.find_on(&request.repo, request.revision.as_str(), &request.marker).await?;
-            return Ok(found.map(|oid| self.receipt(&request.repo, oid, None)));
+            let rows = self.commit_rows(&request.repo, request.revision.as_str()).await?;
+            let marked = rows.iter().find(|row| row.message.contains(&request.marker));
+            let found = marked.or_else(|| {
+                // A Hub that keeps no descriptions keeps the title.
+                let after = rows.iter().position(|row| Some(&row.id) == request.parent.as_ref())?;
+                rows[..after].last().filter(|row| row.title == request.summary)
+            });
+            return Ok(found.map(|row| self.receipt(&request.repo, row.id.clone(), None)));
         }
         let what = format!("list the pull requests of the {}", request.repo);
         let url = self.url(&format!("{}/refs?include_prs=1", request.repo.api()))?;
@@ -191,19 +240,19 @@ impl Hub {
         numbers.sort_unstable();
         for number in numbers.into_iter().rev().take(PULL_REQUESTS) {
             let revision = format!("refs/pr/{number}");
-            if let Some(oid) = self.find_on(&request.repo, &revision, &request.marker).await? {
-                return Ok(Some(self.receipt(&request.repo, oid, Some(number))));
+            let rows = self.commit_rows(&request.repo, &revision).await?;
+            if let Some(row) = rows.into_iter().find(|row| row.message.contains(&request.marker)) {
+                return Ok(Some(self.receipt(&request.repo, row.id, Some(number))));
             }
         }
         Ok(None)
     }
 
-    async fn find_on(&self, repo: &Repo, revision: &str, marker: &str) -> Result<Option<String>, HubError> {
+    /// Lists the last commits of a revision, newest first.
+    pub(super) async fn commit_rows(&self, repo: &Repo, revision: &str) -> Result<Vec<CommitRow>, HubError> {
         let what = format!("read the commits of the {repo}");
         let path = format!("{}/commits/{}?limit={LOOK_BACK}", repo.api(), encode(revision));
-        let rows: Vec<CommitRow> =
-            self.call(&Call::new(&what, Method::GET, self.url(&path)?)).await?.json(&what)?;
-        Ok(rows.into_iter().find(|row| row.message.contains(marker)).map(|row| row.id))
+        self.call(&Call::new(&what, Method::GET, self.url(&path)?)).await?.json(&what)
     }
 
     /// The address of a pull request.
@@ -219,17 +268,6 @@ impl Hub {
             oid,
             pull_request_url: pull_request.map(|number| self.pull_request_url(repo, number)),
             recovered: true,
-        }
-    }
-}
-
-impl From<CommitAnswer> for CommitReceipt {
-    fn from(answer: CommitAnswer) -> Self {
-        Self {
-            oid: answer.commit_oid,
-            url: answer.commit_url,
-            pull_request_url: answer.pull_request_url,
-            recovered: false,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Pull requests, as the place where the parts of one deploy are collected.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Repo;
 use super::call::{Call, Repeat};
 use super::client::Hub;
-use super::error::HubError;
+use super::error::{Cause, HubError};
 use crate::target::{ParseError, Revision};
 
 /// A draft to open.
@@ -45,10 +48,11 @@ pub struct PullRow {
 /// A pull request.
 #[derive(Debug, Clone)]
 pub struct PullRequest {
+    pub title: String,
     pub status: PullStatus,
     /// The first comment: what it was opened with.
     pub description: String,
-    /// The commit on the branch, once it is merged.
+    /// The commit on the branch, once it is merged. The Hub need not name it.
     pub merge_commit: Option<String>,
 }
 
@@ -79,6 +83,8 @@ struct Author {
 
 #[derive(Deserialize)]
 struct Details {
+    #[serde(default)]
+    title: String,
     status: PullStatus,
     #[serde(default)]
     events: Vec<Event>,
@@ -110,6 +116,10 @@ struct Changes {
     merge_commit_id: Option<String>,
 }
 
+/// Time that a merge which the Hub accepted may take.
+const MERGE_TIMEOUT: Duration = Duration::from_secs(300);
+/// Looks at an accepted merge before the log says that it takes long.
+const QUIET_LOOKS: u32 = 4;
 /// The most characters that a title may have.
 const MAX_TITLE: usize = 200;
 
@@ -180,6 +190,7 @@ impl Hub {
         let details: Details = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
         let first = details.events.into_iter().find_map(|event| event.data.latest);
         Ok(PullRequest {
+            title: details.title,
             status: details.status,
             description: first.map(|latest| latest.raw).unwrap_or_default(),
             merge_commit: details.changes.merge_commit_id,
@@ -204,11 +215,12 @@ impl Hub {
         self.call(&call).await.map(drop)
     }
 
-    /// Merges a pull request into `main` (`POST …/merge`), which takes no parent to be guarded by. After a lost
-    /// answer it is looked at first, so that a merge that landed is not taken for a failure.
+    /// Merges a pull request into `main` (`POST …/merge`), which takes no parent to be guarded by. `base` is the head
+    /// before. After a lost answer the branch is looked at first, so that a merge that landed is not taken for a
+    /// failure.
     ///
     /// Returns the commit that the merge made.
-    pub async fn merge_pull_request(&self, repo: &Repo, number: u64) -> Result<String, HubError> {
+    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<String, HubError> {
         let what = format!("merge the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}/merge", repo.api()))?;
         let mut call = Call::new(&what, Method::POST, url).json(&json!({}));
@@ -216,33 +228,72 @@ impl Hub {
         let mut lost = 0;
         loop {
             let error = match self.call(&call).await {
-                Ok(_) => return self.merge_commit(repo, number).await,
+                Ok(_) => return self.await_merge(repo, number, base).await,
                 Err(error) => error,
             };
             if lost == 0 && !error.is_ambiguous() {
                 return Err(error);
             }
             lost += 1;
-            self.note(&format!("the answer to the merge was lost, looking at the pull request: {error}"));
+            let attempts = self.retry_policy().attempts;
+            self.note(&format!(
+                "the answer to the merge was lost (attempt {lost} of {attempts}), looking at the pull request: {error}"
+            ));
             tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
-            if self.pull_request(repo, number).await?.status == PullStatus::Merged {
-                return self.merge_commit(repo, number).await;
+            if let Some(commit) = self.find_merge(repo, number, Some(base)).await? {
+                return Ok(commit);
             }
-            if !error.is_ambiguous() || lost >= self.retry_policy().attempts {
+            if !error.is_ambiguous() || lost >= attempts {
                 return Err(error);
             }
         }
     }
 
-    /// The commit of a merge that the Hub accepted, and may still be at work on.
-    async fn merge_commit(&self, repo: &Repo, number: u64) -> Result<String, HubError> {
-        for looked in 1..=self.retry_policy().attempts {
-            if let Some(commit) = self.pull_request(repo, number).await?.merge_commit {
+    /// Waits for a merge that the Hub accepted, and may still be at work on.
+    async fn await_merge(&self, repo: &Repo, number: u64, base: &str) -> Result<String, HubError> {
+        let started = Instant::now();
+        let mut looked = 0;
+        while started.elapsed() < MERGE_TIMEOUT {
+            if let Some(commit) = self.find_merge(repo, number, Some(base)).await? {
                 return Ok(commit);
+            }
+            looked += 1;
+            if looked == QUIET_LOOKS {
+                self.note("the Hub accepted the merge, and is still at work on it");
             }
             tokio::time::sleep(self.retry_policy().delay(looked, fastrand::f64())).await;
         }
         let what = format!("merge the pull request {number} of the {repo}");
-        Err(HubError::unexpected(what, "a merge without a commit"))
+        Err(HubError::new(what, Cause::TimedOut { after: MERGE_TIMEOUT }))
+    }
+
+    /// Looks for the commit that a merge made: the one that the Hub names, or else the one on `main` that has its
+    /// title or its tree. `base` is the head of `main` before the merge, if it is known.
+    pub async fn find_merge(
+        &self,
+        repo: &Repo,
+        number: u64,
+        base: Option<&str>,
+    ) -> Result<Option<String>, HubError> {
+        let found = self.pull_request(repo, number).await?;
+        if found.merge_commit.is_some() {
+            return Ok(found.merge_commit);
+        }
+        let mut rows = self.commit_rows(repo, "main").await?;
+        if let Some(known) = rows.iter().position(|row| Some(row.id.as_str()) == base) {
+            rows.truncate(known);
+        }
+        let Some(newest) = rows.first().map(|row| row.id.clone()) else { return Ok(None) };
+        let title = format!("{} (#{number})", found.title);
+        if let Some(row) = rows.iter().find(|row| row.title == title) {
+            return Ok(Some(row.id.clone()));
+        }
+        let tree = self.root_of(repo, pull_request_ref(number).as_ref().map_or("", Revision::as_str)).await?;
+        for row in &rows {
+            if self.root_of(repo, &row.id).await? == tree {
+                return Ok(Some(row.id.clone()));
+            }
+        }
+        Ok((found.status == PullStatus::Merged).then_some(newest))
     }
 }

@@ -316,6 +316,13 @@ impl Hub {
                     self.note(&format!("trying again, since it may have worked: {error}"));
                     tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
                 }
+                // It may be there all the same: that is what counts.
+                _ if error.is_ambiguous() => {
+                    return match self.look_up(repo, &Revision::default()).await {
+                        Ok(Lookup::Found(_)) => Ok(Creation::Unanswered),
+                        _ => Err(error),
+                    };
+                }
                 _ => return Err(error),
             }
         }

@@ -70,7 +70,8 @@ async fn a_commit_that_did_not_land_is_sent_again() {
         FaultKind::Status { code: 503, headers: vec![], body: String::new() },
     ] {
         let (hub, ran) = deploy_through(on("/commit/", kind), &static_space_with_picture()).await;
-        ran.ended(0, "deployed");
+        let ran = ran.ended(0, "deployed");
+        assert!(ran.log.contains("sending it again (attempt 2 of 6)"), "{}", ran.log);
         assert_landed_once(&hub);
     }
 }

@@ -41,4 +41,5 @@ mod signals;
 mod staged;
 mod take_back;
 mod trees;
+mod unknown;
 mod waiting;

@@ -92,14 +92,14 @@ async fn a_hub_that_does_not_move_files_gets_their_content() {
             // What is put together in a draft is put right in it.
             assert_eq!(commits, if limit.is_empty() { 2 } else { 1 }, "{moves:?}\n{}", ran.log);
         }
-        for code in [400, 422] {
+        for (code, times) in [(400, 1), (422, 1), (500, 2)] {
             let hub = hub_with(|_| {}).await;
             let body = r#"{"error": "\"content\" is required"}"#.to_owned();
             let fault = Fault {
                 method: None,
                 path_contains: "/commit/".to_owned(),
                 skip: 0,
-                times: 1,
+                times,
                 kind: FaultKind::Status { code, headers: Vec::new(), body },
             };
             let (ran, sent, commits) = deploy_both(&hub, limit, vec![fault]).await;

@@ -83,7 +83,11 @@ async fn a_run_that_is_cancelled_at_any_request_says_so_and_leaves_a_whole_repo(
         assert_told(&ran);
         // The Hub may still be at what it has heard.
         world.network.settled().await;
-        scenario.state(&world, &unbroken);
+        let state = scenario.state(&world, &unbroken);
+        let says_nothing = ran.log.contains("cancelled before anything was committed");
+        let says_landed = ran.log.contains(" is on the Hub");
+        assert!(!says_nothing || state == State::Old, "{}", ran.log);
+        assert!(!says_landed || state == State::New, "{}", ran.log);
     })
     .await;
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use local_hub::{BuildCause, BuildScript, Fault, FaultKind, LocalHub, Log, LogStep, RepoType, StageStep};
+use local_hub::{
+    BuildCause, BuildScript, CommitAnswer, Fault, FaultKind, LocalHub, Log, LogStep, RepoType, StageStep,
+};
 
 use crate::assert_ran;
 use crate::harness::{
@@ -219,6 +221,9 @@ async fn a_rollback_restores_the_previous_tree() {
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("variables", "MODE=new\nEXTRA=1");
     let ran = run.run().await.ended(1, "rolled-back");
     assert_ran!(ran);
+    assert_eq!(ran.log.matches("did not build").count(), 1, "the error is printed once");
+    // Small files of the previous commit are read where the Hub redirects to.
+    assert!(hub.requests().iter().any(|request| request.path.contains("/resolve-cache/")), "{}", ran.log);
     assert_eq!(tree(&hub, RepoType::Space), before);
     assert!(ran.log.contains("the variable `MODE` is as it was before"), "{}", ran.log);
     let head = hub.head(RepoType::Space, APP, "main").unwrap();
@@ -229,8 +234,29 @@ async fn a_rollback_restores_the_previous_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_the_way_back_is_not_shown_as_that_of_the_failure() {
+    let (hub, folder) = broken_deploy().await;
+    let fails = StageStep::error(ms(500), "NO_APP_FILE", "");
+    let back = BuildScript {
+        cause: Some(BuildCause::Commit),
+        steps: vec![StageStep::new(ms(1500), "RUNNING")],
+        build_log: vec![(ms(100), "building the old app again".to_owned())],
+        run_log: vec![],
+    };
+    hub.script_builds(APP, vec![BuildScript::new(BuildCause::Commit, vec![fails]), back]).unwrap();
+    let ran = Run::new(&hub, &folder).input("on_failure", "rollback").run().await.ended(1, "rolled-back");
+    assert!(ran.log.contains("building the old app again"), "{}", ran.log);
+    assert!(!ran.summary.contains("building the old app again"), "{}", ran.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deploy_in_parts_is_built_once_and_rolled_back_at_once() {
     let (hub, folder) = broken_deploy().await;
+    // Neither the merge nor the commit of the way back is named.
+    hub.set_policy(|policy| {
+        policy.merges_name_their_commit = false;
+        policy.commit_answer = CommitAnswer::Nameless;
+    });
     let before = (tree(&hub, RepoType::Space), hub.commits(RepoType::Space, APP, "main").len());
     let broken = BuildScript {
         cause: Some(BuildCause::Commit),
