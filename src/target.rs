@@ -4,11 +4,14 @@
 //! sentence that names the value, meant to stand behind `input: `.
 
 mod hardware;
+mod repo_name;
+pub mod suggest;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use hardware::{Flavor, SleepTime, Volume, VolumeKind};
+pub use repo_name::{MAX_REPO_NAME, RepoName};
 
 /// Why a piece of text is not a value of the wanted type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +75,7 @@ impl FromStr for RepoType {
             "space" => Ok(Self::Space),
             "model" => Ok(Self::Model),
             "dataset" => Ok(Self::Dataset),
-            _ => bail_parse!("must be `space`, `model` or `dataset`, not `{text}`"),
+            _ => suggest::one_of(&["space", "model", "dataset"], text),
         }
     }
 }
@@ -116,8 +119,26 @@ impl FromStr for SpaceSdk {
             "docker" => Ok(Self::Docker),
             "static" => Ok(Self::Static),
             "streamlit" => Ok(Self::Streamlit),
-            _ => bail_parse!("must be `gradio`, `docker`, `static` or `streamlit`, not `{text}`"),
+            _ => {
+                let refusal = suggest::refusal(&["gradio", "docker", "static", "streamlit"], text);
+                bail_parse!("{refusal}{}", advice_for_framework(text))
+            }
         }
+    }
+}
+
+/// Frameworks whose apps the Hub runs in Docker Spaces.
+const DOCKER_FRAMEWORKS: &[&str] = &["flask", "fastapi", "django", "node", "nodejs", "express", "nextjs"];
+
+/// Returns the end of a refusal: the SDK that runs the apps of a framework.
+fn advice_for_framework(text: &str) -> &'static str {
+    let name = suggest::letters_of(text);
+    match name.as_str() {
+        "html" => ": set `static` for plain pages",
+        name if DOCKER_FRAMEWORKS.contains(&name) => {
+            ": set `docker`, and add a Dockerfile that starts the app"
+        }
+        _ => "",
     }
 }
 
@@ -148,86 +169,9 @@ impl FromStr for Visibility {
             "public" => Ok(Self::Public),
             "private" => Ok(Self::Private),
             "protected" => Ok(Self::Protected),
-            _ => bail_parse!("must be `public`, `private` or `protected`, not `{text}`"),
+            _ => suggest::one_of(&["public", "private", "protected"], text),
         }
     }
-}
-
-/// The longest repo name the Hub takes, in characters (`huggingface_hub`'s repo id rule).
-pub const MAX_REPO_NAME: usize = 96;
-
-/// A repo as the user names it: the namespace may be missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepoName {
-    pub namespace: Option<String>,
-    pub name: String,
-}
-
-impl RepoName {
-    /// The full id, with `namespace` where the user named none.
-    pub fn with_namespace(&self, namespace: &str) -> RepoId {
-        RepoId {
-            namespace: self.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
-            name: self.name.clone(),
-        }
-    }
-
-    /// The full id, if the user named the namespace.
-    pub fn full(&self) -> Option<RepoId> {
-        let namespace = self.namespace.clone()?;
-        Some(RepoId { namespace, name: self.name.clone() })
-    }
-}
-
-impl FromStr for RepoName {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        if let Some((_, address)) = text.split_once("://") {
-            let path = address.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/'));
-            let path =
-                ["spaces/", "datasets/"].iter().find_map(|kind| path.strip_prefix(kind)).unwrap_or(path);
-            let meant = path.parse::<Self>().ok().filter(|name| name.namespace.is_some());
-            let meant = meant.map(|_| format!(" (did you mean `{path}`?)")).unwrap_or_default();
-            bail_parse!("must be `name` or `namespace/name`, not a URL: `{text}`{meant}");
-        }
-        let (namespace, name) = match text.split_once('/') {
-            None => (None, text),
-            Some((namespace, name)) => (Some(namespace), name),
-        };
-        if name.contains('/') {
-            bail_parse!("must be `name` or `namespace/name`, not `{text}`");
-        }
-        for part in namespace.into_iter().chain([name]) {
-            check_repo_part(part)?;
-        }
-        Ok(Self { namespace: namespace.map(str::to_owned), name: name.to_owned() })
-    }
-}
-
-/// The Hub's rule for names, as its official clients enforce it before any request.
-fn check_repo_part(part: &str) -> Result<(), ParseError> {
-    if part.is_empty() {
-        bail_parse!("must be `name` or `namespace/name`, with neither part empty");
-    }
-    if part.len() > MAX_REPO_NAME {
-        bail_parse!("has {} characters in `{part}`, the Hub takes at most {MAX_REPO_NAME}", part.len());
-    }
-    if let Some(bad) = part.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.".contains(*c)) {
-        bail_parse!(
-            "has the character {bad:?} in `{part}`; only letters, digits, `-`, `_` and `.` are allowed"
-        );
-    }
-    if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
-        bail_parse!("must not start or end with `-` or `.`: `{part}`");
-    }
-    if part.contains("--") || part.contains("..") {
-        bail_parse!("must not contain `--` or `..`: `{part}`");
-    }
-    if part.ends_with(".git") {
-        bail_parse!("must not end with `.git`: `{part}`");
-    }
-    Ok(())
 }
 
 /// A repo on the Hub: `namespace/name`.
@@ -379,26 +323,6 @@ mod tests {
 
     fn refusal<T: FromStr<Err = ParseError> + fmt::Debug>(text: &str) -> String {
         text.parse::<T>().expect_err(text).to_string()
-    }
-
-    #[test]
-    fn repo_names_with_and_without_a_namespace() {
-        let name: RepoName = "acme/my-app".parse().unwrap();
-        assert_eq!(name.full().unwrap().to_string(), "acme/my-app");
-        let name: RepoName = "my_app.v2".parse().unwrap();
-        assert_eq!(name.full(), None);
-        assert_eq!(name.with_namespace("ada").to_string(), "ada/my_app.v2");
-    }
-
-    #[test]
-    fn repo_names_that_the_hub_refuses() {
-        for bad in ["", "a/", "/a", "a/b/c", "a b", "-a", "a.", "a--b", "a..b", "a.git", "ü", "https://x.y/a"]
-        {
-            refusal::<RepoName>(bad);
-        }
-        let long = "x".repeat(97);
-        assert!(refusal::<RepoName>(&long).contains("at most 96"));
-        assert!("x".repeat(96).parse::<RepoName>().is_ok());
     }
 
     #[test]

@@ -30,11 +30,22 @@ impl Findings {
     }
 
     pub(super) fn hint(&mut self, hint: impl Into<String>) {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
     }
 
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
+    }
+
+    /// Warns of inputs that this run does not look at.
+    pub(super) fn without_effect(&mut self, inputs: &[&str], because: impl std::fmt::Display) {
+        let verb = if inputs.len() == 1 { "has" } else { "have" };
+        if !inputs.is_empty() {
+            self.warn(format!("`{}` {verb} no effect: {because}", inputs.join("`, `")));
+        }
     }
 
     /// Notes that there is no token, which has a code of its own when nothing else is wrong.

@@ -1,6 +1,6 @@
 //! What the runner says about the workflow run (GitHub docs, "Variables reference").
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::raw::Environment;
 
@@ -21,6 +21,8 @@ pub struct GithubContext {
     pub event_name: Option<String>,
     /// Who triggered the run, from `GITHUB_ACTOR`.
     pub actor: Option<String>,
+    /// Set for pull requests: they come from another repository, which gets no secrets (`GITHUB_EVENT_PATH`).
+    pub from_fork: Option<bool>,
 }
 
 impl GithubContext {
@@ -37,6 +39,7 @@ impl GithubContext {
             ref_name: line("GITHUB_REF_NAME"),
             event_name: line("GITHUB_EVENT_NAME"),
             actor: line("GITHUB_ACTOR"),
+            from_fork: environment.var("GITHUB_EVENT_PATH").and_then(|path| is_from_fork(Path::new(path))),
         }
     }
 
@@ -49,8 +52,20 @@ impl GithubContext {
     /// those of Dependabot (GitHub docs, "Using secrets in GitHub Actions").
     pub fn may_lack_secrets(&self) -> bool {
         self.event_name.as_deref().is_some_and(|name| name.starts_with("pull_request"))
-            || self.actor.as_deref() == Some("dependabot[bot]")
+            || self.is_by_dependabot()
     }
+
+    /// Whether Dependabot triggered the run, which then gets other secrets.
+    pub fn is_by_dependabot(&self) -> bool {
+        self.actor.as_deref() == Some("dependabot[bot]")
+    }
+}
+
+/// Reads from the event whether its pull request comes from a fork. A fork that was deleted has no name.
+fn is_from_fork(event: &Path) -> Option<bool> {
+    let event: serde_json::Value = serde_json::from_slice(&std::fs::read(event).ok()?).ok()?;
+    let name = |side: &str| event["pull_request"][side]["repo"]["full_name"].as_str();
+    Some(name("head") != Some(name("base")?))
 }
 
 fn run_url(line: impl Fn(&str) -> Option<String>) -> Option<String> {

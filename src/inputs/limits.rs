@@ -1,7 +1,7 @@
 //! How much goes into one commit, and how much a deploy may delete.
 
 use super::faults::Findings;
-use super::parse::{Parsed, one_of};
+use super::parse::{Parsed, not_like};
 use super::raw::Raw;
 use super::value;
 
@@ -59,7 +59,7 @@ pub(super) fn deletes(text: &str) -> Parsed<DeleteLimit> {
     match digits.parse() {
         Ok(most) if plain && is_percent && most <= 100 => Ok(DeleteLimit::Percent(most)),
         Ok(most) if plain && !is_percent => Ok(DeleteLimit::Files(most)),
-        _ => one_of("a number of files like `20`, or a percentage like `50%`", text),
+        _ => not_like("a number of files like `20`, or a percentage like `50%`", text),
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn read(raw: &Raw, findings: &mut Findings) -> Option<CommitLimits> {
 fn files(text: &str) -> Parsed<usize> {
     match text.parse() {
         Ok(files) if files > 0 => Ok(files),
-        _ => one_of("a number of files, like `1000`", text),
+        _ => not_like("a number of files, like `1000`", text),
     }
 }
 
@@ -85,7 +85,7 @@ fn size(text: &str) -> Parsed<u64> {
     let number = digits.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match number {
         Some(bytes) if bytes > 0 => Ok(bytes),
-        _ => one_of("a size like `100MB` or `512kB`", text),
+        _ => not_like("a size like `100MB` or `512kB`", text),
     }
 }
 

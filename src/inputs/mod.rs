@@ -6,24 +6,28 @@
 mod faults;
 mod github;
 mod limits;
+mod lists;
 mod names;
 mod parse;
 mod proxy;
 mod raw;
 mod secrecy;
 mod space;
+mod time;
+mod token;
 mod verify;
 
 use std::path::PathBuf;
 
 use url::Url;
 
-use crate::auth::{Credentials, IdTokens, Secret};
+use crate::auth::{Credentials, Secret};
 use crate::failure::{Code, Failure, Result};
-use crate::target::{ParseError, RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
+use crate::target::{ParseError, RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility, suggest};
 use crate::verify::Check;
 use faults::Findings;
 use raw::{Environment, Raw, given};
+use token::MissingToken;
 
 pub use github::GithubContext;
 pub use limits::{CommitLimits, DeleteLimit};
@@ -167,11 +171,13 @@ impl Inputs {
         let environment = Environment::read(vars)?;
         let raw = &environment.raw;
         let mut findings = Findings::default();
-        for token in [&raw.hf_token, &raw.proxy_hf_token].into_iter().flatten() {
+        let tokens = [&raw.hf_token, &raw.proxy_hf_token].into_iter().flatten();
+        // A name in the place of a token is no secret, and the fault shows it.
+        for token in tokens.filter(|token| parse::stands_for(token).is_none()) {
             findings.hide(token);
         }
-        for (name, meant) in &environment.typos {
-            findings.fault(name, format!("is not an input of this action: did you mean `{meant}`?"));
+        for (name, advice) in &environment.typos {
+            findings.fault(name, format!("is not an input of this action: {advice}"));
         }
         let inputs = judge(&environment, &mut findings);
         let warnings = findings.finish()?;
@@ -189,13 +195,23 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let repo = repo(raw, &github, findings);
     let repo_type = repo_type(raw, findings);
     let dry_run = flag("dry_run", raw.dry_run.as_deref(), findings);
-    let missing_token = value("missing_token", raw.missing_token.as_deref(), missing_token, findings);
+    let missing_token = value("missing_token", raw.missing_token.as_deref(), token::missing_token, findings);
     let skips = missing_token.flatten() == Some(MissingToken::Skip);
     findings.does_without_secrets = given(raw.hf_token.as_deref()).is_none()
         && github.may_lack_secrets()
         && (skips || dry_run == Some(true));
-    let sign_in = credentials(environment, &github, dry_run.unwrap_or(false), skips, findings);
-    let space_sdk = space_sdk(raw, repo_type, findings);
+    let sign_in = token::credentials(environment, &github, dry_run.unwrap_or(false), skips, findings);
+    if let (Some(Credentials::None), Some(RepoName { namespace: None, .. })) = (&sign_in, &repo) {
+        findings.fault(
+            "huggingface_repo",
+            "must be `namespace/name` in a dry run without `hf_token`, whose user could be the namespace",
+        );
+    }
+    let space_sdk = match repo_type {
+        // For another type it has no effect.
+        Some(RepoType::Model | RepoType::Dataset) => None,
+        _ => value("space_sdk", raw.space_sdk.as_deref(), str::parse, findings).flatten(),
+    };
     let visibility = visibility(raw, repo_type, findings);
     let secrets_in_files =
         value("secrets_in_files", raw.secrets_in_files.as_deref(), secrets_in_files, findings);
@@ -220,6 +236,12 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         secrecy::judge(&space.settings.variables, policy, findings);
     }
     let proxy = proxy::read(environment, repo.as_ref(), repo_type, findings);
+    if let (Some(RepoType::Space), Some(revision), Some(create_pr), Some(space)) =
+        (repo_type, &revision, create_pr, &space)
+        && (create_pr || !revision.is_main())
+    {
+        space::warn_of_a_wait_for_nothing(raw, space, findings);
+    }
     let endpoint = endpoint(environment, findings);
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         if environment.var(name).is_some() {
@@ -279,9 +301,16 @@ fn flag(input: &str, text: Option<&str>, findings: &mut Findings) -> Option<bool
     Some(value(input, text, parse::boolean, findings)?.unwrap_or(false))
 }
 
+/// The word with which `kvokka/huggingface` takes the name of the GitHub repository.
+const LEGACY_DEFAULT: &str = "same_with_github_repo";
+
 fn repo(raw: &Raw, github: &GithubContext, findings: &mut Findings) -> Option<RepoName> {
     const INPUT: &str = "huggingface_repo";
     if let Some(text) = given(raw.huggingface_repo.as_deref()) {
+        if text == LEGACY_DEFAULT {
+            findings.fault(INPUT, format!("must not be `{LEGACY_DEFAULT}`: leave it out, which takes the name of the GitHub repository"));
+            return None;
+        }
         return findings.take(INPUT, text.parse());
     }
     let Some(name) = github.repository_name() else {
@@ -300,85 +329,6 @@ fn repo(raw: &Raw, github: &GithubContext, findings: &mut Findings) -> Option<Re
 fn repo_type(raw: &Raw, findings: &mut Findings) -> Option<RepoType> {
     let parsed = value("repo_type", raw.repo_type.as_deref(), str::parse, findings)?;
     Some(parsed.unwrap_or(RepoType::Space))
-}
-
-/// What happens to a run that GitHub gives no secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MissingToken {
-    Fail,
-    Skip,
-}
-
-fn missing_token(text: &str) -> parse::Parsed<MissingToken> {
-    match text {
-        "fail" => Ok(MissingToken::Fail),
-        "skip" => Ok(MissingToken::Skip),
-        _ => parse::one_of("`fail` or `skip`", text),
-    }
-}
-
-/// With what the run signs in: `None` is a fault, or a run to skip.
-fn credentials(
-    environment: &Environment,
-    github: &GithubContext,
-    dry_run: bool,
-    skips: bool,
-    findings: &mut Findings,
-) -> Option<Credentials> {
-    if let Some(text) = given(environment.raw.hf_token.as_deref()) {
-        if !text.starts_with("hf_") {
-            findings.warn("`hf_token` does not look like a Hugging Face token: it does not start with `hf_`");
-        }
-        return findings.take("hf_token", parse::token(text)).map(Credentials::Token);
-    }
-    if let Some(id_tokens) = id_tokens(environment) {
-        return Some(Credentials::Keyless(id_tokens));
-    }
-    if dry_run {
-        return Some(Credentials::None);
-    }
-    if skips && github.may_lack_secrets() {
-        return None;
-    }
-    findings.token_missing("must not be empty: every write to the Hub needs a token");
-    findings.hint(
-        "make a token with write access at https://huggingface.co/settings/tokens, add it to the GitHub \
-         repository under Settings → Secrets and variables → Actions as `HF_TOKEN`, and pass it with \
-         `hf_token: ${{ secrets.HF_TOKEN }}`",
-    );
-    findings.hint(
-        "or do without a stored token: add a Trusted Publisher in the settings of the repo on the Hub, and give \
-         the job `permissions: { contents: read, id-token: write }`",
-    );
-    if github.may_lack_secrets() {
-        findings.hint(
-            "GitHub gives no secrets to workflow runs of forks and of Dependabot: set `missing_token: skip` to \
-             pass over them, or `dry_run: true` to see the plan",
-        );
-    }
-    if environment.var("HF_TOKEN").is_some() {
-        findings.hint("the variable `HF_TOKEN` is set for this step, but only the input `hf_token` is read");
-    }
-    None
-}
-
-/// Where this job gets identity tokens: only with `permissions: id-token: write`.
-fn id_tokens(environment: &Environment) -> Option<IdTokens> {
-    let url: Url = environment.var("ACTIONS_ID_TOKEN_REQUEST_URL")?.parse().ok()?;
-    if url.scheme() != "https" && !parse::is_loopback(&url) {
-        return None;
-    }
-    let request_token = Secret::new(environment.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?);
-    Some(IdTokens { url, request_token })
-}
-
-fn space_sdk(raw: &Raw, repo_type: Option<RepoType>, findings: &mut Findings) -> Option<SpaceSdk> {
-    let sdk: SpaceSdk = value("space_sdk", raw.space_sdk.as_deref(), str::parse, findings)??;
-    if let Some(other) = repo_type.filter(|repo_type| *repo_type != RepoType::Space) {
-        findings
-            .fault("space_sdk", format!("must be left out for a {}: only a Space has an SDK", other.noun()));
-    }
-    Some(sdk)
 }
 
 /// What a new repo gets, and whether an existing one is changed to it.
@@ -425,7 +375,7 @@ fn secrets_in_files(text: &str) -> parse::Parsed<SecretsInFiles> {
         "error" => Ok(SecretsInFiles::Error),
         "warn" => Ok(SecretsInFiles::Warn),
         "ignore" => Ok(SecretsInFiles::Ignore),
-        _ => parse::one_of("`error`, `warn` or `ignore`", text),
+        _ => suggest::one_of(&["error", "warn", "ignore"], text),
     }
 }
 

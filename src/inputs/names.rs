@@ -1,5 +1,7 @@
 //! The names of the inputs, and what names that are not among them were meant to be.
 
+use crate::target::suggest::{closest, letters_of};
+
 /// One input of the contract.
 #[derive(Debug, Clone, Copy)]
 pub struct InputSpec {
@@ -80,25 +82,44 @@ pub const INPUTS: &[InputSpec] = &[
     plain("allow_any_target"),
 ];
 
-/// Names for inputs of ours that users know from elsewhere (the official client, `huggingface/hub-sync`):
-/// no spelling leads from them to ours, and to ignore them would deploy the wrong folder or repo.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("repo_id", "huggingface_repo"),
-    ("subdirectory", "source_dir"),
-    ("folder", "source_dir"),
-    ("folder_path", "source_dir"),
-    ("allow_patterns", "include"),
-    ("ignore_patterns", "exclude"),
-    ("delete_patterns", "prune"),
-    ("branch", "revision"),
-    ("sdk", "space_sdk"),
-    ("huggingface_token", "hf_token"),
-    ("space_hardware", "hardware"),
-    ("space_sleep_time", "sleep_time"),
-    ("space_secrets", "secrets"),
-    ("space_variables", "variables"),
-    ("space_volumes", "volumes"),
+/// Names that inputs of ours have elsewhere: in the official client, in `huggingface/hub-sync`, and in actions
+/// that deploy to other hosts. No spelling leads from them to ours, and to ignore one would deploy the wrong
+/// folder, or delete what was to be kept. Those of two words are found in every spelling (`publish-dir`).
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("huggingface_repo", &["repo_id", "repo", "repository", "repo_name", "space", "space_id", "space_name"]),
+    ("huggingface_repo", &["hf_repo", "hf_space", "hf_space_id", "huggingface_space"]),
+    (
+        "hf_token",
+        &["huggingface_token", "hugging_face_token", "hub_token", "hf_api_token", "hf_access_token"],
+    ),
+    ("hf_token", &["api_token", "access_token", "api_key"]),
+    ("repo_type", &["type"]),
+    ("space_sdk", &["sdk"]),
+    ("visibility", &["public"]),
+    (
+        "source_dir",
+        &["path", "directory", "dir", "folder", "folder_path", "subdirectory", "subdir", "source"],
+    ),
+    ("source_dir", &["working_directory", "publish_dir", "public_dir", "build_dir", "local_dir", "app_dir"]),
+    ("path_in_repo", &["target_folder", "target_dir", "destination_dir", "server_dir", "remote_path"]),
+    ("include", &["allow_patterns"]),
+    ("exclude", &["ignore", "ignore_patterns", "exclude_assets", "clean_exclude"]),
+    ("revision", &["branch", "publish_branch", "ref"]),
+    ("create_pr", &["pull_request", "create_pull_request"]),
+    ("commit_message", &["message", "deploy_message"]),
+    ("variables", &["vars", "env", "env_vars", "environment_variables", "space_variables"]),
+    ("secrets", &["space_secrets"]),
+    ("hardware", &["space_hardware", "flavor", "space_flavor"]),
+    ("sleep_time", &["space_sleep_time"]),
+    ("volumes", &["space_volumes"]),
+    ("timeout", &["timeout_minutes"]),
+    ("on_failure", &["rollback"]),
+    ("prune", &["delete_patterns"]),
 ];
+
+/// Names that say elsewhere what `prune` says here: whether `true` deletes what the folder does not have.
+const DELETES: &[(&str, bool)] =
+    &[("delete_removed", true), ("delete", true), ("clean", true), ("keep_files", false)];
 
 /// The variable in which the runner passes an input: upper case, `_` for spaces, all else as it is
 /// (GitHub docs, "Metadata syntax", `inputs`).
@@ -110,38 +131,25 @@ pub(super) fn is_known(name: &str) -> bool {
     INPUTS.iter().any(|spec| spec.name == name)
 }
 
-/// The input that an unknown name (in lower case, as the runner's upper case leaves nothing else) stands
-/// for, if it looks like one.
-pub(super) fn meant_by(unknown: &str) -> Option<&'static str> {
-    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == unknown) {
+/// Returns what to write in place of an unknown name (in lower case, as the runner's upper case leaves
+/// nothing else), if it looks like one of ours.
+pub(super) fn advice(unknown: &str, value: &str) -> Option<String> {
+    let letters = letters_of(unknown);
+    if let Some((_, deletes)) = DELETES.iter().find(|(theirs, _)| letters_of(theirs) == letters) {
+        let prune = value.trim().parse().unwrap_or(true) == *deletes;
+        return Some(format!("write `prune: {prune}`"));
+    }
+    meant_by(unknown).map(|meant| format!("did you mean `{meant}`?"))
+}
+
+/// The input that an unknown name stands for, if it looks like one.
+fn meant_by(unknown: &str) -> Option<&'static str> {
+    let letters = letters_of(unknown);
+    let is_theirs = |names: &[&str]| names.iter().any(|name| letters_of(name) == letters);
+    if let Some((ours, _)) = ELSEWHERE.iter().find(|(_, theirs)| is_theirs(theirs)) {
         return Some(ours);
     }
     closest(unknown, INPUTS.iter().map(|spec| spec.name))
-}
-
-/// The one of `known` that a name looks like.
-pub(super) fn closest(unknown: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
-    let letters = letters_of(unknown);
-    let (distance, best) = known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&letters, &letters_of(name)), name))
-        .min_by_key(|(distance, _)| *distance)?;
-    (distance <= slips(letters.len().max(letters_of(best).len()))).then_some(best)
-}
-
-/// How many slips make a name of this length unlike the one that was meant. Another variable of the image
-/// must not end the run, so that short names have to be closer.
-fn slips(length: usize) -> usize {
-    match length {
-        0..=5 => 1,
-        6..=11 => 2,
-        _ => 3,
-    }
-}
-
-/// A name without what people mix up: `repo-type`, `repoType` and `repo_type` have the same letters.
-fn letters_of(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -188,8 +196,40 @@ mod tests {
         ] {
             assert_eq!(meant_by(typo), Some(meant), "{typo}");
         }
-        for stranger in ["path", "user", "version", "who_to_greet", "args", "entrypoint", "name", "files"] {
+        for stranger in ["user", "version", "who_to_greet", "args", "entrypoint", "name", "files"] {
             assert_eq!(meant_by(stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_actions_lead_to_ours() {
+        for (theirs, ours) in [
+            ("path", "source_dir"),
+            ("directory", "source_dir"),
+            ("working-directory", "source_dir"),
+            ("workingdirectory", "source_dir"),
+            ("publish-dir", "source_dir"),
+            ("publish_dir", "source_dir"),
+            ("folder", "source_dir"),
+            ("env_vars", "variables"),
+            ("vars", "variables"),
+            ("ignore", "exclude"),
+            ("branch", "revision"),
+            ("destination_dir", "path_in_repo"),
+        ] {
+            assert_eq!(advice(theirs, "x").unwrap(), format!("did you mean `{ours}`?"), "{theirs}");
+        }
+        for (theirs, value, ours) in [
+            ("delete_removed", "false", "prune: false"),
+            ("delete-removed", "true", "prune: true"),
+            ("clean", "false", "prune: false"),
+            ("keep_files", "true", "prune: false"),
+        ] {
+            assert_eq!(advice(theirs, value).unwrap(), format!("write `{ours}`"));
+        }
+        for (ours, theirs) in ELSEWHERE {
+            assert!(is_known(ours), "{ours}");
+            assert!(theirs.iter().all(|name| !is_known(name)), "{theirs:?}");
         }
     }
 

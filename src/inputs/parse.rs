@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::Prune;
 use crate::auth::Secret;
-use crate::target::{ParseError, RepoPath, Revision, shorten};
+use crate::target::{ParseError, RepoPath, Revision, shorten, suggest};
 
 pub(super) type Parsed<T> = Result<T, ParseError>;
 
@@ -24,10 +24,22 @@ pub(super) fn boolean(text: &str) -> Parsed<bool> {
         "true" | "True" | "TRUE" => Ok(true),
         "false" | "False" | "FALSE" => Ok(false),
         _ => refuse(format!(
-            "must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `{}`",
-            shorten(text, SHOWN)
+            "must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `{}`{}",
+            shorten(text, SHOWN),
+            meant_boolean(text)
         )),
     }
+}
+
+/// Returns the end of a refusal: the boolean that a word of older YAML, or a misspelt one, stands for.
+fn meant_boolean(text: &str) -> String {
+    let word = text.to_lowercase();
+    let meant = match word.as_str() {
+        "yes" | "y" | "on" | "1" => Some("true"),
+        "no" | "n" | "off" | "0" => Some("false"),
+        word => suggest::closest(word, ["true", "false"]),
+    };
+    meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default()
 }
 
 pub(super) fn prune(text: &str) -> Parsed<Prune> {
@@ -35,13 +47,13 @@ pub(super) fn prune(text: &str) -> Parsed<Prune> {
         ("auto", _) => Ok(Prune::Auto),
         (_, Ok(true)) => Ok(Prune::Always),
         (_, Ok(false)) => Ok(Prune::Never),
-        _ => refuse(format!("must be `auto`, `true` or `false`, not `{}`", shorten(text, SHOWN))),
+        _ => suggest::one_of(&["auto", "true", "false"], text),
     }
 }
 
-/// The refusal of a value that is none of a few.
-pub(super) fn one_of<T>(choices: &str, text: &str) -> Parsed<T> {
-    refuse(format!("must be {choices}, not `{}`", shorten(text, SHOWN)))
+/// Refuses a value that does not look as it should.
+pub(super) fn not_like<T>(example: &str, text: &str) -> Parsed<T> {
+    refuse(format!("must be {example}, not `{}`", shorten(text, SHOWN)))
 }
 
 /// A time of at least a second: `90s`, `10m`, `2h`, or plain seconds.
@@ -55,7 +67,7 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
     let number = digits.trim_end().parse().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()));
     match number.and_then(|number: u32| number.checked_mul(unit)) {
         Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
-        _ => one_of("a time like `90s`, `10m` or `2h`", text),
+        _ => not_like("a time like `90s`, `10m` or `2h`", text),
     }
 }
 
@@ -78,8 +90,33 @@ pub(super) fn patterns(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Names that secrets with a token usually have, which are no tokens in small letters either.
+const USUAL_NAMES: &[&str] =
+    &["hf_token", "hf_read_token", "hf_write_token", "hf_api_token", "huggingface_token", "token"];
+
+/// Returns the name of the variable or secret that a text stands for, as in `HF_TOKEN`, `$HF_TOKEN` or
+/// `${{ secrets.HF_TOKEN }}`: only the runner puts values in the place of names, and only in the last form.
+pub(super) fn stands_for(text: &str) -> Option<&str> {
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || "${}()%".contains(c));
+    let scopes = ["secrets.", "env.", "env:", "vars.", "inputs."];
+    let name = scopes.iter().find_map(|scope| bare.strip_prefix(scope)).unwrap_or(bare);
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_marked = name.len() < text.trim().len();
+    let has_no_value = !name.bytes().any(|byte| byte.is_ascii_lowercase())
+        || USUAL_NAMES.iter().any(|usual| usual.eq_ignore_ascii_case(name));
+    (is_name && (is_marked || has_no_value)).then_some(name)
+}
+
 /// A token as it can stand in a header. The refusals never repeat it.
 pub(super) fn token(text: &str) -> Parsed<Secret> {
+    if let Some(name) = stands_for(text) {
+        return refuse(format!(
+            "holds the text `{}` in place of a token: write `${{{{ secrets.{} }}}}`",
+            shorten(text, SHOWN),
+            name.to_uppercase()
+        ));
+    }
     if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
         return refuse("has quotation marks around it: paste the token alone");
     }
@@ -112,6 +149,20 @@ pub(super) fn cache_path(text: &str, workspace: Option<&Path>) -> Parsed<PathBuf
 
 /// Also takes what `${{ github.ref }}` holds for a branch.
 pub(super) fn revision(text: &str) -> Parsed<Revision> {
+    if let Some(tag) = text.strip_prefix("refs/tags/") {
+        return refuse(format!(
+            "must be a branch on the Hub, not the tag `{tag}`: leave `revision` out, which deploys what is checked out to `main`"
+        ));
+    }
+    if let Some(pull_request) = text.strip_prefix("refs/pull/") {
+        return refuse(format!(
+            "must be a branch on the Hub, not the pull request `{pull_request}` of GitHub: leave `revision` out, and set `create_pr: true` to open one on the Hub"
+        ));
+    }
+    let of_the_hub = ["refs/heads/", "refs/pr/", "refs/convert/"];
+    if text.starts_with("refs/") && !of_the_hub.iter().any(|start| text.starts_with(start)) {
+        return refuse(format!("must be a branch on the Hub, not `{}`", shorten(text, SHOWN)));
+    }
     text.strip_prefix("refs/heads/").unwrap_or(text).parse()
 }
 
@@ -242,6 +293,44 @@ mod tests {
         for bad in ["hf_a hf_b", "hf_\nab", "hf_ü", "hf_a\u{7}"] {
             let refusal = token(bad).unwrap_err().0;
             assert!(!refusal.contains("hf_"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_the_place_of_a_token_is_recognised() {
+        for (text, name) in [
+            ("HF_TOKEN", "HF_TOKEN"),
+            ("hf_token", "HF_TOKEN"),
+            ("$HF_TOKEN", "HF_TOKEN"),
+            ("${HF_TOKEN}", "HF_TOKEN"),
+            ("%HF_TOKEN%", "HF_TOKEN"),
+            ("$env:HF_TOKEN", "HF_TOKEN"),
+            ("${{ secrets.HF_TOKEN }}", "HF_TOKEN"),
+            ("secrets.HF_READ", "HF_READ"),
+            ("$my_token", "MY_TOKEN"),
+            ("TOKEN", "TOKEN"),
+        ] {
+            assert_eq!(
+                token(text).unwrap_err().0,
+                format!("holds the text `{text}` in place of a token: write `${{{{ secrets.{name} }}}}`")
+            );
+        }
+        for real in ["hf_abc", "hf_AbCdEfGhIjKlMnOpQrStUvWxYz", "api_org_abc", "hf_jwt_eyJh.bGci"] {
+            assert_eq!(token(real).unwrap().expose(), real);
+        }
+    }
+
+    #[test]
+    fn revisions_are_branches_of_the_hub() {
+        assert_eq!(revision("refs/heads/next").unwrap().as_str(), "next");
+        assert_eq!(revision("refs/pr/3").unwrap().as_str(), "refs/pr/3");
+        assert_eq!(revision("v1").unwrap().as_str(), "v1");
+        for (text, part) in [
+            ("refs/tags/v1", "not the tag `v1`: leave `revision` out"),
+            ("refs/pull/7/merge", "not the pull request `7/merge` of GitHub"),
+            ("refs/notes/x", "not `refs/notes/x`"),
+        ] {
+            assert!(revision(text).unwrap_err().0.contains(part), "{text}");
         }
     }
 

@@ -6,9 +6,9 @@ use url::Url;
 use super::faults::Findings;
 use super::raw::{Environment, Raw, given};
 use super::space::{self, HardwareInputs, NamedSecret, Variable};
-use super::{flag, names, parse, value};
+use super::{flag, lists, parse, time, value};
 use crate::auth::Secret;
-use crate::target::{RepoName, RepoType};
+use crate::target::{RepoName, RepoType, suggest};
 
 /// What the proxy Space is to be like.
 #[derive(Debug, Clone)]
@@ -93,17 +93,12 @@ pub(super) fn read(
     let wanted = given(raw.create_proxy.as_deref())
         .and_then(|text| findings.take("create_proxy", parse::boolean(text)))
         .unwrap_or(false);
-    if let Some(other) = repo_type.filter(|repo_type| wanted && *repo_type != RepoType::Space) {
-        findings.fault(
-            "create_proxy",
-            format!(
-                "must be `false` for a {}: only a Space has an app to stand in front of (set \
-                 `repo_type: space`, or leave `create_proxy` out)",
-                other.noun()
-            ),
-        );
+    let is_space = repo_type.is_none_or(|repo_type| repo_type == RepoType::Space);
+    if wanted && !is_space {
+        findings.without_effect(&["create_proxy"], "only a Space has an app to stand in front of");
     }
-    let proxy_repo = name(raw.proxy_space_suffix.as_deref(), wanted, repo, findings);
+    let has_proxy = wanted && is_space;
+    let proxy_repo = name(raw.proxy_space_suffix.as_deref(), has_proxy, repo, findings);
     let token = given(raw.proxy_hf_token.as_deref())
         .and_then(|text| findings.take("proxy_hf_token", parse::token(text)));
     let allow_any_target =
@@ -114,8 +109,13 @@ pub(super) fn read(
     let hardware = hardware(raw, findings);
     let (settings, secrets) = settings(environment, findings);
     judge_settings(&settings, &secrets, &allow_origins, findings);
-    if !wanted {
+    if !has_proxy {
+        let because = if wanted { "there is no proxy" } else { "`create_proxy` is not `true`" };
+        findings.without_effect(&space::set_ones(&given_ones(raw)), because);
         return None;
+    }
+    if allow_any_target && target_url.is_none() {
+        findings.without_effect(&["allow_any_target"], "`proxy_target_url` is not set");
     }
     Some(ProxyInputs {
         repo: proxy_repo?,
@@ -129,9 +129,29 @@ pub(super) fn read(
     })
 }
 
+/// Returns which inputs of a proxy are set. The runner sets those that have a default to it.
+fn given_ones(raw: &Raw) -> [(&'static str, bool); 8] {
+    let is_given =
+        |text: &Option<String>, default: &str| given(text.as_deref()).is_some_and(|text| text != default);
+    [
+        ("proxy_space_suffix", is_given(&raw.proxy_space_suffix, DEFAULT_SUFFIX)),
+        ("proxy_hf_token", is_given(&raw.proxy_hf_token, "")),
+        ("proxy_target_url", is_given(&raw.proxy_target_url, "")),
+        ("proxy_allow_origins", is_given(&raw.proxy_allow_origins, "*")),
+        ("proxy_hardware", is_given(&raw.proxy_hardware, "")),
+        ("proxy_sleep_time", is_given(&raw.proxy_sleep_time, "")),
+        ("proxy_settings", is_given(&raw.proxy_settings, "")),
+        ("allow_any_target", is_given(&raw.allow_any_target, "false")),
+    ]
+}
+
 fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
-    let flavor = value("proxy_hardware", raw.proxy_hardware.as_deref(), str::parse, findings)?;
+    let flavor = match given(raw.proxy_hardware.as_deref()) {
+        Some(name) => Some(space::flavor("proxy_hardware", name, findings)?),
+        None => None,
+    };
     let sleep_time = value("proxy_sleep_time", raw.proxy_sleep_time.as_deref(), space::sleep_time, findings)?;
+    time::question("proxy_sleep_time", raw.proxy_sleep_time.as_deref(), findings);
     Some(HardwareInputs { wanted: flavor.into_iter().collect(), required: false, sleep_time })
 }
 
@@ -139,7 +159,12 @@ fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
 fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable>, Vec<NamedSecret>) {
     const INPUT: &str = "proxy_settings";
     let (mut settings, mut secrets): (Vec<Variable>, Vec<NamedSecret>) = (Vec::new(), Vec::new());
-    for (number, line) in space::lines(environment.raw.proxy_settings.as_deref()) {
+    let text = environment.raw.proxy_settings.as_deref();
+    if lists::is_another_notation(INPUT, "`NAME=VALUE` lines", text, findings) {
+        return (settings, secrets);
+    }
+    let numbered = |(number, line)| entries(line).into_iter().map(move |entry| (number, entry));
+    for (number, line) in lists::lines(text).flat_map(numbered) {
         let name = line.split('=').next().unwrap_or_default().trim();
         if settings.iter().any(|other| other.key == name) || secrets.iter().any(|other| other.key == name) {
             findings.fault(INPUT, format!("names `{name}` twice"));
@@ -157,15 +182,15 @@ fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable
                 None if findings.does_without_secrets => {}
                 None => findings.fault(
                     INPUT,
-                    format!("names `{name}`, and this step has no variable `{name}` or an empty one"),
+                    format!("names `{name}`, which the step's `env:` does not set, or sets to nothing"),
                 ),
             }
         } else if let Some((_, input)) = ELSEWHERE.iter().find(|(setting, _)| *setting == name) {
             findings.fault(INPUT, format!("must not name `{name}`: `{input}` is its input"));
-        } else if let Some(variable) = space::key_value(INPUT, number, line, findings) {
+        } else if let Some(variable) = lists::key_value(INPUT, number, line, findings) {
             if !PROXY_SETTINGS.contains(&name) {
                 let known = PROXY_SETTINGS.iter().chain(PROXY_SECRETS).map(|known| format!("`{known}`"));
-                let meant = names::closest(name, PROXY_SETTINGS.iter().chain(PROXY_SECRETS).copied());
+                let meant = suggest::closest(name, PROXY_SETTINGS.iter().chain(PROXY_SECRETS).copied());
                 let meant = meant.map(|known| format!(" (did you mean `{known}`?)")).unwrap_or_default();
                 findings.fault(
                     INPUT,
@@ -178,6 +203,11 @@ fn settings(environment: &Environment, findings: &mut Findings) -> (Vec<Variable
         }
     }
     (settings, secrets)
+}
+
+/// Returns the entries of one line: a setting with its value, or bare names.
+fn entries(line: &str) -> Vec<&str> {
+    if line.contains('=') { vec![line] } else { lists::names_of(line).collect() }
 }
 
 /// Lets the proxy itself judge its settings, one by one and together: it would not start with a bad one.
@@ -253,12 +283,10 @@ fn name(
 
 fn origins(text: Option<&str>, findings: &mut Findings) -> AllowOrigins {
     const INPUT: &str = "proxy_allow_origins";
-    let listed: Vec<&str> = text
-        .unwrap_or_default()
-        .split([',', '\n'])
-        .map(str::trim)
-        .filter(|origin| !origin.is_empty() && !origin.starts_with('#'))
-        .collect();
+    if lists::is_another_notation(INPUT, lists::NAMES, text, findings) {
+        return AllowOrigins::Any;
+    }
+    let listed: Vec<&str> = lists::lines(text).flat_map(|(_, line)| lists::names_of(line)).collect();
     if given(text).is_none() || listed == ["*"] {
         return AllowOrigins::Any;
     }

@@ -73,8 +73,8 @@ pub(super) struct Raw {
 /// The environment, split into what is ours and what is not.
 pub(super) struct Environment {
     pub(super) raw: Raw,
-    /// Unknown names that look like one of ours, with the one that was meant.
-    pub(super) typos: Vec<(String, &'static str)>,
+    /// Unknown names that look like one of ours, with what to write instead.
+    pub(super) typos: Vec<(String, String)>,
     vars: BTreeMap<String, String>,
 }
 
@@ -90,12 +90,12 @@ impl Environment {
         let raw = envy::prefixed("INPUT_").from_iter(known).map_err(|error| {
             Failure::new(Code::Internal, "cannot read the inputs from the environment").caused_by(error)
         })?;
-        let typos = vars
-            .keys()
-            .filter_map(|name| {
-                let name = name.strip_prefix("INPUT_")?.to_lowercase();
-                if names::is_known(&name) { None } else { names::meant_by(&name).map(|meant| (name, meant)) }
-            })
+        let unknown = vars.iter().filter_map(|(name, value)| {
+            let name = name.strip_prefix("INPUT_")?.to_lowercase();
+            (!names::is_known(&name)).then_some((name, value))
+        });
+        let typos = unknown
+            .filter_map(|(name, value)| names::advice(&name, value).map(|advice| (name, advice)))
             .collect();
         Ok(Self { raw, typos, vars })
     }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(environment.raw.prune.as_deref(), Some("true"));
         assert_eq!(environment.raw.repo_type, None);
         assert_eq!(environment.raw.hf_token, None);
-        assert_eq!(environment.typos, [("repo-type".to_owned(), "repo_type")]);
+        assert_eq!(environment.typos, [("repo-type".to_owned(), "did you mean `repo_type`?".to_owned())]);
     }
 
     #[test]

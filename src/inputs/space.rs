@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::faults::Findings;
+use super::lists::{self, is_key, key_value, lines};
 use super::parse;
 use super::raw::{Environment, Raw, given};
 use super::verify;
-use super::{flag, value};
+use super::{flag, time, value};
 use crate::auth::Secret;
+use crate::target::suggest::one_of;
 use crate::target::{Flavor, RepoType, SleepTime, Volume};
 use crate::verify::{Check, Mode};
 
@@ -100,10 +102,10 @@ pub(super) fn read(
 ) -> Option<SpaceInputs> {
     let raw = &environment.raw;
     if let Some(other) = repo_type.filter(|repo_type| *repo_type != RepoType::Space) {
-        for (input, _) in only_for_spaces(raw).iter().filter(|(_, text)| given(*text).is_some()) {
-            let noun = other.noun();
-            findings.fault(input, format!("must be left out for a {noun}: it is about a running Space"));
-        }
+        let given: Vec<(&str, bool)> =
+            only_for_spaces(raw).iter().map(|(input, text)| (*input, given(*text).is_some())).collect();
+        findings
+            .without_effect(&set_ones(&given), format!("a {} does not run as a Space does", other.noun()));
         return Some(SpaceInputs {
             settings: SettingsInputs::default(),
             hardware: HardwareInputs::default(),
@@ -115,7 +117,7 @@ pub(super) fn read(
     let settings = settings(environment, findings);
     let hardware = hardware(raw, findings);
     let wait = value("wait", raw.wait.as_deref(), parse::boolean, findings);
-    let timeout = value("timeout", raw.timeout.as_deref(), parse::duration, findings);
+    let timeout = time::read("timeout", raw.timeout.as_deref(), findings);
     let verify = verify::read(raw, workspace, findings);
     let on_failure = value("on_failure", raw.on_failure.as_deref(), on_failure, findings);
     let (wait, verify) = (wait?.unwrap_or(true), verify?);
@@ -133,6 +135,9 @@ pub(super) fn read(
                 "must not be `false` when `on_failure` is `rollback`: nobody would see the failure",
             );
         }
+        if given(raw.timeout.as_deref()).is_some() {
+            findings.without_effect(&["timeout"], "`wait` is `false`");
+        }
     }
     let timeout = timeout?.unwrap_or(DEFAULT_TIMEOUT);
     Some(SpaceInputs {
@@ -144,8 +149,9 @@ pub(super) fn read(
     })
 }
 
-fn only_for_spaces(raw: &Raw) -> [(&'static str, Option<&str>); 23] {
+fn only_for_spaces(raw: &Raw) -> [(&'static str, Option<&str>); 24] {
     [
+        ("space_sdk", raw.space_sdk.as_deref()),
         ("variables", raw.variables.as_deref()),
         ("secrets", raw.secrets.as_deref()),
         ("settings_strategy", raw.settings_strategy.as_deref()),
@@ -197,6 +203,9 @@ fn settings(environment: &Environment, findings: &mut Findings) -> Option<Settin
     {
         findings.warn("`settings_strategy: overwrite` deletes nothing here: it acts on `variables`, `secrets` and `volumes` only where that input is given (`none` empties it)");
     }
+    if force_secrets == Some(true) && given(raw.secrets.as_deref()).is_none() {
+        findings.without_effect(&["force_secrets"], "`secrets` is not set");
+    }
     Some(SettingsInputs {
         variables,
         variables_given,
@@ -208,25 +217,15 @@ fn settings(environment: &Environment, findings: &mut Findings) -> Option<Settin
     })
 }
 
-/// The lines of a list, counted from 1, without empty ones and `#` comments.
-pub(super) fn lines(text: Option<&str>) -> impl Iterator<Item = (usize, &str)> {
-    let lines = text.unwrap_or_default().lines().map(str::trim).enumerate();
-    lines
-        .map(|(index, line)| (index + 1, line))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-}
-
-/// The Hub's rule for names of variables and secrets: `^[a-zA-Z][_a-zA-Z0-9]*$`.
-fn is_key(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
 fn variables(environment: &Environment, findings: &mut Findings) -> Vec<Variable> {
     const INPUT: &str = "variables";
     let token = given(environment.raw.hf_token.as_deref());
     let mut variables: Vec<Variable> = Vec::new();
-    for (number, line) in lines(environment.raw.variables.as_deref()) {
+    let text = environment.raw.variables.as_deref();
+    if lists::is_another_notation(INPUT, lists::KEY_VALUES, text, findings) {
+        return variables;
+    }
+    for (number, line) in lines(text) {
         let Some(variable) = key_value(INPUT, number, line, findings) else { continue };
         let key = &variable.key;
         if variables.iter().any(|other| other.key == *key) {
@@ -243,25 +242,6 @@ fn variables(environment: &Environment, findings: &mut Findings) -> Vec<Variable
     variables
 }
 
-/// One `KEY=VALUE` line of an input.
-pub(super) fn key_value(input: &str, number: usize, line: &str, findings: &mut Findings) -> Option<Variable> {
-    let Some((key, value)) = line.split_once('=') else {
-        findings.fault(input, format!("must hold `KEY=VALUE` lines: line {number} has no `=`"));
-        return None;
-    };
-    let (key, value) = (key.trim_end(), value.trim_start());
-    if !is_key(key) {
-        findings.fault(
-            input,
-            format!(
-                "must hold names of letters, digits and `_` that start with a letter: line {number} does not"
-            ),
-        );
-        return None;
-    }
-    Some(Variable { key: key.to_owned(), value: value.to_owned() })
-}
-
 /// The secrets that the input names.
 #[derive(Default)]
 struct Secrets {
@@ -276,7 +256,11 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Secrets {
     let mut lacks_values = false;
     let mut secrets: Vec<NamedSecret> = Vec::new();
     let mut missing = Vec::new();
-    for (number, line) in lines(environment.raw.secrets.as_deref()) {
+    let text = environment.raw.secrets.as_deref();
+    if lists::is_another_notation(INPUT, lists::NAMES, text, findings) {
+        return Secrets::default();
+    }
+    for (number, line) in lines(text) {
         if line.contains(['=', ':']) {
             findings.fault(INPUT, format!("must hold names only, and line {number} holds a value: a value in the workflow file is no secret, and the runner does not mask it"));
             findings.hint(
@@ -284,7 +268,7 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Secrets {
             );
             continue;
         }
-        for name in line.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty()) {
+        for name in lists::names_of(line) {
             if !is_key(name) {
                 findings.fault(INPUT, format!("must hold names of letters, digits and `_` that start with a letter: line {number} does not"));
                 continue;
@@ -293,6 +277,9 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Secrets {
                 continue;
             }
             match environment.exact(name).filter(|value| !value.trim().is_empty()) {
+                Some(value) if parse::stands_for(value).is_some_and(|other| other == name) => {
+                    findings.fault(INPUT, format!("names `{name}`, whose value in the step's `env:` is only that name: write `{name}: ${{{{ secrets.{name} }}}}` there"));
+                }
                 Some(value) => {
                     findings.hide(value);
                     secrets.push(NamedSecret { key: name.to_owned(), value: Secret::new(value) });
@@ -308,14 +295,14 @@ fn secrets(environment: &Environment, findings: &mut Findings) -> Secrets {
         if is_name {
             findings.fault(
                 INPUT,
-                format!("names `{name}`, and this step has no variable `{name}` or an empty one"),
+                format!("names `{name}`, which the step's `env:` does not set, or sets to nothing"),
             );
             findings.hint(format!("pass it in the step's `env:` as `{name}: ${{{{ secrets.{name} }}}}`, and add it to the GitHub repository under Settings → Secrets and variables → Actions"));
         } else {
             findings.fault(
                 INPUT,
                 format!(
-                    "names something on line {number} that this step has no variable for, or an empty one"
+                    "names something on line {number} that the step's `env:` does not set, or sets to nothing"
                 ),
             );
             findings.hint("`secrets` holds names, and the step's `env:` their values, as in `API_KEY: ${{ secrets.API_KEY }}`");
@@ -328,7 +315,7 @@ fn strategy(text: &str) -> parse::Parsed<SettingsStrategy> {
     match text {
         "merge" => Ok(SettingsStrategy::Merge),
         "overwrite" => Ok(SettingsStrategy::Overwrite),
-        _ => parse::one_of("`merge` or `overwrite`", text),
+        _ => one_of(&["merge", "overwrite"], text),
     }
 }
 
@@ -336,7 +323,7 @@ fn on_failure(text: &str) -> parse::Parsed<OnFailure> {
     match text {
         "keep" => Ok(OnFailure::Keep),
         "rollback" => Ok(OnFailure::Rollback),
-        _ => parse::one_of("`keep` or `rollback`", text),
+        _ => one_of(&["keep", "rollback"], text),
     }
 }
 
@@ -348,6 +335,9 @@ fn volumes(raw: &Raw, findings: &mut Findings) -> Option<Option<Vec<Volume>>> {
     }
     if given(text) == Some(NONE) {
         return Some(Some(Vec::new()));
+    }
+    if lists::is_another_notation(INPUT, "one volume per line", text, findings) {
+        return None;
     }
     let mut volumes: Vec<Volume> = Vec::new();
     for (_, line) in lines(text) {
@@ -362,27 +352,50 @@ fn volumes(raw: &Raw, findings: &mut Findings) -> Option<Option<Vec<Volume>>> {
 }
 
 fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
-    let first: Option<Flavor> = value("hardware", raw.hardware.as_deref(), str::parse, findings)?;
-    let listed = raw.fallback_hardware.as_deref().unwrap_or_default();
-    let names = listed.split([',', '\n']).map(str::trim).filter(|name| !name.is_empty());
-    let mut wanted: Vec<Flavor> = first.into_iter().collect();
-    let mut fallback = 0;
-    for name in names {
-        fallback += 1;
-        let flavor: Flavor = findings.take("fallback_hardware", name.parse())?;
+    let first = given(raw.hardware.as_deref()).map(|name| flavor("hardware", name, findings));
+    let names = lists::names("fallback_hardware", raw.fallback_hardware.as_deref(), findings);
+    let fallback: Vec<Flavor> =
+        names.into_iter().filter_map(|name| flavor("fallback_hardware", name, findings)).collect();
+    let required = flag("require_hardware", raw.require_hardware.as_deref(), findings)?;
+    let sleep_time = value("sleep_time", raw.sleep_time.as_deref(), sleep_time, findings)?;
+    time::question("sleep_time", raw.sleep_time.as_deref(), findings);
+    let Some(first) = first else {
+        let idle = [("fallback_hardware", !fallback.is_empty()), ("require_hardware", required)];
+        findings.without_effect(&set_ones(&idle), "`hardware` is not set");
+        return Some(HardwareInputs { wanted: Vec::new(), required: false, sleep_time });
+    };
+    let mut wanted = vec![first?];
+    for flavor in fallback {
         if !wanted.contains(&flavor) {
             wanted.push(flavor);
         }
     }
-    let required = flag("require_hardware", raw.require_hardware.as_deref(), findings)?;
-    let sleep_time = value("sleep_time", raw.sleep_time.as_deref(), sleep_time, findings)?;
-    if first.is_none() && fallback > 0 {
-        findings.fault("fallback_hardware", "must stand beside `hardware`, which is asked for first");
-    }
-    if first.is_none() && required {
-        findings.fault("require_hardware", "must stand beside `hardware`: there is nothing to require");
-    }
     Some(HardwareInputs { wanted, required, sleep_time })
+}
+
+/// Reads the name of hardware. What else there is stands in a hint, however many names are wrong.
+pub(super) fn flavor(input: &str, name: &str, findings: &mut Findings) -> Option<Flavor> {
+    let flavor = findings.take(input, name.parse());
+    if flavor.is_none() {
+        findings.hint(format!("the Hub has {}", Flavor::list()));
+    }
+    flavor
+}
+
+/// Warns of what is asked of a running Space where nothing of this deploy runs: a pull request, or a branch.
+pub(super) fn warn_of_a_wait_for_nothing(raw: &Raw, space: &SpaceInputs, findings: &mut Findings) {
+    let asked = [
+        ("wait", given(raw.wait.as_deref()).is_some() && space.wait.is_some()),
+        ("timeout", given(raw.timeout.as_deref()).is_some()),
+        ("verify", space.verify.asks_for_something()),
+        ("on_failure", space.on_failure == OnFailure::Rollback),
+    ];
+    findings.without_effect(&set_ones(&asked), "what this deploy writes does not run before it is on `main`");
+}
+
+/// Returns the names of the inputs that are set.
+pub(super) fn set_ones(inputs: &[(&'static str, bool)]) -> Vec<&'static str> {
+    inputs.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect()
 }
 
 pub(super) fn sleep_time(text: &str) -> parse::Parsed<SleepTime> {

@@ -126,11 +126,11 @@ fn everything_at_once() {
 fn one_fault_is_one_sentence() {
     check_fault(
         &[("create_pr", "ture")],
-        "`create_pr` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `ture`",
+        "`create_pr` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `ture`: did you mean `true`?",
     );
     check_fault(
         &[("repo_type", "spaces")],
-        "`repo_type` must be `space`, `model` or `dataset`, not `spaces`",
+        "`repo_type` must be `space`, `model` or `dataset`, not `spaces`: did you mean `space`?",
     );
     check_fault(
         &[("INPUT_HUGGINGFACE_REPOS", "a/b")],
@@ -140,12 +140,20 @@ fn one_fault_is_one_sentence() {
     check_fault(
         &[("GITHUB_REPOSITORY", "acme/-x-")],
         "`huggingface_repo` must name the repo: the name of the GitHub repository cannot stand in \
-         for it, which must not start or end with `-` or `.`: `-x-`",
+         for it, which must not start or end with `-` or `.`: `-x-` (did you mean `x`?)",
     );
     check_fault(
         &[("HF_ENDPOINT", "http://hub.example")],
         "`HF_ENDPOINT` must start with `https://` (`http://` is for this machine only): \
          `http://hub.example/`",
+    );
+}
+
+#[test]
+fn a_word_of_another_action_is_no_name() {
+    check_fault(
+        &[("huggingface_repo", "same_with_github_repo")],
+        "`huggingface_repo` must not be `same_with_github_repo`: leave it out, which takes the name of the GitHub repository",
     );
 }
 
@@ -163,10 +171,10 @@ fn all_faults_are_told_at_once() {
         ],
         "7 inputs are not right:\n\
          `dry-run` is not an input of this action: did you mean `dry_run`?\n\
-         `huggingface_repo` has the character ' ' in `a b`; only letters, digits, `-`, `_` and `.` are allowed\n\
-         `repo_type` must be `space`, `model` or `dataset`, not `modle`\n\
-         `hf_token` must not be empty: every write to the Hub needs a token\n\
-         `private` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `yes`\n\
+         `huggingface_repo` has the character ' ' in `a b`; only letters, digits, `-`, `_` and `.` are allowed (did you mean `a-b`?)\n\
+         `repo_type` must be `space`, `model` or `dataset`, not `modle`: did you mean `model`?\n\
+         `hf_token` is empty: it is not set, or the repository (or the environment of the job) has no secret of that name\n\
+         `private` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `yes`: did you mean `true`?\n\
          `prune` must be `auto`, `true` or `false`, not `sometimes`\n\
          `proxy_space_suffix` must be the end of a name, without a `/`: `/x`",
     );
@@ -184,24 +192,6 @@ fn a_long_name_is_not_judged_with_the_suffix_of_a_proxy_that_is_not_asked_for() 
     assert!(failure.message.contains("at most 96"), "{failure}");
     let failure = refused(&[("huggingface_repo", &"x".repeat(97))]);
     assert!(failure.message.starts_with("`huggingface_repo` has 97 characters"), "{failure}");
-}
-
-#[test]
-fn a_missing_token_has_its_own_code_and_says_what_to_do() {
-    let failure = refused(&[("hf_token", "\n")]);
-    assert_eq!(failure.code, Code::TokenMissing);
-    assert_eq!(failure.message, "`hf_token` must not be empty: every write to the Hub needs a token");
-    assert_eq!(failure.hints.len(), 2);
-    assert!(failure.hints[0].contains("${{ secrets.HF_TOKEN }}"));
-    assert!(failure.hints[1].contains("id-token: write"));
-
-    let failure =
-        refused(&[("hf_token", ""), ("GITHUB_EVENT_NAME", "pull_request"), ("HF_TOKEN", "hf_from_env")]);
-    assert!(failure.hints[2].contains("missing_token: skip"));
-    assert!(failure.hints[3].contains("`HF_TOKEN` is set"));
-    assert!(!format!("{failure:?}").contains("hf_from_env"));
-
-    assert!(read(&[("hf_token", ""), ("dry_run", "true")]).0.credentials.token().is_none());
 }
 
 #[test]
@@ -251,16 +241,51 @@ fn visibility_and_private() {
 #[test]
 fn what_only_a_space_has() {
     for repo_type in ["model", "dataset"] {
-        let failure = refused(&[
+        let (inputs, warnings) = read(&[
             ("repo_type", repo_type),
             ("space_sdk", "docker"),
-            ("visibility", "protected"),
             ("create_proxy", "true"),
+            ("proxy_hardware", "cpu-upgrade"),
+            ("wait", "false"),
         ]);
-        let names: Vec<_> =
-            failure.message.lines().skip(1).map(|line| line.split('`').nth(1).unwrap()).collect();
-        assert_eq!(names, ["space_sdk", "visibility", "create_proxy"]);
-        assert!(failure.message.contains("set `repo_type: space`, or leave `create_proxy` out"));
+        assert!(inputs.space_sdk.is_none() && inputs.proxy.is_none() && inputs.space.wait.is_none());
+        assert_eq!(
+            warnings,
+            [
+                format!("`space_sdk`, `wait` have no effect: a {repo_type} does not run as a Space does"),
+                "`create_proxy` has no effect: only a Space has an app to stand in front of".to_owned(),
+                "`proxy_hardware` has no effect: there is no proxy".to_owned(),
+            ]
+        );
+        // To ignore this one would publish what was to be hidden.
+        let failure = refused(&[("repo_type", repo_type), ("visibility", "protected")]);
+        assert!(failure.message.starts_with("`visibility` must be `public` or `private`"), "{failure}");
+    }
+}
+
+#[test]
+fn inputs_that_nothing_looks_at_are_named_in_a_warning() {
+    for (set, warning) in [
+        (
+            vec![("proxy_hf_token", "hf_readonly"), ("proxy_allow_origins", "https://a.example")],
+            "`proxy_hf_token`, `proxy_allow_origins` have no effect: `create_proxy` is not `true`",
+        ),
+        (
+            vec![("create_proxy", "true"), ("allow_any_target", "true")],
+            "`allow_any_target` has no effect: `proxy_target_url` is not set",
+        ),
+        (vec![("wait", "false"), ("timeout", "10m")], "`timeout` has no effect: `wait` is `false`"),
+        (vec![("force_secrets", "true")], "`force_secrets` has no effect: `secrets` is not set"),
+        (
+            vec![("fallback_hardware", "t4-small"), ("require_hardware", "true")],
+            "`fallback_hardware`, `require_hardware` have no effect: `hardware` is not set",
+        ),
+        (
+            vec![("create_pr", "true"), ("verify", "health"), ("timeout", "10m")],
+            "`timeout`, `verify` have no effect: what this deploy writes does not run before it is on `main`",
+        ),
+    ] {
+        assert_eq!(read(&set).1, [warning], "{set:?}");
     }
 }
 

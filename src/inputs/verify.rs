@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::faults::Findings;
 use super::parse::{self, Parsed};
 use super::raw::{Raw, given};
-use super::value;
-use crate::target::shorten;
+use super::space::set_ones;
+use super::{time, value};
+use crate::target::{shorten, suggest};
 use crate::verify::{Check, Expect, Mode};
 
 /// Reads the check; its timeout is what the wait leaves, and comes later.
@@ -22,10 +23,10 @@ pub(super) fn read(raw: &Raw, workspace: PathBuf, findings: &mut Findings) -> Op
     let api_kwargs = value("api_kwargs", raw.api_kwargs.as_deref(), json_object, findings);
     let expect = value("expect", raw.expect.as_deref(), expect, findings);
     let expect_regex = value("expect_regex", raw.expect_regex.as_deref(), regex, findings);
-    let max_latency = value("max_latency", raw.max_latency.as_deref(), parse::duration, findings);
+    let max_latency = time::read("max_latency", raw.max_latency.as_deref(), findings);
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
     if mode == Some(Some(Mode::Off)) {
-        unasked(raw, findings);
+        warn_of_unasked(raw, findings);
     }
     let (health_path, health_status) = (health_path?, health_status?);
     let defaults = Check::new(workspace);
@@ -46,8 +47,8 @@ pub(super) fn read(raw: &Raw, workspace: PathBuf, findings: &mut Findings) -> Op
     })
 }
 
-/// Refuses what a check that is off would not look at: it was set for a reason.
-fn unasked(raw: &Raw, findings: &mut Findings) {
+/// Warns of what a check that is off does not look at.
+fn warn_of_unasked(raw: &Raw, findings: &mut Findings) {
     let inputs = [
         ("health_path", &raw.health_path),
         ("health_status", &raw.health_status),
@@ -60,18 +61,8 @@ fn unasked(raw: &Raw, findings: &mut Findings) {
         ("expect_regex", &raw.expect_regex),
         ("max_latency", &raw.max_latency),
     ];
-    let set: Vec<String> = inputs
-        .iter()
-        .filter(|(_, text)| given(text.as_deref()).is_some())
-        .map(|(input, _)| format!("`{input}`"))
-        .collect();
-    if !set.is_empty() {
-        let (names, verb) = (set.join(", "), if set.len() == 1 { "is" } else { "are" });
-        findings.fault(
-            "verify",
-            format!("must not be `false` when {names} {verb} set: nothing would be asked of the app"),
-        );
-    }
+    let given = inputs.map(|(input, text)| (input, given(text.as_deref()).is_some()));
+    findings.without_effect(&set_ones(&given), "`verify` is `false`");
 }
 
 fn mode(text: &str) -> Parsed<Mode> {
@@ -79,8 +70,8 @@ fn mode(text: &str) -> Parsed<Mode> {
         ("auto", _) | (_, Ok(true)) => Ok(Mode::Auto),
         ("health", _) => Ok(Mode::Health),
         ("inference", _) => Ok(Mode::Inference),
-        (_, Ok(false)) => Ok(Mode::Off),
-        _ => parse::one_of("`auto`, `health`, `inference` or `false`", text),
+        (_, Ok(false)) | ("none" | "off" | "no", _) => Ok(Mode::Off),
+        _ => suggest::one_of(&["auto", "health", "inference", "false"], text),
     }
 }
 
@@ -99,7 +90,7 @@ fn health_path(text: &str) -> Parsed<String> {
 fn health_status(text: &str) -> Parsed<u16> {
     match text.parse() {
         Ok(status @ 200..=599) => Ok(status),
-        _ => parse::one_of("an HTTP status between 200 and 599", text),
+        _ => parse::not_like("an HTTP status between 200 and 599", text),
     }
 }
 
@@ -133,7 +124,10 @@ fn json_object(text: &str) -> Parsed<Map<String, Value>> {
 }
 
 fn json(text: &str) -> Parsed<Value> {
-    serde_json::from_str(text).or_else(|error| parse::refuse(format!("must be JSON: {error}")))
+    serde_json::from_str(text).or_else(|error| {
+        let quotes = if text.contains('\'') { " (JSON has double quotation marks)" } else { "" };
+        parse::refuse(format!("must be JSON{quotes}: {error}"))
+    })
 }
 
 fn noun(value: &Value) -> &'static str {
@@ -154,7 +148,7 @@ fn expect(text: &str) -> Parsed<Expect> {
         "audio" => Ok(Expect::Audio),
         "text" => Ok(Expect::Text),
         "any" => Ok(Expect::Any),
-        _ => parse::one_of("`image`, `video`, `audio`, `text` or `any`", text),
+        _ => suggest::one_of(&["image", "video", "audio", "text", "any"], text),
     }
 }
 
@@ -173,22 +167,17 @@ mod tests {
     use crate::verify::Mode;
 
     #[test]
-    fn a_check_that_is_off_is_asked_for_nothing() {
-        for (set, message) in [
-            (
-                vec![("api_name", "/predict")],
-                "`verify` must not be `false` when `api_name` is set: nothing would be asked of the app",
-            ),
+    fn what_a_check_that_is_off_does_not_look_at_is_a_warning() {
+        for (set, warning) in [
+            (vec![("api_name", "/predict")], "`api_name` has no effect: `verify` is `false`"),
             (
                 vec![("health_path", "/health"), ("expect", "text"), ("max_latency", "20s")],
-                "`verify` must not be `false` when `health_path`, `expect`, `max_latency` are set: nothing would \
-                 be asked of the app",
+                "`health_path`, `expect`, `max_latency` have no effect: `verify` is `false`",
             ),
         ] {
-            check_fault(
-                &[&set[..], &[("verify", "false"), ("huggingface_repo", "ada/demo")]].concat(),
-                message,
-            );
+            let (inputs, warnings) = read(&[&set[..], &[("verify", "false")]].concat());
+            assert_eq!(warnings, [warning]);
+            assert_eq!(inputs.space.verify.mode, Mode::Off);
         }
     }
 
@@ -208,5 +197,16 @@ mod tests {
         let mode = |set: &[(&str, &str)]| read(set).0.space.verify.mode;
         assert_eq!(mode(&[("verify", "false"), ("api_name", " "), ("health_contains", "")]), Mode::Off);
         assert_eq!(mode(&[("verify", "true"), ("api_name", "/predict")]), Mode::Auto);
+        for off in ["none", "off", "no"] {
+            assert_eq!(mode(&[("verify", off)]), Mode::Off, "{off}");
+        }
+    }
+
+    #[test]
+    fn json_with_single_quotes_names_the_double_ones() {
+        check_fault(
+            &[("api_args", "['hello']")],
+            "`api_args` must be JSON (JSON has double quotation marks): expected value at line 1 column 2",
+        );
     }
 }

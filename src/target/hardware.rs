@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{ParseError, shorten};
+use super::{ParseError, shorten, suggest};
 
 /// How much of a bad value a sentence repeats.
 const SHOWN: usize = 60;
@@ -17,7 +17,7 @@ macro_rules! bail_parse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flavor(&'static str);
 
-/// Every flavor that the Hub's contract knows, in its order.
+/// Every flavor that the Hub's contract knows, in its order: of one kind, the cheapest comes first.
 const FLAVORS: &[&str] = &[
     "cpu-basic",
     "cpu-upgrade",
@@ -56,6 +56,15 @@ impl Flavor {
         self.0
     }
 
+    /// Returns the names of all flavors as a list in a sentence, where ZeroGPU with its two names stands once.
+    pub fn list() -> String {
+        let names = FLAVORS.iter().filter(|name| **name != "zerogpu");
+        let names: Vec<String> = names
+            .map(|name| format!("`{name}`{}", if is_zero_gpu(name) { " (or `zerogpu`)" } else { "" }))
+            .collect();
+        names.join(", ")
+    }
+
     /// ZeroGPU, which has two names and takes Gradio Spaces only.
     pub fn is_zero_gpu(self) -> bool {
         is_zero_gpu(self.0)
@@ -90,18 +99,9 @@ impl FromStr for Flavor {
             return Ok(Self(name));
         }
         let shown = shorten(text, SHOWN);
-        let nearest = FLAVORS
-            .iter()
-            .map(|name| (strsim::damerau_levenshtein(&text.to_lowercase(), name), name))
-            .min_by_key(|(distance, _)| *distance);
-        let all = FLAVORS.join("`, `");
-        match nearest {
-            Some((distance, name)) if distance <= 3 => {
-                bail_parse!(
-                    "must name hardware of the Hub, not `{shown}`: did you mean `{name}`? There are `{all}`"
-                )
-            }
-            _ => bail_parse!("must name hardware of the Hub, not `{shown}`: there are `{all}`"),
+        match suggest::meant(text, FLAVORS).or_else(|| suggest::of_the_family(text, FLAVORS)) {
+            Some(name) => bail_parse!("must name hardware of the Hub, not `{shown}`: did you mean `{name}`?"),
+            None => bail_parse!("must name hardware of the Hub, not `{shown}`"),
         }
     }
 }
@@ -244,12 +244,39 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_flavor_is_told_what_it_may_have_meant() {
-        assert_eq!("t4-small".parse::<Flavor>().unwrap().as_str(), "t4-small");
-        let near = "t4-smal".parse::<Flavor>().unwrap_err().0;
-        assert!(near.contains("not `t4-smal`: did you mean `t4-small`? There are `cpu-basic`"));
-        let far = "h100-of-my-dreams".parse::<Flavor>().unwrap_err().0;
-        assert!(!far.contains("did you mean") && far.contains("`inf2x6`"), "{far}");
+    fn the_list_of_flavors_names_zero_gpu_once() {
+        let list = Flavor::list();
+        assert_eq!(list.matches("zerogpu").count(), 1, "{list}");
+        assert!(list.contains("`zero-a10g` (or `zerogpu`)") && list.ends_with("`inf2x6`"), "{list}");
+        let far = "quantum".parse::<Flavor>().unwrap_err().0;
+        assert_eq!(far, "must name hardware of the Hub, not `quantum`");
+    }
+
+    #[test]
+    fn a_suggestion_is_the_cheapest_of_its_kind() {
+        for (text, meant) in [
+            ("T4", "t4-small"),
+            ("T4-Medium", "t4-medium"),
+            ("t4small", "t4-small"),
+            ("t4-large", "t4-small"),
+            ("t5-small", "t4-small"),
+            ("cpu", "cpu-basic"),
+            ("CPU-Upgrade", "cpu-upgrade"),
+            ("cpu-large", "cpu-basic"),
+            ("basic", "cpu-basic"),
+            ("a100", "a100-large"),
+            ("A10G", "a10g-small"),
+            ("a10", "a10g-small"),
+            ("l4", "l4x1"),
+            ("l4x2", "l4x1"),
+            ("L40S", "l40sx1"),
+            ("zero", "zero-a10g"),
+            ("ZeroGPU", "zerogpu"),
+            ("zero-gpu", "zerogpu"),
+        ] {
+            let refusal = text.parse::<Flavor>().unwrap_err().0;
+            assert!(refusal.contains(&format!(": did you mean `{meant}`?")), "{refusal}");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn everything_at_once() {
         ("expect", "image"),
         ("expect_contains", "x"),
         ("expect_regex", "^a+$"),
-        ("max_latency", "20"),
+        ("max_latency", "20s"),
         ("on_failure", "rollback"),
     ]);
     assert!(warnings.is_empty());
@@ -76,13 +76,6 @@ fn everything_at_once() {
 }
 
 #[test]
-fn nothing_of_it_is_for_models() {
-    let failure = refused(&[("repo_type", "model"), ("variables", "A=1"), ("wait", "true")]);
-    assert_eq!(failure.message.lines().count(), 3);
-    assert!(failure.message.contains("`wait` must be left out for a model: it is about a running Space"));
-}
-
-#[test]
 fn a_value_in_the_place_of_a_name_is_not_repeated() {
     for (text, value) in [
         ("API_KEY=s3cret", "s3cret"),
@@ -102,7 +95,7 @@ fn a_secret_that_the_step_does_not_pass() {
     let failure = refused(&[("secrets", "API_KEY"), ("API_KEY", " \n")]);
     assert_eq!(
         failure.message,
-        "`secrets` names `API_KEY`, and this step has no variable `API_KEY` or an empty one"
+        "`secrets` names `API_KEY`, which the step's `env:` does not set, or sets to nothing"
     );
     assert!(failure.hints[0].contains("`API_KEY: ${{ secrets.API_KEY }}`"), "{:?}", failure.hints);
 }
@@ -119,14 +112,6 @@ fn faults() {
         (
             vec![("variables", "\n1A=1")],
             "`variables` must hold names of letters, digits and `_` that start with a letter: line 2 does not",
-        ),
-        (
-            vec![("fallback_hardware", "t4-small")],
-            "`fallback_hardware` must stand beside `hardware`, which is asked for first",
-        ),
-        (
-            vec![("require_hardware", "true")],
-            "`require_hardware` must stand beside `hardware`: there is nothing to require",
         ),
         (vec![("volumes", "bucket:a/b:/x\nbucket:a/c:/x/")], "`volumes` must not mount two things at `/x`"),
         (
@@ -167,6 +152,16 @@ fn faults() {
         (vec![("on_failure", "retry")], "`on_failure` must be `keep` or `rollback`, not `retry`"),
     ] {
         check_fault(&set, message);
+    }
+}
+
+#[test]
+fn a_secret_that_is_only_its_name_is_refused() {
+    for value in ["API_KEY", "$API_KEY", "${API_KEY}", "${{ secrets.API_KEY }}"] {
+        check_fault(
+            &[("secrets", "API_KEY"), ("API_KEY", value)],
+            "`secrets` names `API_KEY`, whose value in the step's `env:` is only that name: write `API_KEY: ${{ secrets.API_KEY }}` there",
+        );
     }
 }
 
