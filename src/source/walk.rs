@@ -24,7 +24,7 @@ const MAX_LINKED_ENTRIES: usize = 1_000;
 const MAX_HIDDEN_ENTRIES: usize = 20_000;
 
 pub(super) fn read(options: &SourceOptions) -> Result<Source> {
-    let root = find_root(&options.root)?;
+    let root = find_root(&options.root, options.workspace.as_deref())?;
     let defaults = match options.default_excludes {
         false => Defaults::Off,
         true if is_whole_checkout(&root, options.workspace.as_deref()) => Defaults::Checkout,
