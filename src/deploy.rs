@@ -12,6 +12,7 @@ mod open;
 mod parts;
 mod preflight;
 mod prepare;
+mod refusals;
 mod remote;
 mod rollback;
 mod secrets;
@@ -33,7 +34,9 @@ use crate::target::{RepoName, RepoType};
 use app_file::AppFile;
 use land::Landed;
 use open::Born;
+pub(crate) use preflight::check_plan_of_proxy;
 use prepare::Prepared;
+pub(crate) use refusals::explain_token;
 use remote::Against;
 use settings::Surroundings;
 pub(crate) use unsettled::conclude;
@@ -86,15 +89,19 @@ async fn read_and_deploy(
     deploy.said = said;
     deploy.app_file.clone_from(&prepared.app_file);
     deploy.follow_a_new_name(&prepared.lookup);
-    if let Some(user) = user {
-        deploy.preflight(&user, &prepared.lookup, prepared.sdk)?;
+    if let Some(user) = &user {
+        deploy.preflight(user, &prepared.lookup, prepared.sdk)?;
     }
+    deploy.question_the_proxy(&prepared.lookup);
     let done = deploy.to_the_end(prepared).await;
     if done.is_err() {
         conclude(log, ledger).await;
         deploy.take_back_settings().await;
     }
-    done
+    done.map_err(|failure| match &user {
+        Some(user) => refusals::explain(failure, user, &deploy.repo, inputs.create_pr),
+        None => failure,
+    })
 }
 
 /// A file that changed before anything was written left everything as it was.

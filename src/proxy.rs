@@ -11,7 +11,7 @@ use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::auth::Secret;
+use crate::auth::{Access, Secret, token_form};
 use crate::deploy;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, Lookup, Repo};
@@ -80,7 +80,7 @@ impl<'a> Proxy<'a> {
         let Some(token) = wanted.token.as_ref().or(inputs.credentials.token()) else {
             if hub.is_keyless() {
                 return Err(Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
-                    .hint("make a fine-grained token with read access to this one Space at https://huggingface.co/settings/tokens"));
+                    .hint(format!("make a token with read access at {}", token_form(Access::Read, None))));
             }
             log.info("the proxy Space is left out of this dry run: there is no token");
             return Ok(None);
@@ -101,9 +101,11 @@ impl<'a> Proxy<'a> {
                     "set `proxy_space_suffix` to another ending, or delete that Space; nothing was changed",
                 ));
             }
+        } else {
+            deploy::check_plan_of_proxy(hub, &repo, &wanted.hardware, inputs.dry_run, log).await?;
         }
         if wanted.token.is_none() {
-            log.warning("the proxy Space gets `hf_token`, which may do more than open the Space: make a fine-grained token with read access to this one Space at https://huggingface.co/settings/tokens, and pass it as `proxy_hf_token`");
+            log.warning(&format!("the proxy Space gets `hf_token`, which may do more than open the Space: make a token with read access at {}, best to this one Space only, and pass it as `proxy_hf_token`", token_form(Access::Read, None)));
         }
         Ok(Some(Self { inputs, wanted, repo, token }))
     }

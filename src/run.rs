@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::auth::Credentials;
+use crate::deploy;
 use crate::failure::{Code, Failure, Kind, Result};
 use crate::hub::{Hub, HubOptions, RetryPolicy};
 use crate::inputs::Inputs;
@@ -54,7 +55,7 @@ fn tell_panics(log: &Log, ledger: &Ledger, files: &OutputFiles) {
 
 /// Closes what was begun and will not be finished, and says what is half done.
 async fn take_back(mut failure: Failure, log: &Log, ledger: &Ledger) -> Failure {
-    crate::deploy::conclude(log, ledger).await;
+    deploy::conclude(log, ledger).await;
     if failure.code == Code::Cancelled {
         failure.message = ledger.read(Outcome::cancelled);
     }
@@ -91,10 +92,15 @@ async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<
     }
     ledger.update(|outcome| outcome.auth = inputs.credentials.as_str());
     let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
-    let proxy = Proxy::inspect(&inputs, &hub, log).await?;
-    crate::deploy::deploy(&inputs, &hub, log, ledger).await?;
+    let done = carry_out(&inputs, &hub, log, ledger).await;
+    done.map_err(|failure| if hub.is_keyless() { failure } else { deploy::explain_token(failure) })
+}
+
+async fn carry_out(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
+    let proxy = Proxy::inspect(inputs, hub, log).await?;
+    deploy::deploy(inputs, hub, log, ledger).await?;
     match proxy {
-        Some(proxy) => proxy.provision(&hub, log, ledger).await,
+        Some(proxy) => proxy.provision(hub, log, ledger).await,
         None => Ok(()),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{
-    CreateRepo, Creation, Lookup, NewFile, NewSpace, Preupload, PreuploadFile, Refusal, RepoInfo, UploadMode,
+    CreateRepo, Creation, HubError, Lookup, NewFile, NewSpace, Preupload, PreuploadFile, Refusal, RepoInfo,
+    UploadMode,
 };
 use crate::inputs::Inputs;
 use crate::plan::Created;
@@ -47,6 +48,10 @@ impl Deploy<'_> {
         let mut born = None;
         match lookup {
             Lookup::Found(info) => return Ok(Target::Ready(info)),
+            // Before a repo is made for it.
+            Lookup::NoRepo(_) | Lookup::NoRevision if !self.can_make_branch(revision) => {
+                return Err(self.no_such_branch(revision));
+            }
             Lookup::NoRepo(_) if *dry_run => {
                 let visibility = self.inputs.visibility;
                 self.note_access(Some(visibility), AccessChange::WouldCreate);
@@ -116,9 +121,11 @@ impl Deploy<'_> {
             };
             let asked = create.space.as_ref().and_then(|space| space.hardware);
             let refusal = error.refusal().filter(|refusal| refusal.status == 402).cloned();
-            let (Some(flavor), Some(refusal)) = (asked, refusal) else { return Err(error.into()) };
+            let (Some(flavor), Some(refusal)) = (asked, refusal) else {
+                return Err(none_granted(error, &born.hardware.refused));
+            };
             if flavor.is_basic() || is_about_the_sdk(&refusal) {
-                return Err(error.into());
+                return Err(none_granted(error, &born.hardware.refused));
             }
             self.log.info(&format!("the Hub does not grant the hardware `{flavor}`: {refusal}"));
             let refused = &mut born.hardware.refused;
@@ -241,14 +248,28 @@ impl Deploy<'_> {
     }
 
     async fn make_branch(&self, revision: &Revision) -> Result<()> {
-        if self.inputs.create_pr || revision.as_str().starts_with("refs/") {
-            let message = format!("the {} has no branch `{revision}`", self.repo);
-            return Err(Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`"));
-        }
         self.hub.create_branch(&self.repo, revision).await?;
         self.log.info(&format!("created the branch `{revision}`"));
         Ok(())
     }
+
+    fn can_make_branch(&self, revision: &Revision) -> bool {
+        revision.is_main() || !(self.inputs.create_pr || revision.as_str().starts_with("refs/"))
+    }
+
+    fn no_such_branch(&self, revision: &Revision) -> Failure {
+        let message = format!("the {} has no branch `{revision}`", self.repo);
+        Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`")
+    }
+}
+
+/// Names the hardware that was asked for, where a Space without it is refused as well.
+fn none_granted(error: HubError, refused: &[(Flavor, Refusal)]) -> Failure {
+    let mut failure = Failure::from(error);
+    for (flavor, refusal) in refused {
+        failure.message.push_str(&format!("; the hardware `{flavor}` was refused before: {refusal}"));
+    }
+    failure
 }
 
 /// The Hub's plans say which SDK runs on `cpu-basic`; without the hardware it would say so again.

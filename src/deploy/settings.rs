@@ -100,14 +100,14 @@ impl Deploy<'_> {
             ("secrets", !settings.secrets.is_empty()),
             ("volumes", settings.volumes.is_some()),
             ("hardware", !wanted.hardware.wanted.is_empty()),
-            ("sleep time", wanted.hardware.sleep_time.is_some()),
+            ("sleep_time", wanted.hardware.sleep_time.is_some()),
             ("visibility", self.inputs.visibility_given),
         ];
         let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
         if !given.is_empty() {
-            let given = given.join(", ");
-            self.log.info(&format!(
-                "left as they are: {given} (they would change the running {})",
+            self.log.warning(&format!(
+                "left as they are: `{}` (they would change the running {})",
+                given.join("`, `"),
                 self.repo.repo_type.noun()
             ));
         }

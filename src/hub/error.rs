@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
 use super::retry::is_transient;
+use crate::auth::{Access, token_form};
 use crate::failure::{Code, Failure};
 use crate::target::shorten;
 
@@ -211,15 +212,20 @@ impl From<HubError> for Failure {
 fn refused(message: String, refusal: &Refusal) -> Failure {
     match refusal.status.as_u16() {
         401 => Failure::new(Code::TokenInvalid, message)
-            .hint("check that the secret behind `hf_token` holds a token that is neither expired nor revoked")
-            .hint("make a token with write access at https://huggingface.co/settings/tokens"),
+            .hint("check that the secret behind `hf_token` holds a token that is neither expired nor revoked"),
         402 => {
             let hint = payment_hint(&refusal.message);
             Failure::new(Code::PaymentRequired, message).hint(hint)
         }
-        403 => Failure::new(Code::PermissionDenied, message)
-            .hint("the token needs write access to this repo: use a `write` token, or a fine-grained one with \"Write access to contents/settings\" for its namespace")
-            .hint("in an organization, your role must be `write`, `contributor` or `admin`"),
+        403 => {
+            let failure = Failure::new(Code::PermissionDenied, message)
+                .hint("in an organization, your role must be `write` or `admin`; `contributor` writes only to repos that you created")
+                .hint(format!("the token needs write access to this repo: make one at {}", token_form(Access::Write, None)));
+            if refusal.message.contains("create_pr") {
+                return failure.hint("to propose the change, set `create_pr: true`");
+            }
+            failure
+        }
         404 if refusal.code.as_deref() == Some("RevisionNotFound") => {
             Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`")
         }

@@ -18,6 +18,9 @@ pub struct WhoAmI {
     pub name: String,
     #[serde(default)]
     pub is_pro: bool,
+    /// Whether there is a payment method, where the Hub says so.
+    #[serde(default)]
+    pub can_pay: Option<bool>,
     #[serde(default)]
     pub orgs: Vec<Org>,
     #[serde(default)]
@@ -33,6 +36,8 @@ pub struct Org {
     /// Absent without a paid one.
     #[serde(default)]
     pub plan: Option<String>,
+    #[serde(rename = "canPay", default)]
+    pub can_pay: Option<bool>,
 }
 
 /// What a user may do in an organisation.

@@ -77,16 +77,39 @@ fn sentence_with(sentence: &str, code: impl Fn(&str) -> String) -> String {
     block_safe(made)
 }
 
-/// Text in which no character means anything (6.1, backslash escapes).
+/// Text in which no character means anything (6.1, backslash escapes). Addresses stay addresses.
 fn literal(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 8);
+    let mut made = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(start) = rest.find("https://") {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c: char| !is_of_address(c)).unwrap_or(from.len());
+        let address = from[..end].trim_end_matches(['.', ',', ':', '?']);
+        escape(before, &mut made);
+        if address.contains(SPECIAL) {
+            // An escape would become part of the address.
+            made.push_str(&format!("<{address}>"));
+        } else {
+            made.push_str(address);
+        }
+        rest = &from[address.len()..];
+    }
+    escape(rest, &mut made);
+    made
+}
+
+fn escape(text: &str, made: &mut String) {
     for c in text.chars() {
         if SPECIAL.contains(&c) {
-            escaped.push('\\');
+            made.push('\\');
         }
-        escaped.push(c);
+        made.push(c);
     }
-    escaped
+}
+
+/// Whether an address may hold a character, of those that do not end a link.
+fn is_of_address(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~:/?&=%#+".contains(c)
 }
 
 /// Keeps the start of a line from making a list, a rule or a heading (5.2, 4.1, 4.3).
@@ -141,6 +164,8 @@ mod tests {
             ("12. item", "12\\. item"),
             ("# head\nline", "\\# head\\\\nline"),
             ("see https://huggingface.co/settings/tokens", "see https://huggingface.co/settings/tokens"),
+            ("at https://hub.example/new?a=b&c_d=e, now", "at <https://hub.example/new?a=b&c_d=e>, now"),
+            ("a_b https://a.example/x|y", "a\\_b https://a.example/x\\|y"),
             ("a `` b", "a  b"),
         ] {
             assert_eq!(text(sentence), made);

@@ -319,7 +319,7 @@ macro_rules! assert_ran {
         settings.add_filter(r"/[0-9a-f]{7}\b", "/SHA7");
         settings.add_filter(r"\[`?[0-9a-f]{7}`?\]", "[SHA7]");
         settings.add_filter(r"Root=1-[0-9a-f-]+(;[0-9a-f-]*)?", "REQUEST");
-        settings.add_filter(r"ada-app-[0-9a-z]+", "ada-app-SUFFIX");
+        settings.add_filter(r"(ada|acme)-app-[0-9a-z]+", "$1-app-SUFFIX");
         // How lines fall into bursts differs from run to run.
         settings.add_filter(r"(?m)^::stop-commands::.*\n", "");
         settings.add_filter(r"(?m)^::[0-9a-f]{32}::\n", "");

@@ -31,6 +31,7 @@ mod proxy;
 mod races;
 mod refusals;
 mod release;
+mod rights;
 mod roots;
 mod round_trips;
 mod runs;

@@ -31,7 +31,7 @@ async fn a_dry_run_with_a_token_that_may_only_read() {
     let ran = run.run().await.ended(0, "dry-run");
     assert!(ran.log.contains("~ index.html"), "{}", ran.log);
     assert!(
-        ran.log.contains("this token cannot deploy to the Space `ada/app`: it may only read"),
+        ran.log.contains("a deploy to the Space `ada/app` would be refused: the token is read-only"),
         "{}",
         ran.log
     );
@@ -44,7 +44,11 @@ async fn a_dry_run_says_what_the_deploy_would_end_with() {
     let (hub, folder) = (hub().await, static_space());
     let run = Run::new(&hub, &folder).input("huggingface_repo", "nobody/app").input("dry_run", "true");
     let ran = run.run().await.ended(0, "dry-run");
-    assert!(ran.log.contains("::warning::this token cannot deploy to the Space `nobody/app`"), "{}", ran.log);
+    assert!(
+        ran.log.contains("::warning::a deploy to the Space `nobody/app` would be refused"),
+        "{}",
+        ran.log
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

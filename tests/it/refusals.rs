@@ -140,7 +140,7 @@ async fn a_private_repo_that_the_token_cannot_see() {
     folder.write("index.html", "defaced");
     hub.clear_requests();
     let ran = Run::new(&hub, &folder).token(SCOPED).run().await.failed(3, "permission_denied");
-    let told = "it is fine-grained, without `repo.write` for `ada` or this repo (nothing was changed)";
+    let told = "the token is fine-grained, without `repo.write` for `ada` or this repo (nothing was changed)";
     assert!(ran.log.contains(told), "{}", ran.log);
     assert!(hub.requests().iter().all(|request| request.path != "/api/repos/create"), "nothing is tried");
     assert_eq!(tree(&hub, RepoType::Space), before);
@@ -196,6 +196,33 @@ async fn files_that_the_hub_does_not_take_along_follow_in_a_commit() {
     assert!(ran.log.contains("they follow in a commit"), "{}", ran.log);
     assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
     assert_eq!(hub.read_file(RepoType::Space, "ada/app", "main", "index.html").unwrap(), b"<h1>Hello</h1>\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_place_of_the_token_is_recognised_before_any_request() {
+    let (hub, folder) = (hub().await, static_space());
+    for text in ["HF_TOKEN", "$HF_TOKEN", "${{ secrets.HF_TOKEN }}"] {
+        let ran = Run::new(&hub, &folder).input("hf_token", text).run().await.failed(2, "invalid_input");
+        let told = format!(
+            "::`hf_token` holds the text `{text}` in place of a token: write `${{{{ secrets.HF_TOKEN }}}}`"
+        );
+        assert!(ran.log.contains(&told), "{}", ran.log);
+    }
+    assert_eq!(hub.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_is_said_first() {
+    let (hub, folder) = (hub().await, static_space());
+    folder.write(
+        "event.json",
+        r#"{"pull_request":{"base":{"repo":{"full_name":"octo/hello"}},"head":{"repo":{"full_name":"eve/hello"}}}}"#,
+    );
+    let event = folder.path().join("event.json");
+    let run = Run::new(&hub, &folder).input("hf_token", "").var("GITHUB_EVENT_NAME", "pull_request");
+    let ran = run.var("GITHUB_EVENT_PATH", event.to_str().unwrap()).run().await.failed(3, "token_missing");
+    assert_ran!(ran);
+    assert_eq!(hub.requests().len(), 0);
 }
 
 /// All that is missing is told at once, before anything is written.

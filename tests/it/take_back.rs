@@ -35,7 +35,11 @@ async fn a_proposal_and_another_branch_leave_the_running_space_alone() {
             .await
             .ended(0, "deployed");
         assert_eq!(changes(&hub), [""; 0], "{input}");
-        assert!(ran.log.contains("left as they are: variables, secrets, visibility"), "{}", ran.log);
+        assert!(
+            ran.log.contains("::warning::left as they are: `variables`, `secrets`, `visibility`"),
+            "{}",
+            ran.log
+        );
     }
 }
 

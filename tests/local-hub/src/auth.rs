@@ -114,8 +114,13 @@ impl Caller {
             return true;
         }
         let Self::User(user) = self else { return false };
+        let may = match Self::role_in(user, &state.namespace).as_deref() {
+            Some("admin" | "write") => true,
+            Some("contributor") => state.creator == user.name,
+            _ => false,
+        };
         user.role != TokenRole::Read
-            && matches!(Self::role_in(user, &state.namespace).as_deref(), Some("admin" | "write"))
+            && may
             && Self::scoped(user, &state.namespace, Some(&state.full_id()), &["repo.write"])
     }
 

@@ -139,6 +139,7 @@ impl Hub {
             refs: BTreeMap::new(),
             discussions: BTreeMap::new(),
             space,
+            creator: request.author.clone(),
             publishers: vec![],
             former_ids: BTreeSet::new(),
         };

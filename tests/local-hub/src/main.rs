@@ -39,8 +39,8 @@ struct Serve {
     /// Token of the user (write).
     #[arg(long, default_value = DEFAULT_TOKEN)]
     token: String,
-    /// Organisation the user is an admin of; may be repeated.
-    #[arg(long)]
+    /// Organisation the user is an admin of, or has another role in, as `acme=contributor`; may be repeated.
+    #[arg(long, value_name = "NAME[=ROLE]")]
     org: Vec<String>,
     /// The user has no PRO plan and no payment method.
     #[arg(long)]
@@ -85,7 +85,12 @@ enum Transfer {
 async fn main() -> anyhow::Result<()> {
     let Command::Serve(args) = Cli::parse().command;
     let mut user = User::new(&args.user, &args.token);
-    user.orgs = args.org.iter().map(|org| Org::new(org, "admin")).collect();
+    user.orgs = args
+        .org
+        .iter()
+        .map(|org| org.split_once('=').unwrap_or((org, "admin")))
+        .map(|(name, role)| Org::new(name, role))
+        .collect();
     if args.free {
         (user.is_pro, user.can_pay) = (false, false);
         user.orgs.iter_mut().for_each(|org| (org.plan, org.can_pay) = (None, false));

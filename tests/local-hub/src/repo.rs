@@ -34,6 +34,9 @@ pub(crate) struct RepoState {
     pub(crate) refs: BTreeMap<String, Oid>,
     pub(crate) discussions: BTreeMap<u64, Discussion>,
     pub(crate) space: Option<SpaceState>,
+    /// User who created it: a `contributor` of an organisation writes to no other repo.
+    #[serde(default)]
+    pub(crate) creator: String,
     /// Trusted publishers: claims that must all match.
     #[serde(default)]
     pub(crate) publishers: Vec<BTreeMap<String, String>>,
