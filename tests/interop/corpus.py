@@ -62,6 +62,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.write("README.md", CARD)
+        self.write("index.html", "<h1>Hard</h1>\n")
 
     def write(self, path: str, content: str | bytes) -> Path:
         file = self.root / path
