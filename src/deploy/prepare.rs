@@ -5,7 +5,7 @@ use crate::hub::{Lookup, Repo};
 use crate::inputs::Inputs;
 use crate::source::executables::{Started, started_by_mode};
 use crate::source::near_misses::{NearMiss, near_misses};
-use crate::source::{Source, SourceFile, card, sdk, streamlit};
+use crate::source::{Source, SourceFile, card, framework, sdk, streamlit};
 use crate::target::{RepoPath, RepoType, SpaceSdk};
 
 use super::Deploy;
@@ -56,8 +56,10 @@ impl Deploy<'_> {
         let lookup = self.hub.look_up(&self.repo, &self.inputs.revision).await?;
         // The card that the Hub holds may have been edited there: it decides, and is completed, not replaced.
         let held = self.readme_on_the_hub(&lookup).await?;
-        let sdk = self.choose_sdk(&source, held.as_deref());
+        let sdk::SdkChoice { sdk, is_guess, .. } = self.choose_sdk(&source, held.as_deref());
         if whole_repo {
+            let is_new = matches!(lookup, Lookup::NoRepo(_));
+            self.refuse_other_framework(sdk, is_guess && is_new, &source)?;
             self.add_streamlit(sdk, &mut source)?;
             if !source.rules.hides(README) {
                 self.give_card(sdk, held.clone(), &mut source)?;
@@ -76,11 +78,12 @@ impl Deploy<'_> {
 
     /// The same for a Space whose card is in the folder.
     async fn prepare_with_card(&self, mut source: Source) -> Result<Prepared> {
-        let sdk = self.choose_sdk(&source, None);
+        let sdk::SdkChoice { sdk, is_guess, .. } = self.choose_sdk(&source, None);
         self.add_streamlit(sdk, &mut source)?;
         let readme = source.get(README).map(read_all).transpose()?;
         self.give_card(sdk, readme, &mut source)?;
         let lookup = self.look_up_and_check(source.get(README)).await?;
+        self.refuse_other_framework(sdk, is_guess && matches!(lookup, Lookup::NoRepo(_)), &source)?;
         let app_file = AppFile::of(sdk, sdk::readme(&source).as_deref());
         if let Some(app) = &app_file {
             self.refuse_without(app, &source, &lookup)?;
@@ -90,7 +93,7 @@ impl Deploy<'_> {
 
     /// The SDK, in the order of the input, the card of the folder, the card on the Hub, and the files: a folder that
     /// was named by mistake must not turn a Space into one of another kind.
-    fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> SpaceSdk {
+    fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> sdk::SdkChoice {
         let held = held.map(|readme| card::mended(readme).unwrap_or_else(|| readme.to_owned()));
         let on_the_hub = held.and_then(|readme| card::card_sdk(&readme)?.parse::<SpaceSdk>().ok());
         let choice = match (self.inputs.space_sdk, on_the_hub) {
@@ -100,7 +103,7 @@ impl Deploy<'_> {
                     format!(", while the files look like {0}: `space_sdk: {0}` changes it", other.as_str())
                 });
                 let because = format!("the README card on the Hub says so{}", but.unwrap_or_default());
-                sdk::SdkChoice { sdk, because }
+                sdk::SdkChoice { sdk, because, is_guess: false }
             }
             (input, _) => sdk::choose_sdk(input, source),
         };
@@ -108,7 +111,7 @@ impl Deploy<'_> {
             self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
         }
         self.warn_of_names_and_modes(source, Some(choice.sdk));
-        choice.sdk
+        choice
     }
 
     fn refuse_without(&self, app: &AppFile, source: &Source, lookup: &Lookup) -> Result<()> {
@@ -248,6 +251,38 @@ impl Deploy<'_> {
         Err(Failure::new(Code::InvalidCard, message)
             .hint("correct the block between the `---` lines at the top of README.md")
             .at(check.errors.iter().map(place)))
+    }
+
+    /// Refuses an app of another framework in a Gradio Space, before anything is created. `is_strict` says that the Space
+    /// is new, and that its SDK is only a guess.
+    ///
+    /// Streamlit never runs there. A server of another kind can, if it listens on port 7860: it is a warning where the SDK
+    /// was chosen, or the Space exists.
+    fn refuse_other_framework(&self, sdk: SpaceSdk, is_strict: bool, source: &Source) -> Result<()> {
+        if sdk != SpaceSdk::Gradio {
+            return Ok(());
+        }
+        let Some(framework::OtherFramework { name, file, line }) = framework::other_than_gradio(source)
+        else {
+            return Ok(());
+        };
+        let message =
+            format!("{file} imports `{name}`, not `gradio`, and this is deployed as a Gradio Space");
+        let place = Place { file: self.annotated(&file), line: Some(line), message: message.clone() };
+        let is_streamlit = name == "streamlit";
+        if !is_streamlit && !is_strict {
+            self.log.warning_at(&place);
+            return Ok(());
+        }
+        let way_out = if is_streamlit {
+            "set `space_sdk: streamlit`, or add a Dockerfile to the folder".to_owned()
+        } else {
+            format!("add a Dockerfile to the folder that starts the {name} app on port 7860")
+        };
+        Err(Failure::new(Code::InvalidInput, message)
+            .hint(way_out)
+            .hint("if the app does use Gradio, import it in a Python file of the folder; nothing was changed")
+            .at([place]))
     }
 
     /// A path of the source, relative to the checkout: where GitHub shows annotations.

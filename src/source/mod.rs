@@ -18,6 +18,7 @@ pub mod card;
 mod card_place;
 pub mod executables;
 mod faults;
+pub mod framework;
 mod front_matter;
 pub mod gitignore;
 pub mod hash;
@@ -148,7 +149,7 @@ impl Source {
     /// The content of a small file that this action has to understand, such as a Dockerfile. None when
     /// there is no such file, or when it cannot be read (whoever uploads it will say so) or is no text of
     /// reasonable size.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
+    pub fn text(&self, path: &str) -> Option<String> {
         let file = self.get(path)?;
         if file.size > MAX_TEXT {
             return None;

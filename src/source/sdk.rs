@@ -17,6 +17,8 @@ pub struct SdkChoice {
     pub sdk: SpaceSdk,
     /// For the log, as the end of a sentence: `the README card says so`.
     pub because: String,
+    /// Neither the input nor the card names it.
+    pub is_guess: bool,
 }
 
 /// Chooses the SDK: the input, else the README card, else the files of the folder.
@@ -24,17 +26,18 @@ pub struct SdkChoice {
 /// A card that cannot be read, or that names no SDK of the Hub, does not decide; both are refused later,
 /// with the line.
 pub fn choose_sdk(input: Option<SpaceSdk>, source: &Source) -> SdkChoice {
-    let choice = |sdk, because: &str| SdkChoice { sdk, because: because.to_owned() };
+    let named = |sdk, because: &str| SdkChoice { sdk, because: because.to_owned(), is_guess: false };
     if let Some(sdk) = input {
-        return choice(sdk, "the input `space_sdk` says so");
+        return named(sdk, "the input `space_sdk` says so");
     }
     if let Some(sdk) = readme(source).and_then(|readme| card_sdk(&readme)?.parse().ok()) {
-        return choice(sdk, "the README card says so");
+        return named(sdk, "the README card says so");
     }
+    let guess = |sdk, because: &str| SdkChoice { sdk, because: because.to_owned(), is_guess: true };
     match sdk_of_files(source) {
-        Some(SpaceSdk::Docker) => choice(SpaceSdk::Docker, "the folder has a Dockerfile"),
-        Some(sdk) => choice(sdk, "the folder has an index.html and no app.py"),
-        None => choice(SpaceSdk::Gradio, "neither `space_sdk` nor the files say otherwise"),
+        Some(SpaceSdk::Docker) => guess(SpaceSdk::Docker, "the folder has a Dockerfile"),
+        Some(sdk) => guess(sdk, "the folder has an index.html and no app.py"),
+        None => guess(SpaceSdk::Gradio, "neither `space_sdk` nor the files say otherwise"),
     }
 }
 
@@ -87,7 +90,7 @@ pub(super) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// `import gradio`, `import x, gradio as gr`, `from gradio.themes import …`.
-fn imports(line: &str, library: &str) -> bool {
+pub(super) fn imports(line: &str, library: &str) -> bool {
     let is_library = |module: &str| {
         let name = module.split_whitespace().next().unwrap_or_default();
         name.split('.').next() == Some(library)

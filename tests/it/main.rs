@@ -10,6 +10,7 @@ mod cuts;
 mod deploys;
 mod docs;
 mod faults;
+mod frameworks;
 mod gradio;
 mod harness;
 mod hostile;
