@@ -84,8 +84,8 @@ pub enum OnFailure {
     Rollback,
 }
 
-/// Builds of large images take long, and the Hub itself gives an app 30 minutes to start.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Longer than the 30 minutes that the Hub gives an app to start, so that the Hub's own diagnosis is seen.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 
 /// The longest name that a fault repeats: what is longer may be a value in the wrong place.
 const LONGEST_NAME: usize = 40;

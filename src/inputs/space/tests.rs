@@ -13,7 +13,7 @@ fn the_defaults() {
     assert_eq!(space.settings.strategy, SettingsStrategy::Merge);
     assert_eq!((space.settings.force_secrets, space.settings.volumes), (false, None));
     assert!(space.hardware.wanted.is_empty() && !space.hardware.required);
-    assert_eq!(space.wait, Some(Duration::from_secs(1800)));
+    assert_eq!(space.wait, Some(Duration::from_secs(2400)));
     assert_eq!((space.verify.mode, space.verify.expect), (Mode::Auto, None));
     assert_eq!((space.verify.health_path, space.verify.health_status), (None, 200));
     assert_eq!(space.on_failure, OnFailure::Keep);
