@@ -10,6 +10,7 @@ mod live;
 mod moves;
 mod open;
 mod parts;
+mod place;
 mod preflight;
 mod prepare;
 mod refusals;
@@ -380,7 +381,8 @@ impl Deploy<'_> {
                     before: info,
                     receipt: None,
                     created: fresh,
-                    fixed: around.fixed,
+                    sdk: around.sdk,
+                    source,
                 })
                 .await?;
             }
@@ -408,7 +410,8 @@ impl Deploy<'_> {
             before: info,
             receipt: Some(&receipt),
             created: fresh,
-            fixed: around.fixed,
+            sdk: around.sdk,
+            source,
         };
         self.go_live(&target).await?;
         Ok(Round::Done)

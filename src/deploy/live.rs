@@ -9,8 +9,9 @@ use crate::failure::{Code, Failure, Result};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::inputs::OnFailure;
 use crate::report::Status;
-use crate::space::{self, Awaited, HardwareStatus, LogTail, NotReady, Ready, WaitOptions};
-use crate::target::RepoType;
+use crate::source::{Source, card, sdk};
+use crate::space::{self, Awaited, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions};
+use crate::target::{RepoType, SpaceSdk};
 use crate::verify::{self, App, Check, Mode, Subject, Verdict, Word};
 
 /// The time that a check has, however long the Space took to come up.
@@ -30,8 +31,36 @@ pub(super) struct Target<'a> {
     pub(super) receipt: Option<&'a CommitReceipt>,
     /// Whether this deploy made the Space.
     pub(super) created: bool,
-    /// Static Spaces run at once, and say no commit.
-    pub(super) fixed: bool,
+    /// The kind of the Space, if it is known.
+    pub(super) sdk: Option<SpaceSdk>,
+    /// The files of this deploy.
+    pub(super) source: &'a Source,
+}
+
+impl Target<'_> {
+    fn wait_options(&self, commit: &str, fresh: bool, timeout: Duration) -> WaitOptions {
+        WaitOptions {
+            timeout,
+            commit: commit.to_owned(),
+            // Static Spaces run at once, and name no commit.
+            fixed: self.sdk == Some(SpaceSdk::Static),
+            fresh,
+            sdk: self.sdk,
+            port: self.port(),
+        }
+    }
+
+    /// The port on which the Hub expects the app. Without the card it is not known for Docker.
+    fn port(&self) -> Option<u16> {
+        let card = sdk::readme(self.source).and_then(|readme| card::Card::read(&readme).ok().flatten());
+        match self.sdk? {
+            SpaceSdk::Gradio => Some(card::DEFAULT_PORT),
+            SpaceSdk::Docker | SpaceSdk::Streamlit => {
+                card.map(|card| card.app_port().unwrap_or(card::DEFAULT_PORT))
+            }
+            SpaceSdk::Static => None,
+        }
+    }
 }
 
 /// A commit that does not run as it should.
@@ -83,7 +112,7 @@ impl Deploy<'_> {
     async fn come_alive(&self, target: &Target<'_>, timeout: Duration) -> Result<(), NotLive> {
         let started = Instant::now();
         let fresh = target.receipt.is_some() || target.created;
-        self.wait_for(target.commit, target.fixed, fresh, timeout).await?;
+        self.wait_for(target, target.commit, fresh, timeout).await?;
         let check = &self.inputs.space.verify;
         if check.mode == Mode::Off {
             return Ok(());
@@ -94,12 +123,7 @@ impl Deploy<'_> {
 
     /// Checks the running app, and writes down what it came to. A Space that stops ends the check.
     async fn check(&self, target: &Target<'_>, check: &Check) -> Result<(), NotLive> {
-        let options = WaitOptions {
-            timeout: Duration::MAX,
-            commit: target.commit.to_owned(),
-            fixed: target.fixed,
-            fresh: false,
-        };
+        let options = target.wait_options(target.commit, false, Duration::MAX);
         let mut stopped = None;
         let mut verdict = match self.app_to_check().await? {
             Ok(app) => {
@@ -131,7 +155,7 @@ impl Deploy<'_> {
             verdict.name_exception(&self.log.redact(&exception.to_string()));
         }
         let result = match stopped {
-            Some(awaited) => self.stopped(awaited),
+            Some(awaited) => self.stopped(target, awaited),
             // An endpoint that is missing may have gone with this deploy; a file of the workspace has not.
             None => verdict
                 .conclude(self.log)
@@ -156,14 +180,15 @@ impl Deploy<'_> {
     }
 
     /// Writes down how a Space stopped that was being checked.
-    fn stopped(&self, Awaited { ready, runtime, tails }: Awaited) -> Result<(), NotLive> {
+    fn stopped(&self, target: &Target<'_>, awaited: Awaited) -> Result<(), NotLive> {
+        let Awaited { ready, runtime, tails, spot } = awaited;
         self.ledger.update(|outcome| {
             outcome.space_stage = runtime.map(|runtime| runtime.stage);
             outcome.log_tails.retain(|other| tails.iter().all(|tail| tail.kind != other.kind));
             outcome.log_tails.extend(tails);
         });
         match ready {
-            Ready::No(end) => Err(end.into()),
+            Ready::No(end) => Err(self.placed(target, end, spot).into()),
             Ready::Yes | Ready::Unseen(_) => Ok(()),
         }
     }
@@ -187,14 +212,15 @@ impl Deploy<'_> {
     /// Waits for a commit, and writes down what was seen.
     pub(super) async fn wait_for(
         &self,
+        target: &Target<'_>,
         commit: &str,
-        fixed: bool,
         fresh: bool,
         timeout: Duration,
     ) -> Result<(), NotReady> {
-        let options = WaitOptions { timeout, commit: commit.to_owned(), fixed, fresh };
+        let options = target.wait_options(commit, fresh, timeout);
         let phase = self.ledger.phase("wait");
-        let Awaited { ready, runtime, tails } = space::wait(self.hub, self.log, &self.repo, &options).await;
+        let Awaited { ready, runtime, tails, spot } =
+            space::wait(self.hub, self.log, &self.repo, &options).await;
         drop(phase);
         self.ledger.update(|outcome| {
             outcome.space_stage = runtime.map(|runtime| runtime.stage);
@@ -211,8 +237,14 @@ impl Deploy<'_> {
                 ));
                 Ok(())
             }
-            Ready::No(end) => Err(end),
+            Ready::No(end) => Err(self.placed(target, end, spot)),
         }
+    }
+
+    /// Adds the place in a file of the user that the log names.
+    fn placed(&self, target: &Target<'_>, end: NotReady, spot: Option<(Spot, String)>) -> NotReady {
+        let place = spot.and_then(|(spot, why)| self.place_of(target.source, &spot, why));
+        NotReady { failure: end.failure.at(place), ..end }
     }
 }
 

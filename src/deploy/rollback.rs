@@ -45,7 +45,7 @@ impl Deploy<'_> {
                     outcome.rollback_commit = Some(commit.clone());
                 });
                 let Some(timeout) = self.inputs.space.wait else { return };
-                if let Err(end) = self.wait_for(&commit, target.fixed, true, timeout).await {
+                if let Err(end) = self.wait_for(target, &commit, true, timeout).await {
                     let failure = end.failure;
                     self.log.warning(&format!("the tree is restored, but it does not run: {failure}"));
                 }
@@ -62,7 +62,7 @@ impl Deploy<'_> {
         self.restore_variables().await;
         self.ledger.update(|outcome| outcome.status = Some(Status::RolledBack));
         let Some(timeout) = self.inputs.space.wait else { return };
-        if let Err(end) = self.wait_for(target.commit, target.fixed, true, timeout).await {
+        if let Err(end) = self.wait_for(target, target.commit, true, timeout).await {
             let failure = end.failure;
             self.log.warning(&format!("the variables are restored, but the Space does not run: {failure}"));
         }

@@ -23,8 +23,8 @@ pub(super) struct Surroundings {
     settled: bool,
     /// Who can see it: `None` while it does not exist.
     pub(super) audience: Option<Audience>,
-    /// Whether it is a static Space, which runs at once.
-    pub(super) fixed: bool,
+    /// The kind of the Space.
+    pub(super) sdk: Option<SpaceSdk>,
 }
 
 impl Deploy<'_> {
@@ -49,8 +49,7 @@ impl Deploy<'_> {
         if let Some(audience) = audience {
             self.tell_audience(audience);
         }
-        let fixed = self.sdk_of(prepared) == Some(SpaceSdk::Static);
-        Ok(Surroundings { current, settled: false, audience, fixed })
+        Ok(Surroundings { current, settled: false, audience, sdk: self.sdk_of(prepared) })
     }
 
     /// Settles what the Space has beside its files. `commits` says that a change of files will restart it

@@ -50,6 +50,7 @@ impl SpaceFailure {
             Stage::ConfigError => return Self::Config,
             Stage::NoAppFile => return Self::NoApp,
             Stage::Deleting => return Self::Deleted,
+            ref stage if stage.is_asleep() => return Self::Asleep,
             Stage::BuildError => Self::Build,
             _ => Self::Crash,
         };

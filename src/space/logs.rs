@@ -196,11 +196,6 @@ impl LogTail {
         self.first_error.iter().chain(&self.lines).map(String::as_str)
     }
 
-    /// The first line that speaks of an error.
-    pub fn first_error(&self) -> Option<&str> {
-        self.evidence().find(|line| speaks_of_error(line))
-    }
-
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

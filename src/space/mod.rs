@@ -4,15 +4,18 @@
 mod app;
 mod cause;
 mod diagnosis;
+mod explain;
 pub mod hardware;
 mod logs;
+mod port;
 pub mod settings;
+mod stage_words;
 mod traceback;
 mod wait;
 
 pub use app::app;
 pub use cause::{NotReady, SpaceFailure};
-pub use diagnosis::{Diagnosis, diagnose};
+pub use diagnosis::Spot;
 pub use hardware::{AtCreation, HardwareStatus};
 pub use logs::{Follower, LogTail, tail};
 pub use settings::Current;

@@ -9,12 +9,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cause::{NotReady, SpaceFailure};
-use super::diagnosis::diagnose;
+use super::diagnosis::Spot;
+use super::explain::{Remains, add_the_app, app_that_lacks, explain};
 use super::logs::{Follower, LogTail};
+use super::port::{WrongAddress, wrong_address};
+use super::stage_words;
 use crate::failure::Failure;
 use crate::hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
-use crate::runner::{Group, Log};
-use crate::target::Revision;
+use crate::runner::{Group, Log, without_colors};
+use crate::target::{Revision, SpaceSdk};
 
 /// The waits between two looks at the Space: quick at first, since a static Space runs at once.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -36,6 +39,9 @@ const HEAD_LOOK: Duration = Duration::from_secs(30);
 /// How long log lines that are still on their way are waited for, at the end.
 const LAST_LINES: Duration = Duration::from_millis(1500);
 
+/// Time in which an app may still move from one port to another, before its address is reported as wrong.
+const WRONG_ADDRESS: Duration = Duration::from_secs(60);
+
 /// What is waited for.
 #[derive(Debug, Clone)]
 pub struct WaitOptions {
@@ -46,6 +52,10 @@ pub struct WaitOptions {
     pub fixed: bool,
     /// Whether the commit is new: what the Hub says at first may be about the one before.
     pub fresh: bool,
+    /// The kind of the Space, if it is known.
+    pub sdk: Option<SpaceSdk>,
+    /// The port on which the Hub expects the app, if it is known.
+    pub port: Option<u16>,
 }
 
 /// How the wait ended.
@@ -56,6 +66,8 @@ pub struct Awaited {
     pub runtime: Option<Runtime>,
     /// The logs that were followed.
     pub tails: Vec<LogTail>,
+    /// The place that the log of a failure names, with the cause.
+    pub spot: Option<(Spot, String)>,
 }
 
 /// What a wait came to.
@@ -89,6 +101,12 @@ struct Watch<'a> {
     woken: bool,
     /// The restart after a failure of the Hub, if there was one.
     restarted: Option<Instant>,
+    /// It left its sleep after it was woken.
+    stirred: bool,
+    /// The app is being started since then.
+    starting: Option<Instant>,
+    /// The wrong address of the app was reported.
+    address_reported: bool,
     follower: Option<(LogKind, Follower)>,
     group: Option<Group>,
     tails: Vec<LogTail>,
@@ -113,6 +131,8 @@ struct Seen<'a> {
     first_sha: Option<&'a str>,
     active: bool,
     woken: bool,
+    /// It left its sleep after it was woken.
+    stirred: bool,
     elapsed: Duration,
 }
 
@@ -131,6 +151,8 @@ fn judge(runtime: &Runtime, options: &WaitOptions, seen: Seen<'_>) -> Step {
         },
         stage if stage.is_error() && current => Step::Failed,
         Stage::Deleting => Step::Failed,
+        // The Hub paused it again, for example for its bill: nothing here wakes it.
+        stage if stage.is_asleep() && seen.stirred => Step::Failed,
         stage if stage.is_asleep() && !seen.woken && (!options.fresh || seen.elapsed >= NAP) => Step::Wake,
         _ => Step::Wait,
     }
@@ -140,11 +162,16 @@ impl<'a> Watch<'a> {
     /// Ends the watch, with what the words of the Space mean.
     fn end(mut self, ready: Ready) -> Awaited {
         self.group = None;
-        let ready = match ready {
-            Ready::No(end) => Ready::No(self.explain(end)),
-            other => other,
+        let (ready, spot) = match ready {
+            Ready::No(end) => {
+                let page = format!("{}/{}", self.hub.endpoint(), self.space.page());
+                let message = self.runtime.as_ref().and_then(|runtime| runtime.error_message.as_deref());
+                let (end, spot) = explain(&Remains { message, tails: &self.tails, page: &page }, end);
+                (Ready::No(end), spot)
+            }
+            other => (other, None),
         };
-        Awaited { ready, runtime: self.runtime, tails: self.tails }
+        Awaited { ready, runtime: self.runtime, tails: self.tails, spot }
     }
 
     fn new(hub: &'a Hub, log: &'a Log, space: &'a Repo, options: &'a WaitOptions) -> Self {
@@ -159,6 +186,9 @@ impl<'a> Watch<'a> {
             active: false,
             woken: false,
             restarted: None,
+            stirred: false,
+            starting: None,
+            address_reported: false,
             follower: None,
             group: None,
             tails: Vec::new(),
@@ -186,6 +216,7 @@ impl<'a> Watch<'a> {
                 first_sha: self.first_sha.as_deref(),
                 active: self.active,
                 woken: self.woken,
+                stirred: self.stirred,
                 elapsed: self.started.elapsed(),
             };
             match judge(&runtime, self.options, seen) {
@@ -210,7 +241,7 @@ impl<'a> Watch<'a> {
                         return Ready::No(end);
                     }
                 }
-                Step::Wait => {}
+                Step::Wait => self.report_wrong_address(),
             }
             let left = self.left();
             if left.is_zero() {
@@ -248,8 +279,16 @@ impl<'a> Watch<'a> {
         let before = self.runtime.as_ref().map(|runtime| &runtime.stage);
         if before != Some(&runtime.stage) {
             self.group = None;
-            let seconds = self.started.elapsed().as_secs();
-            self.log.info(&format!("{} after {seconds} s", runtime.stage.as_str()));
+            let what = match &runtime.sha {
+                Some(sha) if runtime.stage != Stage::Running || *sha == self.options.commit => "",
+                Some(sha) if before.is_none() || self.first_sha.as_ref() == Some(sha) => {
+                    " the previous version"
+                }
+                Some(_) => " another commit",
+                None => "",
+            };
+            let after = stage_words::after(self.started.elapsed());
+            self.log.info(&format!("{}{what}{after}", stage_words::of(&runtime.stage)));
         }
         if self.runtime.is_none() {
             self.first_sha.clone_from(&runtime.sha);
@@ -258,6 +297,12 @@ impl<'a> Watch<'a> {
             }
         }
         self.active |= runtime.stage.is_building() || runtime.stage.is_starting();
+        self.stirred |= self.woken && !runtime.stage.is_asleep();
+        if runtime.stage.is_starting() {
+            self.starting.get_or_insert_with(Instant::now);
+        } else {
+            self.starting = None;
+        }
         if runtime.stage.is_building() {
             self.follow(LogKind::Build);
         } else if runtime.stage.is_starting() || runtime.stage == Stage::RuntimeError {
@@ -307,6 +352,27 @@ impl<'a> Watch<'a> {
             for line in &lines {
                 tail.push(&self.log.redact(line));
             }
+        }
+    }
+
+    /// The address at which the app says it listens, where that is not the Space's.
+    fn wrong_address(&self) -> Option<WrongAddress> {
+        self.starting?;
+        let tail = self.tails.iter().rev().find(|tail| tail.kind == LogKind::Run)?;
+        wrong_address(tail.evidence(), self.options.port)
+    }
+
+    /// Warns once of an app that listens where the Hub does not look for it, because the Hub itself says so only after
+    /// its own limit of 30 minutes.
+    fn report_wrong_address(&mut self) {
+        let patience = WRONG_ADDRESS.min(self.options.timeout / 2);
+        if self.address_reported || self.starting.is_none_or(|since| since.elapsed() < patience) {
+            return;
+        }
+        if let Some(WrongAddress { cause, fix }) = self.wrong_address() {
+            self.address_reported = true;
+            self.group = None;
+            self.log.warning(&format!("the Space does not start: {cause}; {fix}"));
         }
     }
 
@@ -367,54 +433,54 @@ impl<'a> Watch<'a> {
         self.listen(LAST_LINES).await;
         let build_log = self.tails.iter().filter(|tail| tail.kind == LogKind::Build);
         let cause = SpaceFailure::of_stage(runtime, build_log.flat_map(LogTail::lines));
+        if runtime.stage.is_asleep() {
+            let mut end = cause.with(format!("the {} was paused again after it was woken", self.space));
+            end.failure =
+                end.failure.hint("look at the page of the Space, and at its owner's billing, for the reason");
+            return Ready::No(end);
+        }
         let what = match runtime.stage {
             Stage::BuildError => "did not build",
             Stage::RuntimeError if !cause.is_the_apps() => "did not start",
             Stage::RuntimeError => "crashed",
             Stage::ConfigError => "is not configured right",
-            Stage::NoAppFile => "has no app file",
+            Stage::NoAppFile => app_that_lacks(self.options.sdk),
             _ => "is being deleted",
         };
         let detail = match &runtime.error_message {
-            Some(message) if !message.trim().is_empty() => format!(": {}", message.trim()),
+            // The log explains a failure of the app better than the Hub, whose message holds a piece of that log.
+            Some(message) if !message.trim().is_empty() && !cause.is_the_apps() => {
+                format!(" ({}): {}", runtime.stage.as_str(), without_colors(message.trim()))
+            }
             _ => String::new(),
         };
-        Ready::No(cause.with(format!("the {} {what} ({}){detail}", self.space, runtime.stage.as_str())))
+        let mut end = cause.with(format!("the {} {what}{detail}", self.space));
+        if cause == SpaceFailure::NoApp {
+            end.failure = end.failure.hint(add_the_app(self.options.sdk));
+        }
+        Ready::No(end)
     }
 
     async fn timed_out(&mut self, runtime: &Runtime) -> Ready {
         if let Some(end) = self.overtaken().await {
             return Ready::No(end);
         }
-        let seconds = self.started.elapsed().as_secs();
+        let after = stage_words::after(self.started.elapsed());
         self.listen(LAST_LINES).await;
         let sha = runtime.sha.as_deref();
         let message = match sha {
             Some(sha) if runtime.stage == Stage::Running && sha != self.options.commit => {
-                format!("the {} still runs another commit after {seconds} s: `{sha}`", self.space)
+                format!("the {} still runs another commit{after}: `{sha}`", self.space)
             }
-            _ => format!("the {} is still {} after {seconds} s", self.space, runtime.stage.as_str()),
+            _ => format!("the {} is still {}{after}", self.space, stage_words::of(&runtime.stage)),
         };
-        Ready::No(SpaceFailure::of_timeout(runtime).with(message))
-    }
-
-    /// Adds what the words of the Space mean, where the app failed.
-    fn explain(&self, NotReady { cause, failure }: NotReady) -> NotReady {
-        if !cause.is_the_apps() {
-            return NotReady { cause, failure };
+        let mut end = SpaceFailure::of_timeout(runtime).with(message);
+        if let Some(WrongAddress { cause, fix }) = self.wrong_address() {
+            end.failure.message = format!("{}: {cause}", end.failure.message);
+            // More time does not help.
+            end.failure.hints = vec![fix];
         }
-        let message = self.runtime.as_ref().and_then(|runtime| runtime.error_message.as_deref());
-        let first_errors = self.tails.iter().filter_map(LogTail::first_error);
-        let last_lines = self.tails.iter().rev().flat_map(LogTail::lines);
-        let texts = message.into_iter().chain(first_errors).chain(last_lines);
-        let failure = match diagnose(texts) {
-            Some(diagnosis) => failure.hint(format!("{}: {}", diagnosis.cause, diagnosis.fix)),
-            None if cause == SpaceFailure::NoApp => {
-                failure.hint("add `app.py` to the folder, or name the file with `app_file` in README.md")
-            }
-            None => failure.hint("the log of the Space is above, and on its page"),
-        };
-        NotReady { cause, failure }
+        Ready::No(end)
     }
 }
 
@@ -427,11 +493,18 @@ mod tests {
     }
 
     fn options(fresh: bool) -> WaitOptions {
-        WaitOptions { timeout: Duration::from_secs(60), commit: "new".to_owned(), fixed: false, fresh }
+        WaitOptions {
+            timeout: Duration::from_secs(60),
+            commit: "new".to_owned(),
+            fixed: false,
+            fresh,
+            sdk: None,
+            port: None,
+        }
     }
 
     const START: Seen<'_> =
-        Seen { first_sha: Some("old"), active: false, woken: false, elapsed: Duration::ZERO };
+        Seen { first_sha: Some("old"), active: false, woken: false, stirred: false, elapsed: Duration::ZERO };
 
     #[test]
     fn a_running_space_is_ready_when_it_runs_this_commit() {
@@ -466,6 +539,8 @@ mod tests {
             assert_eq!(step(true, Seen { elapsed: NAP, ..START }), Step::Wake, "{stage}");
             assert_eq!(step(false, START), Step::Wake, "{stage}");
             assert_eq!(step(false, Seen { woken: true, ..START }), Step::Wait, "{stage}");
+            let again = Seen { woken: true, stirred: true, ..START };
+            assert_eq!(step(false, again), Step::Failed, "{stage}: paused again");
         }
     }
 

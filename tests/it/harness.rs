@@ -320,11 +320,15 @@ macro_rules! assert_ran {
         settings.add_filter(r"\[`?[0-9a-f]{7}`?\]", "[SHA7]");
         settings.add_filter(r"Root=1-[0-9a-f-]+(;[0-9a-f-]*)?", "REQUEST");
         settings.add_filter(r"(ada|acme)-app-[0-9a-z]+", "$1-app-SUFFIX");
-        // How lines fall into bursts differs from run to run.
+        // The marks around a Space's log hold a random token.
         settings.add_filter(r"(?m)^::stop-commands::.*\n", "");
         settings.add_filter(r"(?m)^::[0-9a-f]{32}::\n", "");
         settings.add_filter(r"waiting \d+ s", "waiting N s");
-        settings.add_filter(r"(?m)^([A-Z_]+) after \d+ s$", "$1 after N s");
+        settings.add_filter(
+            r"(?m)^((?:building|starting|running|paused|sleeping|crashed|misconfigured|build failed|without an app file)(?: \([a-z ]+\)| the previous version| another commit)?)(?: after [0-9a-z ]+)?$",
+            "$1 [after T]",
+        );
+        settings.add_filter(r"is still ([a-z ()]+) after \d+ s", "is still $1 after N s");
         settings.add_filter(r"timings=\{.*\}", "timings={…}");
         settings.add_filter(r" in \d+\.\d s(, [0-9.]+ .?B/s)?", " in T s");
         settings.add_filter(r"127\.0\.0\.1:[0-9]+", "ADDRESS");

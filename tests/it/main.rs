@@ -8,6 +8,7 @@ mod chaos;
 mod contract;
 mod cuts;
 mod deploys;
+mod diagnosis;
 mod docs;
 mod faults;
 mod frameworks;

@@ -62,8 +62,11 @@ async fn visit(url: &str) -> (u16, String) {
 fn without_the_way_to_running(log: &str) -> String {
     let (before, proxy) = log.split_once("the proxy: the Space").unwrap();
     let (created, after) = proxy.split_once("no further commit\n").unwrap();
-    let (_, running) = after.split_once("RUNNING after").unwrap();
-    format!("{before}the proxy: the Space{created}no further commit\nRUNNING after{running}")
+    let (_, running) = format!("\n{after}")
+        .split_once("\nrunning")
+        .map(|(way, end)| (way.to_owned(), end.to_owned()))
+        .unwrap();
+    format!("{before}the proxy: the Space{created}no further commit\nrunning{running}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,8 +108,8 @@ async fn the_previous_image_is_not_taken_for_this_commit() {
     folder.write("app.py", "import gradio as gr\n");
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert_eq!(hub.space_stage(APP).unwrap().1.as_deref(), Some(ran.output("commit_sha")));
-    assert!(ran.log.contains("RUNNING after 0 s\n"), "it is told, and not believed:\n{}", ran.log);
-    assert!(ran.log.contains("RUNNING_APP_STARTING after"), "{}", ran.log);
+    assert!(ran.log.contains("running the previous version\n"), "it is told, and not believed:\n{}", ran.log);
+    assert!(ran.log.contains("starting (the previous version keeps running) after"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use super::{Awaited, LAST_LOOK, Ready, WaitOptions, Watch};
 use crate::hub::{Hub, LogKind, Repo, Runtime, Stage};
 use crate::runner::Log;
-use crate::space::SpaceFailure;
+use crate::space::{SpaceFailure, stage_words};
 
 /// What a look at a Space that was running calls for.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Watch<'_> {
                 Some(self.failed(runtime).await)
             }
             Found::Asleep => {
-                let stage = runtime.stage.as_str().to_lowercase();
+                let stage = stage_words::of(&runtime.stage);
                 let message = format!("the {} was {stage} while its app was checked", self.space);
                 Some(Ready::No(SpaceFailure::Asleep.with(message)))
             }
@@ -74,6 +74,8 @@ mod tests {
             commit: "new".to_owned(),
             fixed: false,
             fresh: false,
+            sdk: None,
+            port: None,
         };
         for (stage, sha, found) in [
             ("RUNNING", Some("new"), Found::Running),
