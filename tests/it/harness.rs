@@ -45,6 +45,8 @@ pub(crate) async fn hub_with(change: impl FnOnce(&mut HubConfig)) -> TestHub {
     change(&mut config);
     let has_edge = config.edge;
     let hub = LocalHub::start(config).await.expect("the local Hub starts");
+    // A build takes no time where a test does not script it.
+    hub.set_policy(|policy| policy.build_time = Duration::ZERO);
     // It says so itself, once, where nothing is compared.
     let _ = hub.checks_contract();
     TestHub { hub, has_edge }

@@ -104,10 +104,19 @@ pub(crate) fn json_ok(value: &Value) -> Response {
     json_status(200, value)
 }
 
-/// A JSON body with its weak ETag (`W/"<length in hex>-<27 characters of SHA-1>"`).
+/// 200 with JSON that is text already.
+pub(crate) fn json_text(text: &str) -> Response {
+    tagged(200, "application/json; charset=utf-8", text)
+}
+
+/// A JSON body with its weak ETag.
 pub(crate) fn json_status(status: u16, value: &Value) -> Response {
-    let text = value.to_string();
-    let mut response = raw(status, "application/json; charset=utf-8", text.clone().into_bytes());
+    tagged(status, "application/json; charset=utf-8", &value.to_string())
+}
+
+/// A text with its weak ETag (`W/"<length in hex>-<27 characters of SHA-1>"`).
+fn tagged(status: u16, content_type: &str, text: &str) -> Response {
+    let mut response = raw(status, content_type, text.as_bytes().to_vec());
     let digest = base64::engine::general_purpose::STANDARD.encode(Sha1::digest(text.as_bytes()));
     set(&mut response, "etag", &format!("W/\"{:x}-{}\"", text.len(), digest.get(..27).unwrap_or_default()));
     response
@@ -115,7 +124,7 @@ pub(crate) fn json_status(status: u16, value: &Value) -> Response {
 
 /// 200 with plain text.
 pub(crate) fn text_ok(text: &str) -> Response {
-    raw(200, "text/plain; charset=utf-8", text.as_bytes().to_vec())
+    tagged(200, "text/plain; charset=utf-8", text)
 }
 
 /// 200 without a body worth reading: what the Hub answers where the contract declares no schema.
@@ -141,6 +150,7 @@ mod tests {
     fn etags_are_those_of_the_hub() {
         let answer = json_ok(&json!({}));
         assert_eq!(answer.headers()["etag"], "W/\"2-vyGp6PvFo4RvsFtPoIWeCReyIC8\"");
+        assert_eq!(ok().headers()["etag"], "W/\"2-nOO9QiTIwXgNtWtBJezz8kv3SLc\"");
     }
 
     #[test]

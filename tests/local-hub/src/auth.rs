@@ -108,6 +108,42 @@ impl Caller {
             )
     }
 
+    /// Checks that the caller may read the files of a repository that it can see: those of a gated one are for its
+    /// own namespace and for those who were let in.
+    pub(crate) fn check_content(&self, repo: &Repo) -> Result<(), HubError> {
+        let state = lock(&repo.state);
+        let member = match self {
+            Self::User(user) => {
+                Self::role_in(user, &state.namespace).is_some()
+                    || state.granted.contains(&user.name.to_lowercase())
+            }
+            Self::Repo(_) | Self::Anonymous => self.holds(&state),
+        };
+        if member || state.gated == serde_json::json!(false) {
+            return Ok(());
+        }
+        let (what, id) = (state.repo_type.singular(), state.full_id());
+        if self.is_anonymous() {
+            return Err(HubError::coded(
+                401,
+                "GatedRepo",
+                format!(
+                    "Access to {what} {id} is restricted. You must have access to it and be authenticated to access it. \
+                Please log in."
+                ),
+            ));
+        }
+        Err(HubError::coded(
+            403,
+            "GatedRepo",
+            format!(
+                "Access to {what} {id} is restricted and you are not in the authorized list. Visit \
+            https://huggingface.co/{}{id} to ask for access.",
+                state.repo_type.page_prefix()
+            ),
+        ))
+    }
+
     /// May write to the repository.
     pub(crate) fn can_write(&self, state: &RepoState) -> bool {
         if self.holds(state) {

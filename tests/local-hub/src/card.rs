@@ -49,6 +49,10 @@ pub(crate) fn validate(content: &str, repo_type: &str) -> (Vec<Value>, Vec<Value
             errors.push(message(&format!("\"{key}\" must be one of [{}]", allowed.join(", "))));
         }
     };
+    check_license(card.get("license"), &mut errors);
+    if repo_type == "model" && card.get("model-index").is_some_and(|index| !index.is_array()) {
+        errors.push(message("\"model-index\" must be an array"));
+    }
     if repo_type == "space" {
         one_of("sdk", &["gradio", "docker", "static"], &mut errors);
         let colors = ["red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"];
@@ -65,6 +69,106 @@ pub(crate) fn validate(content: &str, repo_type: &str) -> (Vec<Value>, Vec<Value
     }
     (errors, vec![])
 }
+
+/// A license is one of the document's, or a list of those.
+fn check_license(license: Option<&Value>, errors: &mut Vec<Value>) {
+    let known = |value: &Value| value.as_str().is_some_and(|license| LICENSES.contains(&license));
+    let fits = match license {
+        None => true,
+        Some(Value::Array(list)) => list.iter().all(known),
+        Some(value) => known(value),
+    };
+    if !fits {
+        errors.push(json!({"message": format!("\"license\" must be one of [{}]", LICENSES.join(", "))}));
+    }
+}
+
+/// The licenses of the OpenAPI document (`POST /api/repos/create`).
+pub(crate) const LICENSES: &[&str] = &[
+    "apache-2.0",
+    "mit",
+    "openrail",
+    "bigscience-openrail-m",
+    "creativeml-openrail-m",
+    "bigscience-bloom-rail-1.0",
+    "bigcode-openrail-m",
+    "afl-3.0",
+    "artistic-2.0",
+    "bsl-1.0",
+    "bsd",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "bsd-3-clause-clear",
+    "c-uda",
+    "cc",
+    "cc0-1.0",
+    "cc-by-2.0",
+    "cc-by-2.5",
+    "cc-by-3.0",
+    "cc-by-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-2.0",
+    "cc-by-nc-3.0",
+    "cc-by-nc-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0",
+    "cdla-sharing-1.0",
+    "cdla-permissive-1.0",
+    "cdla-permissive-2.0",
+    "wtfpl",
+    "ecl-2.0",
+    "epl-1.0",
+    "epl-2.0",
+    "etalab-2.0",
+    "eupl-1.1",
+    "eupl-1.2",
+    "agpl-3.0",
+    "gfdl",
+    "gpl",
+    "gpl-2.0",
+    "gpl-3.0",
+    "lgpl",
+    "lgpl-2.1",
+    "lgpl-3.0",
+    "isc",
+    "h-research",
+    "intel-research",
+    "lppl-1.3c",
+    "ms-pl",
+    "apple-ascl",
+    "apple-amlr",
+    "mpl-2.0",
+    "odc-by",
+    "odbl",
+    "openmdw-1.0",
+    "openmdw-1.1",
+    "openrail++",
+    "osl-3.0",
+    "postgresql",
+    "ofl-1.1",
+    "ncsa",
+    "unlicense",
+    "zlib",
+    "pddl",
+    "lgpl-lr",
+    "deepfloyd-if-license",
+    "fair-noncommercial-research-license",
+    "llama2",
+    "llama3",
+    "llama3.1",
+    "llama3.2",
+    "llama3.3",
+    "llama4",
+    "grok2-community",
+    "gemma",
+    "unknown",
+    "other",
+];
 
 #[cfg(test)]
 mod tests {
@@ -90,6 +194,17 @@ mod tests {
         assert_eq!(validate("no block", "model").1.len(), 1);
         assert_eq!(validate("---\n\n---\n", "model").0.len(), 1);
         assert_eq!(validate("---\n---\n", "model").1.len(), 1);
+        let refused = |card: &str, why: &str| {
+            let (errors, _) = validate(card, "model");
+            assert!(
+                errors.len() == 1 && errors[0]["message"].as_str().is_some_and(|m| m.contains(why)),
+                "{card}"
+            );
+        };
+        refused("---\nlicense: asdf\n---\n", "\"license\" must be one of [apache-2.0, ");
+        refused("---\nlicense: [mit, asdf]\n---\n", "\"license\" must be one of [");
+        refused("\n---\nmodel-index: foo\n---\n", "\"model-index\" must be an array");
+        assert_eq!(validate("---\nlicense: [mit, other]\nmodel-index: []\n---\n", "model"), (vec![], vec![]));
         assert_eq!(validate("---\nsdk: rails\n---\n", "space").0.len(), 1);
         assert_eq!(validate("---\nsdk: static\ncolorFrom: red\n---\n", "space"), (vec![], vec![]));
     }

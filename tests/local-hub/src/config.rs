@@ -92,6 +92,8 @@ pub enum TokenRole {
 pub struct User {
     /// Namespace of the user.
     pub name: String,
+    /// The name that pages show.
+    pub full_name: String,
     /// The bearer token.
     pub token: String,
     /// Role of that token.
@@ -109,19 +111,30 @@ pub struct User {
 pub struct Org {
     /// Its namespace.
     pub name: String,
+    /// The name that pages show.
+    pub full_name: String,
     /// What the user may do there: `admin`, `write`, `contributor` or `read`.
     pub role: String,
     /// Its subscription: `team`, `enterprise`, `plus` or `academia`.
     pub plan: Option<String>,
     /// Whether it has a payment method.
     pub can_pay: bool,
+    /// Whether a new repository is private when the request does not say who can see it.
+    pub private_by_default: bool,
 }
 
 impl Org {
     /// An organisation that pays for a team.
     #[must_use]
     pub fn new(name: &str, role: &str) -> Self {
-        Self { name: name.to_owned(), role: role.to_owned(), plan: Some("team".to_owned()), can_pay: true }
+        Self {
+            name: name.to_owned(),
+            full_name: name.to_owned(),
+            role: role.to_owned(),
+            plan: Some("team".to_owned()),
+            can_pay: true,
+            private_by_default: false,
+        }
     }
 }
 
@@ -131,6 +144,7 @@ impl User {
     pub fn new(name: &str, token: &str) -> Self {
         Self {
             name: name.to_owned(),
+            full_name: name.to_owned(),
             token: token.to_owned(),
             role: TokenRole::Write,
             is_pro: true,

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use crate::config::RepoType;
 use crate::hub::{Hub, TreeFile};
 use crate::objects::Kind;
+use crate::repo::Repo;
 use crate::space::SpaceState;
 use crate::util::sha256_hex;
 
@@ -76,8 +77,13 @@ impl Hub {
         }
     }
 
-    /// Size of a large file that was uploaded here.
-    pub(crate) fn large_size(&self, sha256: &str) -> Option<u64> {
+    /// Size of a large file that was uploaded to this repository.
+    pub(crate) fn large_size(&self, repo: &Repo, sha256: &str) -> Option<u64> {
+        if repo.large.has(sha256) { self.stored_size(sha256) } else { None }
+    }
+
+    /// Size of a large file that was uploaded to any repository.
+    pub(crate) fn stored_size(&self, sha256: &str) -> Option<u64> {
         self.lfs.size(sha256).or_else(|| self.xet.as_ref().and_then(|x| x.find(sha256)).map(|f| f.size))
     }
 

@@ -72,8 +72,14 @@ impl Contract {
         Self { operations, components: document["components"].clone(), validators: Mutex::default() }
     }
 
-    /// The operation of a path: the one with the most literal segments.
+    /// The operation of a path, also when its repository has no namespace.
     fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
+        self.literal_operation(method, path)
+            .or_else(|| self.literal_operation(method, &with_namespace(path)?))
+    }
+
+    /// The operation of a path: the one with the most literal segments.
+    fn literal_operation(&self, method: &str, path: &str) -> Option<&Operation> {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         self.operations
             .iter()
@@ -213,6 +219,19 @@ impl Contract {
     }
 }
 
+/// The same path with a namespace before the id, where one may be missing.
+fn with_namespace(path: &str) -> Option<String> {
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let at = match segments[..] {
+        ["api", "models" | "datasets" | "spaces", _, ..] => 2,
+        [_, "resolve" | "raw", ..] => 0,
+        ["datasets" | "spaces", _, "resolve" | "raw", ..] => 1,
+        _ => return None,
+    };
+    let (before, after) = segments.split_at(at);
+    Some(["", &before.join("/"), "_", &after.join("/")].join("/").replace("//", "/"))
+}
+
 /// A schema of the tables.
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
@@ -322,15 +341,19 @@ impl Operation {
 mod tests {
     use super::*;
     use crate::billing::FLAVORS;
+    use crate::card::LICENSES;
 
     #[test]
-    fn the_flavors_are_those_of_the_document() {
+    fn flavors_and_licenses_are_those_of_the_document() {
         let Ok(Some(contract)) = Contract::find(None) else { return };
         let create = contract.operation("POST", "/api/repos/create").and_then(|op| op.body.as_ref());
         let kinds = create.and_then(|schema| schema["allOf"][1]["anyOf"].as_array());
         let flavors =
             kinds.into_iter().flatten().find_map(|kind| kind["properties"]["hardware"]["enum"].as_array());
         assert_eq!(json!(flavors), json!(FLAVORS));
+        let parts = create.and_then(|schema| schema["allOf"].as_array()).into_iter().flatten();
+        let licenses = parts.filter_map(|part| part["properties"]["license"]["enum"].as_array()).next();
+        assert_eq!(json!(licenses), json!(LICENSES));
     }
 
     #[test]

@@ -128,21 +128,21 @@ pub(crate) const UNDOCUMENTED: &[Undocumented] = &[
         "/{namespace}/{repo}/info/lfs/objects/batch",
         &[],
         Some(BATCH),
-        "git-lfs batch specification",
+        "git-lfs batch specification; huggingface.js commit.ts for `sha_256`",
     ),
     row(
         "POST",
         "/datasets/{namespace}/{repo}/info/lfs/objects/batch",
         &[],
         Some(BATCH),
-        "git-lfs batch specification",
+        "git-lfs batch specification; huggingface.js commit.ts for `sha_256`",
     ),
     row(
         "POST",
         "/spaces/{namespace}/{repo}/info/lfs/objects/batch",
         &[],
         Some(BATCH),
-        "git-lfs batch specification",
+        "git-lfs batch specification; huggingface.js commit.ts for `sha_256`",
     ),
     row("GET", "/api/spaces/{namespace}/{repo}/runtime", &[], None, RUNTIME),
     row("GET", "/api/spaces/{namespace}/{repo}/host", &[], None, "gradio client/js api_info.ts"),
@@ -178,6 +178,26 @@ pub(crate) const UNDOCUMENTED: &[Undocumented] = &[
         ),
         RUNTIME,
     ),
+    row("DELETE", "/api/{repoType}/{namespace}/{repo}/like", &[], None, PY),
+    row("POST", "/api/models/{namespace}/{repo}/duplicate", &[], Some(DUPLICATE), PY),
+    row("POST", "/api/datasets/{namespace}/{repo}/duplicate", &[], Some(DUPLICATE), PY),
+    row(
+        "POST",
+        "/api/{repoType}/{namespace}/{repo}/discussions/{num}/comment/{comment}/edit",
+        &[],
+        Some(
+            r#"{"type":"object","required":["content"],"additionalProperties":false,"properties":{
+            "content":{"type":"string","minLength":1}}}"#,
+        ),
+        PY,
+    ),
+    row(
+        "POST",
+        "/api/{repoType}/{namespace}/{repo}/discussions/{num}/comment/{comment}/hide",
+        &[],
+        Some(r#"{"type":"object","additionalProperties":false}"#),
+        PY,
+    ),
     row(
         "POST",
         "/api/{repoType}/{namespace}/{repo}/settings/trusted-publishers",
@@ -187,10 +207,15 @@ pub(crate) const UNDOCUMENTED: &[Undocumented] = &[
     ),
 ];
 
+/// Body of the call that copies a model or a dataset.
+const DUPLICATE: &str = r#"{"type":"object","required":["repository"],"additionalProperties":false,"properties":{
+    "repository":{"type":"string"},"private":{"type":"boolean"},"visibility":{"enum":["public","private"]},
+    "resourceGroupId":{"type":["string","null"]}}}"#;
+
 /// Body of the LFS batch call.
 const BATCH: &str = r#"{"type":"object","required":["operation","objects"],"additionalProperties":false,"properties":{
     "operation":{"enum":["upload","download"]},"transfers":{"type":"array","items":{"type":"string"}},
-    "hash_algo":{"const":"sha256"},"ref":{"type":"object","required":["name"]},
+    "hash_algo":{"enum":["sha256","sha_256"]},"ref":{"type":"object","required":["name"]},
     "objects":{"type":"array","maxItems":1000,"items":{"type":"object","required":["oid","size"],
     "properties":{"oid":{"type":"string","pattern":"^[0-9a-f]{64}$"},"size":{"type":"integer","minimum":0}}}}}}"#;
 

@@ -34,6 +34,8 @@ pub(crate) struct CreateRepo {
     pub(crate) dev_mode: bool,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) author: String,
+    /// Id of the repository whose files these are: none are generated then.
+    pub(crate) copy_of: Option<String>,
 }
 
 impl Default for CreateRepo {
@@ -55,6 +57,7 @@ impl Default for CreateRepo {
             dev_mode: false,
             files: vec![],
             author: String::new(),
+            copy_of: None,
         }
     }
 }
@@ -62,6 +65,9 @@ impl Default for CreateRepo {
 impl CreateRepo {
     /// The files of the first commit; given files replace the generated ones.
     fn first_files(&self) -> BTreeMap<String, Vec<u8>> {
+        if self.copy_of.is_some() {
+            return self.files.iter().cloned().collect();
+        }
         let mut files = BTreeMap::new();
         files.insert(".gitattributes".to_owned(), attributes::initial(self.repo_type).into_bytes());
         if let Some(sdk) = self.sdk.as_deref().filter(|_| self.repo_type == RepoType::Space) {
@@ -133,6 +139,7 @@ impl Hub {
             name: request.name.clone(),
             visibility: request.visibility.clone(),
             gated: json!(false),
+            granted: BTreeSet::new(),
             settings: BTreeMap::new(),
             created_ms: now_ms(),
             modified_ms: now_ms(),
@@ -152,7 +159,10 @@ impl Hub {
         }
         let new = NewCommit {
             author: request.author.clone(),
-            summary: "initial commit".into(),
+            summary: match &request.copy_of {
+                Some(id) => format!("Duplicate from {id}"),
+                None => "initial commit".into(),
+            },
             description: String::new(),
         };
         let oid = repo.write_commit(files, vec![], &new)?;

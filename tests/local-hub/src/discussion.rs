@@ -28,14 +28,13 @@ impl Event {
     }
 
     pub(crate) fn comment(author: &str, text: &str) -> Self {
-        let now = iso(now_ms());
         Self::new(
             author,
             "comment",
             json!({
                 "edited": false,
                 "hidden": false,
-                "latest": {"raw": text, "html": format!("<p>{text}</p>"), "updatedAt": now, "author": user_json(author)},
+                "latest": latest(author, text),
                 "numEdits": 0,
                 "editors": [author],
                 "editorAvatarUrls": [],
@@ -43,6 +42,21 @@ impl Event {
                 "isReport": false,
             }),
         )
+    }
+
+    /// Replaces the text of a comment.
+    pub(crate) fn edit(&mut self, editor: &str, text: &str) {
+        let edits = self.data["numEdits"].as_u64().unwrap_or(0) + 1;
+        self.data["edited"] = json!(true);
+        self.data["numEdits"] = json!(edits);
+        self.data["latest"] = latest(editor, text);
+    }
+
+    /// Takes a comment out of sight.
+    pub(crate) fn hide(&mut self, by: &str) {
+        self.data["hidden"] = json!(true);
+        self.data["hiddenBy"] = json!(by);
+        self.data["latest"] = latest(by, "This comment has been hidden");
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -54,6 +68,12 @@ impl Event {
             "data": self.data,
         })
     }
+}
+
+/// The text of a comment as it is now.
+fn latest(author: &str, text: &str) -> Value {
+    let html = format!("<p>{text}</p>");
+    json!({"raw": text, "html": html, "updatedAt": iso(now_ms()), "author": user_json(author)})
 }
 
 /// A discussion, or a pull request whose commits are under `refs/pr/{num}`.
@@ -68,6 +88,8 @@ pub(crate) struct Discussion {
     pub(crate) is_pull_request: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) merge_commit: Option<String>,
+    #[serde(default)]
+    pub(crate) pinned: bool,
 }
 
 impl Discussion {
@@ -88,7 +110,17 @@ impl Discussion {
             is_pull_request: pr,
             events: vec![Event::comment(author, description)],
             merge_commit: None,
+            pinned: false,
         }
+    }
+
+    /// A comment by its id.
+    pub(crate) fn comment(&self, id: &str) -> Option<&Event> {
+        self.events.iter().find(|event| event.kind == "comment" && event.id == id)
+    }
+
+    pub(crate) fn comment_mut(&mut self, id: &str) -> Option<&mut Event> {
+        self.events.iter_mut().find(|event| event.kind == "comment" && event.id == id)
     }
 
     /// A row of the listing; `repo` is `{"name", "type"}`.
@@ -104,7 +136,7 @@ impl Discussion {
             "isPullRequest": self.is_pull_request,
             "numComments": self.events.iter().filter(|e| e.kind == "comment").count(),
             "numReactionUsers": 0,
-            "pinned": false,
+            "pinned": self.pinned,
         })
     }
 
@@ -120,7 +152,7 @@ impl Discussion {
             "status": self.status,
             "isPullRequest": self.is_pull_request,
             "events": self.events.iter().map(Event::json).collect::<Vec<_>>(),
-            "pinned": false,
+            "pinned": self.pinned,
             "locked": false,
             "collection": "discussions",
         });

@@ -369,6 +369,27 @@ impl LocalHub {
         Ok(done.oid.to_string())
     }
 
+    /// Another writer's commit that makes a file executable, as `git push` can; returns the new commit id.
+    ///
+    /// # Errors
+    /// When the repository, the branch or the file does not exist.
+    pub fn make_executable_as(
+        &self,
+        user: &str,
+        repo_type: RepoType,
+        id: &str,
+        rev: &str,
+        path: &str,
+    ) -> anyhow::Result<String> {
+        let repo = self.hub.store.get(repo_type, id).context("no such repository")?;
+        let ops = vec![Op::Chmod { path: path.to_owned(), mode: 0o100_755 }];
+        let plan =
+            Plan { summary: format!("chmod +x {path}"), description: String::new(), parent: None, ops };
+        let done =
+            self.hub.apply(&repo, rev, plan, user, false).map_err(|e| anyhow::anyhow!("{}", e.body))?;
+        Ok(done.oid.to_string())
+    }
+
     /// Creates a repository with its first commit.
     ///
     /// # Errors

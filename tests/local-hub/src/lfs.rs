@@ -22,6 +22,8 @@ pub(crate) struct Part {
 /// A multipart upload under way.
 #[derive(Clone)]
 pub(crate) struct Multipart {
+    /// Internal id of the repository it is for.
+    pub(crate) repo_id: String,
     pub(crate) oid: String,
     pub(crate) size: u64,
     pub(crate) chunk: u64,
@@ -79,9 +81,8 @@ impl LfsStore {
         Ok(())
     }
 
-    pub(crate) fn start_multipart(&self, oid: &str, size: u64, chunk: u64) -> String {
+    pub(crate) fn start_multipart(&self, upload: Multipart) -> String {
         let id = unique_hex(32);
-        let upload = Multipart { oid: oid.to_owned(), size, chunk, parts: BTreeMap::new() };
         lock(&self.uploads).insert(id.clone(), upload);
         id
     }
@@ -102,13 +103,13 @@ impl LfsStore {
         Ok(etag)
     }
 
-    /// Joins the parts; every one must be named with its ETag.
+    /// Joins the parts; every one must be named with its ETag. Returns the id of the repository.
     pub(crate) async fn complete(
         &self,
         id: &str,
         oid: &str,
         named: &BTreeMap<u64, String>,
-    ) -> Result<(), HubError> {
+    ) -> Result<String, HubError> {
         let upload =
             lock(&self.uploads).get(id).cloned().ok_or_else(|| HubError::new(404, "NoSuchUpload"))?;
         let count = upload.size.div_ceil(upload.chunk);
@@ -128,7 +129,7 @@ impl LfsStore {
             let _ = tokio::fs::remove_file(path).await;
         }
         lock(&self.uploads).remove(id);
-        Ok(())
+        Ok(upload.repo_id)
     }
 }
 

@@ -21,6 +21,7 @@ mod discussion;
 mod edge;
 mod faults;
 mod hub;
+mod large;
 mod lfs;
 mod logs;
 mod objects;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use local_hub::{
@@ -33,18 +34,21 @@ struct Serve {
     /// Directory of the state; without it the state is gone at the end.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Name of the user.
+    /// Name of the user; may be repeated, as `NAME=TOKEN` for each further one.
     #[arg(long, default_value = "ada")]
-    user: String,
-    /// Token of the user (write).
+    user: Vec<String>,
+    /// Token of the first user (write).
     #[arg(long, default_value = DEFAULT_TOKEN)]
     token: String,
-    /// Organisation the user is an admin of, or has another role in, as `acme=contributor`; may be repeated.
+    /// Organisation the first user is an admin of, or has another role in, as `acme=contributor`; may be repeated.
     #[arg(long, value_name = "NAME[=ROLE]")]
     org: Vec<String>,
-    /// The user has no PRO plan and no payment method.
+    /// The first user has no PRO plan and no payment method.
     #[arg(long)]
     free: bool,
+    /// Milliseconds that a Space is building where nothing really runs.
+    #[arg(long, default_value_t = 1000)]
+    build_ms: u64,
     /// How large files travel.
     #[arg(long, value_enum, default_value_t = Transfer::Xet)]
     transfer: Transfer,
@@ -68,6 +72,20 @@ struct Serve {
     docker_command: Option<String>,
 }
 
+/// The accounts: a name without a token has that of the first user.
+fn users(names: &[String], token: &str) -> anyhow::Result<Vec<User>> {
+    let mut users = Vec::new();
+    for (index, text) in names.iter().enumerate() {
+        let (name, token) = match text.split_once('=') {
+            Some(pair) => pair,
+            None if index == 0 => (text.as_str(), token),
+            None => anyhow::bail!("user `{text}` has no token: pass NAME=TOKEN"),
+        };
+        users.push(User::new(name, token));
+    }
+    Ok(users)
+}
+
 fn python(text: &str) -> Result<(String, PathBuf), String> {
     let (major, path) =
         text.split_once('=').ok_or("expected MAJOR=PATH, for instance 4=/opt/gradio4/bin/python")?;
@@ -84,7 +102,8 @@ enum Transfer {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Command::Serve(args) = Cli::parse().command;
-    let mut user = User::new(&args.user, &args.token);
+    let mut users = users(&args.user, &args.token)?;
+    let user = &mut users[0];
     user.orgs = args
         .org
         .iter()
@@ -99,7 +118,7 @@ async fn main() -> anyhow::Result<()> {
         data_dir: args.data,
         port: args.port,
         public_url: args.public_url,
-        users: vec![user],
+        users,
         openapi: args.openapi,
         transfer: match args.transfer {
             Transfer::Xet => LargeFileTransfer::Xet,
@@ -116,7 +135,10 @@ async fn main() -> anyhow::Result<()> {
         ..HubConfig::default()
     })
     .await?;
-    hub.set_policy(|policy| policy.forwarded_proto = args.forwarded_proto);
+    hub.set_policy(|policy| {
+        policy.forwarded_proto = args.forwarded_proto;
+        policy.build_time = Duration::from_millis(args.build_ms);
+    });
     for text in &args.fault {
         hub.inject(serde_json::from_str::<Fault>(text)?);
     }

@@ -215,6 +215,17 @@ impl ObjectStore {
         Ok(data)
     }
 
+    /// The only object of a kind whose id begins so; `None` when there are several.
+    pub(crate) fn find(&self, kind: Kind, prefix: &str) -> Option<Oid> {
+        let inner = lock(&self.inner);
+        let mut found = inner
+            .index
+            .iter()
+            .filter(|(oid, entry)| entry.kind == kind && oid.to_string().starts_with(prefix))
+            .map(|(oid, _)| *oid);
+        found.next().filter(|_| found.next().is_none())
+    }
+
     /// Whether the object is stored with this kind.
     pub(crate) fn has(&self, kind: Kind, oid: Oid) -> bool {
         lock(&self.inner).index.get(&oid).is_some_and(|e| e.kind == kind)

@@ -23,12 +23,12 @@ pub(crate) enum Op {
     File { path: String, oid: Oid },
     /// A large file that was uploaded before.
     Lfs { path: String, sha256: String, size: Option<u64> },
-    /// A file is removed.
-    DeleteFile { path: String },
     /// A folder is removed with all below it.
     DeleteFolder { path: String },
     /// A file or a folder, whichever it is.
     DeleteEntry { path: String },
+    /// The mode of a file is changed, as `git push` can and no commit over HTTP.
+    Chmod { path: String, mode: u32 },
     /// A file of another revision (or of the parent) is put at `path`; `remove` takes the source away.
     Copy { path: String, from: String, rev: Option<String>, remove: bool },
 }
@@ -38,9 +38,9 @@ impl Op {
         match self {
             Self::File { path, .. }
             | Self::Lfs { path, .. }
-            | Self::DeleteFile { path }
             | Self::DeleteFolder { path }
             | Self::DeleteEntry { path }
+            | Self::Chmod { path, .. }
             | Self::Copy { path, .. } => path,
         }
     }
@@ -184,13 +184,14 @@ impl Hub {
     ) -> Result<(), HubError> {
         let folder = matches!(op, Op::DeleteFolder { .. } | Op::DeleteEntry { .. });
         check_path(op.path(), folder)?;
-        let mode = files.get(op.path()).map_or(0o100_644, |e| e.mode);
+        let keeps = lock(&self.policy).commits_keep_modes;
+        let mode = files.get(op.path()).filter(|_| keeps).map_or(0o100_644, |e| e.mode);
         match op {
             Op::File { path, oid } => {
                 files.insert(path.clone(), FileEntry { mode, oid: *oid });
             }
             Op::Lfs { path, sha256, size } => {
-                let stored = self.large_size(sha256).ok_or_else(|| missing_object(path))?;
+                let stored = self.large_size(repo, sha256).ok_or_else(|| missing_object(path))?;
                 if size.is_some_and(|s| s != stored) {
                     return Err(HubError::bad_request(format!(
                         "Invalid LFS pointer for \"{path}\": {} bytes were uploaded",
@@ -202,15 +203,13 @@ impl Hub {
                 files.insert(path.clone(), FileEntry { mode, oid });
                 large.push(path.clone());
             }
-            Op::DeleteFile { path } => {
-                files.remove(path).ok_or_else(|| gone(path))?;
-            }
             Op::DeleteFolder { path } => remove_below(files, path)?,
             Op::DeleteEntry { path } => {
                 if files.remove(path).is_none() {
                     remove_below(files, path)?;
                 }
             }
+            Op::Chmod { path, mode } => files.get_mut(path).ok_or_else(|| gone(path))?.mode = *mode,
             Op::Copy { path, from, rev, remove } => {
                 let entry = match rev {
                     None => files.get(from).copied(),

@@ -35,6 +35,10 @@ pub struct Policy {
     pub repo_token_seconds: u64,
     /// So long after a commit the runtime still says `RUNNING` with the old commit, as if no build were coming.
     pub stale_running: Duration,
+    /// Time that a Space is `BUILDING` where no script and no runtime decides.
+    pub build_time: Duration,
+    /// Whether a file that a commit replaces keeps its mode; the commit itself names none.
+    pub commits_keep_modes: bool,
     /// Whether a commit or a changed setting starts a paused Space. The documentation says that a paused Space waits
     /// for its owner ("until manually restarted"); `false` follows it.
     pub commit_restarts_paused: bool,
@@ -66,6 +70,8 @@ impl Default for Policy {
             xet_token_seconds: 3600,
             repo_token_seconds: 3600,
             stale_running: Duration::ZERO,
+            build_time: Duration::from_secs(1),
+            commits_keep_modes: true,
             commit_restarts_paused: false,
             expands_visibility: false,
             merges_name_their_commit: true,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::RepoType;
 use crate::discussion::Discussion;
+use crate::large::LargeFiles;
 use crate::objects::{Commit, Kind, ObjectStore, Oid};
 use crate::snapshot::{FileEntry, Snapshot};
 use crate::space::SpaceState;
@@ -26,6 +27,9 @@ pub(crate) struct RepoState {
     pub(crate) visibility: String,
     /// `false`, `"auto"` or `"manual"`.
     pub(crate) gated: serde_json::Value,
+    /// Lower-cased names of the users who were given access to a gated repository.
+    #[serde(default)]
+    pub(crate) granted: BTreeSet<String>,
     /// Other settings that were put.
     pub(crate) settings: BTreeMap<String, serde_json::Value>,
     pub(crate) created_ms: u64,
@@ -51,7 +55,7 @@ impl RepoState {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The commit a revision names: a branch, a tag, a full ref or forty hexadecimal digits.
+    /// The commit a revision names: a branch, a tag or a full ref.
     pub(crate) fn resolve(&self, rev: &str) -> Option<Oid> {
         self.refs
             .get(&format!("refs/heads/{rev}"))
@@ -76,6 +80,7 @@ impl RepoState {
 pub(crate) struct Repo {
     pub(crate) dir: PathBuf,
     pub(crate) objects: ObjectStore,
+    pub(crate) large: LargeFiles,
     pub(crate) state: Mutex<RepoState>,
     /// Held while a commit is applied: one writer at a time.
     pub(crate) writer: tokio::sync::Mutex<()>,
@@ -94,6 +99,7 @@ impl Repo {
         std::fs::create_dir_all(&dir)?;
         let objects = ObjectStore::open(&dir.join("objects.log"))?;
         let repo = Self {
+            large: LargeFiles::open(&dir.join("large.txt")),
             dir,
             objects,
             state: Mutex::new(state),
@@ -126,12 +132,16 @@ impl Repo {
         Ok(out)
     }
 
-    /// The commit a revision names, also a full commit id stored here.
+    /// The commit a revision names, also an id of a commit stored here, of which 7 digits are enough.
     pub(crate) fn resolve(&self, rev: &str) -> Option<Oid> {
         if let Some(oid) = lock(&self.state).resolve(rev) {
             return Some(oid);
         }
-        Oid::parse(rev).filter(|oid| self.objects.has(Kind::Commit, *oid))
+        if let Some(oid) = Oid::parse(rev) {
+            return self.objects.has(Kind::Commit, oid).then_some(oid);
+        }
+        let digits = rev.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if (7..40).contains(&rev.len()) && digits { self.objects.find(Kind::Commit, rev) } else { None }
     }
 
     pub(crate) fn commit(&self, oid: Oid) -> anyhow::Result<Commit> {

@@ -143,9 +143,28 @@ async fn cas(hub: &Hub, parts: axum::http::request::Parts, body: Body) -> Respon
     let Some(xet) = &hub.xet else {
         return raw(404, "text/plain", b"Not Found".to_vec());
     };
-    xet.forward(parts, body)
-        .await
-        .unwrap_or_else(|error| raw(502, "text/plain", format!("{error:#}").into_bytes()))
+    match forward(hub, xet, parts, body).await {
+        Ok(response) => response,
+        Err(error) => raw(502, "text/plain", format!("{error:#}").into_bytes()),
+    }
+}
+
+/// Passes a request on to the CAS, and adds the files of a shard to the repository of its token.
+async fn forward(
+    hub: &Hub,
+    xet: &xet::Xet,
+    parts: axum::http::request::Parts,
+    body: Body,
+) -> anyhow::Result<Response> {
+    let xet::Forwarded { response, uploaded } = xet.forward(parts, body).await?;
+    if let Some((repo_id, files)) = uploaded
+        && let Some(repo) = hub.store.by_id(&repo_id)
+    {
+        for sha256 in files {
+            repo.large.add(&sha256)?;
+        }
+    }
+    Ok(response)
 }
 
 /// Reads a request that a fault answers, and compares it with the contract: what is refused has to be right too.
@@ -312,21 +331,27 @@ pub(crate) async fn truncate(response: Response, after: usize) -> Response {
 }
 
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
-    Content-Range,X-Xet-Access-Token,X-Xet-Token-Expiration,X-Xet-Refresh-Route,X-Xet-Cas-Url,X-Xet-Hash";
+    Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Access-Token,X-Xet-Token-Expiration,X-Xet-Refresh-Route,X-Xet-Cas-Url,X-Xet-Hash";
 
 /// The headers every answer of the Hub carries.
 fn decorate(hub: &Hub, headers: &HeaderMap, path: &str, response: &mut Response) {
-    let trace = ["x-amzn-trace-id", "x-request-id"]
-        .iter()
-        .find_map(|n| headers.get(*n))
-        .and_then(|v| v.to_str().ok());
+    let given = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let own = format!("Root=1-{:08x}-{}", now_ms() / 1000, unique_hex(24));
-    set(response, "x-request-id", &trace.map_or(own.clone(), |t| format!("{own};{t}")));
+    let request_id = match (given("x-request-id"), given("x-amzn-trace-id")) {
+        (Some(id), _) => id.to_owned(),
+        (None, Some(trace)) => format!("{own};{trace}"),
+        (None, None) => own,
+    };
+    set(response, "x-request-id", &request_id);
     set(response, "x-powered-by", "huggingface-moon");
     set(response, "access-control-expose-headers", EXPOSED);
     set(response, "cross-origin-opener-policy", "same-origin");
     set(response, "referrer-policy", "strict-origin-when-cross-origin");
-    set(response, "vary", "Origin");
+    set(response, "access-control-allow-origin", given("origin").unwrap_or(&hub.endpoint));
+    set(response, "access-control-max-age", "86400");
+    if !response.headers().contains_key("vary") {
+        set(response, "vary", "Origin");
+    }
     let usage = hub.usage(headers, path);
     set(response, "ratelimit", &format!("\"{}\";r={};t={}", usage.bucket, usage.left, usage.seconds));
     set(

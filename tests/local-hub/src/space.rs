@@ -17,6 +17,9 @@ pub(crate) struct Setting {
     pub(crate) value: String,
     pub(crate) description: Option<String>,
     pub(crate) updated_ms: u64,
+    /// Its place in the order in which settings were made.
+    #[serde(default)]
+    pub(crate) made: u64,
 }
 
 /// Everything a Space has beside its files.
@@ -37,7 +40,7 @@ pub(crate) struct SpaceState {
     pub(crate) started_ms: u64,
     pub(crate) target: Option<Oid>,
     pub(crate) previous: Option<Oid>,
-    /// How builds go that nothing else is asked for; empty means: running at once.
+    /// How builds go that nothing else is asked for; empty means: a fixed time, then running.
     pub(crate) script: Vec<StageStep>,
     /// How single builds go, in the order they are taken.
     #[serde(default)]
@@ -58,12 +61,23 @@ pub(crate) struct SpaceState {
     /// So long after the start of the build the old commit is still reported as running.
     #[serde(default)]
     pub(crate) stale_ms: u64,
+    /// Length of a build that nothing else describes.
+    #[serde(default)]
+    pub(crate) build_ms: u64,
     /// Where a build that really runs has come to.
     #[serde(skip)]
     pub(crate) live: Option<Live>,
     /// Origin of the app on this machine.
     #[serde(skip)]
     pub(crate) edge: Option<String>,
+}
+
+/// Times of a build that no script sets.
+pub(crate) struct BuildTimes {
+    /// How long the old commit is still reported as running.
+    pub(crate) stale: Duration,
+    /// How long it takes.
+    pub(crate) build: Duration,
 }
 
 impl SpaceState {
@@ -90,6 +104,7 @@ impl SpaceState {
             asleep: false,
             config_error: None,
             stale_ms: 0,
+            build_ms: 0,
             live: None,
             edge: None,
         }
@@ -124,7 +139,7 @@ impl SpaceState {
     }
 
     /// The stage of now. What the owner or the files forbid comes first, then a script, then the real build; with
-    /// none of them a Space is running at once.
+    /// none of them a Space is built for a fixed time.
     pub(crate) fn reported(&self) -> Reported {
         if !self.has_app {
             return Reported::bare("NO_APP_FILE");
@@ -150,6 +165,8 @@ impl SpaceState {
             Reported { stage: step.stage, sha, error: step.error_message }
         } else if let Some(live) = &self.live {
             Reported { stage: live.stage.to_owned(), sha: live.sha, error: live.error.clone() }
+        } else if self.elapsed() < self.build_ms {
+            Reported { sha: self.previous, ..Reported::bare("BUILDING") }
         } else {
             Reported { sha: self.target, ..Reported::bare("RUNNING") }
         };
@@ -160,7 +177,7 @@ impl SpaceState {
     }
 
     /// Starts a build of `head` (a push, a restart, a changed secret).
-    pub(crate) fn rebuild(&mut self, head: Oid, has_app: bool, cause: BuildCause, stale: Duration) {
+    pub(crate) fn rebuild(&mut self, head: Oid, has_app: bool, cause: BuildCause, times: &BuildTimes) {
         let now = self.reported();
         self.previous = match (cause, now.stage.as_str()) {
             // A factory restart throws the image away.
@@ -177,8 +194,10 @@ impl SpaceState {
         self.started_ms = now_ms();
         self.builds += 1;
         self.logs.values_mut().for_each(LogRows::free);
-        let stale = if cause == BuildCause::Commit { stale } else { Duration::ZERO };
-        self.stale_ms = u64::try_from(stale.as_millis()).unwrap_or(u64::MAX);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.stale_ms = if cause == BuildCause::Commit { millis(times.stale) } else { 0 };
+        // A static Space has nothing to build, and one that wakes up was built before.
+        self.build_ms = if self.is_static() || cause == BuildCause::Wake { 0 } else { millis(times.build) };
         // A build that is bound to fail takes no script from the queue.
         let free = has_app && self.fault_of_config().is_none();
         let next = self.queue.iter().position(|s| s.cause.is_none_or(|c| c == cause)).filter(|_| free);
@@ -251,10 +270,12 @@ impl SpaceState {
     }
 }
 
-/// A map of settings as the Hub lists it. Values are shown for variables only. Each name stands in its row again,
-/// as the document says; answers that were recorded before it do without.
-pub(crate) fn listing(settings: &BTreeMap<String, Setting>, values: bool) -> Value {
-    let rows = settings.iter().map(|(key, s)| {
+/// A JSON map of settings as the Hub lists it, in the order in which they were made. Values are shown for variables
+/// only. Each name stands in its row again, as the document says; answers that were recorded before it do without.
+pub(crate) fn listing(settings: &BTreeMap<String, Setting>, values: bool) -> String {
+    let mut sorted: Vec<(&String, &Setting)> = settings.iter().collect();
+    sorted.sort_by_key(|(_, setting)| setting.made);
+    let rows = sorted.into_iter().map(|(key, s)| {
         let mut row = json!({"key": key, "updatedAt": iso(s.updated_ms)});
         if values {
             row["value"] = json!(s.value);
@@ -262,7 +283,7 @@ pub(crate) fn listing(settings: &BTreeMap<String, Setting>, values: bool) -> Val
         if let Some(text) = &s.description {
             row["description"] = json!(text);
         }
-        (key.clone(), row)
+        format!("{}:{row}", json!(key))
     });
-    Value::Object(rows.collect())
+    format!("{{{}}}", rows.collect::<Vec<_>>().join(","))
 }

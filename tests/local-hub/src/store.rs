@@ -50,6 +50,11 @@ impl Store {
         })
     }
 
+    /// The repository with this internal id (24 digits), which a rename does not change.
+    pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Repo>> {
+        lock(&self.repos).values().find(|repo| lock(&repo.state).id == id).cloned()
+    }
+
     /// Adds a new repository; `None` when the name is taken.
     pub(crate) fn create(&self, state: RepoState) -> anyhow::Result<Option<Arc<Repo>>> {
         let mut repos = lock(&self.repos);

@@ -45,6 +45,14 @@ pub(crate) fn now_ms() -> u64 {
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// A number that is larger than every one before it, also after a restart.
+pub(crate) fn sequence() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = now_ms() * 1000;
+    let next = |last: u64| Some(last.max(now) + 1);
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or(now)
+}
+
 /// A date as the Hub writes it: `2025-03-07T12:24:18.657Z`.
 pub(crate) fn iso(ms: u64) -> String {
     let days = ms / 86_400_000;

@@ -45,6 +45,19 @@ pub(crate) struct Xet {
     secret: String,
 }
 
+/// An answer of the CAS, and what a shard has brought.
+pub(crate) struct Forwarded {
+    pub(crate) response: Response<Body>,
+    /// Internal id of the repository of the token, and the SHA-256 of its new files.
+    pub(crate) uploaded: Option<(String, Vec<String>)>,
+}
+
+impl From<Response<Body>> for Forwarded {
+    fn from(response: Response<Body>) -> Self {
+        Self { response, uploaded: None }
+    }
+}
+
 /// Whether a path of this server belongs to the CAS.
 pub(crate) fn is_cas_path(path: &str) -> bool {
     path.starts_with("/v1/") || path.starts_with("/v2/") || path.starts_with("/simulation/xorb-uploads/")
@@ -109,46 +122,43 @@ impl Xet {
         lock(&self.files).get(sha256).cloned()
     }
 
-    /// A token for `scope` (`read` or `write`) that ends at `exp` (seconds since 1970).
-    pub(crate) fn token(&self, scope: &str, exp: u64) -> String {
-        let proof = sha256_hex(format!("{}/{scope}/{exp}", self.secret).as_bytes());
-        format!("xet_{scope}_{exp}_{proof}")
+    /// A token for `scope` (`read` or `write`) and a repository (its internal id) that ends at `exp` (seconds since
+    /// 1970).
+    pub(crate) fn token(&self, scope: &str, exp: u64, repo_id: &str) -> String {
+        let proof = sha256_hex(format!("{}/{scope}/{exp}/{repo_id}", self.secret).as_bytes());
+        format!("xet_{scope}_{exp}_{repo_id}_{proof}")
     }
 
-    fn token_allows(&self, header: Option<&HeaderValue>, write: bool) -> bool {
-        let Some(token) = header.and_then(|h| h.to_str().ok()).and_then(|h| h.strip_prefix("Bearer ")) else {
-            return false;
-        };
-        let mut parts = token.splitn(4, '_').skip(1);
-        let (Some(scope), Some(exp)) = (parts.next(), parts.next().and_then(|e| e.parse::<u64>().ok()))
-        else {
-            return false;
-        };
-        self.token(scope, exp) == token && exp * 1000 > crate::util::now_ms() && (!write || scope == "write")
+    /// Internal id of the repository that a valid token is for.
+    fn token_repo(&self, header: Option<&HeaderValue>, write: bool) -> Option<String> {
+        let token = header?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let [_, scope, exp, repo_id, _] = token.split('_').collect::<Vec<_>>()[..] else { return None };
+        let exp: u64 = exp.parse().ok()?;
+        let valid = self.token(scope, exp, repo_id) == token && exp * 1000 > crate::util::now_ms();
+        (valid && (!write || scope == "write")).then(|| repo_id.to_owned())
     }
 
     /// Passes a request on to the CAS and its answer back; bodies are streamed, shards are read on the way.
-    pub(crate) async fn forward(&self, parts: request::Parts, body: Body) -> anyhow::Result<Response<Body>> {
+    pub(crate) async fn forward(&self, parts: request::Parts, body: Body) -> anyhow::Result<Forwarded> {
         let path = parts.uri.path().to_owned();
         // Presigned transfers and telemetry carry no CAS token.
         let open = ["/simulation/", "/v1/fetch_term", "/v1/get_xorb", "/v1/telemetry"];
         let write = parts.method == Method::POST || parts.method == Method::PUT;
-        if !open.iter().any(|p| path.starts_with(p))
-            && !self.token_allows(parts.headers.get(header::AUTHORIZATION), write)
-        {
-            return Ok(raw(401, "application/json", b"{\"error\":\"Unauthorized\"}".to_vec()));
+        let repo_id = self.token_repo(parts.headers.get(header::AUTHORIZATION), write);
+        if repo_id.is_none() && !open.iter().any(|p| path.starts_with(p)) {
+            return Ok(raw(401, "application/json", b"{\"error\":\"Unauthorized\"}".to_vec()).into());
         }
         if parts.method == Method::POST && path.ends_with("/shards") {
             let shard = axum::body::to_bytes(body, 1 << 30).await?;
             let answer = self.send(parts, Body::from(shard.clone())).await?;
             let (head, body) = answer.into_parts();
             let bytes = axum::body::to_bytes(body, 1 << 24).await?;
-            if head.status.is_success() && !String::from_utf8_lossy(&bytes).contains("\"error\"") {
-                self.register(&shard)?;
-            }
-            return Ok(Response::from_parts(head, Body::from(bytes)));
+            let accepted = head.status.is_success() && !String::from_utf8_lossy(&bytes).contains("\"error\"");
+            let files = if accepted { self.register(&shard)? } else { vec![] };
+            let response = Response::from_parts(head, Body::from(bytes));
+            return Ok(Forwarded { response, uploaded: repo_id.map(|id| (id, files)) });
         }
-        self.send(parts, body).await
+        Ok(self.send(parts, body).await?.into())
     }
 
     async fn send(&self, mut parts: request::Parts, body: Body) -> anyhow::Result<Response<Body>> {
@@ -174,12 +184,13 @@ impl Xet {
         Ok(Response::from_parts(head, Body::new(body)))
     }
 
-    /// Notes every file of a shard that carries its SHA-256.
-    fn register(&self, shard: &[u8]) -> anyhow::Result<()> {
+    /// Notes every file of a shard that carries its SHA-256, and returns those.
+    fn register(&self, shard: &[u8]) -> anyhow::Result<Vec<String>> {
         let shard = MDBMinimalShard::from_reader(&mut Cursor::new(shard), true, false)
             .map_err(|e| anyhow::anyhow!("unreadable shard: {e}"))?;
         let mut files = lock(&self.files);
         let mut journal = std::fs::OpenOptions::new().append(true).create(true).open(&self.journal)?;
+        let mut named = Vec::new();
         for index in 0..shard.num_files() {
             let Some(view) = shard.file(index) else { continue };
             let Some(meta) = view.metadata_ext() else { continue };
@@ -187,10 +198,11 @@ impl Xet {
             let file = XetFile { hash: view.file_hash().hex(), size: MDBFileInfo::from(view).file_size() };
             if files.get(&sha) != Some(&file) {
                 writeln!(journal, "{sha} {} {}", file.hash, file.size)?;
-                files.insert(sha, file);
+                files.insert(sha.clone(), file);
             }
+            named.push(sha);
         }
-        Ok(())
+        Ok(named)
     }
 
     /// The content of a file, read back from the CAS.

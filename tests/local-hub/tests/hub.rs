@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+#[path = "hub/access.rs"]
+mod access;
 #[path = "hub/binary.rs"]
 mod binary;
 #[path = "hub/client.rs"]
@@ -10,6 +12,8 @@ mod client;
 mod commits;
 #[path = "hub/contract.rs"]
 mod contract;
+#[path = "hub/copies.rs"]
+mod copies;
 #[path = "hub/downloads.rs"]
 mod downloads;
 #[path = "hub/edge.rs"]
@@ -18,6 +22,8 @@ mod edge;
 mod faults;
 #[path = "hub/git_ids.rs"]
 mod git_ids;
+#[path = "hub/headers.rs"]
+mod headers;
 #[path = "hub/large_files.rs"]
 mod large_files;
 #[path = "hub/listing.rs"]
@@ -26,6 +32,8 @@ mod listing;
 mod logs;
 #[path = "hub/moved.rs"]
 mod moved;
+#[path = "hub/refs.rs"]
+mod refs;
 #[path = "hub/runtime.rs"]
 mod runtime;
 #[path = "hub/scripts.rs"]

@@ -41,8 +41,8 @@ pub(crate) fn whoami(req: &Req) -> Answer {
         .iter()
         .map(|org| {
             let mut row = json!({
-                "type": "org", "id": sha256_hex(org.name.as_bytes())[..24], "name": org.name, "fullname": org.name,
-                "email": null, "canPay": org.can_pay, "periodEnd": null, "avatarUrl": "/avatars/local.svg",
+                "type": "org", "id": sha256_hex(org.name.as_bytes())[..24], "name": org.name, "fullname": org.full_name,
+                "email": null, "canPay": org.can_pay, "billingMode": "postpaid", "periodEnd": null, "avatarUrl": "/avatars/local.svg",
                 "roleInOrg": org.role,
             });
             if let Some(plan) = &org.plan {
@@ -55,10 +55,11 @@ pub(crate) fn whoami(req: &Req) -> Answer {
         "type": "user",
         "id": sha256_hex(user.name.as_bytes())[..24],
         "name": user.name,
-        "fullname": user.name,
+        "fullname": user.full_name,
         "email": format!("{}@example.test", user.name),
         "emailVerified": true,
         "canPay": user.can_pay,
+        "billingMode": "postpaid",
         "periodEnd": null,
         "isPro": user.is_pro,
         "avatarUrl": "/avatars/local.svg",

@@ -196,9 +196,9 @@ fn operation(req: &Req, repo: &Repo, key: &str, item: &Value) -> Result<Vec<Op>,
                 .chain([Op::Lfs { path, sha256: oid, size: item["size"].as_u64() }])
                 .collect())
         }
-        "deletedFile" => Ok(vec![Op::DeleteFile { path }]),
         "deletedFolder" => Ok(vec![Op::DeleteFolder { path }]),
-        "deletedEntry" => Ok(vec![Op::DeleteEntry { path }]),
+        // A folder is removed by `deletedFile` too.
+        "deletedFile" | "deletedEntry" => Ok(vec![Op::DeleteEntry { path }]),
         "copyFile" => {
             let from = text("srcPath").ok_or_else(|| HubError::bad_request("\"srcPath\" is required"))?;
             Ok(vec![Op::Copy { path, from, rev: text("srcRevision"), remove: false }])

@@ -38,6 +38,10 @@ fn answer(req: &Req, t: RepoType, repo: &Arc<Repo>, rest: &[&str]) -> Answer {
         ("POST", None, []) => create(req, t, repo),
         ("GET", Some(n), [_]) => get(req, repo, n),
         ("POST", Some(n), [_, "comment"]) => comment(req, repo, n),
+        ("POST", Some(n), [_, "comment", id, change @ ("edit" | "hide")]) => {
+            change_comment(req, repo, n, &id.to_lowercase(), change)
+        }
+        ("POST", Some(n), [_, "pin"]) => pin(req, repo, n),
         ("POST", Some(n), [_, "status"]) => status(req, repo, n),
         ("POST", Some(n), [_, "title"]) => title(req, repo, n),
         ("POST", Some(n), [_, "merge"]) => merge(req, repo, n),
@@ -147,12 +151,52 @@ fn push(
 
 fn comment(req: &Req, repo: &Repo, number: u64) -> Answer {
     let body: Value = req.json()?;
-    let text = body["comment"].as_str().unwrap_or_default();
-    if text.is_empty() || text.chars().count() > 65_536 {
-        return Err(HubError::bad_request("\"comment\" must have between 1 and 65536 characters"));
-    }
-    let event = push(repo, number, Event::comment(req.caller.name(), text), |_| {})?;
+    let text = comment_text(&body["comment"], "comment")?;
+    let event = push(repo, number, Event::comment(req.caller.name(), &text), |_| {})?;
     Ok(json_status(201, &json!({"newMessage": event})))
+}
+
+/// `POST …/comment/{id}/edit` with the new text, and `…/hide`.
+fn change_comment(req: &Req, repo: &Repo, number: u64, id: &str, change: &str) -> Answer {
+    let found = lock(&repo.state).discussions.get(&number).and_then(|d| d.comment(id).cloned());
+    let mut event = found.ok_or_else(|| HubError::new(404, "Comment not found"))?;
+    if event.author != req.caller.name() {
+        req.caller.check_write(repo, false)?;
+    }
+    if change == "edit" {
+        let body: Value = req.json()?;
+        event.edit(req.caller.name(), &comment_text(&body["content"], "content")?);
+    } else {
+        event.hide(req.caller.name());
+    }
+    repo.update(|s| {
+        let place = s.discussions.get_mut(&number).and_then(|d| d.comment_mut(id));
+        if let Some(place) = place {
+            place.clone_from(&event);
+        }
+    })?;
+    Ok(json_ok(&json!({"updatedComment": event.json()})))
+}
+
+/// Between 1 and 65,536 characters.
+fn comment_text(value: &Value, name: &str) -> Result<String, HubError> {
+    let text = value.as_str().unwrap_or_default();
+    if text.is_empty() || text.chars().count() > 65_536 {
+        return Err(HubError::bad_request(format!("\"{name}\" must have between 1 and 65536 characters")));
+    }
+    Ok(text.to_owned())
+}
+
+fn pin(req: &Req, repo: &Repo, number: u64) -> Answer {
+    req.caller.check_write(repo, false)?;
+    let body: Value = req.json()?;
+    let pinned = body["pinned"].as_bool().ok_or_else(|| HubError::bad_request("\"pinned\" is required"))?;
+    repo.update(|s| {
+        if let Some(d) = s.discussions.get_mut(&number) {
+            d.pinned = pinned;
+        }
+    })?;
+    Ok(ok())
 }
 
 /// The author of a discussion may change it, and whoever may write to the repository.

@@ -6,7 +6,7 @@ use crate::server::Req;
 use crate::util::lock;
 
 /// The OpenAPI document leaves these calls out: the lists are those of huggingface_hub 2.4.0 (`ExpandModelProperty_T`
-/// and its siblings).
+/// and its siblings), and two that its recorded answers have beside those.
 const MODEL: &[&str] = &[
     "author",
     "baseModels",
@@ -20,6 +20,7 @@ const MODEL: &[&str] = &[
     "evalResults",
     "gated",
     "gguf",
+    "gitalyUid",
     "inference",
     "inferenceProviderMapping",
     "lastModified",
@@ -39,6 +40,7 @@ const MODEL: &[&str] = &[
     "trendingScore",
     "usedStorage",
     "widgetData",
+    "xetEnabled",
 ];
 const DATASET: &[&str] = &[
     "author",
@@ -50,6 +52,7 @@ const DATASET: &[&str] = &[
     "downloads",
     "downloadsAllTime",
     "gated",
+    "gitalyUid",
     "lastModified",
     "likes",
     "mainSize",
@@ -61,6 +64,7 @@ const DATASET: &[&str] = &[
     "tags",
     "trendingScore",
     "usedStorage",
+    "xetEnabled",
 ];
 const SPACE: &[&str] = &[
     "author",
@@ -68,6 +72,7 @@ const SPACE: &[&str] = &[
     "createdAt",
     "datasets",
     "disabled",
+    "gitalyUid",
     "lastModified",
     "likes",
     "models",
@@ -82,6 +87,7 @@ const SPACE: &[&str] = &[
     "tags",
     "trendingScore",
     "usedStorage",
+    "xetEnabled",
 ];
 
 /// The parts that a request asks for, or the Hub's 400 with those that there are.
@@ -98,7 +104,7 @@ pub(super) fn wanted(req: &Req, t: RepoType) -> Result<Vec<&str>, HubError> {
     let wanted = req.params("expand");
     match wanted.iter().find(|part| !known.contains(part)) {
         Some(part) => Err(HubError::bad_request(format!(
-            "Invalid expand \"{part}\": expected one of {}",
+            "\"expand\" must be one of [{}], not \"{part}\"",
             known.join(", ")
         ))),
         None => Ok(wanted),

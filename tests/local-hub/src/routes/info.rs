@@ -10,7 +10,7 @@ use crate::objects::Oid;
 use crate::repo::Repo;
 use crate::routes::{empty, expand};
 use crate::server::Req;
-use crate::util::{encode_segment, iso, lock};
+use crate::util::{encode_segment, iso, lock, sha256_hex};
 
 /// What `GET /api/{types}/{id}` may show; `siblings` and the commit belong to one revision.
 fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Value>, HubError> {
@@ -52,6 +52,8 @@ fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Va
         "gated": state.gated,
         "likes": 0,
         "downloads": 0,
+        "downloadsAllTime": 0,
+        "gitalyUid": sha256_hex(state.id.as_bytes()),
         "tags": tags,
         "lastModified": iso(modified),
         "createdAt": iso(state.created_ms),
@@ -83,7 +85,8 @@ fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Va
 }
 
 /// What is shown without `expand`.
-const HIDDEN: [&str; 4] = ["visibility", "xetEnabled", "resourceGroup", "trendingScore"];
+const HIDDEN: [&str; 6] =
+    ["visibility", "xetEnabled", "resourceGroup", "trendingScore", "downloadsAllTime", "gitalyUid"];
 
 fn select(mut map: Map<String, Value>, expand: &[&str]) -> Value {
     if expand.is_empty() {
@@ -109,6 +112,7 @@ pub(crate) fn info(req: &Req, t: RepoType, id: &str, rev: Option<&str>) -> Answe
 /// `GET /api/{types}/{id}/auth-check[/write]`.
 pub(crate) fn auth_check(req: &Req, t: RepoType, id: &str, write: bool) -> Answer {
     let repo = req.hub.repo_for(&req.caller, t, id)?;
+    req.caller.check_content(&repo)?;
     if write {
         req.caller.check_write(&repo, false)?;
     }

@@ -4,8 +4,10 @@ mod account;
 mod commit;
 mod compare;
 mod discussions;
+mod duplicate;
 mod expand;
 mod info;
+mod lfs_files;
 pub(crate) mod local;
 mod moved;
 mod refs;
@@ -59,12 +61,48 @@ pub(crate) async fn route(req: Req) -> Answer {
             let t = RepoType::from_plural(types).ok_or_else(not_found)?;
             resolve::cached(&req, t, &format!("{ns}/{name}"), commit, &path.join("/"))
         }
+        (_, ["api", types, id]) if RepoType::from_plural(types).is_some() => no_namespace(&req, types, id),
+        (_, ["api", types, id, part, ..]) if is_part_of_repo(&req, types, id, part) => {
+            no_namespace(&req, types, id)
+        }
         (_, ["api", types, ns, name, rest @ ..]) => match RepoType::from_plural(types) {
             Some(repo_type) => repo_route(req, repo_type, &format!("{ns}/{name}"), rest).await,
             None => Err(not_found()),
         },
         _ => page_route(req, &segs).await,
     }
+}
+
+/// Whether `part` follows a repository without a namespace, which the real Hub has and this one has not.
+fn is_part_of_repo(req: &Req, types: &str, id: &str, part: &str) -> bool {
+    const PARTS: [&str; 18] = [
+        "auth-check",
+        "branch",
+        "commit",
+        "commits",
+        "compare",
+        "discussions",
+        "lfs-files",
+        "like",
+        "paths-info",
+        "preupload",
+        "refs",
+        "revision",
+        "runtime",
+        "settings",
+        "super-squash",
+        "tag",
+        "tree",
+        "treesize",
+    ];
+    RepoType::from_plural(types)
+        .is_some_and(|t| PARTS.contains(&part) && req.hub.store.named(t, &format!("{id}/{part}")).is_none())
+}
+
+/// The answer for a repository that is not there.
+fn no_namespace(req: &Req, types: &str, id: &str) -> Answer {
+    let t = RepoType::from_plural(types).ok_or_else(not_found)?;
+    Err(req.hub.repo_for(&req.caller, t, id).err().unwrap_or_else(not_found))
 }
 
 /// Paths under `/api/{types}/{namespace}/{repo}`.
@@ -93,6 +131,8 @@ async fn repo_route(req: Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
         ("POST", ["tag", rev]) => refs::create_tag(&req, t, id, rev),
         ("DELETE", ["tag", name]) => refs::delete_tag(&req, t, id, name),
         ("POST", ["super-squash", rev]) => refs::super_squash(&req, t, id, rev),
+        ("POST", ["duplicate"]) => duplicate::duplicate(&req, t, id),
+        (_, ["lfs-files", more @ ..]) => lfs_files::route(req, t, id, more).await,
         (_, ["discussions", more @ ..]) => discussions::route(req, t, id, more).await,
         _ if t == RepoType::Space => spaces::route(req, id, rest).await,
         _ => Err(not_found()),
@@ -113,6 +153,9 @@ async fn page_route(req: Req, segs: &[&str]) -> Answer {
         }
         ("GET" | "HEAD", [ns, name, "raw", rev, path @ ..]) if !path.is_empty() => {
             resolve::raw_blob(&req, t, &format!("{ns}/{name}"), rev, &path.join("/"))
+        }
+        ("GET" | "HEAD", [id, "resolve" | "raw", _, path @ ..]) if !path.is_empty() => {
+            Err(req.hub.repo_for(&req.caller, t, id).err().unwrap_or_else(not_found))
         }
         ("POST", [ns, repo, "info", "lfs", "objects", "batch"]) if repo.ends_with(".git") => {
             transfer::batch(&req, t, &format!("{ns}/{}", repo.trim_end_matches(".git")))

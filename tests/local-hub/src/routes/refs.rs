@@ -117,12 +117,12 @@ pub(crate) fn delete_branch(req: &Req, t: RepoType, id: &str, name: &str) -> Ans
     let repo = req.hub.repo_for(&req.caller, t, id)?;
     req.caller.check_write(&repo, false)?;
     if name == "main" || name == "refs/heads/main" {
-        return Err(HubError::forbidden("Cannot delete the main branch"));
+        return Err(HubError::forbidden("Cannot delete refs/heads/main"));
     }
     let full = if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") };
     match repo.update(|s| s.refs.remove(&full))? {
         Some(_) => Ok(ok()),
-        None => Err(HubError::coded(404, "RevisionNotFound", format!("Reference {full} does not exist"))),
+        None => Err(HubError::revision_not_found(name)),
     }
 }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, HubError, json_ok, json_status, ok};
+use crate::answer::{Answer, HubError, json_ok, ok};
 use crate::billing::{FLAVORS, check_flavor, check_sdk, is_zero_gpu};
 use crate::config::{RepoType, User};
 use crate::create::CreateRepo;
@@ -14,10 +14,10 @@ use crate::plan::check_path;
 use crate::policy::Policy;
 use crate::server::Req;
 use crate::space::Setting;
-use crate::util::{lock, now_ms};
+use crate::util::{lock, now_ms, sequence};
 
 #[derive(Deserialize)]
-struct NewSetting {
+pub(super) struct NewSetting {
     key: String,
     #[serde(default)]
     value: String,
@@ -65,7 +65,7 @@ fn repo_type_of(name: Option<&str>) -> Result<RepoType, HubError> {
 
 /// Whether a repository name has the Hub's shape: at most 96 of `[A-Za-z0-9._-]`, no `--`, no `..`, not starting
 /// or ending with `-` or `.`, not ending in `.git` or `.ipynb`.
-fn valid_name(name: &str) -> bool {
+pub(super) fn valid_name(name: &str) -> bool {
     let chars = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     let edges = !name.starts_with(['-', '.']) && !name.ends_with(['-', '.']);
     chars
@@ -78,11 +78,19 @@ fn valid_name(name: &str) -> bool {
         && !name.ends_with(".ipynb")
 }
 
-fn settings_of(list: Vec<NewSetting>) -> Result<BTreeMap<String, Setting>, HubError> {
+pub(super) fn settings_of(list: Vec<NewSetting>) -> Result<BTreeMap<String, Setting>, HubError> {
     list.into_iter()
         .map(|s| {
             check_key(&s.key)?;
-            Ok((s.key, Setting { value: s.value, description: s.description, updated_ms: now_ms() }))
+            Ok((
+                s.key,
+                Setting {
+                    value: s.value,
+                    description: s.description,
+                    updated_ms: now_ms(),
+                    made: sequence(),
+                },
+            ))
         })
         .collect()
 }
@@ -97,8 +105,15 @@ pub(crate) fn check_key(key: &str) -> Result<(), HubError> {
     }
 }
 
+/// The answer when a name is taken.
+pub(super) fn taken(req: &Req, t: RepoType, id: &str) -> HubError {
+    let mut error = HubError::new(409, format!("You already created this {} repo", t.singular()));
+    error.body["url"] = json!(req.hub.repo_url(t, id));
+    error
+}
+
 /// Whether a new Space may have this SDK on this hardware, by its kind and by who pays.
-fn check_space(
+pub(super) fn check_space(
     policy: &Policy,
     user: &User,
     namespace: &str,
@@ -137,13 +152,14 @@ pub(crate) fn create(req: &Req) -> Answer {
         }
         (Some(v @ ("public" | "private" | "protected")), None) => v.to_owned(),
         (Some(other), None) => return Err(HubError::bad_request(format!("Invalid visibility: {other}"))),
-        (None, private) => if private == Some(true) { "private" } else { "public" }.to_owned(),
+        (None, private) => {
+            let default = user.org(&namespace).is_some_and(|org| org.private_by_default);
+            if private.unwrap_or(default) { "private" } else { "public" }.to_owned()
+        }
     };
     let id = format!("{namespace}/{}", body.name);
     if req.hub.store.get(repo_type, &id).is_some() {
-        let mut error = HubError::new(409, format!("You already created this {what} repo"));
-        error.body["url"] = json!(req.hub.repo_url(repo_type, &id));
-        return Err(error);
+        return Err(taken(req, repo_type, &id));
     }
     if repo_type == RepoType::Space {
         match body.sdk.as_deref() {
@@ -187,14 +203,10 @@ pub(crate) fn create(req: &Req) -> Answer {
         dev_mode: body.dev_mode_enabled,
         files,
         author: user.name.clone(),
+        copy_of: None,
     })?;
     let url = req.hub.repo_url(repo_type, &id);
-    let Some(repo) = repo else {
-        return Ok(json_status(
-            409,
-            &json!({"error": format!("You already created this {what} repo"), "url": url}),
-        ));
-    };
+    let repo = repo.ok_or_else(|| taken(req, repo_type, &id))?;
     let repo_id = lock(&repo.state).id.clone();
     Ok(json_ok(&json!({"url": url, "name": id, "id": repo_id})))
 }
@@ -250,7 +262,11 @@ pub(crate) fn rename(req: &Req) -> Answer {
         return Err(HubError::bad_request(format!("Invalid repo name: {}", body.to_repo)));
     }
     if !req.hub.store.rename(&repo, namespace, name)? {
-        return Err(HubError::new(409, format!("A repository named {} exists already", body.to_repo)));
+        let what = repo_type.singular();
+        return Err(HubError::new(
+            409,
+            format!("A {what} repository called {} already exists", body.to_repo),
+        ));
     }
     req.hub.rename_space(&repo)?;
     Ok(ok())

@@ -27,6 +27,7 @@ struct Found {
 impl Found {
     fn at(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -> Result<Self, HubError> {
         let repo = req.hub.repo_for(&req.caller, t, id)?;
+        req.caller.check_content(&repo)?;
         let head = repo.resolve(rev).ok_or_else(|| HubError::revision_not_found(rev))?;
         let Some(entry) = repo.snapshot(head)?.files.get(path).copied() else {
             let mut error = HubError::entry_not_found("Entry not found");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, HubError, json_ok};
+use crate::answer::{Answer, HubError, json_ok, json_text};
 use crate::auth::{AppToken, Caller, NO_CREDENTIALS};
 use crate::billing::{FLAVORS, check_flavor};
 use crate::config::RepoType;
@@ -16,7 +16,7 @@ use crate::routes::repos::check_key;
 use crate::server::Req;
 use crate::space::{Setting, SpaceState, listing};
 use crate::stage::BuildCause;
-use crate::util::{lock, now_ms, unique_hex};
+use crate::util::{lock, now_ms, sequence, unique_hex};
 
 /// Paths under `/api/spaces/{id}` that no other repository type has.
 pub(crate) async fn route(req: Req, id: &str, rest: &[&str]) -> Answer {
@@ -64,24 +64,28 @@ fn settings(req: &Req, repo: &Repo, kind: &str) -> Answer {
     let secret = kind == "secrets";
     let method = req.method.as_str();
     if method == "GET" && !secret {
-        return Ok(json_ok(&with_space(repo, |s| Ok(listing(&s.variables, true)))?));
+        return Ok(json_text(&with_space(repo, |s| Ok(listing(&s.variables, true)))?));
     }
     req.caller.check_write(repo, false)?;
     if method == "GET" {
-        return Ok(json_ok(&with_space(repo, |s| Ok(listing(&s.secrets, false)))?));
+        return Ok(json_text(&with_space(repo, |s| Ok(listing(&s.secrets, false)))?));
     }
     let body: Value = req.json()?;
     let key = body["key"].as_str().ok_or_else(|| HubError::bad_request("\"key\" is required"))?;
     match method {
         "POST" => {
             check_key(key)?;
-            let setting = Setting {
+            let mut setting = Setting {
                 value: body["value"].as_str().unwrap_or_default().to_owned(),
                 description: body["description"].as_str().map(ToOwned::to_owned),
                 updated_ms: now_ms(),
+                made: sequence(),
             };
             with_space(repo, |s| {
                 let map = if secret { &mut s.secrets } else { &mut s.variables };
+                if let Some(old) = map.get(key) {
+                    setting.made = old.made;
+                }
                 map.insert(key.to_owned(), setting);
                 Ok(())
             })?;
@@ -95,8 +99,8 @@ fn settings(req: &Req, repo: &Repo, kind: &str) -> Answer {
     }
     // A changed setting restarts the app.
     req.hub.rebuild_space(repo, BuildCause::Setting)?;
-    let out = if secret { json!({}) } else { with_space(repo, |s| Ok(listing(&s.variables, true)))? };
-    Ok(json_ok(&out))
+    let out = if secret { "{}".to_owned() } else { with_space(repo, |s| Ok(listing(&s.variables, true)))? };
+    Ok(json_text(&out))
 }
 
 /// A flavor that is listed with its price: name, label, CPU, memory, accelerator (model, count, memory),

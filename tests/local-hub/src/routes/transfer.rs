@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, HubError, json_ok, raw, set};
 use crate::config::{LargeFileTransfer, RepoType};
+use crate::lfs::Multipart;
+use crate::repo::Repo;
 use crate::routes::not_found;
 use crate::routes::resolve::ranged;
 use crate::server::Req;
@@ -37,6 +39,15 @@ const LFS_JSON: &str = "application/vnd.git-lfs+json";
 /// Lifetime of upload URLs, in seconds.
 const EXPIRES: u64 = 900;
 
+/// Where the objects of a batch come from or go to.
+struct Batch<'a> {
+    req: &'a Req,
+    repo: &'a Repo,
+    transfer: &'static str,
+    /// Path segment of the revision in the address of a Xet token.
+    rev: &'a str,
+}
+
 /// `POST /{prefix}{id}.git/info/lfs/objects/batch`.
 pub(crate) fn batch(req: &Req, t: RepoType, id: &str) -> Answer {
     let repo = req.hub.repo_for(&req.caller, t, id)?;
@@ -46,14 +57,17 @@ pub(crate) fn batch(req: &Req, t: RepoType, id: &str) -> Answer {
         }
     }
     let body: BatchBody = req.json()?;
-    if body.hash_algo.as_deref().unwrap_or("sha256") != "sha256" {
+    // huggingface.js spells it with an underscore.
+    if !matches!(body.hash_algo.as_deref().unwrap_or("sha256"), "sha256" | "sha_256") {
         return Err(HubError::new(409, "Only sha256 is supported"));
     }
     let upload = body.operation == "upload";
     if upload {
-        // Without a ref it is for a pull request that is still to be opened.
+        // The official clients name no ref when the files are for a pull request.
         let pull_request = body.r#ref.as_ref().is_none_or(|r| r.name.starts_with("refs/pr/"));
         req.caller.check_write(&repo, pull_request || req.flag("create_pr"))?;
+    } else {
+        req.caller.check_content(&repo)?;
     }
     let offered = |name: &str| body.transfers.iter().any(|t| t == name);
     let transfer = match req.hub.config.transfer {
@@ -63,89 +77,99 @@ pub(crate) fn batch(req: &Req, t: RepoType, id: &str) -> Answer {
         }
         _ => "basic",
     };
-    let full_id = lock(&repo.state).full_id();
     let rev = body.r#ref.as_ref().map_or("main", |r| r.name.trim_start_matches("refs/heads/"));
-    let objects = body
+    let batch = Batch { req, repo: &repo, transfer, rev };
+    let objects: Vec<Value> = body
         .objects
         .iter()
-        .map(|object| {
-            let row = json!({"oid": object.oid, "size": object.size, "authenticated": true});
-            let stored = req.hub.large_size(&object.oid);
-            if !upload {
-                return download_row(req, row, object, stored);
-            }
-            upload_row(req, row, object, stored, transfer, &format!("{}/{full_id}", t.plural()), rev)
-        })
-        .collect::<Vec<Value>>();
+        .map(|object| if upload { batch.upload_row(object) } else { batch.download_row(object) })
+        .collect();
     let mut response = json_ok(&json!({"transfer": transfer, "objects": objects}));
     set(&mut response, "content-type", LFS_JSON);
     Ok(response)
 }
 
-fn failed(mut row: Value, code: u16, message: &str) -> Value {
+fn row(object: &Object) -> Value {
+    json!({"oid": object.oid, "size": object.size, "authenticated": true})
+}
+
+fn failed(object: &Object, code: u16, message: &str) -> Value {
+    let mut row = row(object);
     row["error"] = json!({"code": code, "message": message});
     row
 }
 
-fn download_row(req: &Req, mut row: Value, object: &Object, stored: Option<u64>) -> Value {
-    if stored.is_none() {
-        return failed(row, 404, "Object does not exist");
+impl Batch<'_> {
+    fn download_row(&self, object: &Object) -> Value {
+        let hub = &self.req.hub;
+        if hub.large_size(self.repo, &object.oid).is_none() {
+            return failed(object, 404, "Object does not exist");
+        }
+        let mut row = row(object);
+        let href = format!("{}/__cdn/{}", hub.storage_origin, object.oid);
+        row["actions"] = json!({"download": {"href": href, "expires_in": EXPIRES}});
+        row
     }
-    let href = format!("{}/__cdn/{}", req.hub.storage_origin, object.oid);
-    row["actions"] = json!({"download": {"href": href, "expires_in": EXPIRES}});
-    row
-}
 
-fn upload_row(
-    req: &Req,
-    mut row: Value,
-    object: &Object,
-    stored: Option<u64>,
-    transfer: &str,
-    repo: &str,
-    rev: &str,
-) -> Value {
-    if object.oid.len() != 64 || object.oid.chars().any(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
-        return failed(row, 422, "Invalid oid");
-    }
-    if stored.is_some() {
-        // No actions: the content is here already.
-        return row;
-    }
-    let (origin, storage) = (&req.hub.endpoint, &req.hub.storage_origin);
-    let verify = json!({"href": format!("{origin}/__lfs/verify/{}", object.oid), "expires_in": EXPIRES});
-    let upload = match (transfer, &req.hub.xet) {
-        ("xet", Some(xet)) => {
-            let exp = now_ms() / 1000 + lock(&req.hub.policy).xet_token_seconds;
-            json!({
-                "href": format!("{origin}/api/{repo}/xet-write-token/{}", encode_segment(rev)),
-                "header": {
-                    "X-Xet-Cas-Url": origin,
-                    "X-Xet-Access-Token": xet.token("write", exp),
-                    "X-Xet-Token-Expiration": exp.to_string(),
-                    "X-Xet-Session-Id": crate::util::unique_hex(26),
-                },
-                "expires_in": EXPIRES,
-            })
+    fn upload_row(&self, object: &Object) -> Value {
+        if object.oid.len() != 64 || object.oid.chars().any(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+            return failed(object, 422, "Invalid oid");
         }
-        ("multipart", _) if object.size > 0 => {
-            let chunk = req.hub.config.multipart_chunk.max(1);
-            let id = req.hub.lfs.start_multipart(&object.oid, object.size, chunk);
-            let mut header = json!({"chunk_size": chunk.to_string()});
-            for part in 1..=object.size.div_ceil(chunk) {
-                let href = format!("{storage}/__lfs/part/{id}/{part}");
-                header[format!("{part:05}")] = json!(href);
+        let mut row = row(object);
+        // No actions for content that this repository has already.
+        if self.req.hub.large_size(self.repo, &object.oid).is_none() {
+            let repo_id = lock(&self.repo.state).id.clone();
+            let href = format!("{}/__lfs/verify/{repo_id}/{}", self.req.hub.endpoint, object.oid);
+            let verify = json!({"href": href, "expires_in": EXPIRES});
+            row["actions"] = json!({"upload": self.upload_action(object, repo_id), "verify": verify});
+        }
+        row
+    }
+
+    fn upload_action(&self, object: &Object, repo_id: String) -> Value {
+        let hub = &self.req.hub;
+        let (origin, storage) = (&hub.endpoint, &hub.storage_origin);
+        match (self.transfer, &hub.xet) {
+            ("xet", Some(xet)) => {
+                let exp = now_ms() / 1000 + lock(&hub.policy).xet_token_seconds;
+                let repo = {
+                    let state = lock(&self.repo.state);
+                    format!("{}/{}", state.repo_type.plural(), state.full_id())
+                };
+                json!({
+                    "href": format!("{origin}/api/{repo}/xet-write-token/{}", encode_segment(self.rev)),
+                    "header": {
+                        "X-Xet-Cas-Url": origin,
+                        "X-Xet-Access-Token": xet.token("write", exp, &repo_id),
+                        "X-Xet-Token-Expiration": exp.to_string(),
+                        "X-Xet-Session-Id": crate::util::unique_hex(26),
+                    },
+                    "expires_in": EXPIRES,
+                })
             }
-            let href = format!("{origin}/__lfs/complete/{id}");
-            json!({"href": href, "header": header, "expires_in": EXPIRES})
+            ("multipart", _) if object.size > 0 => {
+                let chunk = hub.config.multipart_chunk.max(1);
+                let id = hub.lfs.start_multipart(Multipart {
+                    repo_id,
+                    oid: object.oid.clone(),
+                    size: object.size,
+                    chunk,
+                    parts: BTreeMap::new(),
+                });
+                let mut header = json!({"chunk_size": chunk.to_string()});
+                for part in 1..=object.size.div_ceil(chunk) {
+                    let href = format!("{storage}/__lfs/part/{id}/{part}");
+                    header[format!("{part:05}")] = json!(href);
+                }
+                let href = format!("{origin}/__lfs/complete/{id}");
+                json!({"href": href, "header": header, "expires_in": EXPIRES})
+            }
+            _ => {
+                let href = format!("{storage}/__lfs/file/{repo_id}/{}/{}", object.oid, object.size);
+                json!({"href": href, "expires_in": EXPIRES})
+            }
         }
-        _ => {
-            let href = format!("{storage}/__lfs/file/{}/{}", object.oid, object.size);
-            json!({"href": href, "expires_in": EXPIRES})
-        }
-    };
-    row["actions"] = json!({"upload": upload, "verify": verify});
-    row
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,10 +191,12 @@ pub(crate) async fn route(req: Req, rest: &[&str]) -> Answer {
     let storage = req.segs.first().is_some_and(|s| s == "__cdn");
     match (method.as_str(), rest) {
         ("GET" | "HEAD", [oid]) if storage => download(&req, oid).await,
-        ("PUT", ["file", oid, size]) => {
+        ("PUT", ["file", repo_id, oid, size]) => {
+            let repo = req.hub.store.by_id(repo_id).ok_or_else(not_found)?;
             let size = size.parse().map_err(|_| HubError::bad_request("size"))?;
             let body = req.take_stream();
             req.hub.lfs.put(oid, size, body).await?;
+            repo.large.add(oid)?;
             let mut response = raw(200, "text/plain", vec![]);
             set(&mut response, "etag", &format!("\"{}\"", &oid.get(..32).unwrap_or_default()));
             Ok(response)
@@ -187,12 +213,15 @@ pub(crate) async fn route(req: Req, rest: &[&str]) -> Answer {
             let body: CompleteBody = req.json()?;
             let named: BTreeMap<u64, String> =
                 body.parts.into_iter().map(|p| (p.part_number, p.etag)).collect();
-            req.hub.lfs.complete(id, &body.oid, &named).await?;
+            let repo_id = req.hub.lfs.complete(id, &body.oid, &named).await?;
+            let repo = req.hub.store.by_id(&repo_id).ok_or_else(not_found)?;
+            repo.large.add(&body.oid)?;
             Ok(json_ok(&json!({"success": true})))
         }
-        ("POST", ["verify", oid]) => {
+        ("POST", ["verify", repo_id, oid]) => {
+            let repo = req.hub.store.by_id(repo_id).ok_or_else(not_found)?;
             let body: Object = req.json()?;
-            if body.oid != *oid || req.hub.large_size(oid) != Some(body.size) {
+            if body.oid != *oid || req.hub.large_size(&repo, oid) != Some(body.size) {
                 return Err(HubError::new(404, "Object does not exist"));
             }
             Ok(json_ok(&json!({"success": true})))

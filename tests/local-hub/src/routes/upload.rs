@@ -83,6 +83,8 @@ pub(crate) fn xet_token(req: &Req, t: RepoType, id: &str, rev: &str, write: bool
     let repo = req.hub.repo_for(&req.caller, t, id)?;
     if write {
         req.caller.check_write(&repo, req.flag("create_pr"))?;
+    } else {
+        req.caller.check_content(&repo)?;
     }
     // Older clients send the word `None` for pull requests.
     if rev != "None" && repo.resolve(rev).is_none() {
@@ -93,7 +95,7 @@ pub(crate) fn xet_token(req: &Req, t: RepoType, id: &str, rev: &str, write: bool
     };
     let policy = lock(&req.hub.policy);
     let exp = now_ms() / 1000 + policy.xet_token_seconds;
-    let token = xet.token(if write { "write" } else { "read" }, exp);
+    let token = xet.token(if write { "write" } else { "read" }, exp, &lock(&repo.state).id);
     let url = policy.xet_url.as_ref().unwrap_or(&req.hub.endpoint).clone();
     drop(policy);
     let mut response = json_ok(&json!({"casUrl": url, "exp": exp, "accessToken": token}));

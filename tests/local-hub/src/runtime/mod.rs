@@ -21,6 +21,7 @@ use crate::repo::Repo;
 use crate::runtime::build::{Build, Runner};
 use crate::runtime::process::Process;
 use crate::snapshot::Snapshot;
+use crate::space::BuildTimes;
 use crate::stage::{BuildCause, Live};
 use crate::util::lock;
 
@@ -203,7 +204,8 @@ impl Hub {
         repo.update(|state| {
             let Some(space) = &mut state.space else { return };
             let found = has_app(&space.sdk, &card, &snapshot, runs);
-            space.rebuild(head, found, cause, policy.stale_running);
+            let times = BuildTimes { stale: policy.stale_running, build: policy.build_time };
+            space.rebuild(head, found, cause, &times);
             let runner = self.runner(&space.sdk, &card);
             if let Some(runner) = runner.filter(|_| found && space.fault_of_config().is_none()) {
                 space.live = Some(Live { stage: "BUILDING", sha: space.previous, error: None });

@@ -13,6 +13,37 @@ use crate::client::Client;
 use crate::runtime::{APP, alive, python};
 
 #[tokio::test]
+async fn the_program_has_several_users() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
+        .args(["serve", "--transfer", "basic", "--user", "ada", "--token", "hf_ada", "--user", "bob=hf_bob"])
+        .args(["--org", "acme=contributor", "--build-ms", "0"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let endpoint = line.trim().rsplit(' ').next().unwrap().to_owned();
+    let http = Client::http();
+    let who = async |token: &str| -> Value {
+        let request = http.get(format!("{endpoint}/api/whoami-v2")).bearer_auth(token);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let (ada, bob) = (who("hf_ada").await, who("hf_bob").await);
+    assert_eq!((&ada["name"], &bob["name"]), (&json!("ada"), &json!("bob")));
+    assert_eq!(ada["orgs"][0]["roleInOrg"], "contributor");
+    assert_eq!(bob["orgs"], json!([]));
+    child.kill().await.unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_local-hub"))
+        .args(["serve", "--user", "ada", "--user", "bob"])
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("user `bob` has no token"));
+}
+
+#[tokio::test]
 async fn the_program_runs_spaces_until_it_is_told_to_stop() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
         .args(["serve", "--edge", "--forwarded-proto", "http"])

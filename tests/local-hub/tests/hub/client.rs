@@ -1,5 +1,7 @@
 //! A small client for the tests.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use local_hub::{DEFAULT_TOKEN, HubConfig, LocalHub};
 use reqwest::{Method, Response};
@@ -15,7 +17,10 @@ pub(crate) async fn start() -> Client {
 }
 
 pub(crate) async fn with(config: HubConfig) -> Client {
-    Client { http: Client::http(), hub: LocalHub::start(config).await.unwrap() }
+    let hub = LocalHub::start(config).await.unwrap();
+    // A build takes no time where a test does not ask for it.
+    hub.set_policy(|policy| policy.build_time = Duration::ZERO);
+    Client { http: Client::http(), hub }
 }
 
 impl Client {
@@ -33,6 +38,10 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).bearer_auth(DEFAULT_TOKEN).send().await.unwrap()
+    }
+
+    pub(crate) async fn as_user(&self, token: &str, method: Method, path: &str, body: Value) -> Response {
+        self.request(method, path).bearer_auth(token).json(&body).send().await.unwrap()
     }
 
     pub(crate) async fn json(&self, path: &str) -> Value {
@@ -54,6 +63,12 @@ impl Client {
     pub(crate) async fn commit(&self, target: &str, lines: &[Value]) -> Response {
         self.commit_request(target, lines).send().await.unwrap()
     }
+}
+
+/// An answer's status, error code and message.
+pub(crate) fn refusal(answer: &Response) -> (u16, &str, &str) {
+    let text = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap());
+    (answer.status().as_u16(), text("x-error-code"), text("x-error-message"))
 }
 
 pub(crate) fn header(summary: &str) -> Value {

@@ -41,6 +41,34 @@ async fn commit_delete_and_conflict() {
 }
 
 #[tokio::test]
+async fn a_folder_is_removed_by_deleted_file_too() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let files: &[(&str, &[u8])] = &[("1/a", b"a"), ("1/2/b", b"b"), ("10", b"c")];
+    c.hub.commit_as("ada", RepoType::Model, "ada/m", "main", files, "add files").unwrap();
+    let line = json!({"key": "deletedFile", "value": {"path": "1"}});
+    assert_eq!(c.commit(COMMIT, &[header("remove a folder"), line]).await.status(), 200);
+    let tree = c.hub.tree(RepoType::Model, "ada/m", "main").unwrap();
+    assert_eq!(tree.keys().collect::<Vec<_>>(), [".gitattributes", "10"]);
+}
+
+#[tokio::test]
+async fn modes_come_by_git_and_are_kept_or_lost_by_commits() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let mode = || c.hub.tree(RepoType::Model, "ada/m", "main").unwrap()["run.sh"].mode.clone();
+    assert_eq!(c.commit(COMMIT, &[header("one"), file("run.sh", b"1")]).await.status(), 200);
+    assert_eq!(mode(), "100644");
+    c.hub.make_executable_as("ada", RepoType::Model, "ada/m", "main", "run.sh").unwrap();
+    assert_eq!(mode(), "100755");
+    assert_eq!(c.commit(COMMIT, &[header("two"), file("run.sh", b"2")]).await.status(), 200);
+    assert_eq!(mode(), "100755");
+    c.hub.set_policy(|policy| policy.commits_keep_modes = false);
+    assert_eq!(c.commit(COMMIT, &[header("three"), file("run.sh", b"3")]).await.status(), 200);
+    assert_eq!(mode(), "100644");
+}
+
+#[tokio::test]
 async fn bad_paths_and_bodies_are_refused() {
     let c = start().await;
     c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();

@@ -57,8 +57,13 @@ async fn only_what_a_type_has_can_be_asked_for() {
     ] {
         let answer = c.get(path).await;
         assert_eq!(answer.status(), 400, "{path}");
-        assert!(answer.text().await.unwrap().contains("expected one of author,"), "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.starts_with("{\"error\":\"\\\"expand\\\" must be one of [author, "), "{path}: {text}");
     }
+    let space = c.json("/api/spaces/ada/s?expand=xetEnabled&expand=gitalyUid").await;
+    assert!(space["xetEnabled"].is_boolean() && space["gitalyUid"].is_string(), "{space}");
+    assert_eq!(c.json("/api/models/ada/m?expand=downloadsAllTime").await["downloadsAllTime"], 0);
+    assert!(c.json("/api/models/ada/m").await.get("downloadsAllTime").is_none());
     c.hub.set_policy(|policy| policy.expands_visibility = true);
     assert_eq!(c.json("/api/spaces/ada/s?expand=visibility").await["visibility"], "public");
     assert_eq!(c.get("/api/models/ada/m?expand=visibility").await.status(), 400);

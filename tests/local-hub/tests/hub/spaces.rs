@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{file, header, start};
+use crate::runtime::until;
 
 #[tokio::test]
 async fn a_space_is_paid_for_by_its_plan_or_by_its_hardware() {
@@ -80,6 +81,38 @@ async fn a_space_is_born_with_its_settings() {
     let runtime = c.json("/api/spaces/ada/s/runtime").await;
     assert_eq!(runtime["stage"], "RUNNING");
     assert_eq!(runtime["sha"].as_str(), c.hub.head(RepoType::Space, "ada/s", "main").as_deref());
+}
+
+#[tokio::test]
+async fn a_space_without_a_script_is_built_before_it_runs() {
+    let c = start().await;
+    c.hub.set_policy(|policy| policy.build_time = Duration::from_millis(300));
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.commit("/api/spaces/ada/s/commit/main", &[header("a"), file("Dockerfile", b"FROM scratch")]).await;
+    let runtime = c.json("/api/spaces/ada/s/runtime").await;
+    assert_eq!((&runtime["stage"], &runtime["hardware"]["current"]), (&json!("BUILDING"), &Value::Null));
+    assert!(runtime.get("sha").is_none());
+    assert_eq!(until(&c, "ada/s", "RUNNING").await, ["BUILDING", "RUNNING"]);
+    let head = c.hub.head(RepoType::Space, "ada/s", "main");
+    assert_eq!(c.json("/api/spaces/ada/s/runtime").await["sha"].as_str(), head.as_deref());
+    let restarted: Value =
+        c.post("/api/spaces/ada/s/restart?factory=true", json!({})).await.json().await.unwrap();
+    assert_eq!(restarted["stage"], "BUILDING");
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/page", Some("static"), false).unwrap();
+    assert_eq!(c.json("/api/spaces/ada/page/runtime").await["stage"], "RUNNING", "nothing is built");
+}
+
+#[tokio::test]
+async fn variables_come_in_the_order_of_their_making() {
+    let c = start().await;
+    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    for (key, value) in [("Z", "1"), ("A", "2"), ("M", "3"), ("Z", "4")] {
+        c.post("/api/spaces/ada/s/variables", json!({"key": key, "value": value})).await;
+    }
+    let text = c.get("/api/spaces/ada/s/variables").await.text().await.unwrap();
+    let at = |key: &str| text.find(&format!("\"{key}\":{{")).unwrap();
+    assert!(at("Z") < at("A") && at("A") < at("M"), "{text}");
+    assert!(text.contains("\"value\":\"4\""));
 }
 
 #[tokio::test]
