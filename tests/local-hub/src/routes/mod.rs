@@ -6,6 +6,7 @@ mod compare;
 mod discussions;
 mod duplicate;
 mod expand;
+mod gated;
 mod info;
 mod lfs_files;
 pub(crate) mod local;
@@ -131,6 +132,9 @@ async fn repo_route(req: Req, t: RepoType, id: &str, rest: &[&str]) -> Answer {
         ("POST", ["tag", rev]) => refs::create_tag(&req, t, id, rev),
         ("DELETE", ["tag", name]) => refs::delete_tag(&req, t, id, name),
         ("POST", ["super-squash", rev]) => refs::super_squash(&req, t, id, rev),
+        ("POST", ["user-access-request", call @ ("grant" | "handle")]) => {
+            gated::answer_request(&req, t, id, call)
+        }
         ("POST", ["duplicate"]) => duplicate::duplicate(&req, t, id),
         (_, ["lfs-files", more @ ..]) => lfs_files::route(req, t, id, more).await,
         (_, ["discussions", more @ ..]) => discussions::route(req, t, id, more).await,
