@@ -25,9 +25,9 @@ async fn each_build_takes_the_script_of_its_cause() {
     let mut broken = BuildScript::new(BuildCause::Commit, vec![at(0, "BUILDING"), failed]);
     broken.build_log = vec![(Duration::ZERO, "first".into()), (Duration::from_millis(60), "ERROR".into())];
     let scripts = vec![
-        BuildScript::new(BuildCause::Restart, vec![at(0, "APP_STARTING"), at(40, "RUNNING")]),
+        BuildScript::new(BuildCause::Restart, vec![at(0, "APP_STARTING"), at(400, "RUNNING")]),
         broken,
-        BuildScript::new(BuildCause::Commit, vec![at(0, "SOMETHING_NEW"), at(40, "STOPPED")]),
+        BuildScript::new(BuildCause::Commit, vec![at(0, "SOMETHING_NEW"), at(400, "STOPPED")]),
         BuildScript::new(BuildCause::FactoryRestart, vec![at(10_000, "RUNNING")]),
         BuildScript::new(BuildCause::Setting, vec![at(0, "PAUSED")]),
     ];
@@ -59,7 +59,7 @@ async fn a_visit_wakes_a_sleeping_space_and_not_a_paused_one() {
     let c = with(HubConfig { edge: true, ..HubConfig::default() }).await;
     c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
     commit(&c, "Dockerfile").await;
-    let wake = BuildScript::new(BuildCause::Wake, vec![at(0, "APP_STARTING"), at(80, "RUNNING")]);
+    let wake = BuildScript::new(BuildCause::Wake, vec![at(0, "APP_STARTING"), at(400, "RUNNING")]);
     c.hub.script_builds("ada/s", vec![wake]).unwrap();
     c.hub.sleep_space("ada/s").unwrap();
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["stage"], "SLEEPING");
