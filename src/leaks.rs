@@ -68,7 +68,7 @@ static TOKENS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?-u){}", groups.join("|"))).ok()
 });
 
-/// The secrets in a text: the first of each kind.
+/// Finds the secrets in a text: the first of each kind.
 pub fn in_text(text: &[u8]) -> Vec<Leak> {
     let mut leaks: Vec<Leak> = Vec::new();
     let Some(tokens) = TOKENS.as_ref() else { return leaks };
@@ -97,7 +97,7 @@ pub fn in_text(text: &[u8]) -> Vec<Leak> {
     leaks
 }
 
-/// Whether the token is a word of its own. A key is followed by more of itself.
+/// Returns true if the token is a word of its own. A key goes on after the match.
 fn stands_alone(text: &[u8], token: std::ops::Range<usize>) -> bool {
     let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     if text[token.start] == b'-' {
@@ -106,7 +106,7 @@ fn stands_alone(text: &[u8], token: std::ops::Range<usize>) -> bool {
     !is_word(text[..token.start].last()) && !is_word(text.get(token.end))
 }
 
-/// Whether a token is made up, for a document or a test.
+/// Returns true if a token is made up, for a document or a test.
 fn is_placeholder(token: &[u8]) -> bool {
     const WORDS: &[&str] = &[
         "example",
@@ -128,7 +128,7 @@ fn is_placeholder(token: &[u8]) -> bool {
     distinct.len() < 10 || WORDS.iter().any(|word| text.contains(word))
 }
 
-/// A long run of letters and digits, unlike the words of a CSS class such as `sk-estimator-doc-link`.
+/// Returns true for a long run of letters and digits, unlike the words of a CSS class such as `sk-estimator-doc-link`.
 fn has_random_run(token: &[u8]) -> bool {
     token.split(|byte| !byte.is_ascii_alphanumeric()).any(|run| {
         run.len() >= 16 && run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic)
@@ -139,12 +139,12 @@ fn has_many_digits(token: &[u8]) -> bool {
     token.iter().filter(|byte| byte.is_ascii_digit()).count() >= 8
 }
 
-/// Without the end of the key before its content.
+/// Returns true if the key does not end before its content.
 fn is_in_one_block(key: &[u8]) -> bool {
     !key.windows(8).any(|part| part == b"-----END")
 }
 
-/// The kind of secret that a file holds by its name.
+/// Returns the kind of secret that a file holds by its name.
 pub fn in_file_name(path: &str) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name {
@@ -159,7 +159,7 @@ pub fn in_file_name(path: &str) -> Option<&'static str> {
     }
 }
 
-/// `.env`, `.env.local`, `.envrc`; not `.env.example`, and no `.environment`.
+/// Returns true for `.env`, `.env.local`, `.envrc`; not for `.env.example` and `.environment`.
 fn is_env_file(name: &str) -> bool {
     let Some(rest) = name.strip_prefix(".env") else { return false };
     let is_template =
@@ -167,7 +167,7 @@ fn is_env_file(name: &str) -> bool {
     (rest.is_empty() || rest == "rc" || rest.starts_with(['.', '-', '_'])) && !is_template
 }
 
-/// Why a variable should not be public: the end of a sentence about it. The name decides, or the value.
+/// Returns the reason why a variable should not be public, as the end of a sentence. Its name decides, or its value.
 pub fn in_variable(key: &str, value: &str) -> Option<&'static str> {
     if is_secret_name(key) && !is_harmless(value) {
         return Some("has the name of a secret");
@@ -178,7 +178,7 @@ pub fn in_variable(key: &str, value: &str) -> Option<&'static str> {
     (!in_text(value.as_bytes()).is_empty()).then_some("holds what looks like a token")
 }
 
-/// Whether the last word of a name is that of a secret. `MAX_TOKENS` and `TOKENIZER` end otherwise, and some keys are
+/// Returns true if the last word of a name is that of a secret. `MAX_TOKENS` and `TOKENIZER` end otherwise, and some keys are
 /// public by their name, or mark a place in a text or a table.
 fn is_secret_name(key: &str) -> bool {
     const ENDS: &[&str] = &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE"];
@@ -220,7 +220,7 @@ fn is_secret_name(key: &str) -> bool {
     is_secret && !before.iter().any(|word| OPEN.contains(word))
 }
 
-/// A switch, a small number or nothing at all, as in `USE_TOKEN=true`.
+/// Returns true for a switch, a small number or no value, as in `USE_TOKEN=true`.
 fn is_harmless(value: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "none", "null", "auto"];
     value.is_empty()
@@ -228,7 +228,7 @@ fn is_harmless(value: &str) -> bool {
         || (value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// `postgres://user:password@host/db`.
+/// Returns true for `postgres://user:password@host/db`.
 fn has_password(value: &str) -> bool {
     let Ok(url) = value.parse::<url::Url>() else { return false };
     url.has_host() && url.password().is_some_and(|password| !password.is_empty())

@@ -48,14 +48,14 @@ const WORDS: &[&str] = &[
 /// The shortest value that the runner is asked to mask.
 const SHORTEST: usize = 4;
 
-/// Whether a secret is so short or so common that it is part of ordinary text, given the names of the repos.
+/// Returns true if a secret is so short or so common that it is part of ordinary text, given the names of the repos.
 pub fn holds(secret: &str, names: &[&str]) -> bool {
     let secret = secret.trim();
     let is_named = names.iter().any(|name| of_repo("", name).iter().any(|text| text.contains(secret)));
     secret.len() < SHORTEST || is_named || WORDS.iter().any(|word| word.contains(secret))
 }
 
-/// The ordinary text in the outputs of a run.
+/// Returns the ordinary text in the outputs of a run.
 pub fn of_outcome(outcome: &Outcome) -> Vec<String> {
     let repos = outcome.repo.iter().chain(outcome.proxy.iter().map(|proxy| &proxy.repo));
     let mut ordinary: Vec<String> =
@@ -74,7 +74,7 @@ pub fn of_outcome(outcome: &Outcome) -> Vec<String> {
     ordinary
 }
 
-/// The addresses of a repo: its page, and the app of a Space.
+/// Returns the addresses of a repo: its page, and the app of a Space.
 fn of_repo(endpoint: &str, name: &str) -> Vec<String> {
     let host: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
@@ -87,7 +87,7 @@ fn of_repo(endpoint: &str, name: &str) -> Vec<String> {
     ]
 }
 
-/// Everything in a commit's name but the whole of it, which could be a secret that was sent back.
+/// Returns all but the first and all but the last digit: the whole could be a secret that the Hub sent back.
 fn parts_of_sha(sha: &str) -> Vec<String> {
     let is_sha = sha.len() >= 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_sha {

@@ -435,15 +435,22 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
         rows.push(("Pull request", markdown::link(url, url)));
     }
     if let Some(plan) = &outcome.plan {
+        let is_dry = outcome.status() == Status::DryRun;
+        let [add, update, delete] = match is_dry {
+            true => ["to add", "to update", "to delete"],
+            false => ["added", "updated", "deleted"],
+        };
         let files = format!(
-            "{} added, {} updated, {} deleted, {} unchanged",
+            "{} {add}, {} {update}, {} {delete}, {} unchanged",
             plan.count(Action::Add),
             plan.count(Action::Update),
             plan.count(Action::Delete),
             plan.unchanged
         );
         rows.push(("Files", files));
-        rows.push(("Uploaded", human_bytes(outcome.bytes_uploaded)));
+        if !is_dry {
+            rows.push(("Uploaded", human_bytes(outcome.bytes_uploaded)));
+        }
     }
     rows
 }

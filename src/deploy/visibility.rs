@@ -1,5 +1,7 @@
 //! Who can see the repo: read before anything is written, and changed where the user said so.
 
+use std::time::Duration;
+
 use crate::failure::Result;
 use crate::hub::{Lookup, Repo};
 use crate::report::{Access, AccessChange};
@@ -7,6 +9,9 @@ use crate::target::{RepoType, Revision, Visibility};
 
 use super::Deploy;
 use super::settings::Surroundings;
+
+/// Time allowed for an answer that only the report needs.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Who can see an existing repo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +39,7 @@ impl Audience {
         }
     }
 
-    /// Whether everybody may read the files, as far as the Hub says.
+    /// Returns true unless the Hub says that only some can read the files.
     pub(super) fn reads_files(self) -> bool {
         matches!(self, Self::NotPrivate | Self::Known(Visibility::Public))
     }
@@ -66,7 +71,7 @@ impl Deploy<'_> {
         Ok(Some(said.map_or(plain, Audience::Known)))
     }
 
-    /// Whether a plain look may not tell who can see the repo: no proxy is made protected.
+    /// Returns true if the Hub has to be asked who can see the repo. No proxy is made protected.
     fn is_asked(&self) -> bool {
         self.inputs.repo_type == RepoType::Space && !self.inputs.is_proxy
     }
@@ -76,13 +81,14 @@ impl Deploy<'_> {
         if !self.is_asked() {
             return Said::Nothing;
         }
-        match self.hub.visibility_once(&self.repo).await {
-            Ok(said) => said.and_then(|said| said.parse().ok()).map_or(Said::Nothing, Said::Visibility),
-            Err(_) => Said::Unknown,
+        let asked = tokio::time::timeout(VISIBILITY_TIMEOUT, self.hub.visibility_once(&self.repo)).await;
+        match asked {
+            Ok(Ok(said)) => said.and_then(|said| said.parse().ok()).map_or(Said::Nothing, Said::Visibility),
+            Ok(Err(_)) | Err(_) => Said::Unknown,
         }
     }
 
-    /// Whether this deploy makes an existing repo what the inputs say.
+    /// Returns true if this deploy gives an existing repo the visibility of the inputs.
     fn changes_visibility(&self) -> bool {
         self.inputs.visibility_given && !self.inputs.is_aside()
     }
@@ -129,7 +135,7 @@ impl Deploy<'_> {
             return Ok(());
         }
         self.hub.set_visibility(&self.repo, wanted).await?;
-        // Where it may have been as wanted before, nobody can say that it changed.
+        // It may have been as wanted before, because a plain look does not tell protected from public.
         let changed = before.visibility().is_some() || wanted == Visibility::Private;
         let (since, change) = match changed {
             true => (" from now on", AccessChange::Changed),

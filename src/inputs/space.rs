@@ -30,7 +30,7 @@ pub struct SpaceInputs {
 #[derive(Debug, Clone, Default)]
 pub struct SettingsInputs {
     pub variables: Vec<Variable>,
-    /// Whether `variables` is given, be it as `none`: only then are those that it does not name deleted.
+    /// The input is given, or `none`: only then does `overwrite` delete variables.
     pub variables_given: bool,
     pub secrets: Vec<NamedSecret>,
     /// The same for `secrets`, with all their values.
@@ -246,7 +246,7 @@ fn variables(environment: &Environment, findings: &mut Findings) -> Vec<Variable
 #[derive(Default)]
 struct Secrets {
     named: Vec<NamedSecret>,
-    /// Whether some are left out, because GitHub gave this run none.
+    /// Some are left out, because GitHub gave this run no values.
     lacks_values: bool,
 }
 

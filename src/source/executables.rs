@@ -104,7 +104,7 @@ fn started_of(words: &[String]) -> Vec<String> {
     if WRAPPERS.contains(&name) {
         let options = |word: &&String| word.starts_with('-') || word.contains('=');
         let skipped = rest.iter().take_while(options).count();
-        // `gosu` and `su-exec` are told a user first.
+        // The first argument of `gosu` and `su-exec` is a user.
         let user = usize::from(matches!(name, "gosu" | "su-exec"));
         return started_of(rest.get(skipped + user..).unwrap_or_default());
     }
@@ -127,7 +127,7 @@ fn is_executable(file: &SourceFile) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// Whether a line of the Dockerfile sets the mode of this file: by its name, or of many at once.
+/// Returns true if a line of the Dockerfile sets the mode of this file, by its name or of many at once.
 fn sets_mode(dockerfile: &str, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     dockerfile.replace("\\\n", " ").lines().filter(|line| line.contains("chmod")).any(|line| {
@@ -142,7 +142,7 @@ fn sets_mode(dockerfile: &str, path: &str) -> bool {
     })
 }
 
-/// Whether `COPY --chmod=755 scripts/ /app/` copies this file with its folder.
+/// Returns true if a line such as `COPY --chmod=755 scripts/ /app/` copies this file with its folder.
 fn copies_folder_of(line: &str, path: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().skip(1).filter(|word| !word.starts_with("--")).collect();
     let sources = words.split_last().map_or(&[][..], |(_, sources)| sources);

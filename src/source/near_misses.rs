@@ -11,7 +11,7 @@ pub struct NearMiss {
     pub meant: &'static str,
 }
 
-/// Names that are told from others by letters alone, as in `requirement.txt`. A slip in a short name is another name.
+/// Names in which a slip is recognized, as in `requirement.txt`. In a short name, it makes another name.
 const LONG_NAMES: [&str; 3] = [DOCKERFILE, "requirements.txt", "packages.txt"];
 
 /// The near misses of what a repo needs: a Space with this SDK, or a model or dataset.

@@ -81,6 +81,17 @@ async fn who_can_read_the_repo_decides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_has_no_secrets_to_move_them_to() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("data.csv", "1\n"), ("keys/server.pem", &private_key())]);
+    let ran = Run::new(&hub, &folder).input("repo_type", "dataset").run().await;
+    let ran = ran.failed(2, "secrets_in_files");
+    assert!(ran.log.contains("`exclude`: `/keys/server.pem`"), "{}", ran.log);
+    assert!(!ran.log.contains("name it in the input `secrets`"), "{}", ran.log);
+    assert_eq!(writes(&hub), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_is_sent_is_searched() {
     let (hub, folder) = (hub().await, careless_space());
     let run = |policy: &str| Run::new(&hub, &folder).input("secrets_in_files", policy);
