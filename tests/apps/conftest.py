@@ -13,7 +13,7 @@ from world import VERSIONS, App, World, hub_options
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     recordings, scratch = tmp_path_factory.mktemp("recordings"), tmp_path_factory.mktemp("deploys")
-    with running_hub(tmp_path_factory.mktemp("hub"), "xet", *hub_options(recordings)) as hub:
+    with running_hub(tmp_path_factory.mktemp("hub"), "xet", *hub_options(recordings, scratch)) as hub:
         world = World(hub, recordings, scratch)
         began = time.monotonic()
         world.deploy_all()

@@ -1,4 +1,5 @@
-"""What the local Hub runs in place of a container: `container.py HF_PROXY RECORDINGS`, in the folder of a Space.
+"""What the local Hub runs in place of a container: `container.py HF_PROXY RECORDINGS NEXT`, in the folder
+of a Space.
 
 A Space with the proxy's source runs that program, behind a recorder that keeps every byte which it sends to its
 callers. Any other Space runs the `CMD` of its Dockerfile, with the packages of this Python.
@@ -17,16 +18,25 @@ from pathlib import Path
 
 
 def main() -> None:
-    program, recordings = Path(sys.argv[1]), Path(sys.argv[2])
+    program, recordings, next_build = map(Path, sys.argv[1:4])
     if Path("src/main.rs").is_file():
         folder = recordings / os.environ["SPACE_REPO_NAME"]
         folder.mkdir(parents=True, exist_ok=True)
         sys.exit(asyncio.run(record(program, folder)))
+    if Path("next.config.mjs").is_file():
+        link_build(next_build)
     command = json.loads(re.findall(r"^CMD\s+(\[.*\])$", Path("Dockerfile").read_text(), re.MULTILINE)[-1])
     # A container may listen everywhere, a test does so on loopback only.
     command = [part.replace("0.0.0.0", "127.0.0.1") for part in command]
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     os.execvp(command[0], command)
+
+
+def link_build(next_build: Path) -> None:
+    """Brings in what the Dockerfile makes before its `CMD`: the test has made it, since that takes its time."""
+    for name in ("node_modules", ".next"):
+        if not Path(name).exists():
+            Path(name).symlink_to(next_build / name)
 
 
 async def record(program: Path, folder: Path) -> int:

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 from processes import TOKEN
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from world import App, World
 
@@ -110,6 +110,33 @@ def test_what_the_app_sees(app: App, visitor: httpx.Client):
     for name in ("authorization", "x-hf-authorization"):
         theirs = visitor.get("/headers", headers={name: "Bearer hf_theirsTheirsTheirsTheirsTheirs"})
         assert "hf_theirs" not in theirs.text
+
+
+def test_what_an_app_compares_agrees(app: App, visitor: httpx.Client):
+    form = visitor.post("/form", headers={"origin": app.url})
+    assert (form.status_code, form.headers.get("location")) == (303, f"{app.url}/landing?way=form"), form.text
+    stranger = visitor.post("/form", headers={"origin": "https://evil.example"})
+    assert stranger.status_code == 422, stranger.text
+    links = visitor.post("/links", headers={"origin": app.url})
+    assert links.json() == {"self": f"{app.url}/items/"}
+    for what in ("host", "forwarded"):
+        url = f"{app.url.replace('http', 'ws', 1)}/compares/{what}"
+        with connect(url, origin=app.url, proxy=None) as socket:
+            assert socket.recv(10) == "welcome"
+        with pytest.raises(InvalidStatus):
+            connect(url, origin="https://evil.example", proxy=None)
+
+
+def test_routes_and_headers_of_other_frameworks(visitor: httpx.Client):
+    assert visitor.post("/token", data={"username": "ada"}).json()["token_type"] == "bearer"
+    sent = {"api_key": "1", "X_Custom": "2", "X-Original-Filename": "a.png", "cf-turnstile-response": "3"}
+    seen = dict(visitor.get("/headers", headers=sent).json())
+    assert {name: seen.get(name.lower()) for name in sent} == sent
+
+
+def test_a_rest_app_is_called_as_often_as_it_is(visitor: httpx.Client):
+    statuses = {visitor.post("/api/embed", content=b"text").status_code for _ in range(200)}
+    assert statuses == {200}
 
 
 def test_websocket(app: App):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+import urllib.parse
 
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
@@ -78,6 +79,52 @@ async def events(steps: int = 5):
                 await asyncio.sleep(0.3)
 
     return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+def hosts(headers):
+    """The origin of the page, `Host`, and the host that frameworks go by which know of proxies."""
+    origin = urllib.parse.urlsplit(headers.get("origin", ""))
+    host = headers["host"]
+    return origin, host, headers.get("x-forwarded-host", host).split(",")[-1].strip()
+
+
+@app.post("/form")
+async def form(request: Request):
+    """A form that compares the whole origin, as Rails does."""
+    origin, _, public = hosts(request.headers)
+    base = f"{request.headers.get('x-forwarded-proto', request.url.scheme)}://{public}"
+    if origin.geturl() != base:
+        return PlainTextResponse(f"{origin.geturl()} is not {base}", 422)
+    return RedirectResponse(f"{base}/landing?way=form", 303)
+
+
+@app.post("/links")
+async def links(request: Request):
+    """Writes its own address into its answer."""
+    return {"self": f"{request.url.scheme}://{hosts(request.headers)[2]}/items/"}
+
+
+@app.websocket("/compares/{what}")
+async def compares(socket: WebSocket, what: str):
+    """Takes pages of its own only: by `Host`, as Tornado does, or by `X-Forwarded-Host`, as n8n does."""
+    origin, host, public = hosts(socket.headers)
+    if origin.netloc != (host if what == "host" else public):
+        await socket.close()
+        return
+    await socket.accept()
+    await socket.send_text("welcome")
+    await socket.close()
+
+
+@app.post("/token")
+async def token():
+    """Where the tutorial of FastAPI logs its users in."""
+    return {"access_token": "of-the-app", "token_type": "bearer"}
+
+
+@app.post("/api/embed")
+async def embed(request: Request):
+    return {"length": len(await request.body())}
 
 
 @app.get("/crash")

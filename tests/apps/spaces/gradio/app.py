@@ -55,6 +55,9 @@ def chat(message, history):
         yield said.strip()
 
 
+files = tempfile.mkdtemp()
+open(os.path.join(files, "seen.txt"), "w").close()
+
 with gr.Blocks(title="All ways") as demo:
     name = gr.Textbox(label="Name")
     greeting = gr.Textbox(label="Greeting")
@@ -69,5 +72,17 @@ with gr.Blocks(title="All ways") as demo:
     copy = gr.File(label="Copy")
     gr.Button("Copy").click(copied, file, copy, api_name="copied")
     gr.ChatInterface(chat)
+    typed, copied_text = gr.Textbox(label="Typed"), gr.Textbox(label="Typed copy")
+    typed.change(str.upper, typed, copied_text)
+    slider, copied_number = gr.Slider(0, 99, step=1, label="Slider"), gr.Textbox(label="Slider copy")
+    slider.change(lambda number: f"at {number}", slider, copied_number)
+    gr.FileExplorer(root_dir=files, label="Files")
+    if hasattr(gr, "DeepLinkButton"):
+        gr.DeepLinkButton()
+
+if hasattr(demo, "route"):
+    with demo.route("Second", "/second"):
+        there = gr.Textbox(label="There")
+        gr.Button("Greet there").click(greet, there, there, api_name="greet_there")
 
 demo.launch()
