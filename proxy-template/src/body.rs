@@ -14,9 +14,9 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::access_log::Record;
+use crate::headers;
 use crate::io::Phase;
 use crate::jobs::Watch;
-use crate::request as rules;
 use crate::response::{Guarded, clean_trailers};
 use crate::rewrite::Rewriter;
 use crate::upstream::Answer;
@@ -174,7 +174,7 @@ impl ClientBody {
         let data = match frame.into_data() {
             Ok(data) => data,
             Err(frame) => {
-                let trailers = frame.into_trailers().ok().map(rules::clean_trailers);
+                let trailers = frame.into_trailers().ok().map(headers::clean_trailers);
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             }
         };

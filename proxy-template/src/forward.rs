@@ -1,12 +1,9 @@
 //! One request, from its head to the end of its answer.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +13,6 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
-use tokio::time::Sleep;
 
 use crate::access_log::Record;
 use crate::body::{ClientBody, ClientFault, Moved, Passing, RequestBody, ResponseBody};
@@ -35,6 +31,7 @@ use crate::request::{self as rules, Sound, X_PROXY_KEY, X_REQUEST_ID};
 use crate::response::{self as answers, BodyPlan, media_type};
 use crate::rewrite::Rewriter;
 use crate::upstream::{Answer, ConnectError, Pool, SendError};
+use crate::within::within;
 use crate::{own, pages, tunnel};
 
 /// Bodies up to here are read before they are sent, so that they can be sent again to an app that slept.
@@ -124,7 +121,7 @@ impl Visit<'_> {
     /// Whether the app's address is replaced in the answer: where `X-Forwarded-Host` is lost or left out, and where the
     /// app may write down the address of an earlier request.
     fn rewrites(&self) -> bool {
-        self.proxy.board.rewrites() || self.one_host || keeps_an_address(self.parts.uri.path())
+        self.proxy.board.rewrites() || self.one_host || gradio::keeps_an_address(self.parts.uri.path())
     }
 
     async fn answer(
@@ -586,34 +583,6 @@ enum EdgeSays {
     NotNow,
 }
 
-/// The result of `future`, or `None` after `limit`, zero being no limit. While a body still moves, the time does not
-/// run.
-async fn within<T>(limit: Duration, moved: Option<&Moved>, future: impl Future<Output = T>) -> Option<T> {
-    if limit.is_zero() {
-        return Some(future.await);
-    }
-    let mut future = pin!(future);
-    let mut timer = pin!(None::<Sleep>);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        loop {
-            // Made only when there is something to wait for.
-            let Some(mut running) = timer.as_mut().as_pin_mut() else {
-                timer.set(Some(tokio::time::sleep(limit)));
-                continue;
-            };
-            ready!(running.as_mut().poll(cx));
-            match moved.map(|moved| moved.deadline(limit)) {
-                Some(deadline) if deadline > tokio::time::Instant::now() => running.as_mut().reset(deadline),
-                _ => return Poll::Ready(None),
-            }
-        }
-    })
-    .await
-}
-
 fn client_refusal(fault: ClientFault) -> Refusal {
     match fault {
         ClientFault::Malformed => refusal::BAD_BODY,
@@ -624,12 +593,6 @@ fn client_refusal(fault: ClientFault) -> Refusal {
 
 fn body_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Gradio 6 makes the examples in its description of itself once, with the address that the first caller used. Whoever
-/// asked the private Space directly, as the owner does, would have put that address there for everybody.
-fn keeps_an_address(path: &str) -> bool {
-    path.ends_with("/gradio_api/info") || path.ends_with("/gradio_api/openapi.json")
 }
 
 fn is_event_stream(head: &response::Parts) -> bool {

@@ -126,6 +126,12 @@ pub fn pages(config: &Value) -> Option<Vec<String>> {
     is_gradio.then(|| paths.filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
+/// Gradio 6 makes the examples in its description of itself once, with the address that the first caller used. Whoever
+/// asked the private Space directly, as the owner does, would have put that address there for everybody.
+pub fn keeps_an_address(path: &str) -> bool {
+    path.ends_with("/gradio_api/info") || path.ends_with("/gradio_api/openapi.json")
+}
+
 /// Whether a path is one of Gradio's by itself, whatever else is known of the app.
 pub fn is_route(path: &str) -> bool {
     memchr::memmem::find(path.as_bytes(), PREFIX.as_bytes()).is_some() || path.ends_with("/queue/join")

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use memchr::{memchr, memmem::find};
 
-use crate::limits::{lock, network};
+use crate::limits::{MAX_ADDRESSES, lock, network};
 
 /// A computation of which no end is seen for so long is forgotten: its caller may have left before it began.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -67,6 +67,16 @@ impl Jobs {
     pub fn begin(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Job> {
         let address = network(address);
         let mut running = lock(&self.running);
+        if running.len() >= MAX_ADDRESSES && !running.contains_key(&address) {
+            running.retain(|_, of_address| {
+                of_address.forget_old(now);
+                !of_address.jobs.is_empty()
+            });
+            if running.len() >= MAX_ADDRESSES {
+                // So many addresses at work at once are no visitors.
+                return None;
+            }
+        }
         let of_address = running.entry(address).or_default();
         if of_address.jobs.len() >= self.most {
             of_address.forget_old(now);
@@ -322,5 +332,17 @@ mod tests {
         let now = Instant::now();
         assert!(jobs.begin(A, now + FORGOTTEN_AFTER / 2).is_none());
         assert!(jobs.begin(A, now + FORGOTTEN_AFTER).is_some());
+    }
+
+    #[test]
+    fn the_map_is_bounded() {
+        let (jobs, now) = (Arc::new(Jobs::new(1)), Instant::now());
+        let address = |number: usize| IpAddr::V4(std::net::Ipv4Addr::from(u32::try_from(number).unwrap()));
+        for number in 0..MAX_ADDRESSES {
+            jobs.begin(address(number), now).unwrap().goes_on(2);
+        }
+        assert!(jobs.begin(A, now).is_none());
+        assert!(jobs.begin(A, now + FORGOTTEN_AFTER).is_some());
+        assert!(lock(&jobs.running).is_empty());
     }
 }

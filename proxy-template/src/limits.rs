@@ -12,7 +12,7 @@ use crate::values::Rate;
 
 /// Addresses that are remembered at most: about a megabyte. Beyond it, those that have all their tokens back are
 /// forgotten, which changes nothing for them.
-const MAX_ADDRESSES: usize = 16_384;
+pub const MAX_ADDRESSES: usize = 16_384;
 /// However few requests there may be at once, one address may have so many of them.
 const LEAST_SHARE: usize = 32;
 

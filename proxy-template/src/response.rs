@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use memchr::memmem::Finder;
 
 use crate::credentials::{is_signed, without_sign};
+use crate::headers::is_from_edge;
 use crate::refusal::{self, Refusal};
-use crate::request::{header_bytes, is_from_edge, lists, nominated};
+use crate::request::{header_bytes, lists, nominated};
 use crate::target::Target;
 
 /// Names and values of an answer together; above it something is wrong with the app.

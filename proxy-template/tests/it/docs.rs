@@ -1,7 +1,7 @@
 //! README and the program say the same.
 
 use hf_proxy::config::VARIABLES;
-use hf_proxy::{refusal, request};
+use hf_proxy::{headers, refusal};
 
 const README: &str = include_str!("../../README.md");
 
@@ -34,8 +34,8 @@ fn every_code_has_its_row() {
 /// A caller who misses a header finds it named.
 #[test]
 fn every_header_that_is_dropped_is_named() {
-    let names = request::ENDS_HERE.iter().chain(request::EDGES).map(|name| format!("`{name}`"));
-    let prefixes = request::EDGE_PREFIXES.iter().map(|prefix| format!("`{prefix}*`"));
+    let names = headers::ENDS_HERE.iter().chain(headers::EDGES).map(|name| format!("`{name}`"));
+    let prefixes = headers::EDGE_PREFIXES.iter().map(|prefix| format!("`{prefix}*`"));
     for name in names.chain(prefixes).chain(["`x-zerogpu-*`".to_owned(), "`x-ip-token`".to_owned()]) {
         assert!(README.contains(&name), "{name}");
     }

@@ -1,0 +1,143 @@
+//! The table of request headers: which go on to the app, and which end here. Pure.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What becomes of a header of a request.
+#[derive(Debug)]
+pub enum Rule {
+    /// It goes on.
+    Keep,
+    /// It ends here.
+    Drop,
+    /// It goes on by `PASS_AUTHORIZATION`.
+    Authorization,
+    /// It goes on without the platform's cookie.
+    Cookie,
+    /// It is mapped where the page counts as the app's own.
+    Origin,
+    /// Its origin is mapped where it is ours.
+    Referer,
+    /// It goes on where the answer is not rewritten.
+    AcceptEncoding,
+    /// It goes on where the visitor's quota is spent.
+    Quota,
+    /// It goes on with a handshake.
+    WebSocket,
+    /// It names trailers that go on.
+    Trailer,
+    /// It shows whether the request was here before.
+    Via,
+}
+
+/// Makes a list of names, and the question whether a name is in it.
+macro_rules! names {
+    ($(#[$doc:meta])* $list:ident, $is_in:ident: $($name:literal)|+) => {
+        $(#[$doc])*
+        pub const $list: &[&str] = &[$($name),+];
+
+        fn $is_in(name: &str) -> bool {
+            matches!(name, $($name)|+)
+        }
+    };
+}
+
+names! {
+    /// Headers of a request that end here. They belong to one hop (RFC 9110, section 7.6.1; `Proxy-Authorization`, section
+    /// 11.7.2), open something, or are what only a proxy before us may say: a caller's word for it would be believed.
+    ENDS_HERE, ends_here:
+    "connection" | "keep-alive" | "proxy-connection" | "proxy-authorization" | "proxy-authenticate" | "te"
+    | "transfer-encoding" | "upgrade" | "http2-settings" | "expect" | "host" | "proxy" | "x-hf-authorization"
+    | "x-proxy-key" | "forwarded" | "forwarded-for" | "x-real-ip" | "x-client-ip" | "x-cluster-client-ip"
+    | "true-client-ip" | "fastly-client-ip" | "x-request-id" | "x-amzn-trace-id" | "x-direct-url"
+    | "x-http-method-override" | "x-http-method" | "x-method-override" | "x-gradio-server" | "x-gradio-original-url"
+    | "x-gradio-port" | "x-gradio-mounted-path"
+}
+
+names! {
+    /// What edges and proxies say of the request that they were sent. Others that begin so are an app's own.
+    EDGES, is_edges:
+    "x-original-url" | "x-original-uri" | "x-original-path" | "x-original-host" | "x-original-port" | "x-original-proto"
+    | "x-original-method" | "x-original-for" | "x-original-remote-addr" | "x-rewrite-url" | "x-rewrite-uri"
+    | "cf-connecting-ip" | "cf-connecting-ipv6" | "cf-connecting-o2o" | "cf-pseudo-ipv4" | "cf-ray" | "cf-visitor"
+    | "cf-worker" | "cf-ew-via" | "cf-request-id" | "cf-region" | "cf-region-code" | "cf-timezone" | "cf-postal-code"
+    | "cf-metro-code" | "cf-device-type" | "cf-warp-tag-id" | "cf-threat-score" | "cf-verified-bot" | "cf-bot-score"
+    | "cf-ja3-hash" | "cf-ja4"
+}
+
+/// What each header begins with that belongs to the same.
+pub const EDGE_PREFIXES: &[&str] =
+    &["x-forwarded-", "x-proxied-", "x-original-forwarded-", "cf-ip", "cf-access-"];
+
+/// Whether a header is an edge's or a proxy's word about a request.
+pub fn is_from_edge(name: &str) -> bool {
+    is_edges(name) || EDGE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The table of request headers.
+pub fn rule(name: &str) -> Rule {
+    match name {
+        _ if ends_here(name) => Rule::Drop,
+        "authorization" => Rule::Authorization,
+        "cookie" => Rule::Cookie,
+        "origin" => Rule::Origin,
+        "referer" => Rule::Referer,
+        "accept-encoding" => Rule::AcceptEncoding,
+        "trailer" => Rule::Trailer,
+        "via" => Rule::Via,
+        "x-ip-token" => Rule::Quota,
+        _ if name.starts_with("x-zerogpu-") => Rule::Quota,
+        _ if name.starts_with("sec-websocket-") => Rule::WebSocket,
+        _ if is_from_edge(name) => Rule::Drop,
+        _ => Rule::Keep,
+    }
+}
+
+/// Whether a name with an underscore would be read as another header: servers that speak CGI or WSGI take `x_a` and `x-a`
+/// for the same. So it passes only when the proxy has no word on that header, and the request does not have it.
+pub fn shadows(name: &str, headers: &HeaderMap) -> bool {
+    if !name.contains('_') {
+        return false;
+    }
+    let twin = name.replace('_', "-");
+    !matches!(rule(&twin), Rule::Keep) || twin == "content-length" || headers.contains_key(twin.as_str())
+}
+
+/// Whether a field may stand in the trailers of a request: the table keeps it, and it neither frames the body, modifies
+/// the request nor says how to read it, which must be known before (RFC 9110, section 6.5.1). Some apps merge trailers
+/// into the headers, where a caller's word would be believed.
+fn may_trail(name: &str) -> bool {
+    let early = match name {
+        "cache-control" | "pragma" | "max-forwards" | "range" | "date" | "age" | "expires" | "location"
+        | "retry-after" | "vary" | "warning" | "user-agent" | "from" | "prefer" | "priority" => true,
+        "content-digest" | "content-md5" => false,
+        _ => ["content-", "accept", "if-", "sec-"].iter().any(|prefix| name.starts_with(prefix)),
+    };
+    // No one knows which headers the app has beside them, so that underscores could shadow any.
+    !early && !name.contains('_') && matches!(rule(name), Rule::Keep)
+}
+
+/// `Trailer` with the names of those that may go on. `None` when there are none.
+pub fn announced(value: &HeaderValue, nominated: &[&[u8]]) -> Option<HeaderValue> {
+    let names = value.as_bytes().split(|b| *b == b',').filter_map(|name| {
+        let name = HeaderName::from_bytes(name.trim_ascii()).ok()?;
+        let ends_here = nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        (may_trail(name.as_str()) && !ends_here).then_some(name)
+    });
+    let names: Vec<HeaderName> = names.collect();
+    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    if names.is_empty() { None } else { HeaderValue::from_str(&names.join(", ")).ok() }
+}
+
+/// The trailers of a request that may go on. Those that `Connection` nominates are not announced by the head that was
+/// made, and what is not announced is not sent.
+pub fn clean_trailers(trailers: HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(trailers.len());
+    let mut last = None;
+    for (name, value) in trailers {
+        last = name.or(last);
+        if let Some(name) = last.as_ref().filter(|name| may_trail(name.as_str())) {
+            out.append(name.clone(), value);
+        }
+    }
+    out
+}
