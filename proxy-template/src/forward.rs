@@ -211,14 +211,9 @@ impl Visit<'_> {
         match config.paths.judge(&parts.method, path, app, |page| proxy.board.has_page(page)) {
             Verdict::Open => {}
             Verdict::TooEarly => return Err(refusal::UPSTREAM_STARTING),
-            Verdict::Closed => {
-                if config.paths.follows_pages() {
-                    // The app may have got a page since it was asked.
-                    proxy.doubt.notify_one();
-                }
-                return Err(refusal::PATH_REFUSED);
-            }
+            Verdict::Closed => return Err(refusal::PATH_REFUSED),
         }
+        // Only with a request that reaches the app: those that are refused do not keep it awake.
         if proxy.board.is_old(now, config.timeouts.selfcheck.renew) {
             proxy.doubt.notify_one();
         }

@@ -111,11 +111,6 @@ impl PathPolicy {
             || (allowed.pages && has_page(percent_decode(bare).trim_start_matches('/')))
     }
 
-    /// Whether a path that is refused may be open once the pages of the app are read again.
-    pub fn follows_pages(&self) -> bool {
-        self.allow.as_ref().is_some_and(|allowed| allowed.pages)
-    }
-
     fn denies(&self, path: &str) -> bool {
         self.deny.iter().any(|p| p.matches(path)) || is_closed_route(&self.closed, path)
     }

@@ -62,7 +62,7 @@ const SELFCHECK: CheckPauses = CheckPauses {
     again: Duration::from_secs(5),
     doubt: Duration::from_secs(2),
     look_back: Duration::from_secs(600),
-    renew: Duration::from_secs(600),
+    renew: Duration::from_secs(120),
 };
 
 /// Collects faults beside values.

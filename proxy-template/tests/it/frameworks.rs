@@ -60,7 +60,7 @@ async fn pages_of_the_app_are_open() {
     let world =
         World::start_with(&format!("http://{}", upstream.addr), &[("ALLOW_PATHS", "gradio-ui")], |config| {
             let again = Duration::from_millis(20);
-            config.timeouts.selfcheck = CheckPauses { again, ..config.timeouts.selfcheck };
+            config.timeouts.selfcheck = CheckPauses { again, renew: again, ..config.timeouts.selfcheck };
         })
         .await;
     let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
@@ -74,10 +74,11 @@ async fn pages_of_the_app_are_open() {
         statuses(&world, &["/second/", "/third", "/gradio_api/component_server/"]).await,
         [200, 403, 200]
     );
-    // A refused page is reason enough to look again.
+    // Another app was deployed, which is found out while it is used.
     *config.lock().unwrap() = gradio("[\"third\",\"Third\"]");
     soon(async {
         while world.get("/third", "").await.status != 200 {
+            world.get("/", "").await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
