@@ -65,15 +65,15 @@ pub struct Outcome {
     pub planned: Settings,
     pub plan: Option<Plan>,
     pub commit: Option<CommitReceipt>,
-    /// Whether this run created the repo.
+    /// True once this run has created the repo.
     pub created: bool,
     /// A branch other than `main`, or a pull request, that the run deploys to.
     pub revision: Option<Revision>,
-    /// Whether the workflow does not wait until the commit runs.
+    /// True if the workflow does not wait until the commit runs.
     pub not_waited_for: bool,
     /// A write that has no answer yet.
     pub in_flight: Option<InFlight>,
-    /// What is known of the last write that got no answer.
+    /// The state of the last write that got no answer.
     pub landing: Landing,
     /// A pull request that is to be closed if the run ends now.
     pub unfinished: Option<Unfinished>,

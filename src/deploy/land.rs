@@ -21,7 +21,7 @@ pub(super) struct Change {
     /// The head that it was planned for.
     pub(super) parent: Option<String>,
     pub(super) create_pr: bool,
-    /// Whether it restores the previous tree.
+    /// True for the change that restores the previous tree.
     pub(super) is_rollback: bool,
     /// Which files of the repo this decides about: the same for a run that may go on with it.
     pub(super) scope: String,

@@ -94,7 +94,7 @@ fn moves(operations: &[Operation]) -> impl Iterator<Item = (&RepoPath, &RepoPath
     })
 }
 
-/// Whether the Hub may have refused the moves, and not the commit as such. A Hub that does not know them may also fail
+/// Returns true if the Hub may have refused the moves, and not the commit as such. A Hub that does not know them may also fail
 /// on them.
 pub(super) fn are_refused(error: &HubError, operations: &[Operation]) -> bool {
     matches!(error.status(), Some(400 | 422 | 500..=599)) && moves(operations).next().is_some()

@@ -217,8 +217,8 @@ impl Deploy<'_> {
         Ok(())
     }
 
-    /// What the repo holds, where a large file comes under a name that is new: it may be there under another one. Also
-    /// where all names are new: some Hubs name the object id of no file.
+    /// Lists the repo where a large file comes under a name that is new, because it may be there under another one. Also
+    /// where all names are new, because some Hubs name the object id of no file.
     async fn where_content_may_be(&self, answers: &Preupload, info: &RepoInfo) -> Result<Vec<RemoteFile>> {
         let is_new = |answer: &PreuploadFile| {
             answer.upload_mode == UploadMode::Lfs && answer.oid.is_none() && !answer.should_ignore

@@ -83,10 +83,10 @@ impl Deploy<'_> {
             (std::mem::take(&mut outcome.variables_before), secrets)
         });
         // A write that got no answer may have changed nothing, and another one would restart the Space.
-        let now = match variables.is_empty() {
-            true => None,
-            false => self.hub.variables(&self.repo).await.ok(),
-        };
+        let mut now = None;
+        if !variables.is_empty() {
+            now = self.hub.variables(&self.repo).await.ok();
+        }
         for (key, before) in variables {
             if now.as_ref().is_some_and(|now| now.get(&key) == before.as_ref()) {
                 continue;

@@ -1,4 +1,4 @@
-//! What a run leaves on the Hub when it ends early, and where its deploy is.
+//! The ends of runs: writes without an answer, pull requests that were not merged, and the page of the deploy.
 
 use super::{Outcome, Status};
 use crate::hub::{CommitRequest, Hub, Repo, Stage};
@@ -7,7 +7,7 @@ use crate::target::RepoType;
 /// A pull request in which a deploy is being put together.
 #[derive(Debug, Clone)]
 pub struct Unfinished {
-    /// Signed in as whoever opened it.
+    /// The client that opened it.
     pub hub: Hub,
     pub repo: Repo,
     pub number: u64,
@@ -15,7 +15,7 @@ pub struct Unfinished {
     pub url: String,
     /// The head of `main` that it was opened on, if it is known.
     pub base: Option<String>,
-    /// Whether the Hub was asked to merge it.
+    /// True once the Hub was asked to merge it.
     pub merging: bool,
 }
 
@@ -26,7 +26,7 @@ pub struct InFlight {
     pub sent: Sent,
 }
 
-/// What was sent to the Hub.
+/// A write that was sent to the Hub.
 #[derive(Debug, Clone)]
 pub enum Sent {
     Creation(Repo),
@@ -35,7 +35,7 @@ pub enum Sent {
     Rollback(CommitRequest),
 }
 
-/// What is known of a write that got no answer.
+/// The state of a write that got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Landing {
     /// There is none, or the Hub was asked, and the rest of the outcome says what it has.

@@ -407,7 +407,7 @@ impl<'a> Watch<'a> {
         true
     }
 
-    /// Whether an error may still be that of before the restart.
+    /// Returns true while an error may still be that of before the restart.
     fn is_restarted(&self) -> bool {
         !self.active && self.restarted.is_some_and(|at| at.elapsed() < STALE)
     }

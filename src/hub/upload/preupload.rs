@@ -78,7 +78,7 @@ struct Reply {
     commit_oid: Option<String>,
 }
 
-/// What all batches of one upload share.
+/// The parts of a question that all batches of one upload share.
 struct Asking<'a> {
     transfer: &'a Transfer,
     git_ignore: Option<&'a str>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::RepoType;
 
-/// How a commit is described in the answer to it.
+/// The description of a commit in the answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CommitAnswer {
     /// As the document says.
@@ -44,17 +44,17 @@ pub struct Policy {
     pub commit_restarts_paused: bool,
     /// Whether `?expand=visibility` is answered for a Space. No client lists it, so by default it is a 400.
     pub expands_visibility: bool,
-    /// Whether a merged pull request names the commit that the merge made. The document has `mergeCommitId` as optional.
+    /// True if a merged pull request names the commit that the merge made. The document has `mergeCommitId` as optional.
     pub merges_name_their_commit: bool,
     /// Time between the answer to a merge and the merge itself.
     pub merge_delay: Duration,
-    /// Whether a merged pull request can be closed, as independent Hubs allow.
+    /// True if a merged pull request can be closed, as independent Hubs allow.
     pub merged_can_be_closed: bool,
-    /// How a commit is described in the answer to it.
+    /// The description of a commit in the answer to it.
     pub commit_answer: CommitAnswer,
-    /// Whether a preupload names the `oid` of files that exist.
+    /// True if a preupload names the `oid` of files that exist.
     pub preupload_names_oids: bool,
-    /// Whether a file without content is a large one where its name says so.
+    /// True if a file without content is a large one where its name says so.
     pub empty_files_are_large: bool,
     /// `X-Forwarded-Proto` at the app. The real edge says `https`; an app that builds links from it needs `http` here.
     pub forwarded_proto: String,
