@@ -27,7 +27,7 @@ pub fn near_misses(source: &Source, sdk: Option<SpaceSdk>) -> Vec<NearMiss> {
     let missing = wanted.filter(|name| source.get(name).is_none());
     let find = |meant: &&'static str| {
         let near = source.top_files().map(|file| file.path.as_str()).find(|name| is_near(name, meant))?;
-        Some(NearMiss { found: near.to_owned(), meant: *meant })
+        Some(NearMiss { found: near.to_owned(), meant })
     };
     missing.filter_map(find).collect()
 }
