@@ -5,12 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Deploy;
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Code, Failure, Place, Result};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::inputs::OnFailure;
 use crate::report::Status;
 use crate::source::{Source, card, sdk};
-use crate::space::{self, Awaited, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions};
+use crate::space::{
+    self, Awaited, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions,
+};
 use crate::target::{RepoType, SpaceSdk};
 use crate::verify::{self, App, Check, Mode, Subject, Verdict, Word};
 
@@ -149,17 +151,17 @@ impl Deploy<'_> {
             stopped = stop.ok();
             tail = log.filter(|_| stopped.is_none());
         }
-        if let Some(tail) = tail.as_ref().filter(|_| verdict.subject == Subject::Exception)
-            && let Some(exception) = space::last_traceback(tail.lines())
-        {
-            verdict.name_exception(&self.log.redact(&exception.to_string()));
-        }
+        let place = tail
+            .as_ref()
+            .filter(|_| verdict.subject == Subject::Exception)
+            .and_then(|tail| self.name_exception(target, &mut verdict, tail));
         let result = match stopped {
             Some(awaited) => self.stopped(target, awaited),
             // An endpoint that is missing may have gone with this deploy; a file of the workspace has not.
-            None => verdict
-                .conclude(self.log)
-                .map_err(|failure| NotLive { is_the_apps: verdict.subject != Subject::Workspace, failure }),
+            None => verdict.conclude(self.log).map_err(|failure| NotLive {
+                is_the_apps: verdict.subject != Subject::Workspace,
+                failure: failure.at(place),
+            }),
         };
         self.ledger.update(|outcome| outcome.verdict = Some(verdict));
         if let Some(tail) = tail {
@@ -197,6 +199,22 @@ impl Deploy<'_> {
     async fn run_log(&self) -> Option<LogTail> {
         let tail = space::tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
         Some(tail).filter(|tail| !tail.is_empty())
+    }
+
+    /// Names the exception that the run log has, with its place in a file of the user, which is returned.
+    fn name_exception(&self, target: &Target<'_>, verdict: &mut Verdict, tail: &LogTail) -> Option<Place> {
+        let lines: Vec<&str> = tail.evidence().collect();
+        let exception = space::last_traceback(lines.iter().copied())?;
+        let text = self.log.redact(&exception.to_string());
+        verdict.name_exception(&text);
+        let known = space::diagnose(&Evidence { hub: None, kind: LogKind::Run, log: &lines });
+        if let Some(Diagnosis { cause, fixes, is_weak: false, .. }) = known {
+            let hints = fixes.iter().map(|fix| self.log.redact(&format!("{cause}: {fix}")));
+            verdict.hints.extend(hints);
+        }
+        let CodeLine { file, line } = exception.origin?;
+        let spot = Spot { file, line: Some(line), find: None };
+        self.place_of(target.source, &spot, format!("the app raised {text}"))
     }
 
     fn show_run_log(&self, tail: LogTail) {

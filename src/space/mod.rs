@@ -15,7 +15,7 @@ mod wait;
 
 pub use app::app;
 pub use cause::{NotReady, SpaceFailure};
-pub use diagnosis::Spot;
+pub use diagnosis::{Diagnosis, Evidence, Spot, diagnose};
 pub use hardware::{AtCreation, HardwareStatus};
 pub use logs::{Follower, LogTail, tail};
 pub use settings::Current;

@@ -349,11 +349,13 @@ async fn an_exception_is_named_with_its_place() {
     let message = "::the app did not pass: `GET /` answered 500: Internal Server Error; the app raised `ValueError: \
                    model not loaded` (";
     assert!(ran.log.contains(message) && ran.log.contains("app.py, line 11)\n"), "{}", ran.log);
+    assert!(ran.log.contains("::error file=app.py,line=11"), "{}", ran.log);
     let folder = gradio_space(5, "raises");
     let run = Run::new(&hub, &folder).input("huggingface_repo", "ada/raises").input("api_name", "crash");
     let ran = run.run().await.failed(1, "check_failed");
     let message = "::the app did not pass: `/crash`: the app raised `ValueError: the secret of the app` (";
     assert!(ran.log.contains(message) && ran.log.contains("app.py, line 13)\n"), "{}", ran.log);
+    assert!(ran.log.contains("::error file=app.py,line=13"), "{}", ran.log);
     assert!(ran.log.contains("the end of the run log"), "{}", ran.log);
 }
 
@@ -413,7 +415,7 @@ async fn an_app_that_ends_at_its_first_visit_or_call_is_a_crash() {
         let folder = fragile(code);
         let run = Run::new(&hub, &folder).input("huggingface_repo", &format!("ada/{name}"));
         let ran = run.input("api_name", api_name).run().await.failed(1, "space_crashed");
-        assert!(ran.log.contains("crashed (RUNTIME_ERROR): "), "{}", ran.log);
+        assert!(ran.log.contains("` crashed: "), "{}", ran.log);
         assert_eq!(ran.output("space_stage"), "RUNTIME_ERROR");
         let wait = ran.log.matches("waiting for the app to answer").count();
         assert!(wait <= 2, "{}", ran.log);
