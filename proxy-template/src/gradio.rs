@@ -1,4 +1,4 @@
-//! What belongs to Gradio: its routes in each version, and what an app says of itself in `/config`.
+//! Gradio: its routes in each version, and the description of an app in `/config`.
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub const CLOSED_AT_ROOT: &[&str] = &[
     "/monitoring/*",
 ];
 
-/// What a Gradio client needs, in Gradio 4 (at the root) and from 5 on (below `/gradio_api`).
+/// Routes that a Gradio client needs, in Gradio 4 (at the root) and from 5 on (below `/gradio_api`).
 pub const API: &[&str] = &[
     "/config",
     "/info",
@@ -73,7 +73,7 @@ pub const API: &[&str] = &[
     "/logout",
 ];
 
-/// What the page of a Gradio app needs beside that and beside the pages that the app has.
+/// Routes that the page of a Gradio app needs beside that and beside the pages that the app has.
 pub const UI: &[&str] = &[
     "/",
     "/assets/*",
@@ -132,12 +132,12 @@ pub fn keeps_an_address(path: &str) -> bool {
     path.ends_with("/gradio_api/info") || path.ends_with("/gradio_api/openapi.json")
 }
 
-/// Whether a path is one of Gradio's by itself, whatever else is known of the app.
+/// Returns true for a path that only Gradio has, whatever else is known of the app.
 pub fn is_route(path: &str) -> bool {
     memchr::memmem::find(path.as_bytes(), PREFIX.as_bytes()).is_some() || path.ends_with("/queue/join")
 }
 
-/// A stream on which Gradio tells how its events go.
+/// A stream on which Gradio reports the progress of its events.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stream<'a> {
     /// Those of a session.
@@ -158,12 +158,12 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Whether a POST to this path is answered with the id of an event, before the work is done.
+/// Returns true when a POST to this path is answered with the id of an event, before the work is done.
 pub fn names_event(path: &str) -> bool {
     path.ends_with("/queue/join") || memchr::memmem::find(path.as_bytes(), b"/call/").is_some()
 }
 
-/// Whether a POST to this path makes a Gradio app compute, in any form in which it may be read. At the root the names
+/// Returns true when a POST to this path makes a Gradio app compute, in any form in which it may be read. At the root the names
 /// are common ones: there it counts only when the app is known to be Gradio.
 pub fn computes(path: &str, app: App) -> bool {
     if is_plain(path) {
@@ -194,7 +194,7 @@ pub fn mounted(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether an owner's pattern names one of the closed routes, at the root or wherever the app is mounted.
+/// Returns true when an owner's pattern names one of the closed routes, at the root or wherever the app is mounted.
 pub fn opens(pattern: &Pattern, route: &str) -> bool {
     pattern.names(route) || mounted(pattern.text()).any(|text| Pattern::fixed(text).names(route))
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What becomes of a header of a request.
+/// The treatment of a header of a request.
 #[derive(Debug)]
 pub enum Rule {
     /// It goes on.
@@ -54,7 +54,7 @@ names! {
 }
 
 names! {
-    /// What edges and proxies say of the request that they were sent. Others that begin so are an app's own.
+    /// Headers that edges and proxies add to a request. Others that begin so are an app's own.
     EDGES, is_edges:
     "x-original-url" | "x-original-uri" | "x-original-path" | "x-original-host" | "x-original-port" | "x-original-proto"
     | "x-original-method" | "x-original-for" | "x-original-remote-addr" | "x-rewrite-url" | "x-rewrite-uri"
@@ -64,11 +64,11 @@ names! {
     | "cf-ja3-hash" | "cf-ja4"
 }
 
-/// What each header begins with that belongs to the same.
+/// Beginnings of further headers of that kind.
 pub const EDGE_PREFIXES: &[&str] =
     &["x-forwarded-", "x-proxied-", "x-original-forwarded-", "cf-ip", "cf-access-"];
 
-/// Whether a header is an edge's or a proxy's word about a request.
+/// Returns true for a header that an edge or a proxy adds to a request.
 pub fn is_from_edge(name: &str) -> bool {
     is_edges(name) || EDGE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -92,7 +92,7 @@ pub fn rule(name: &str) -> Rule {
     }
 }
 
-/// Whether a name with an underscore would be read as another header: servers that speak CGI or WSGI take `x_a` and `x-a`
+/// Returns true when a name with an underscore would be read as another header: servers that speak CGI or WSGI take `x_a` and `x-a`
 /// for the same. So it passes only when the proxy has no word on that header, and the request does not have it.
 pub fn shadows(name: &str, headers: &HeaderMap) -> bool {
     if !name.contains('_') {
@@ -102,7 +102,7 @@ pub fn shadows(name: &str, headers: &HeaderMap) -> bool {
     !matches!(rule(&twin), Rule::Keep) || twin == "content-length" || headers.contains_key(twin.as_str())
 }
 
-/// Whether a field may stand in the trailers of a request: the table keeps it, and it neither frames the body, modifies
+/// Returns true when a field may stand in the trailers of a request: the table keeps it, and it neither frames the body, modifies
 /// the request nor says how to read it, which must be known before (RFC 9110, section 6.5.1). Some apps merge trailers
 /// into the headers, where a caller's word would be believed.
 fn may_trail(name: &str) -> bool {

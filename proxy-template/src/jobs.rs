@@ -1,6 +1,6 @@
 //! The computations that one address has running in a Gradio app, from the call to its end.
 //!
-//! Gradio answers a call at once with the id of an event, and tells on an event stream when that has ended. So the
+//! Gradio answers a call at once with the id of an event, and reports its end on an event stream. So the
 //! answers to calls are read for the id, and the event streams for the ends.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ const EARLY_ENDS: usize = 64;
 /// The beginning of a line or of an answer, in which Gradio puts the kind of a message and the id of its event.
 const HEAD: usize = 256;
 
-/// What runs, by address.
+/// Running computations, by address.
 #[derive(Debug)]
 pub struct Jobs {
     most: usize,
@@ -58,7 +58,7 @@ impl Jobs {
         Self { most, running: Mutex::default(), calls: AtomicU64::new(0) }
     }
 
-    /// Whether computations are counted.
+    /// Returns true when computations are counted.
     pub fn are_counted(&self) -> bool {
         self.most > 0
     }

@@ -16,7 +16,7 @@ pub const MAX_ADDRESSES: usize = 16_384;
 /// However few requests there may be at once, one address may have so many of them.
 const LEAST_SHARE: usize = 32;
 
-/// What one address may have of files beside `RATE_LIMIT`: sixty people who open a page of a hundred and fifty at once.
+/// Files that one address may load beside `RATE_LIMIT`: sixty people who open a page of a hundred and fifty at once.
 /// It is no allowance for a flood.
 const FILES: Rate = Rate { per_second: 500.0, burst: 10_000.0 };
 
@@ -26,7 +26,7 @@ pub struct Limits {
     general: Option<Buckets>,
     files: Option<Buckets>,
     compute: Option<Buckets>,
-    /// What runs in a Gradio app.
+    /// Computations that run in a Gradio app.
     pub jobs: Arc<Jobs>,
     in_flight: Arc<InFlightCount>,
     streams: Arc<Streams>,
@@ -99,7 +99,7 @@ impl Limits {
     }
 }
 
-/// What a request costs.
+/// The kind of a request, by which it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A file of a page.

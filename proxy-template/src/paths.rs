@@ -6,7 +6,7 @@ use crate::gradio::{self, App, mounted};
 use crate::pattern::{Pattern, forms, is_plain, percent_decode, without_replica};
 use crate::values;
 
-/// What `ALLOW_PATHS` and `DENY_PATHS` say. A denial always wins.
+/// The rules of `ALLOW_PATHS` and `DENY_PATHS`. A denial always wins.
 #[derive(Debug, Clone)]
 pub struct PathPolicy {
     /// `None` when every path is allowed.
@@ -116,7 +116,7 @@ impl PathPolicy {
     }
 }
 
-/// Whether one of Gradio's closed routes stands for a path, in any case and wherever the app is mounted.
+/// Returns true when one of Gradio's closed routes stands for a path, in any case and wherever the app is mounted.
 fn is_closed_route(routes: &[Pattern], path: &str) -> bool {
     if routes.is_empty() {
         return false;
@@ -132,7 +132,7 @@ fn is_closed_route(routes: &[Pattern], path: &str) -> bool {
     is_closed(folded) || mounted(folded).any(is_closed)
 }
 
-/// Whether a path is that of a file, as pages load them by the hundred: by the end of its name, by a folder in which
+/// Returns true for the path of a file, as pages load them by the hundred: by the end of its name, by a folder in which
 /// builders of frontends put such files, or as Gradio serves them.
 pub fn is_file(path: &str) -> bool {
     const FOLDERS: &[&str] = &["assets", "static", "_app", "svelte"];
@@ -184,7 +184,7 @@ mod tests {
     }
 
     impl PathPolicy {
-        /// Whether a GET is passed on to a Gradio app that has one more page.
+        /// Returns true when a GET is passed on to a Gradio app that has one more page.
         fn allows(&self, path: &str) -> bool {
             self.judge(&Method::GET, path, App::Gradio, |page| page == "second") == Verdict::Open
         }
