@@ -120,7 +120,7 @@ fn list(obstacles: &[Obstacle]) -> String {
     obstacles.iter().map(|obstacle| obstacle.what.as_str()).collect::<Vec<_>>().join("; ")
 }
 
-/// Returns why the user may not write to the namespace, whatever the token: the role there, or somebody else's repo.
+/// Returns why the user may not write to the namespace, whatever the token: the role there, or no membership.
 fn missing_membership(user: &WhoAmI, repo: &Repo, create_pr: bool) -> Option<Obstacle> {
     let namespace = &repo.id.namespace;
     // A user who may not write may still propose.

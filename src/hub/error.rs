@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_that_takes_a_pull_request_names_the_input_for_it() {
+        let hints = |body: &[u8]| {
+            let refusal = Refusal::read(StatusCode::FORBIDDEN, &HeaderMap::new(), body);
+            Failure::from(HubError::new("commit", Cause::Status(refusal))).hints
+        };
+        let proposes = |hints: &[String]| hints.iter().any(|hint| hint.contains("`create_pr: true`"));
+        assert!(proposes(&hints(br#"{"error":"Forbidden: pass `create_pr=1` as a query parameter"}"#)));
+        assert!(!proposes(&hints(br#"{"error":"no"}"#)));
+    }
+
+    #[test]
     fn the_request_id_is_told() {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "Root=1-a-b".parse().unwrap());
