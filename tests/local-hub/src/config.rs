@@ -119,7 +119,7 @@ pub struct Org {
     pub plan: Option<String>,
     /// Whether it has a payment method.
     pub can_pay: bool,
-    /// Whether a new repository is private when the request does not say who can see it.
+    /// Makes a new repository private when the request names no visibility.
     pub private_by_default: bool,
 }
 

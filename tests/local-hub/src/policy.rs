@@ -37,7 +37,7 @@ pub struct Policy {
     pub stale_running: Duration,
     /// Time that a Space is `BUILDING` where no script and no runtime decides.
     pub build_time: Duration,
-    /// Whether a file that a commit replaces keeps its mode; the commit itself names none.
+    /// Keeps the mode of a file that a commit replaces; the commit itself names none.
     pub commits_keep_modes: bool,
     /// Whether a commit or a changed setting starts a paused Space. The documentation says that a paused Space waits
     /// for its owner ("until manually restarted"); `false` follows it.

@@ -40,7 +40,7 @@ pub(crate) struct SpaceState {
     pub(crate) started_ms: u64,
     pub(crate) target: Option<Oid>,
     pub(crate) previous: Option<Oid>,
-    /// How builds go that nothing else is asked for; empty means: a fixed time, then running.
+    /// Steps of builds without a script of their own; empty means `BUILDING` for a fixed time, then `RUNNING`.
     pub(crate) script: Vec<StageStep>,
     /// How single builds go, in the order they are taken.
     #[serde(default)]
@@ -74,9 +74,9 @@ pub(crate) struct SpaceState {
 
 /// Times of a build that no script sets.
 pub(crate) struct BuildTimes {
-    /// How long the old commit is still reported as running.
+    /// Time during which the old commit is still reported as running.
     pub(crate) stale: Duration,
-    /// How long it takes.
+    /// Duration of the build.
     pub(crate) build: Duration,
 }
 

@@ -74,7 +74,7 @@ pub(crate) async fn route(req: Req) -> Answer {
     }
 }
 
-/// Whether `part` follows a repository without a namespace, which the real Hub has and this one has not.
+/// Distinguishes a repository without a namespace, which the real Hub has, from `namespace/part`.
 fn is_part_of_repo(req: &Req, types: &str, id: &str, part: &str) -> bool {
     const PARTS: [&str; 18] = [
         "auth-check",

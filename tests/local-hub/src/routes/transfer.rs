@@ -39,7 +39,7 @@ const LFS_JSON: &str = "application/vnd.git-lfs+json";
 /// Lifetime of upload URLs, in seconds.
 const EXPIRES: u64 = 900;
 
-/// Where the objects of a batch come from or go to.
+/// The repository and the transfer of one batch call.
 struct Batch<'a> {
     req: &'a Req,
     repo: &'a Repo,

@@ -1,4 +1,4 @@
-//! Who may see what, and what accounts say of themselves.
+//! Access to repositories, and what accounts say of themselves.
 
 use local_hub::{DEFAULT_TOKEN, Org, RepoType, User};
 use reqwest::Method;
