@@ -266,10 +266,16 @@ impl Gradio {
         for output in &outputs {
             log.untrusted(&format!("{}\n", output.summary()));
         }
-        outputs::judge(&outputs, check)
-            .and_then(|()| in_time(finished.latency, check))
-            .map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
         let Latency { queue, server, wall } = finished.latency;
+        outputs::judge(&outputs, check).and_then(|()| in_time(finished.latency, check)).map_err(|stop| {
+            let seconds = wall.as_secs_f64();
+            let cut = if is_cut {
+                format!(" (the time ran out after {seconds:.1} s, while it yielded)")
+            } else {
+                String::new()
+            };
+            Stop { detail: format!("`{shown}`: {}{cut}", stop.detail), ..stop }
+        })?;
         if is_cut {
             let wall = wall.as_secs_f64();
             let detail = format!("`{shown}` still yields after {wall:.1} s, and passes by its last step");
