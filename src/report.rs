@@ -206,6 +206,14 @@ impl Outcome {
         self.status.unwrap_or(Status::Failed)
     }
 
+    /// Returns true if the run ended before a file of the plan was on the Hub.
+    fn is_refused(&self) -> bool {
+        let has_landed = self.commit.is_some()
+            || self.parts_on_branch.is_some()
+            || self.access.is_some_and(|access| access.change == AccessChange::Created);
+        matches!(self.status(), Status::Failed | Status::Cancelled) && !has_landed
+    }
+
     /// The repo's page on the Hub.
     pub fn repo_url(&self) -> Option<String> {
         let repo = self.repo.as_ref()?;
@@ -436,9 +444,10 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     }
     if let Some(plan) = &outcome.plan {
         let is_dry = outcome.status() == Status::DryRun;
-        let [add, update, delete] = match is_dry {
-            true => ["to add", "to update", "to delete"],
-            false => ["added", "updated", "deleted"],
+        let [add, update, delete] = if is_dry || outcome.is_refused() {
+            ["to add", "to update", "to delete"]
+        } else {
+            ["added", "updated", "deleted"]
         };
         let files = format!(
             "{} {add}, {} {update}, {} {delete}, {} unchanged",
@@ -457,7 +466,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
 
 /// Who can see the repo.
 fn visible(access: Access) -> String {
-    let seen = access.visibility.map_or("public or protected", Visibility::as_str);
+    let seen = access.visibility.map_or("not private", Visibility::as_str);
     match access.change {
         AccessChange::Kept => seen.to_owned(),
         AccessChange::Created => format!("{seen}, created by this run"),

@@ -154,6 +154,6 @@ fn seen_by(repo: &Repo, visibility: Option<Visibility>) -> String {
         Some(Visibility::Protected) => {
             format!("the {repo} is protected: everybody can use the app, and its files are private")
         }
-        None => format!("the {repo} is public or protected (the Hub does not say which)"),
+        None => format!("the {repo} is not private: everybody can open its app"),
     }
 }
