@@ -19,8 +19,8 @@ pub(super) const IGNORE_FILE: &str = ".hfignore";
 /// `exclude` is nearer than the `.hfignore` of the file's own folder, and that is nearer than the
 /// `.hfignore` of the folder above. What lies in a hidden folder is hidden for good, as in git.
 ///
-/// Below all of these stand the defaults ([`Defaults`]): a pattern that begins with `!` lets them through, and so does
-/// an `include` that names them.
+/// Below all of these stand the defaults (`.venv/`, `node_modules/` and the like): a pattern that begins with `!`
+/// lets them through, and so does an `include` that names them.
 ///
 /// Four things are hidden whatever the patterns say: `.git`, `.cache/huggingface` (what the official
 /// client ignores by default, `huggingface_hub/utils/_paths.py`), `.hf-deploy` (what a check of the running
