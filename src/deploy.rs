@@ -355,7 +355,15 @@ impl Deploy<'_> {
             self.judge(&planned, source, info).await?;
         }
         if matches!(target, Target::Ready(_)) {
-            self.search_plan(source, &planned.plan, self.audience_after(around.audience)).await?;
+            let after = self.audience_after(around.audience);
+            let is_published =
+                after.reads_files() && around.audience.is_some_and(|before| !before.reads_files());
+            if is_published {
+                let names = info.siblings.iter().flatten().map(|sibling| sibling.rfilename.as_str());
+                self.search_published(source, names, after).await?;
+            } else {
+                self.search_plan(source, &planned.plan, after).await?;
+            }
         }
         self.match_visibility(around).await?;
         let commits = !planned.plan.is_empty();

@@ -54,6 +54,7 @@ const MAKES: &[Make] = &[
 ];
 
 const PRIVATE_KEY: &str = "a private key";
+const CREDENTIALS: &str = "the credentials that an earlier step signed in with";
 
 /// Findings that are named for one file.
 const MAX_LEAKS: usize = 5;
@@ -73,17 +74,20 @@ pub fn in_text(text: &[u8]) -> Vec<Leak> {
     let mut leaks: Vec<Leak> = Vec::new();
     let Some(tokens) = TOKENS.as_ref() else { return leaks };
     let (mut line, mut counted) = (1, 0);
-    for found in tokens.captures_iter(text) {
+    let mut at = 0;
+    while let Some(found) = tokens.captures_at(text, at) {
         let Some((make, token)) =
             MAKES.iter().enumerate().find_map(|(index, make)| Some((make, found.get(index + 1)?)))
         else {
-            continue;
+            break;
         };
+        // A block without a key may stand before a block with one.
+        at = if (make.is_real)(token.as_bytes()) { token.end() } else { token.start() + 1 };
         let is_new = leaks.iter().all(|leak| leak.kind != make.kind);
         if !is_new || !stands_alone(text, token.range()) || is_placeholder(token.as_bytes()) {
             continue;
         }
-        if !(make.is_real)(token.as_bytes()) {
+        if at != token.end() {
             continue;
         }
         line += u32::try_from(text[counted..token.start()].iter().filter(|byte| **byte == b'\n').count())
@@ -103,7 +107,14 @@ fn stands_alone(text: &[u8], token: std::ops::Range<usize>) -> bool {
     if text[token.start] == b'-' {
         return true;
     }
-    !is_word(text[..token.start].last()) && !is_word(text.get(token.end))
+    let before = &text[..token.start];
+    // In JSON, code and addresses, the letter before the token may belong to an escape: `\n`, `%3D`.
+    let is_escape = match before {
+        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [.., b'%', first, second] => first.is_ascii_hexdigit() && second.is_ascii_hexdigit(),
+        _ => false,
+    };
+    (is_escape || !is_word(before.last())) && !is_word(text.get(token.end))
 }
 
 /// Returns true if a token is made up, for a document or a test.
@@ -152,9 +163,9 @@ pub fn in_file_name(path: &str) -> Option<&'static str> {
             Some(PRIVATE_KEY)
         }
         ".netrc" | "_netrc" | ".git-credentials" => Some("a file of passwords"),
-        _ if name.starts_with("gha-creds-") && name.ends_with(".json") => {
-            Some("the credentials that an earlier step signed in with")
-        }
+        "application_default_credentials.json" => Some(CREDENTIALS),
+        "secrets.toml" if path.ends_with(".streamlit/secrets.toml") => Some("a file of secrets of Streamlit"),
+        _ if name.starts_with("gha-creds-") && name.ends_with(".json") => Some(CREDENTIALS),
         _ => is_env_file(name).then_some("a file of environment variables"),
     }
 }
@@ -277,6 +288,34 @@ mod tests {
         }
         let two = format!("{}\n\n{}\n{}", token("hf_", 34), token("AIza", 35), token("hf_", 34));
         assert_eq!(kinds(&two), [(1, "a Hugging Face token"), (3, "a Google API key")]);
+    }
+
+    #[test]
+    fn a_key_behind_an_example_without_one_is_found() {
+        let example = format!("{}\n...\n-----END PRIVATE KEY-----\n", key("", ""));
+        let real = key("RSA ", &format!("\n{}\n", token("", 64)));
+        assert_eq!(kinds(&format!("{example}{real}")), [(4, "a private key")]);
+        assert_eq!(kinds(&example), []);
+    }
+
+    #[test]
+    fn a_token_behind_an_escape_is_found() {
+        for before in ["\"a\\n", "\\t", "key%3D"] {
+            assert_eq!(kinds(&format!("{before}{}", token("hf_", 34))).len(), 1, "{before}");
+        }
+        assert_eq!(kinds(&format!("than{}", token("hf_", 34))), []);
+    }
+
+    #[test]
+    fn credentials_are_known_by_the_name_of_their_file() {
+        for path in
+            ["application_default_credentials.json", "app/.streamlit/secrets.toml", "a/.env", "id_rsa"]
+        {
+            assert!(in_file_name(path).is_some(), "{path}");
+        }
+        for path in ["secrets.toml", ".streamlit/config.toml", ".env.example", "id_rsa.pub"] {
+            assert_eq!(in_file_name(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::failure::{Code, Failure, Place, Result};
 use crate::inputs::SecretsInFiles;
-use crate::leaks::Leak;
+use crate::leaks::{self, Leak};
 use crate::plan::Plan;
 use crate::source::Source;
 use crate::target::RepoType;
@@ -31,6 +31,34 @@ impl Deploy<'_> {
     /// Searches every file, of which a repo or a branch that does not exist yet gets all.
     pub(super) async fn search_all(&self, source: &Arc<Source>, after: Audience) -> Result<()> {
         self.search(source, (0..source.files.len()).collect(), after).await
+    }
+
+    /// Searches every file of a repo that this deploy makes public, because those that do not change are published too.
+    /// Of the files that only the Hub has (among `there`), the names are judged.
+    pub(super) async fn search_published(
+        &self,
+        source: &Arc<Source>,
+        there: impl Iterator<Item = &str>,
+        after: Audience,
+    ) -> Result<()> {
+        self.search_all(source, after).await?;
+        let policy = self.inputs.secrets_in_files.unwrap_or(SecretsInFiles::Error);
+        let found: Vec<String> = there
+            .filter(|path| source.get(path).is_none())
+            .filter_map(|path| Some(format!("`{path}`: {}", leaks::in_file_name(path)?)))
+            .take(NAMED)
+            .collect();
+        if found.is_empty() || policy != SecretsInFiles::Error {
+            return Ok(());
+        }
+        let message = format!(
+            "cannot make the {} public, because it holds what looks like a secret:\n{}",
+            self.repo,
+            found.join("\n")
+        );
+        Err(Failure::new(Code::SecretsInFiles, message)
+            .hint("delete the files on the Hub, and replace the secrets: the history stays readable")
+            .hint("if it is no secret, or may be read, set `secrets_in_files: warn`"))
     }
 
     /// Searches the files that a plan sends.

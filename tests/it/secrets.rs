@@ -120,6 +120,21 @@ async fn a_private_repo_that_would_become_public_is_not_published_with_its_secre
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_private_repo_is_not_published_with_secrets_that_do_not_change() {
+    let (hub, folder) = (hub().await, static_space());
+    folder.write(".env.local", "K=1\n");
+    Run::new(&hub, &folder).input("private", "true").run().await.ended(0, "deployed");
+    hub.clear_requests();
+    let publish = || Run::new(&hub, &folder).input("visibility", "public");
+    publish().run().await.failed(2, "secrets_in_files");
+    // Nor with those that only the Hub has.
+    folder.remove(".env.local");
+    publish().input("prune", "false").input("exclude", "none-such").run().await.failed(2, "secrets_in_files");
+    assert_eq!(writes(&hub), 0);
+    assert_eq!(hub.visibility(RepoType::Space, "ada/app").as_deref(), Some("private"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_variable_that_only_looks_like_a_secret_passes_by_the_input() {
     let (hub, folder) = (hub().await, static_space());
     let run = |policy: &str| {
