@@ -39,7 +39,8 @@ pub(super) fn is_another_notation(
 ) -> bool {
     let Some(all) = given(text) else { return false };
     let is_json = all.starts_with(['[', '{']);
-    let is_yaml = lines(text).all(|(_, line)| line == "-" || line.starts_with("- "));
+    let is_entry = |line: &str| line == "-" || line.starts_with("- ");
+    let is_yaml = lines(text).next().is_some() && lines(text).all(|(_, line)| is_entry(line));
     let is_quoted = wanted == NAMES && lines(text).any(|(_, line)| line.starts_with(['"', '\'']));
     let sentence = if is_json {
         format!("must hold {wanted}, not JSON: leave out the brackets and the quotation marks")
@@ -133,6 +134,14 @@ mod tests {
         let (inputs, warnings) = read(&[("variables", text)]);
         let variables = inputs.space.settings.variables.into_iter();
         (variables.map(|variable| (variable.key, variable.value)).collect(), warnings)
+    }
+
+    #[test]
+    fn comments_alone_are_an_empty_list() {
+        for input in ["variables", "secrets", "fallback_hardware", "volumes"] {
+            let (inputs, _) = read(&[(input, "# none yet\n")]);
+            assert!(inputs.space.settings.variables.is_empty(), "{input}");
+        }
     }
 
     #[test]

@@ -136,8 +136,13 @@ pub(super) fn is_known(name: &str) -> bool {
 pub(super) fn advice(unknown: &str, value: &str) -> Option<String> {
     let letters = letters_of(unknown);
     if let Some((_, deletes)) = DELETES.iter().find(|(theirs, _)| letters_of(theirs) == letters) {
-        let prune = value.trim().parse().unwrap_or(true) == *deletes;
-        return Some(format!("write `prune: {prune}`"));
+        let is_on = match value.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => true,
+            "false" | "no" | "off" | "0" => false,
+            // A wrong guess would delete files.
+            _ => return Some("did you mean `prune`?".to_owned()),
+        };
+        return Some(format!("write `prune: {}`", is_on == *deletes));
     }
     meant_by(unknown).map(|meant| format!("did you mean `{meant}`?"))
 }
@@ -224,9 +229,13 @@ mod tests {
             ("delete-removed", "true", "prune: true"),
             ("clean", "false", "prune: false"),
             ("keep_files", "true", "prune: false"),
+            ("delete_removed", "False", "prune: false"),
+            ("delete_removed", "no", "prune: false"),
+            ("clean", "0", "prune: false"),
         ] {
             assert_eq!(advice(theirs, value).unwrap(), format!("write `{ours}`"));
         }
+        assert_eq!(advice("delete", "*.tmp").unwrap(), "did you mean `prune`?");
         for (ours, theirs) in ELSEWHERE {
             assert!(is_known(ours), "{ours}");
             assert!(theirs.iter().all(|name| !is_known(name)), "{theirs:?}");

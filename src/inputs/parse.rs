@@ -100,12 +100,21 @@ pub(super) fn stands_for(text: &str) -> Option<&str> {
     let bare = text.trim_matches(|c: char| c.is_whitespace() || "${}()%".contains(c));
     let scopes = ["secrets.", "env.", "env:", "vars.", "inputs."];
     let name = scopes.iter().find_map(|scope| bare.strip_prefix(scope)).unwrap_or(bare);
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_marked = name.len() < text.trim().len();
-    let has_no_value = !name.bytes().any(|byte| byte.is_ascii_lowercase())
-        || USUAL_NAMES.iter().any(|usual| usual.eq_ignore_ascii_case(name));
-    (is_name && (is_marked || has_no_value)).then_some(name)
+    let is_upper = !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_usual = USUAL_NAMES.iter().any(|usual| usual.eq_ignore_ascii_case(name));
+    (is_usual || is_plain_name(name) && (is_marked || is_upper)).then_some(name)
+}
+
+/// Returns true for a name that cannot be a token with a stray character beside it, because the fault repeats the name.
+fn is_plain_name(name: &str) -> bool {
+    let has = |of_kind: fn(&u8) -> bool| name.as_bytes().iter().any(of_kind);
+    let is_word =
+        |word: &str| word.len() <= 11 || word.len() <= 20 && !word.bytes().any(|byte| byte.is_ascii_digit());
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !(has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase))
+        && name.split('_').all(is_word)
 }
 
 /// A token as it can stand in a header. The refusals never repeat it.
@@ -315,7 +324,17 @@ mod tests {
                 format!("holds the text `{text}` in place of a token: write `${{{{ secrets.{name} }}}}`")
             );
         }
-        for real in ["hf_abc", "hf_AbCdEfGhIjKlMnOpQrStUvWxYz", "api_org_abc", "hf_jwt_eyJh.bGci"] {
+        for real in [
+            "hf_abc",
+            "hf_AbCdEfGhIjKlMnOpQrStUvWxYz",
+            "api_org_abc",
+            "hf_jwt_eyJh.bGci",
+            // A stray character beside a token does not make it a name, which the message would repeat.
+            "hf_AbCdEfGhIjKlMnOpQrStUvWxYz}",
+            "$hf_AbCdEfGhIjKlMnOpQrStUvWxYz",
+            "0A1B2C3D4E5F60718293A4B5C6D7E8F9",
+            "A1B2C3D4E5F60718293A4B5C6D7E8F90}",
+        ] {
             assert_eq!(token(real).unwrap().expose(), real);
         }
     }
