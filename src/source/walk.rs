@@ -147,7 +147,7 @@ impl Walk<'_> {
                 let Verdict::Ignored(by) = self.git_ignores.judge_entry(path, is_folder) else {
                     return false;
                 };
-                if self.ignores_itself(by) {
+                if is_cache(by) && self.ignores_itself(by) {
                     self.seen.caches.insert(named(by, true));
                 } else {
                     self.seen.ignored.push(named(path, is_folder));
@@ -332,6 +332,13 @@ impl Walk<'_> {
 fn named(path: &Path, is_folder: bool) -> String {
     let text = path.to_string_lossy();
     if is_folder { format!("{text}/") } else { text.into_owned() }
+}
+
+/// Returns true for a folder by whose name a tool keeps files of its own, such as `.pytest_cache` or `venv`. The
+/// `.gitignore` of a build may leave out itself as well, as that of wasm-pack in `pkg/`.
+fn is_cache(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    name == "venv" || name.as_encoded_bytes().starts_with(b".")
 }
 
 #[cfg(test)]

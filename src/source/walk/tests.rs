@@ -302,11 +302,14 @@ fn what_a_gitignore_matches_is_neither_taken_nor_judged() {
         ("sub/deep/local", ""),
         (".pytest_cache/.gitignore", "# by pytest\n*\n"),
         (".pytest_cache/README.md", ""),
+        ("pkg/.gitignore", "*\n"),
+        ("pkg/app.wasm", ""),
     ]);
     let source = read(&options(&folder)).unwrap();
     let expected = [".gitignore", "keep.db", "sub/.gitignore", "sub/deep/local", "sub/fine.db"];
     assert_eq!(paths(&source), expected);
-    assert_eq!(source.ignored, ["env/", "sub/local/", "users.db", "vendor/"]);
+    let ignored = ["env/", "pkg/.gitignore", "pkg/app.wasm", "sub/local/", "users.db", "vendor/"];
+    assert_eq!(source.ignored, ignored);
     assert_eq!(source.notes, ["left out, because their own `.gitignore` says so: `.pytest_cache/`"]);
 
     // One that is left out itself has no say.
