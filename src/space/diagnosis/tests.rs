@@ -108,6 +108,17 @@ fn healthy_words_have_no_cause() {
 }
 
 #[test]
+fn names_in_capitals_are_settings_only_where_one_is_missing() {
+    for line in [
+        "sqlite3.OperationalError: no such table: USER_SESSIONS",
+        "ValueError: unknown attention backend FLASH_ATTN",
+    ] {
+        let found = diagnose(&Evidence { hub: None, kind: LogKind::Run, log: &[line] }).unwrap();
+        assert_eq!(found.name, "run_error_line", "{found:?}");
+    }
+}
+
+#[test]
 fn last_traceback_of_an_app_outweighs_earlier_lines() {
     let log = [
         "WARNING: 401 Client Error for url, going on without a token",
