@@ -162,9 +162,9 @@ struct Deploy<'a> {
     log: &'a Log,
     ledger: &'a Ledger,
     repo: Repo,
-    /// What the Space starts with.
+    /// The file that the Space starts with.
     app_file: Option<AppFile>,
-    /// What the Hub said about who can see it.
+    /// The Hub's answer about its visibility.
     said: Said,
 }
 
@@ -527,7 +527,7 @@ impl Deploy<'_> {
         self.ledger.update(|outcome| outcome.plan = Some(plan.clone()));
     }
 
-    /// What is left out by a rule that was written for git is easily missed: a built folder is often in `.gitignore`.
+    /// Warns of files that a `.gitignore` leaves out, because a built folder is often among them.
     fn warn_of_ignored(&self, ignored: &[String]) {
         if !ignored.is_empty() {
             self.log.warning(&format!(

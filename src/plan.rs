@@ -12,7 +12,7 @@ pub struct Candidate {
     pub size: u64,
     /// Whether it goes into the storage for large files.
     pub large: bool,
-    /// Whether a `.gitignore` matches it.
+    /// True if a `.gitignore` matches it.
     pub ignored: bool,
     /// What the Hub holds at this path, as an object id.
     pub remote: Option<String>,
@@ -143,12 +143,12 @@ pub fn plan(candidates: &[Candidate], pruning: &Pruning) -> Plan {
     plan
 }
 
-/// What keeps a new file from its place: a path cannot be a file and a folder at once.
+/// An existing path in the place of a new file: a path cannot be a file and a folder at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// A file of the repo, where the new file needs a folder.
     File { path: String },
-    /// A folder of the repo with so many files, where the new file is to be.
+    /// A folder of the repo, with its number of files, in the place of the new file.
     Folder { path: String, files: usize },
 }
 

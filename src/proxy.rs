@@ -53,7 +53,7 @@ const MARKER: &str = "hf-deploy-proxy";
 const RECORD: &str = "deploy.json";
 /// How long the app has to answer through the proxy. Both were seen running a moment ago.
 const THROUGH: Duration = Duration::from_secs(60);
-/// How the proxy answers what its own settings close: with which status, and in which words.
+/// Status and words of the proxy's answer to what its own settings close.
 const CLOSED: &[(&str, &str)] =
     &[("answered 403", PATH_REFUSED.message), ("answered 405", METHOD_REFUSED.message)];
 /// Answers with 200 once the proxy takes requests.

@@ -51,7 +51,7 @@ pub struct Outcome {
     /// The Hub's address without a trailing slash.
     pub endpoint: String,
     pub repo: Option<Repo>,
-    /// Who can see the repo: `None` before that is known.
+    /// The audience of the repo: `None` before it is known.
     pub access: Option<Access>,
     /// The live app's address, as the Hub names it.
     pub space_url: Option<String>,
@@ -59,9 +59,9 @@ pub struct Outcome {
     pub space_hardware: Option<String>,
     /// What became of the hardware that was asked for, if any was.
     pub hardware_status: Option<HardwareStatus>,
-    /// What was written beside the files.
+    /// Settings that were written beside the files.
     pub written: Settings,
-    /// What a dry run would write.
+    /// Settings that a dry run would write.
     pub planned: Settings,
     pub plan: Option<Plan>,
     pub commit: Option<CommitReceipt>,
@@ -100,7 +100,7 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
-/// Who can see the repo, and what this run has to do with it.
+/// The audience of the repo, and this run's part in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// `None`: public or protected, and the Hub does not say which.
@@ -464,7 +464,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// Who can see the repo.
+/// Renders the audience of the repo.
 fn visible(access: Access) -> String {
     let seen = access.visibility.map_or("not private", Visibility::as_str);
     match access.change {

@@ -70,7 +70,7 @@ impl Decoder {
         events
     }
 
-    /// Whether an event of this stream was longer than the limit, and lost its end.
+    /// True if an event of this stream was longer than the limit, and lost its end.
     pub fn has_cut(&self) -> bool {
         self.has_cut
     }

@@ -29,7 +29,7 @@ impl AppFile {
         Some(Self { sdk, path: named.unwrap_or(default).to_owned(), is_named: named.is_some() })
     }
 
-    /// What to do, by what the folder has in its place.
+    /// Returns the hint that fits what the folder has in its place.
     fn hints(&self, source: &Source, source_dir: &str) -> Vec<String> {
         let mut hints = Vec::new();
         let own = sdk::app_file(source, &self.sdk);

@@ -1,4 +1,4 @@
-//! What is held against a plan before it is carried out: deletions that nobody means.
+//! Objections to a plan before it is carried out: deletions that are probably not meant.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What the repo holds where this deploy may delete, and what of it is none of its business.
+//! The files of the repo that this deploy may delete, and those that it leaves alone.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::source::gitignore::{GIT_IGNORE, GitIgnores, Verdict};
 use crate::target::{RepoPath, RepoType};
 
-/// How many `.gitignore` files of the repo are read at once.
+/// `.gitignore` files of the repo that are read at once.
 const READS: usize = 4;
 
 /// The files of the repo, or of the folder of it that is deployed into.

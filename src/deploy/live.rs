@@ -18,7 +18,7 @@ use crate::verify::{self, App, Check, Mode, Subject, Verdict, Word};
 
 /// The time that a check has, however long the Space took to come up.
 const SHORTEST_CHECK: Duration = Duration::from_secs(60);
-/// How long a check runs before the Space is looked at again. Most checks are over by then.
+/// Time that a check runs before the Space is read again. Most checks have ended by then.
 const FIRST_GUARD: Duration = Duration::from_secs(5);
 /// How long the run log is listened to after a check that failed.
 const LAST_WORDS: Duration = Duration::from_secs(3);

@@ -21,7 +21,7 @@ pub(super) struct Prepared {
     pub(super) source: Source,
     /// Spaces only.
     pub(super) sdk: Option<SpaceSdk>,
-    /// What the Space starts with.
+    /// The file that the Space starts with.
     pub(super) app_file: Option<AppFile>,
     pub(super) lookup: Lookup,
 }

@@ -26,7 +26,7 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     /// The files of the repo, or of the folder that is deployed into: `None` where nothing is deleted.
     pub(super) there: Option<Vec<String>>,
-    /// How many deleted files the repo has no longer, under no other name either.
+    /// Number of deleted files whose content the repo keeps under no other name.
     pub(super) lost: usize,
     files: Vec<Sendable>,
     /// Where the repo holds a small file that has another name now: by the place of the file.

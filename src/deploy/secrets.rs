@@ -112,7 +112,7 @@ impl Deploy<'_> {
     }
 }
 
-/// What was found, as messages name it. Never the secret.
+/// Findings as messages name them, without the secrets.
 struct Named {
     files: usize,
     findings: Vec<String>,

@@ -21,7 +21,7 @@ pub(super) struct Surroundings {
     current: Option<Current>,
     /// They are settled once, however often the plan is made.
     settled: bool,
-    /// Who can see it: `None` while it does not exist.
+    /// Its audience: `None` while it does not exist.
     pub(super) audience: Option<Audience>,
     /// The kind of the Space.
     pub(super) sdk: Option<SpaceSdk>,

@@ -1,4 +1,4 @@
-//! Who can see the repo: read before anything is written, and changed where the user said so.
+//! The visibility of the repo: read before anything is written, and changed if an input says so.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::settings::Surroundings;
 /// Time allowed for an answer that only the report needs.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Who can see an existing repo.
+/// The audience of an existing repo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
     Known(Visibility),
@@ -93,7 +93,7 @@ impl Deploy<'_> {
         self.inputs.visibility_given && !self.inputs.is_aside()
     }
 
-    /// Who can see the repo after this deploy.
+    /// Returns the audience of the repo after this deploy.
     pub(super) fn audience_after(&self, before: Option<Audience>) -> Audience {
         match before {
             Some(before) if !self.changes_visibility() => before,

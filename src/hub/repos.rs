@@ -18,7 +18,7 @@ pub struct WhoAmI {
     pub name: String,
     #[serde(default)]
     pub is_pro: bool,
-    /// Whether there is a payment method, where the Hub says so.
+    /// True if there is a payment method; `None` if the Hub does not say.
     #[serde(default)]
     pub can_pay: Option<bool>,
     #[serde(default)]

@@ -55,7 +55,7 @@ impl GithubContext {
             || self.is_by_dependabot()
     }
 
-    /// Whether Dependabot triggered the run, which then gets other secrets.
+    /// True if Dependabot triggered the run, which then gets other secrets.
     pub fn is_by_dependabot(&self) -> bool {
         self.actor.as_deref() == Some("dependabot[bot]")
     }

@@ -1,4 +1,4 @@
-//! How much goes into one commit, and how much a deploy may delete.
+//! Limits of one commit, and of the deletions of a deploy.
 
 use super::faults::Findings;
 use super::parse::{Parsed, not_like};
@@ -24,7 +24,7 @@ impl Default for CommitLimits {
     }
 }
 
-/// How many files a deploy may delete.
+/// Limit of the files that a deploy may delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteLimit {
     Files(usize),
@@ -33,7 +33,7 @@ pub enum DeleteLimit {
 }
 
 impl DeleteLimit {
-    /// Reports whether it is fine to delete so many of the files that are there.
+    /// Returns true if that many of the existing files may be deleted.
     pub fn allows(self, deleted: usize, there: usize) -> bool {
         match self {
             Self::Files(most) => deleted <= most,

@@ -46,7 +46,7 @@ pub enum Prune {
     Never,
 }
 
-/// What happens when what would be public looks like a secret.
+/// Reaction to a file or a variable that looks like a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretsInFiles {
     Error,
@@ -71,9 +71,9 @@ pub struct Inputs {
     /// Whether an existing repo is to be changed to `visibility`: asked for by the input of that name or
     /// by `private: true`. `private: false` stands in many old workflows, and publishes nothing.
     pub visibility_given: bool,
-    /// Whether `private: false` stands alone, which may be read as a wish to publish.
+    /// True if `private: false` stands alone, which may be meant as a wish to publish.
     pub private_is_false: bool,
-    /// What happens to files that hold a secret: `None` decides by who can read them.
+    /// Reaction to files that hold a secret: `None` decides by their readers.
     pub secrets_in_files: Option<SecretsInFiles>,
     /// Absolute where the checkout is known, else relative to the working directory.
     pub source_dir: PathBuf,
@@ -88,7 +88,7 @@ pub struct Inputs {
     /// Leaves out what is not meant to be deployed, such as `node_modules/`.
     pub default_excludes: bool,
     pub prune: Prune,
-    /// How much may be deleted; `None` is no limit.
+    /// Limit of deletions; `None` is no limit.
     pub max_deletes: Option<DeleteLimit>,
     pub revision: Revision,
     pub create_pr: bool,

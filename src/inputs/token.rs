@@ -9,7 +9,7 @@ use super::raw::{Environment, given};
 use crate::auth::{Access, Credentials, IdTokens, Secret, token_form};
 use crate::target::suggest::one_of;
 
-/// What happens to a run that GitHub gives no secrets.
+/// Reaction to a run that GitHub gives no secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MissingToken {
     Fail,
@@ -95,7 +95,7 @@ fn explain_missing(environment: &Environment, github: &GithubContext, findings: 
     );
 }
 
-/// Where this job gets identity tokens: only with `permissions: id-token: write`.
+/// Returns the source of this job's ID tokens, which exists only with `permissions: id-token: write`.
 fn id_tokens(environment: &Environment) -> Option<IdTokens> {
     let url: Url = environment.var("ACTIONS_ID_TOKEN_REQUEST_URL")?.parse().ok()?;
     if url.scheme() != "https" && !parse::is_loopback(&url) {

@@ -107,7 +107,7 @@ fn escape(text: &str, made: &mut String) {
     }
 }
 
-/// Whether an address may hold a character, of those that do not end a link.
+/// Returns true for a character that an address may hold, of those that do not end a link.
 fn is_of_address(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~:/?&=%#+".contains(c)
 }

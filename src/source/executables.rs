@@ -72,7 +72,7 @@ fn without_flags(mut command: &str) -> &str {
     command
 }
 
-/// What a command starts, in exec form (JSON) or shell form.
+/// Returns the program of a command in exec form (JSON) or shell form.
 fn started_words(command: &str) -> Vec<String> {
     match serde_json::from_str::<Vec<String>>(command) {
         Ok(words) => started_of(&words),

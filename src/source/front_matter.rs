@@ -108,7 +108,7 @@ fn line_break(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the closing fence stands: at the start of a line, and at its end but for blanks.
+/// Finds the closing fence: at the start of a line, and followed by blanks only.
 fn closing_fence(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -73,7 +73,7 @@ pub struct Source {
     pub rules: Rules,
     /// The `.gitignore` files of the folder.
     pub git_ignores: GitIgnores,
-    /// What they left out, sorted: relative to the folder, with a slash behind folders.
+    /// Paths that they left out, sorted: relative to the folder, with a slash behind folders.
     pub ignored: Vec<String>,
     /// The patterns that match nothing in the folder.
     pub idle: Vec<IdlePattern>,

@@ -61,7 +61,7 @@ impl IdlePattern {
     }
 }
 
-/// The patterns that somebody wrote in one line, with commas or semicolons between them.
+/// Patterns that were written in one line, with commas or semicolons between them.
 fn separate(pattern: &str) -> Option<Vec<&str>> {
     if pattern.contains(['{', '\\']) {
         return None;

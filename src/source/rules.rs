@@ -40,7 +40,7 @@ pub struct Rules {
 pub(super) enum Defaults {
     #[default]
     Off,
-    /// What tools leave behind.
+    /// Files that tools leave behind.
     Tools,
     /// The same, and the workflows of the checkout itself.
     Checkout,
@@ -60,7 +60,7 @@ impl Defaults {
 /// The rule that hides an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HiddenBy {
-    /// What never travels.
+    /// Files that are never sent.
     Nature,
     /// A pattern of the user.
     Pattern,

@@ -1,19 +1,19 @@
-//! What a walk met, and what a reader of the log should know of it.
+//! Findings of a walk, and the log lines about them.
 
 use std::collections::BTreeSet;
 
 use super::SourceFile;
 use super::faults::name_some;
 
-/// What was found. Names are as messages show them, but for those that the plan shows.
+/// Findings of a walk. Names are as messages show them, except those that the plan shows.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) files: Vec<SourceFile>,
-    /// How many files and folders the patterns of the user left out, or what never travels.
+    /// Number of files and folders that the user's patterns left out, or that are never sent.
     pub(super) excluded: usize,
-    /// What the defaults left out.
+    /// Paths that the defaults left out.
     pub(super) defaults: Vec<String>,
-    /// What a `.gitignore` left out.
+    /// Paths that a `.gitignore` left out.
     pub(super) ignored: Vec<String>,
     /// Folders whose own `.gitignore` leaves out itself: the caches of tools.
     pub(super) caches: BTreeSet<String>,
@@ -21,7 +21,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// How many files and folders were left out.
+    /// Returns the number of files and folders that were left out.
     pub(super) fn hidden(&self) -> usize {
         self.excluded + self.defaults.len() + self.ignored.len() + self.caches.len()
     }

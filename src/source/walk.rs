@@ -136,7 +136,7 @@ impl Walk<'_> {
 
     /// Reports whether a rule leaves out the entry `path`, which lies at `disk`, and notes which one.
     ///
-    /// What is left out is not judged: its faults are none of this deploy.
+    /// Files that are left out are not checked, because their faults do not matter to this deploy.
     fn leaves_out(&mut self, path: &Path, disk: &Path, is_folder: bool) -> bool {
         self.idle.retain(|pattern| !pattern.matches_entry(path, is_folder));
         match self.rules.hidden_by(path, is_folder) {
@@ -181,7 +181,7 @@ impl Walk<'_> {
         if self.rules.hides_entry(&path, false) || !self.rules.includes(&path) {
             return;
         }
-        // What cannot be read is told by the look at the entry, or when it is sent.
+        // A file that cannot be read is reported by the look at the entry, or when it is sent.
         if let Ok(content) = fs::read(folder.real.join(GIT_IGNORE)) {
             self.git_ignores.add(&folder.path, &content);
         }

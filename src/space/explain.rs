@@ -8,7 +8,7 @@ use crate::hub::LogKind;
 use crate::runner::without_colors;
 use crate::target::SpaceSdk;
 
-/// What a wait leaves to explain its end with.
+/// Evidence for the end of a wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remains<'a> {
     /// The Hub's own message.

@@ -13,7 +13,7 @@ const SENTENCES: [&str; 2] = [
 static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| SENTENCES.iter().filter_map(|sentence| Regex::new(sentence).ok()).collect());
 
-/// Who can reach an address.
+/// The reach of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// Also the Hub, which comes from outside the container.

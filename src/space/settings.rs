@@ -77,7 +77,7 @@ pub fn are_named(wanted: &SettingsInputs) -> bool {
     overwrites.contains(&true) || !wanted.variables.is_empty() || !wanted.secrets.is_empty()
 }
 
-/// Whether those of this kind that are not named are deleted: only where the input for the kind is given.
+/// Returns true if unnamed settings of this kind are deleted: only if the input for the kind is given.
 fn overwrites(wanted: &SettingsInputs, kind: SettingKind) -> bool {
     let given = match kind {
         SettingKind::Variable => wanted.variables_given,

@@ -16,7 +16,7 @@ use crate::runner::Log;
 
 /// The largest config or schema, in bytes.
 const MAX_CONFIG: usize = 16 << 20;
-/// How long the files of a generator may take that the end of the time cut.
+/// Time allowed for the files of a generator that was cut off.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// The name of the schema below `.hf-deploy/`.
 const SCHEMA: &str = "api_schema.json";

@@ -13,7 +13,7 @@ pub(super) struct Place<'a> {
     alternatives: Vec<&'a Value>,
 }
 
-/// What a string means in a position.
+/// The meaning of a string in a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strings {
     /// It names a file, or it is a mistake: the position takes nothing but files.

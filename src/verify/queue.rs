@@ -29,9 +29,9 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stream that was opened again may bring nothing but heartbeats: a server that forgot the call with the
 /// first stream sends those for ever.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a call may go on beyond twice the longest time that its work may take.
+/// Time that a call may take beyond twice `max_latency`.
 const WORK_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a generator may yield before its steps are judged, because it may never end.
+/// Time that a generator may yield before its steps are judged, because it may never end.
 const ENDLESS: Duration = Duration::from_secs(300);
 /// The time from one such look to the next.
 const ENDLESS_PAUSE: Duration = Duration::from_secs(30);
@@ -50,11 +50,11 @@ pub(super) struct Finished {
     /// One value for each output of the endpoint.
     pub(super) data: Vec<Value>,
     pub(super) latency: Latency,
-    /// Whether a generator went on: the values are those of its last step.
+    /// True if a generator went on: the values are those of its last step.
     pub(super) is_cut: bool,
 }
 
-/// What ends a call before the app does.
+/// Limits that end a call before the app does.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
     pub(super) deadline: Instant,

@@ -74,7 +74,7 @@ fn trimmed(mut text: String) -> String {
     text
 }
 
-/// What counts as a file in a component.
+/// Files in a component.
 struct Rules {
     /// Everything is data, but for what is marked as a file: any app may have a field `path`.
     is_json: bool,

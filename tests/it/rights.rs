@@ -93,7 +93,7 @@ async fn a_scope_of_an_organization_leads_to_the_form_with_that_scope() {
     );
 }
 
-/// What the free plan does not cover is known before a deploy.
+/// The limits of the free plan are known before a deploy.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_free_plan_is_a_warning_of_a_dry_run() {
     let free = |config: &mut HubConfig| (config.users[0].is_pro, config.users[0].can_pay) = (false, false);

@@ -44,7 +44,7 @@ struct Reply {
     then_beats: bool,
     /// Whether the connection is lost behind the body.
     then_breaks: bool,
-    /// Whether bytes without end follow the body.
+    /// True if bytes without end follow the body.
     then_floods: bool,
 }
 

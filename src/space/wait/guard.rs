@@ -5,7 +5,7 @@ use crate::hub::{Hub, LogKind, Repo, Runtime, Stage};
 use crate::runner::Log;
 use crate::space::{SpaceFailure, stage_words};
 
-/// What a look at a Space that was running calls for.
+/// Reaction to the state of a Space that was running.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Running,
