@@ -80,8 +80,13 @@ impl PathPolicy {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         let at_root: &[Pattern] = if reads && app != App::Other { &self.closed_at_root } else { &[] };
         let judge_form = |form: &str, edge_takes_prefix: bool| {
-            if self.denies(form) || !(edge_takes_prefix || self.permits(form, &has_page)) {
+            if self.denies(form) {
                 return Verdict::Closed;
+            }
+            if !(edge_takes_prefix || self.permits(form, &has_page)) {
+                // It may be a page, because those of the app are not known yet.
+                let may_be_page = app == App::Pending && self.allow.as_ref().is_some_and(|allow| allow.pages);
+                return if may_be_page { Verdict::TooEarly } else { Verdict::Closed };
             }
             if !is_closed_route(at_root, form) {
                 Verdict::Open
@@ -291,6 +296,22 @@ mod tests {
         assert!(!ui.allows("/third") && !ui.allows("/second/x") && !api.allows("/second"));
         assert!(!policy("/docs", "").allows("/docs/"));
         assert!(policy("any", "").allows("/a/..%2f..%2fb/%2e%2e/c"));
+    }
+
+    #[test]
+    fn pages_are_too_early_before_the_app_is_known() {
+        let verdict = |allow, path, app| policy(allow, "/docs").judge(&Method::GET, path, app, |_| false);
+        for path in ["/second", "/second/", "/%73econd", "/x/../second"] {
+            assert_eq!(verdict("gradio-ui", path, App::Pending), Verdict::TooEarly, "{path}");
+            assert_eq!(verdict("gradio-ui", path, App::Gradio), Verdict::Closed, "{path}");
+            assert_eq!(verdict("gradio-ui", path, App::Unknown), Verdict::Closed, "{path}");
+            assert_eq!(verdict("gradio-api", path, App::Pending), Verdict::Closed, "{path}");
+            assert_eq!(verdict("/x", path, App::Pending), Verdict::Closed, "{path}");
+        }
+        for path in ["/docs", "/gradio_api/token", "/second/../docs"] {
+            assert_eq!(verdict("gradio-ui", path, App::Pending), Verdict::Closed, "{path}");
+        }
+        assert_eq!(verdict("gradio-ui", "/config", App::Pending), Verdict::Open);
     }
 
     #[test]
