@@ -1,6 +1,9 @@
 //! Gradio: its routes in each version, and the description of an app in `/config`.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::pattern::{Pattern, forms, is_plain};
 
@@ -105,25 +108,39 @@ const COMPUTE: &[&str] = &["/queue/join", "/call/", "/run/", "/api/"];
 /// The framework that the target's app is made with, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum App {
-    /// The target has not answered yet.
+    /// The target has not answered yet, or with an error that may pass.
     Pending,
-    /// `/config` asks for a login, so that it cannot be read.
+    /// `/config` cannot be read: it asks for a login, or is too large.
     Unknown,
     /// `/config` is that of a Gradio app.
     Gradio,
-    /// It is not.
+    /// `/config` does not exist, or was read and is that of no Gradio app.
     Other,
 }
 
-/// Returns the paths of the pages beside the first, when `body` is the `/config` of a Gradio app.
-pub fn pages(config: &Value) -> Option<Vec<String>> {
-    let is_gradio = config.get("version")?.is_string()
-        && config.get("components")?.is_array()
-        && config.get("dependencies")?.is_array();
-    // Each page is a list of its path, its title, and more by version.
-    let pages = config.get("pages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let paths = pages.iter().filter_map(|page| page.get(0)?.as_str());
-    is_gradio.then(|| paths.filter(|path| !path.is_empty()).map(str::to_owned).collect())
+/// The fields of `/config` that matter here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct AppConfig {
+    /// The address that the app believes to have.
+    pub root: Option<String>,
+    /// The paths of the pages beside the first. `None` when the app is no Gradio app.
+    pub pages: Option<Vec<String>>,
+}
+
+impl AppConfig {
+    /// Reads the fields out of a `/config`. All others are skipped in place, because a tree of a large config would
+    /// take several times its size in memory.
+    pub fn read(body: &[u8]) -> Self {
+        let fields: HashMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name| fields.get(name).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        let is_list = |name| fields.get(name).is_some_and(|raw| raw.get().starts_with('['));
+        let is_gradio = text("version").is_some() && is_list("components") && is_list("dependencies");
+        // Each page is a list of its path, its title, and more by version.
+        let pages = fields.get("pages").and_then(|raw| serde_json::from_str::<Vec<Value>>(raw.get()).ok());
+        let paths = pages.iter().flatten().filter_map(|page| page.get(0)?.as_str());
+        let paths = paths.filter(|path| !path.is_empty()).map(str::to_owned);
+        Self { root: text("root"), pages: is_gradio.then(|| paths.collect()) }
+    }
 }
 
 /// Gradio 6 makes the examples in its description of itself once, with the address that the first caller used. Whoever
@@ -234,7 +251,7 @@ mod tests {
 
     #[test]
     fn config_names_the_pages() {
-        let pages = |text: &str| pages(&serde_json::from_str(text).unwrap());
+        let pages = |text: &str| AppConfig::read(text.as_bytes()).pages;
         let app = r#"{"version":"6.31.0","components":[],"dependencies":[],"pages":[["","Home",true],["second","Second"]]}"#;
         assert_eq!(pages(app), Some(vec!["second".to_owned()]));
         assert_eq!(pages(r#"{"version":"4.44.1","components":[],"dependencies":[]}"#), Some(vec![]));
@@ -243,5 +260,15 @@ mod tests {
         {
             assert_eq!(pages(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn config_is_read_however_deep_its_layout_is() {
+        let layout = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+        let app = format!(
+            r#"{{"version":"6.31.0","components":[],"dependencies":[],"root":"https://a.example","layout":{layout}}}"#
+        );
+        let want = AppConfig { root: Some("https://a.example".to_owned()), pages: Some(vec![]) };
+        assert_eq!(AppConfig::read(app.as_bytes()), want);
     }
 }

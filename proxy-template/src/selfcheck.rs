@@ -4,22 +4,22 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, SET_COOKIE, USER_AGENT};
-use http::{HeaderValue, Method, Request, Uri};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST, SET_COOKIE, USER_AGENT};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::body::RequestBody;
 use crate::config::AuthMode;
-use crate::gradio::{self, App};
+use crate::gradio::{App, AppConfig};
 use crate::proxy::Proxy;
 use crate::request::X_HF_AUTHORIZATION;
 use crate::target::host_of;
-use crate::upstream::Pool;
+use crate::upstream::{Partial, Pool};
 
 /// What Gradio tells of itself, with the address that it believes to have.
 const PROBED: &str = "/config";
 /// A large app's `/config` has a few hundred kilobytes.
-const MAX_CONFIG: usize = 8 << 20;
+const MAX_CONFIG: usize = 16 << 20;
 /// A probe that takes longer has met an app that sleeps.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the wait between two checks may grow while the app sleeps or refuses.
@@ -28,6 +28,8 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 /// A single one may come from a part of the edge that does not know the Space yet, and to believe it would show the
 /// token to the app.
 const REFUSALS: u32 = 4;
+/// Further checks of an app that answers `/config` with an error. They are few, because each keeps the app awake.
+const UNCLEAR_CHECKS: u32 = 5;
 /// Sent as the public host when none is configured. The name is reserved (RFC 6761, section 6.4).
 const NO_HOST: &str = "selfcheck.invalid";
 
@@ -184,16 +186,20 @@ impl Board {
         self.lock().clone()
     }
 
-    /// Puts a report up. One that found nothing out leaves the modes as they are, and is told to be about the header
-    /// that is in use.
+    /// Puts a report up. A check without an answer keeps the modes, and is reported for the header in use. An answer
+    /// that says nothing about the app keeps what was known about it, because the app may be in trouble for a moment.
     pub fn put(&self, mut report: Report) {
         let mut last = self.lock();
-        if report.upstream == Upstream::Ok {
+        let answered = report.upstream == Upstream::Ok;
+        if answered {
             self.hf_header.store(report.hf_header, Ordering::Relaxed);
+        } else {
+            report.hf_header = self.hf_header();
+        }
+        if answered && report.app != App::Pending {
             self.rewrite.store(report.rewrites(), Ordering::Relaxed);
             self.app.store(report.app as u8, Ordering::Relaxed);
         } else {
-            report.hf_header = self.hf_header();
             (report.app, report.pages) = (self.app(), std::mem::take(&mut last.0.pages));
         }
         self.asked.store(self.born.elapsed().as_secs(), Ordering::Relaxed);
@@ -210,17 +216,19 @@ impl Board {
 /// the header that the app sees, it looks from time to time whether the other one works again.
 pub async fn keep(proxy: Arc<Proxy>) {
     let pauses = proxy.config.timeouts.selfcheck;
-    let mut wait = pauses.again;
+    let (mut wait, mut unclear) = (pauses.again, 0);
     loop {
         let report = check(&proxy).await;
         let (upstream, hf_header) = (report.upstream, report.hf_header);
+        let is_unclear = upstream == Upstream::Ok && report.app == App::Pending;
+        unclear = if is_unclear { unclear + 1 } else { 0 };
         put(&proxy, report);
-        if upstream != Upstream::Ok {
+        if upstream != Upstream::Ok || (1..=UNCLEAR_CHECKS).contains(&unclear) {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN_AT_MOST);
             continue;
         }
-        wait = pauses.again;
+        (wait, unclear) = (pauses.again, 0);
         let visible = proxy.config.auth_mode == AuthMode::Auto && !hf_header;
         tokio::select! {
             () = proxy.doubt.notified() => {}
@@ -290,7 +298,7 @@ async fn probe(proxy: &Arc<Proxy>, hf_header: bool) -> Report {
         let pool = Arc::new(Pool::new(proxy.connector.clone()));
         let lease = pool.lease(true).await.ok()?;
         let (parts, answer) = lease.send(request(proxy, hf_header)?, None, &pool).await.ok()?;
-        Some((parts, answer.read_some(MAX_CONFIG).await))
+        Some((parts, answer.read_whole(MAX_CONFIG).await))
     };
     let Ok(Some((parts, body))) = tokio::time::timeout(PROBE_TIMEOUT, ask).await else { return report };
     let from_app = parts.headers.contains_key("x-proxied-host");
@@ -305,22 +313,38 @@ async fn probe(proxy: &Arc<Proxy>, hf_header: bool) -> Report {
     let cookie = |value: &HeaderValue| value.as_bytes().trim_ascii_start().starts_with(b"spaces-jwt=");
     let cookies = parts.headers.get_all(SET_COOKIE).iter().any(cookie);
     report.space_cookies = if cookies { Finding::Yes } else { Finding::No };
-    let config: Option<Value> = serde_json::from_slice(&body).ok();
-    report.forwarded_host = forwarded_host(config.as_ref(), sent_host(proxy), &proxy.config.target.host);
-    let pages = config.as_ref().and_then(gradio::pages);
-    report.app = match (&pages, parts.status.as_u16()) {
-        (Some(_), _) => App::Gradio,
-        // Gradio with a login does not show it either.
-        (None, 401 | 403) => App::Unknown,
-        (None, _) => App::Other,
+    let is_coded = parts.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+    let config = match body {
+        Ok(body) if !is_coded => Ok(AppConfig::read(&body)),
+        Ok(_) | Err(Partial::TooLong(_)) => Err(App::Unknown),
+        Err(Partial::BrokenOff(_)) => Err(App::Pending),
     };
-    report.pages = pages.unwrap_or_default();
+    report.app =
+        judge_app(parts.status, config.as_ref().map_err(|app| *app), from_app || !proxy.behind_edge());
+    let config = config.unwrap_or_default();
+    report.forwarded_host =
+        forwarded_host(config.root.as_deref(), sent_host(proxy), &proxy.config.target.host);
+    report.pages = config.pages.unwrap_or_default();
     report
 }
 
-/// Gradio tells in `root` which host it was asked for by.
-fn forwarded_host(config: Option<&Value>, sent: &str, target: &str) -> Finding {
-    let root = config.and_then(|config| config.get("root")).and_then(Value::as_str);
+/// Judges the app by an answer to `/config`. It is `Other` only where the answer proves that, because this opens
+/// routes that are closed before Gradio. `config` is an error when the body was not read.
+fn judge_app(status: StatusCode, config: Result<&AppConfig, App>, from_app: bool) -> App {
+    match (status.as_u16(), config) {
+        (_, Ok(config)) if config.pages.is_some() => App::Gradio,
+        (200..=299, Ok(_)) => App::Other,
+        (200..=299, Err(unread)) => unread,
+        // Gradio with a login does not show it either, and some logins redirect.
+        (300..=399 | 401 | 403 | 407, _) => App::Unknown,
+        (408 | 425 | 429, _) => App::Pending,
+        (400..=499, _) if from_app => App::Other,
+        _ => App::Pending,
+    }
+}
+
+/// Compares `root`, in which Gradio names the host that it was asked for by.
+fn forwarded_host(root: Option<&str>, sent: &str, target: &str) -> Finding {
     let Some((_, rest)) = root.and_then(|root| root.split_once("://")) else { return Finding::Unknown };
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.eq_ignore_ascii_case(sent) {
@@ -360,8 +384,8 @@ mod tests {
     #[test]
     fn what_the_root_says() {
         let find = |body: &str| {
-            let config = serde_json::from_str(body).ok();
-            forwarded_host(config.as_ref(), "me.example:7860", "ada-demo.hf.space")
+            let root = AppConfig::read(body.as_bytes()).root;
+            forwarded_host(root.as_deref(), "me.example:7860", "ada-demo.hf.space")
         };
         assert_eq!(find(r#"{"root":"https://me.example:7860"}"#), Finding::Yes);
         assert_eq!(find(r#"{"root":"https://ada-demo.hf.space/sub"}"#), Finding::No);
@@ -387,6 +411,49 @@ mod tests {
         );
         board.put(Report::pending(true));
         assert!(board.app() == App::Gradio && board.has_page("second") && !board.has_page(""));
+    }
+
+    #[test]
+    fn an_app_is_other_only_where_that_is_proven() {
+        let gradio = AppConfig { root: None, pages: Some(vec![]) };
+        let read = AppConfig::default();
+        for (status, config, from_app, want) in [
+            (200, Ok(&gradio), true, App::Gradio),
+            (200, Ok(&read), true, App::Other),
+            (404, Ok(&read), true, App::Other),
+            (405, Err(App::Pending), true, App::Other),
+            // The edge says nothing about the app.
+            (404, Ok(&read), false, App::Pending),
+            (200, Err(App::Unknown), true, App::Unknown),
+            (200, Err(App::Pending), true, App::Pending),
+            (302, Ok(&read), true, App::Unknown),
+            (401, Ok(&read), true, App::Unknown),
+            (403, Ok(&read), true, App::Unknown),
+            (429, Ok(&read), true, App::Pending),
+            (500, Ok(&read), true, App::Pending),
+            (503, Ok(&read), true, App::Pending),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(judge_app(status, config, from_app), want, "{status} {config:?}");
+        }
+    }
+
+    #[test]
+    fn an_unclear_answer_keeps_the_app() {
+        let board = Board::new(AuthMode::Auto);
+        let mut report = Report::pending(true);
+        report.upstream = Upstream::Ok;
+        board.put(report.clone());
+        assert_eq!(board.app(), App::Pending);
+        let gradio = Report {
+            app: App::Gradio,
+            pages: vec!["second".to_owned()],
+            forwarded_host: Finding::No,
+            ..report.clone()
+        };
+        board.put(gradio);
+        board.put(report);
+        assert!(board.app() == App::Gradio && board.has_page("second") && board.rewrites());
     }
 
     #[test]

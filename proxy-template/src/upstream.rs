@@ -367,6 +367,15 @@ enum Source {
     Ended,
 }
 
+/// The beginning of a body that was not read to its end.
+#[derive(Debug)]
+pub enum Partial {
+    /// The body is longer than the limit.
+    TooLong(Vec<u8>),
+    /// The connection ended before the body did.
+    BrokenOff(Vec<u8>),
+}
+
 /// The body of an answer, with the connection that it comes from.
 #[derive(Debug)]
 pub struct Answer {
@@ -423,20 +432,34 @@ impl Answer {
     }
 
     /// Reads at most `limit` bytes. What is longer is cut, and its connection closed.
-    pub async fn read_some(mut self, limit: usize) -> Vec<u8> {
+    pub async fn read_some(self, limit: usize) -> Vec<u8> {
+        match self.read_whole(limit).await {
+            Ok(read) => read,
+            Err(Partial::TooLong(mut read)) => {
+                read.truncate(limit);
+                read
+            }
+            Err(Partial::BrokenOff(read)) => read,
+        }
+    }
+
+    /// Reads the whole body, if it has at most `limit` bytes. Keeps at most one piece beyond them.
+    pub async fn read_whole(mut self, limit: usize) -> Result<Vec<u8>, Partial> {
         let mut read = vec![];
-        while read.len() < limit {
+        loop {
             match poll_fn(|cx| self.poll_frame(cx)).await {
+                None => return Ok(read),
+                Some(Err(_)) => return Err(Partial::BrokenOff(read)),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         read.extend_from_slice(&data);
                     }
                 }
-                _ => break,
+            }
+            if read.len() > limit {
+                return Err(Partial::TooLong(read));
             }
         }
-        read.truncate(limit);
-        read
     }
 
     /// The bare connection after a 101, and what the upstream sent on it already.

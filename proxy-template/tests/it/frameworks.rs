@@ -86,6 +86,70 @@ async fn pages_of_the_app_are_open() {
     check.abort();
 }
 
+/// An answer to `/config` that proves nothing opens nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_stay_closed_when_the_config_cannot_be_read() {
+    let paths = ["/monitoring", "/token", "/file=http://x", "/proxy=http://x"];
+    let padded = |bytes: usize| {
+        let config = gradio("[\"second\",\"Second\"]");
+        format!("{},\"css\":\"{}\"}}", &config[..config.len() - 1], "x".repeat(bytes))
+    };
+    let answer = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    for (what, answer, want) in [
+        ("a large config", answer("200 OK", &padded(12 << 20)), 403),
+        ("one beyond the limit", answer("200 OK", &padded(17 << 20)), 403),
+        ("a redirect", answer("302 Found\r\nLocation: /login", ""), 403),
+        ("a login", answer("401 Unauthorized", ""), 403),
+        ("a packed one", answer("200 OK\r\nContent-Encoding: gzip", "x"), 403),
+        ("an error", answer("500 Internal Server Error", "x"), 503),
+        ("an app that starts", answer("503 Service Unavailable", "x"), 503),
+        (
+            "half a config",
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{}".to_owned(),
+            503,
+        ),
+        ("no config", answer("404 Not Found", "x"), 200),
+    ] {
+        let upstream = Upstream::answering(move |head, _| {
+            if head.starts_with("GET /config ") { answer.clone().into() } else { ok(b"page") }
+        })
+        .await;
+        let world = World::start(upstream.addr, &[]).await;
+        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        assert_eq!(statuses(&world, &paths).await, [want; 4], "{what}");
+    }
+}
+
+/// An app in trouble is still the app that it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_app_keeps_what_is_known_of_it() {
+    let fails = Arc::new(Mutex::new(false));
+    let failing = fails.clone();
+    let upstream = Upstream::answering(move |head, _| {
+        if !head.starts_with("GET /config ") {
+            return ok(b"page");
+        }
+        if *failing.lock().unwrap() {
+            return b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
+        ok(gradio("[\"second\",\"Second\"]").as_bytes())
+    })
+    .await;
+    let world = World::start(upstream.addr, &[("ALLOW_PATHS", "gradio-ui")]).await;
+    let paths = ["/second", "/third", "/file=http://x"];
+    // The app was not asked yet, so that any path may be a page.
+    assert_eq!(statuses(&world, &paths).await, [503, 503, 503]);
+    let page = world.get("/second", "Accept: text/html\r\n").await;
+    assert!(page.status == 503 && page.text().contains("starting"), "{}", page.text());
+    for failed in [false, true] {
+        *fails.lock().unwrap() = failed;
+        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        assert_eq!(statuses(&world, &paths).await, [200, 403, 403], "{failed}");
+    }
+}
+
 /// Gradio makes its addresses of the public host; all others see one host where they compare.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_host_is_seen_where_it_is_compared() {
