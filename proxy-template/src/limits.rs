@@ -16,9 +16,12 @@ pub const MAX_ADDRESSES: usize = 16_384;
 /// However few requests there may be at once, one address may have so many of them.
 const LEAST_SHARE: usize = 32;
 
-/// Files that one address may load beside `RATE_LIMIT`: sixty people who open a page of a hundred and fifty at once.
-/// It is no allowance for a flood.
-const FILES: Rate = Rate { per_second: 500.0, burst: 10_000.0 };
+/// Files that one address may load beside `RATE_LIMIT`, as a multiple of it. The path alone makes a file, so that an
+/// app may compute for one: this stays in proportion to a strict limit. By default sixty people may open a page of 150
+/// files at once.
+const FILES: Rate = Rate { per_second: 5.0, burst: 10.0 };
+/// The smallest burst of files, with which a page opens under any `RATE_LIMIT`.
+const LEAST_FILES: f64 = 300.0;
 
 /// Every limit with its state.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Limits {
     pub fn new(caps: &Caps) -> Self {
         Self {
             general: caps.rate.map(Buckets::new),
-            files: caps.rate.map(|_| Buckets::new(FILES)),
+            files: caps.rate.map(|rate| Buckets::new(rate_of_files(rate))),
             compute: caps.rate_compute.map(Buckets::new),
             jobs: Arc::new(Jobs::new(caps.compute_per_ip)),
             in_flight: Arc::new(InFlightCount::new(caps.in_flight)),
@@ -96,6 +99,14 @@ impl Limits {
     /// Requests that run now.
     pub fn running(&self) -> usize {
         self.in_flight.now.load(Ordering::Relaxed)
+    }
+}
+
+/// Returns the limit of files that belongs to a `RATE_LIMIT`.
+fn rate_of_files(rate: Rate) -> Rate {
+    Rate {
+        per_second: rate.per_second * FILES.per_second,
+        burst: (rate.burst * FILES.burst).max(LEAST_FILES),
     }
 }
 
@@ -276,9 +287,9 @@ mod tests {
         assert!(limits.request(A, Kind::Compute, now).is_err());
         assert!(limits.request(A, Kind::Other, now).is_ok());
         assert!(limits.request(A, Kind::Other, now).is_err());
-        for _ in 0..1000 {
-            assert!(limits.request(A, Kind::File, now).is_ok());
-        }
+        let files = |now| (0..1000).filter(|_| limits.request(A, Kind::File, now).is_ok()).count();
+        assert_eq!(files(now), 300);
+        assert_eq!(files(now + Duration::from_secs(10)), 50);
     }
 
     /// The limits that a proxy has when no variable is set.

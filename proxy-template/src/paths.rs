@@ -138,7 +138,8 @@ fn is_closed_route(routes: &[Pattern], path: &str) -> bool {
 }
 
 /// Returns true for the path of a file, as pages load them by the hundred: by the end of its name, by a folder in which
-/// builders of frontends put such files, or as Gradio serves them.
+/// builders of frontends put such files, or as Gradio serves them. A path that may be read in several ways is none,
+/// because the app could read it as that of a call.
 pub fn is_file(path: &str) -> bool {
     const FOLDERS: &[&str] = &["assets", "static", "_app", "svelte"];
     const ENDS: &[&str] = &[
@@ -173,6 +174,9 @@ pub fn is_file(path: &str) -> bool {
         "woff",
         "woff2",
     ];
+    if !is_plain(path) {
+        return false;
+    }
     let (folders, name) = path.rsplit_once('/').unwrap_or_default();
     let is_kept_apart = |folder: &str| FOLDERS.contains(&folder) || folder.starts_with("file=");
     name.rsplit_once('.').is_some_and(|(_, end)| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)))
@@ -335,7 +339,20 @@ mod tests {
         ] {
             assert!(is_file(path), "{path}");
         }
-        for path in ["/", "/api/embed", "/gradio_api/queue/data", "/v1.2/embeddings", "/a.b/c", "/js"] {
+        for path in [
+            "/",
+            "/api/embed",
+            "/gradio_api/queue/data",
+            "/v1.2/embeddings",
+            "/a.b/c",
+            "/js",
+            "/static/../api/x",
+            "/static/%2e%2e/api/x",
+            "/static%2f..%2fapi/x.js",
+            "/static\\..\\api\\x.js",
+            "//static/x.js",
+            "/--replicas/abc12/static/x.js",
+        ] {
             assert!(!is_file(path), "{path}");
         }
     }

@@ -147,6 +147,17 @@ async fn a_flood_is_held_and_others_are_served() {
     assert!(refused(&floods.concat()) > 500);
 }
 
+/// A name that looks like that of a file opens no way around a strict limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_limit_holds_for_files_too() {
+    let upstream = Upstream::echo().await;
+    let world = World::start(upstream.addr, &[("RATE_LIMIT", "1/h:2")]).await;
+    let dotted = vec!["GET /static/../api/x".to_owned(); 5];
+    assert_eq!(ask_all(&world, &dotted, "").await, [200, 200, 429, 429, 429]);
+    let files = vec!["GET /api/search/x.js".to_owned(); 400];
+    assert_eq!(refused(&ask_all(&world, &files, "").await), 100);
+}
+
 /// A limit of an owner's holds as it did.
 #[tokio::test(flavor = "multi_thread")]
 async fn computing_is_limited_apart() {
