@@ -377,7 +377,7 @@ impl Visit<'_> {
             one_host: self.one_host,
             via: &self.proxy.via,
             request_id: self.id,
-            identity: self.rewrites(),
+            identity: self.rewrites() || self.is_watched(),
             chunked: body.size_hint().exact().is_none(),
         };
         let head = rules::upstream_head(self.parts, sound, &passage)?;
@@ -469,7 +469,18 @@ impl Visit<'_> {
         Ok(Response::from_parts(head, ResponseBody::stream(answer, passing, phase)))
     }
 
-    /// What reads the answer for the computations of a Gradio app that begin and end with it.
+    /// Returns true when the answer is read for events. The app must not compress it then.
+    fn is_watched(&self) -> bool {
+        let path = self.parts.uri.path();
+        self.proxy.limits.jobs.are_counted()
+            && match self.parts.method {
+                Method::POST => gradio::names_event(path),
+                Method::GET => Stream::at(path).is_some(),
+                _ => false,
+            }
+    }
+
+    /// Returns the reader of the answer for the computations of a Gradio app that begin and end with it.
     fn watch(
         &self,
         sound: &Sound<'_>,
@@ -477,12 +488,11 @@ impl Visit<'_> {
         record: Option<&mut Record>,
     ) -> Option<Box<Watch>> {
         let (jobs, path) = (&self.proxy.limits.jobs, self.parts.uri.path());
-        if !jobs.are_counted() {
+        if !self.is_watched() {
             return None;
         }
         if self.parts.method == Method::POST {
-            let is_call = gradio::names_event(path) && head.status.is_success();
-            let job = record.filter(|_| is_call)?.job.take()?;
+            let job = record.filter(|_| head.status.is_success())?.job.take()?;
             return Some(Box::new(Watch::call(job)));
         }
         let stream = Some(head).filter(|head| is_event_stream(head)).and_then(|_| Stream::at(path))?;

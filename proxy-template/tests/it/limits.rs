@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use crate::world::{Upstream, World, ok, soon};
+use crate::world::{Upstream, World, ok, soon, values};
 
 /// A proxy with the limits that it has when no variable is set.
 async fn with_default_limits(upstream: &Upstream) -> World {
@@ -156,6 +156,26 @@ async fn a_strict_limit_holds_for_files_too() {
     assert_eq!(ask_all(&world, &dotted, "").await, [200, 200, 429, 429, 429]);
     let files = vec!["GET /api/search/x.js".to_owned(); 400];
     assert_eq!(refused(&ask_all(&world, &files, "").await), 100);
+}
+
+/// An answer that names an event is not compressed on its way, and neither is the stream that ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_read_for_events_come_uncompressed() {
+    let upstream = Upstream::echo().await;
+    for (most, want) in [("", "identity"), ("0", "gzip, br")] {
+        let world = World::start(upstream.addr, &[("MAX_COMPUTE_PER_IP", most)]).await;
+        for line in [
+            "POST /gradio_api/queue/join",
+            "POST /gradio_api/call/predict",
+            "GET /gradio_api/call/predict/event",
+            "GET /gradio_api/queue/data?session_hash=x",
+        ] {
+            ask_all(&world, &[line.to_owned()], "Accept-Encoding: gzip, br\r\n").await;
+            assert_eq!(values(&upstream.last(), "accept-encoding"), [want], "{line}");
+        }
+        ask_all(&world, &["GET /theme.css".to_owned()], "Accept-Encoding: gzip, br\r\n").await;
+        assert_eq!(values(&upstream.last(), "accept-encoding"), ["gzip, br"]);
+    }
 }
 
 /// A limit of an owner's holds as it did.
