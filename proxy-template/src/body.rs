@@ -300,7 +300,7 @@ pub struct Passing {
     pub idle: Duration,
     /// What replaces addresses in it.
     pub rewriter: Option<Rewriter>,
-    /// What reads it for the end of computations.
+    /// The reader that looks for the end of computations.
     pub watch: Option<Box<Watch>>,
     /// What its trailers must not hold.
     pub guarded: Arc<Guarded>,

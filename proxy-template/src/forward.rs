@@ -67,7 +67,7 @@ struct Visit<'a> {
     parts: &'a request::Parts,
     id: &'a HeaderValue,
     caller: Caller,
-    /// Whether the app sees its own host only: it may compare where the request comes from with where it went.
+    /// True when the app sees its own host only: it may compare where the request comes from with where it went.
     one_host: bool,
 }
 
@@ -118,7 +118,7 @@ pub async fn handle(
 }
 
 impl Visit<'_> {
-    /// Whether the app's address is replaced in the answer: where `X-Forwarded-Host` is lost or left out, and where the
+    /// Returns true when the app's address is replaced in the answer: where `X-Forwarded-Host` is lost or left out, and where the
     /// app may write down the address of an earlier request.
     fn rewrites(&self) -> bool {
         self.proxy.board.rewrites() || self.one_host || gradio::keeps_an_address(self.parts.uri.path())
@@ -175,7 +175,7 @@ impl Visit<'_> {
             && !gradio::is_route(self.parts.uri.path())
     }
 
-    /// What the request costs.
+    /// Returns the kind by which the request is counted.
     fn kind(&self, app: App) -> Kind {
         let path = self.parts.uri.path();
         match self.parts.method {

@@ -1,9 +1,9 @@
 //! Patterns of paths, and the ways in which a path may be read.
 
-/// What the platform's edge takes off a path: it names a replica of the Space.
+/// The prefix by which a path names a replica of the Space. The platform's edge takes it off.
 const REPLICAS: &str = "/--replicas/";
 
-/// Whether a path can be read in one way only, as nearly all can.
+/// Returns true for a path that can be read in one way only, as nearly all can.
 pub fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
@@ -29,7 +29,7 @@ pub fn forms(path: &str) -> Vec<String> {
     forms
 }
 
-/// What follows `/--replicas/<id>`, however often that is repeated, when a path begins so.
+/// Returns the rest after `/--replicas/<id>`, however often that is repeated, when a path begins so.
 pub fn without_replica(path: &str) -> Option<&str> {
     let mut rest = path.strip_prefix(REPLICAS)?;
     loop {
@@ -72,12 +72,12 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether it is `route`, itself a pattern, or stands for it.
+    /// Returns true when it is `route`, itself a pattern, or stands for it.
     pub fn names(&self, route: &str) -> bool {
         self.text == route || self.matches(route.trim_end_matches('*'))
     }
 
-    /// Whether it stands for `path`.
+    /// Returns true when it stands for `path`.
     pub fn matches(&self, path: &str) -> bool {
         if let Some(prefix) = self.prefix {
             return path.as_bytes().starts_with(&self.text.as_bytes()[..prefix]);

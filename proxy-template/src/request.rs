@@ -80,7 +80,7 @@ pub struct Passage<'a> {
     pub visitor_quota: bool,
     /// What the request's `Origin` is.
     pub caller: Caller,
-    /// Whether the app sees its own host only, without `X-Forwarded-Host`.
+    /// True when the app sees its own host only, without `X-Forwarded-Host`.
     pub one_host: bool,
     /// This proxy's entry in `Via`.
     pub via: &'a HeaderValue,
@@ -457,8 +457,8 @@ fn passes_authorization(value: &HeaderValue, passage: &Passage<'_>) -> bool {
     }
 }
 
-/// Whether the app may compare where a request comes from with where it went, to keep other pages from acting: some
-/// compare `Origin` with `Host`, others with `X-Forwarded-Host`. The private host has to stay in `Host`, since the edge
+/// Returns true when the app may compare where a request comes from with where it went, to keep other pages from
+/// acting: some compare `Origin` with `Host`, others with `X-Forwarded-Host`. The private host has to stay in `Host`, since the edge
 /// finds the Space by it. So a page that counts as the app's own gets the origin of that host, and `X-Forwarded-Host`
 /// is left out. Old browsers name the page in `Referer` alone.
 pub fn may_be_compared(parts: &request::Parts, sound: &Sound<'_>, caller: Caller) -> bool {
@@ -472,7 +472,7 @@ pub fn may_be_compared(parts: &request::Parts, sound: &Sound<'_>, caller: Caller
     }
 }
 
-/// What follows our own origin in a `Referer`.
+/// Returns the rest after our own origin in a `Referer`.
 fn own_path<'a>(referer: &'a HeaderValue, sound: &Sound<'_>) -> Option<&'a str> {
     let rest = referer.to_str().ok()?.strip_prefix(sound.scheme)?.strip_prefix("://")?;
     let (host, path) = rest.split_at_checked(sound.public.host.len())?;

@@ -16,7 +16,7 @@ use crate::request::X_HF_AUTHORIZATION;
 use crate::target::host_of;
 use crate::upstream::{Partial, Pool};
 
-/// What Gradio tells of itself, with the address that it believes to have.
+/// The path at which Gradio describes itself, with the address that it believes to have.
 const PROBED: &str = "/config";
 /// A large app's `/config` has a few hundred kilobytes.
 const MAX_CONFIG: usize = 16 << 20;
@@ -70,7 +70,7 @@ pub struct Report {
     pub forwarded_host: Finding,
     /// Whether the edge answers with `spaces-jwt` cookies.
     pub space_cookies: Finding,
-    /// What the app is made with.
+    /// The framework that the app is made with.
     pub app: App,
     /// The paths of the pages that a Gradio app has beside the first.
     pub pages: Vec<String>,
@@ -161,19 +161,19 @@ impl Board {
         self.rewrite.load(Ordering::Relaxed)
     }
 
-    /// What the app is made with.
+    /// Returns the framework that the app is made with.
     pub fn app(&self) -> App {
         let known = self.app.load(Ordering::Relaxed);
         let all = [App::Pending, App::Unknown, App::Gradio, App::Other];
         all.into_iter().find(|app| *app as u8 == known).unwrap_or(App::Pending)
     }
 
-    /// Whether the app has a page of this path, beside the first.
+    /// Returns true when the app has a page of this path, beside the first.
     pub fn has_page(&self, path: &str) -> bool {
         self.lock().0.pages.iter().any(|page| page == path)
     }
 
-    /// Whether the last check is older than `limit`. Says so once to those who ask until the next one.
+    /// Returns true when the last check is older than `limit`, and then false until the next check.
     pub fn is_old(&self, now: Instant, limit: Duration) -> bool {
         let asked = self.asked.load(Ordering::Relaxed);
         let now = now.saturating_duration_since(self.born).as_secs();

@@ -17,7 +17,7 @@ pub struct Target {
     pub host_header: HeaderValue,
     /// Scheme and authority.
     pub origin: String,
-    /// What `Origin` is mapped to where callers see `http`.
+    /// The `Origin` that the app sees where callers see `http`.
     http_origin: HeaderValue,
     /// The same where they see `https`.
     https_origin: HeaderValue,

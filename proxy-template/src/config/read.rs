@@ -21,7 +21,7 @@ const PORT: u16 = 7860;
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// A whole office: eight people at work, and a page of a hundred requests for each that opens it.
 const RATE_LIMIT: &str = "100/s:1000";
-/// How often an app is asked says little: each letter that is typed may be a call. What runs is limited instead.
+/// Off, because each letter that is typed may be a call. The calls that run at once are limited instead.
 const RATE_LIMIT_COMPUTE: &str = "off";
 /// More than a person who types can have waiting, and the queue of a script.
 const MAX_COMPUTE_PER_IP: &str = "100";
