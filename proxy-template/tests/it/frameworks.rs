@@ -1,5 +1,6 @@
 //! What the app is made with decides which of its routes are closed, and which host it sees.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -147,6 +148,42 @@ async fn an_error_of_the_app_keeps_what_is_known_of_it() {
         *fails.lock().unwrap() = failed;
         world.proxy.board.put(selfcheck::check(&world.proxy).await);
         assert_eq!(statuses(&world, &paths).await, [200, 403, 403], "{failed}");
+    }
+}
+
+/// An app that starts is asked again by itself, and one that stays in error is not kept awake.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_is_asked_about_a_few_times() {
+    for (errors, asked, status) in [(2, 3, 200), (usize::MAX, 6, 503)] {
+        let counted = Arc::new(AtomicUsize::new(0));
+        let count = counted.clone();
+        let upstream = Upstream::answering(move |head, _| {
+            if !head.starts_with("GET /config ") {
+                return ok(b"page");
+            }
+            if count.fetch_add(1, Ordering::Relaxed) < errors {
+                return b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n".to_vec();
+            }
+            ok(gradio("[\"second\",\"Second\"]").as_bytes())
+        })
+        .await;
+        let target = format!("http://{}", upstream.addr);
+        let world = World::start_with(&target, &[("ALLOW_PATHS", "gradio-ui")], |config| {
+            config.timeouts.selfcheck.again = Duration::from_millis(10);
+        })
+        .await;
+        let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
+        soon(async {
+            while counted.load(Ordering::Relaxed) < asked {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        // A further check would come within this.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(counted.load(Ordering::Relaxed), asked);
+        assert_eq!(world.get("/second", "").await.status, status);
+        check.abort();
     }
 }
 
