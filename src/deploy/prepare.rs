@@ -50,19 +50,28 @@ impl Deploy<'_> {
             let lookup = self.look_up_and_check(readme).await?;
             return Ok(Prepared { source, sdk: None, app_file: None, lookup });
         }
-        if whole_repo && source.get(README).is_some() {
+        let own = source.get(README).filter(|_| whole_repo).map(read_all).transpose()?;
+        if own.as_deref().and_then(card::card_sdk).is_some() {
             return self.prepare_with_card(source).await;
         }
         let lookup = self.hub.look_up(&self.repo, &self.inputs.revision).await?;
         // The card that the Hub holds may have been edited there: it decides, and is completed, not replaced.
         let held = self.readme_on_the_hub(&lookup).await?;
+        let kept = own.as_deref().zip(held.as_deref()).and_then(|(own, held)| card::with_keys_of(held, own));
+        if let Some(edit) = kept {
+            for change in &edit.changes {
+                self.log.info(&format!("README.md (the uploaded copy only): {change}"));
+            }
+            source.replace_or_insert(known_path(README)?, edit.bytes.into());
+        }
         let sdk::SdkChoice { sdk, is_guess, .. } = self.choose_sdk(&source, held.as_deref());
         if whole_repo {
             let is_new = matches!(lookup, Lookup::NoRepo(_));
             self.refuse_other_framework(sdk, is_guess && is_new, &source)?;
             self.add_streamlit(sdk, &mut source)?;
             if !source.rules.hides(README) {
-                self.give_card(sdk, held.clone(), &mut source)?;
+                let readme = source.get(README).map(read_all).transpose()?.or_else(|| held.clone());
+                self.give_card(sdk, readme, &mut source)?;
             }
         }
         let card = if whole_repo { sdk::readme(&source).or(held) } else { held };

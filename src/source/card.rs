@@ -108,6 +108,48 @@ pub fn mended(readme: &[u8]) -> Option<Vec<u8>> {
 /// The phrase for a README that was mended.
 pub const MENDED: &str = "remove the blanks after the first `---`, which hide the metadata from the Hub";
 
+/// Returns the README with the keys of the card that the Hub holds, if its own card names no SDK: an ordinary README must
+/// not take the settings of a Space away. `None` if there is nothing to keep, or if a card cannot be read.
+///
+/// Keys that the README has are kept as they are.
+pub fn with_keys_of(held: &[u8], readme: &[u8]) -> Option<CardEdit> {
+    let held = mended(held).unwrap_or_else(|| held.to_owned());
+    card_sdk(&held)?.parse::<SpaceSdk>().ok()?;
+    let theirs = front_matter::split(&held).ok()??;
+    let Some(ours) = front_matter::split(readme).ok()? else {
+        let body = without_bom(readme);
+        let end = LineEnd::of(body).as_str();
+        let yaml = theirs.yaml.replace("\r\n", "\n").trim_end_matches('\n').replace('\n', end);
+        let bytes = [format!("---{end}{yaml}{end}---{end}").as_bytes(), body].concat();
+        return Some(CardEdit { bytes, changes: vec![KEPT.to_owned()], replaced_sdk: None });
+    };
+    let mut merged = front_matter::parse(ours.yaml).ok()?;
+    let mut yaml = ours.yaml.to_owned();
+    let end = ours.line_end.as_str();
+    if !yaml.is_empty() && !yaml.ends_with('\n') {
+        yaml.push_str(end);
+    }
+    for (key, value) in front_matter::parse(theirs.yaml).ok()? {
+        if merged.contains_key(&key) {
+            continue;
+        }
+        // As it is written, because a version `3.10` is a number in YAML.
+        let written = key.as_str().and_then(|key| Some((key, yaml_edit::written_value(theirs.yaml, key)?)));
+        let entry = match written {
+            Some((key, written)) => format!("{key}: {written}\n"),
+            None => serde_yaml::to_string(&Mapping::from_iter([(key.clone(), value.clone())])).ok()?,
+        };
+        yaml.push_str(&entry.replace('\n', end));
+        merged.insert(key, value);
+    }
+    let is_sound = front_matter::parse(&yaml).is_ok_and(|parsed| parsed == merged);
+    let bytes = [ours.head, yaml.as_bytes(), ours.tail].concat();
+    is_sound.then(|| CardEdit { bytes, changes: vec![KEPT.to_owned()], replaced_sdk: None })
+}
+
+/// The phrase for a README that keeps the keys of the card on the Hub.
+const KEPT: &str = "keep the settings of the README.md on the Hub, because the folder's names no `sdk`";
+
 /// The README with a card that has `sdk`: None when nothing needs to change.
 ///
 /// A card that names an SDK is left alone, with two exceptions: it says something else than `facts.sdk`
@@ -224,6 +266,30 @@ mod tests {
         assert_eq!(with_space_card(Some(&edit.bytes), facts), Ok(None), "a second time changes nothing");
         assert!(!edit.changes.is_empty());
         edit
+    }
+
+    #[test]
+    fn a_readme_that_names_no_sdk_keeps_the_keys_of_the_hub() {
+        let held = "---\ntitle: App\nsdk: docker\napp_port: 8000\npython_version: 3.10\nmodels:\n  - a/b\n---\n# Old\n";
+        let kept = |readme: &str| {
+            let edit = with_keys_of(held.as_bytes(), readme.as_bytes())?;
+            Some(String::from_utf8(edit.bytes).unwrap())
+        };
+        let block = "title: App\nsdk: docker\napp_port: 8000\npython_version: 3.10\nmodels:\n";
+        assert_eq!(kept("# New\n").unwrap(), format!("---\n{block}  - a/b\n---\n# New\n"));
+        assert_eq!(
+            kept("---\nlicense: mit\ntitle: Mine\n---\n# New\n").unwrap(),
+            format!(
+                "---\nlicense: mit\ntitle: Mine\n{}- a/b\n---\n# New\n",
+                block.replace("title: App\n", "")
+            )
+        );
+        assert!(kept("a\r\nb\r\n").unwrap().contains("sdk: docker\r\napp_port: 8000\r\n"));
+        // What cannot be merged soundly is left to the Hub to judge.
+        assert_eq!(kept("---\n{license: mit}\n---\n"), None);
+        assert_eq!(kept("---\nlicense: [\n---\n"), None);
+        assert_eq!(with_keys_of(b"# no card\n", b"# New\n"), None);
+        assert_eq!(with_keys_of(b"---\nlicense: mit\n---\n", b"# New\n"), None);
     }
 
     #[test]

@@ -198,3 +198,22 @@ async fn an_executable_that_the_dockerfile_starts_is_warned_of() {
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert!(!ran.log.contains("::warning"), "{}", ran.log);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_readme_leaves_the_space_what_it_is() {
+    let hub = hub().await;
+    let card = "---\ntitle: App\nsdk: docker\napp_port: 8000\n---\n# App\n";
+    let folder = Folder::new(&[("README.md", card), ("Dockerfile", "FROM scratch\n")]);
+    let run = |folder: &Folder| Run::new(&hub, folder).input("wait", "false");
+    run(&folder).run().await.ended(0, "deployed");
+    folder.write("README.md", "# App\n\nHow to build it.\n");
+    run(&folder).run().await.ended(0, "deployed");
+    let readme = hub.read_file(RepoType::Space, "ada/app", "main", "README.md").unwrap();
+    let expected = "---\ntitle: App\nsdk: docker\napp_port: 8000\n---\n# App\n\nHow to build it.\n";
+    assert_eq!(String::from_utf8(readme).unwrap(), expected);
+    run(&folder).run().await.ended(0, "unchanged");
+
+    // A wrong folder with a README of its own is still a wrong folder.
+    let wrong = Folder::new(&[("README.md", "# Docs\n"), ("index.html", "<h1>Docs</h1>\n")]);
+    run(&wrong).run().await.failed(2, "space_without_app");
+}
