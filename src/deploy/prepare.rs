@@ -1,7 +1,7 @@
 //! What is settled before the repo is touched: the SDK, the card, and the words of the commit.
 
 use crate::failure::{Code, Failure, Place, Result};
-use crate::hub::{Lookup, Repo};
+use crate::hub::{Lookup, MARK, Repo};
 use crate::inputs::Inputs;
 use crate::source::executables::{Started, started_by_mode};
 use crate::source::near_misses::{NearMiss, near_misses};
@@ -332,7 +332,7 @@ pub(super) fn commit_message(inputs: &Inputs, repo: &Repo) -> Message {
     let wanted = inputs.commit_message.clone().unwrap_or_else(default);
     let wanted = wanted.trim();
     let (summary, rest) = wanted.split_once('\n').unwrap_or((wanted, ""));
-    let marker = format!("Deploy-Id: {:016x}", fastrand::u64(..));
+    let marker = format!("{MARK}{:016x}", fastrand::u64(..));
     let mut trailers = Vec::new();
     if let Some(repository) = &github.repository {
         trailers.push(format!("Source-Repository: {repository}"));

@@ -127,6 +127,10 @@ const PULL_REQUESTS: usize = 5;
 /// sends them.
 const MOVE_ATTEMPTS: u32 = 2;
 
+/// The beginning of every marker. A commit that has it, and not the marker that is looked for, is another run's, even
+/// where its title is the same, as the default titles of all runs of one source commit are.
+pub const MARK: &str = "Deploy-Id: ";
+
 /// Told how many more bytes of content have left.
 pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
 
@@ -224,8 +228,9 @@ impl Hub {
             let marked = rows.iter().find(|row| row.message.contains(&request.marker));
             let found = marked.or_else(|| {
                 // A Hub that keeps no descriptions keeps the title.
+                let is_ours = |row: &&CommitRow| row.title == request.summary && !row.message.contains(MARK);
                 let after = rows.iter().position(|row| Some(&row.id) == request.parent.as_ref())?;
-                rows[..after].last().filter(|row| row.title == request.summary)
+                rows[..after].last().filter(is_ours)
             });
             return Ok(found.map(|row| self.receipt(&request.repo, row.id.clone(), None)));
         }

@@ -18,7 +18,7 @@ mod tree;
 mod upload;
 
 pub use client::{Hide, Hub, HubOptions, Notify};
-pub use commits::{CommitReceipt, CommitRequest, OnBytes, Operation};
+pub use commits::{CommitReceipt, CommitRequest, MARK, OnBytes, Operation};
 pub use error::{Cause, HubError, Refusal};
 pub use listing::ListedRepo;
 pub use pull_requests::{NewDraft, PullStatus, pull_request_ref};

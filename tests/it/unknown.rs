@@ -149,6 +149,28 @@ async fn a_variable_whose_write_is_never_answered_is_put_back() {
     assert_eq!(variable(&hub).await, "old");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn another_run_s_commit_of_the_same_title_is_not_taken_for_this_run_s() {
+    let (hub, folder) = (hub().await, static_space());
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    hub.inject(fault("POST", "/variables", 0, 1, FaultKind::Delay(Duration::from_secs(3))));
+    hub.inject(fault("POST", "/commit/", 1, 1, FaultKind::DropConnection));
+    hub.clear_requests();
+    let ours = Folder::new(&[("ours.txt", "ours")]);
+    let run = Run::new(&hub, &ours).input("path_in_repo", "ours").input("variables", "MODE=new");
+    let child = run.spawn();
+    reached(&hub, "/variables", 2).await;
+    let theirs = Folder::new(&[("theirs.txt", "theirs")]);
+    let other = Run::new(&hub, &theirs).input("path_in_repo", "theirs").run().await.ended(0, "deployed");
+    let ran = run.finish(child).await.ended(0, "deployed");
+    assert_ne!(ran.output("commit_sha"), other.output("commit_sha"), "{}", ran.log);
+    assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, APP, "main").unwrap());
+    let tree = tree(&hub, RepoType::Space);
+    assert!(tree.contains_key("ours/ours.txt") && tree.contains_key("theirs/theirs.txt"), "{tree:#?}");
+    let titles: Vec<_> = hub.commits(RepoType::Space, APP, "main").into_iter().map(|it| it.title).collect();
+    assert_eq!(titles[0], titles[1], "the same source commit");
+}
+
 /// Cancels a run once a request of this kind has reached the Hub.
 async fn cancel_at(hub: &TestHub, run: Run, path: &str) -> Ran {
     hub.clear_requests();
