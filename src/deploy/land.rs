@@ -295,7 +295,17 @@ impl Deploy<'_> {
             series.of = series.done + 1 + waiting.len();
             let operations = Arc::new(operations);
             let request = series.request(&self.repo, Arc::clone(&operations));
-            let receipt = match self.hub.commit(&request, Arc::clone(on_bytes)).await {
+            let is_on_branch = series.told && self.ledger.read(|outcome| outcome.unfinished.is_none());
+            if is_on_branch && !series.create_pr {
+                let sent = Sent::Part { request: request.clone(), number: series.done + 1, of: series.of };
+                let in_flight = InFlight { hub: self.hub.clone(), sent };
+                self.ledger.update(|outcome| outcome.in_flight = Some(in_flight));
+            }
+            let result = self.hub.commit(&request, Arc::clone(on_bytes)).await;
+            if result.as_ref().is_err_and(|error| !error.is_ambiguous()) {
+                self.ledger.update(|outcome| outcome.in_flight = None);
+            }
+            let receipt = match result {
                 Ok(receipt) => receipt,
                 Err(error) if is_too_large(&error, &operations) => {
                     let limits = parts::lower(&operations, self.inputs.commit_limits);
@@ -325,6 +335,7 @@ impl Deploy<'_> {
             }
             if series.told && self.ledger.read(|outcome| outcome.unfinished.is_none()) {
                 self.ledger.update(|outcome| {
+                    outcome.in_flight = None;
                     outcome.parts_on_branch = Some((series.done, series.of));
                     outcome.commit = Some(receipt.clone());
                 });

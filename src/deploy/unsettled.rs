@@ -68,7 +68,7 @@ async fn close(unfinished: &Unfinished) -> Result<Option<CommitReceipt>, HubErro
 async fn look_for(in_flight: InFlight, log: &Log, ledger: &Ledger) {
     let what = match &in_flight.sent {
         Sent::Creation(repo) => format!("the {repo} was created"),
-        Sent::Commit(_) => "the commit is on the Hub".to_owned(),
+        Sent::Commit(_) | Sent::Part { .. } => "the commit is on the Hub".to_owned(),
         Sent::Rollback(_) => "the rollback is on the Hub".to_owned(),
     };
     let detail = match tokio::time::timeout(CLOSING, look_twice(&in_flight, ledger)).await {
@@ -96,11 +96,15 @@ async fn look(InFlight { hub, sent }: &InFlight, ledger: &Ledger) -> Result<bool
             ledger.update(|outcome| outcome.created |= found);
             return Ok(found);
         }
-        Sent::Commit(request) | Sent::Rollback(request) => request,
+        Sent::Commit(request) | Sent::Rollback(request) | Sent::Part { request, .. } => request,
     };
     let Some(receipt) = hub.find_commit(request).await? else { return Ok(false) };
     ledger.update(|outcome| match sent {
         Sent::Rollback(_) => outcome.rollback_commit = Some(receipt.oid),
+        Sent::Part { number, of, .. } => {
+            outcome.commit = Some(receipt);
+            outcome.parts_on_branch = (number < of).then_some((*number, *of));
+        }
         _ => outcome.commit = Some(receipt),
     });
     Ok(true)

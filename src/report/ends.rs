@@ -31,6 +31,12 @@ pub struct InFlight {
 pub enum Sent {
     Creation(Repo),
     Commit(CommitRequest),
+    /// One of several commits on the branch itself.
+    Part {
+        request: CommitRequest,
+        number: usize,
+        of: usize,
+    },
     /// The commit that restores the previous tree.
     Rollback(CommitRequest),
 }

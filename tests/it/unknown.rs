@@ -171,6 +171,44 @@ async fn another_run_s_commit_of_the_same_title_is_not_taken_for_this_run_s() {
     assert_eq!(titles[0], titles[1], "the same source commit");
 }
 
+/// The same Space where pull requests are refused, so that parts go to the branch itself.
+async fn docker_space_without_pull_requests() -> (TestHub, Folder) {
+    let (hub, folder) = docker_space(|_| {}).await;
+    let client = crate::proxy::client();
+    let url = format!("{}/api/spaces/{APP}/settings", hub.endpoint());
+    let disabled = serde_json::json!({"discussionsDisabled": true});
+    assert_eq!(client.put(url).bearer_auth(TOKEN).json(&disabled).send().await.unwrap().status(), 200);
+    (hub, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_on_the_branch_that_cannot_be_looked_for_is_not_taken_for_one_that_failed() {
+    let (hub, folder) = docker_space_without_pull_requests().await;
+    hub.inject(fault("POST", "/commit/main", 0, 1, FaultKind::DropAfterApply));
+    hub.inject(fault("GET", "/commits/", 0, usize::MAX, status(503)));
+    let ran = in_parts(&hub, &folder).run().await.failed(4, "hub_unavailable");
+    assert!(ran.log.contains("cannot find out if the commit is on the Hub"), "{}", ran.log);
+    assert!(ran.log.contains("the variables `MODE` are those of this deploy already"), "{}", ran.log);
+    assert_eq!(variable(&hub).await, "new", "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cancelled_during_a_part_looks_for_it_on_the_branch() {
+    for (lost, said) in [
+        (FaultKind::DropAfterApply, "cancelled: 1 of 2 parts are on the branch"),
+        (
+            FaultKind::DropConnection,
+            "cancelled while a write to the Space `ada/app` was on its way: the Hub does not have it yet",
+        ),
+    ] {
+        let (hub, folder) = docker_space_without_pull_requests().await;
+        hub.inject(fault("POST", "/commit/main", 0, 1, lost));
+        hub.inject(fault("GET", "/commits/", 0, 1, FaultKind::Delay(Duration::from_secs(20))));
+        let ran = cancel_at(&hub, in_parts(&hub, &folder), "/commits/").await;
+        assert!(ran.log.contains(said), "{}", ran.log);
+    }
+}
+
 /// Cancels a run once a request of this kind has reached the Hub.
 async fn cancel_at(hub: &TestHub, run: Run, path: &str) -> Ran {
     hub.clear_requests();
