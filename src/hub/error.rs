@@ -39,6 +39,8 @@ pub enum Cause {
     WaitTooLong { wait: Option<Duration>, refusal: Refusal },
     /// The answer is not what the contract says.
     Unexpected { detail: String },
+    /// The Hub may have carried out the request, and a look at its outcome failed.
+    Unknown { look: HubError },
     /// The request could not be made from what is on this machine.
     Local(Failure),
 }
@@ -151,6 +153,7 @@ impl HubError {
         match &*self.cause {
             Cause::Status(refusal) | Cause::WaitTooLong { refusal, .. } => is_transient(refusal.status),
             Cause::Unreachable { .. } | Cause::TimedOut { .. } => true,
+            Cause::Unknown { look } => look.may_pass(),
             Cause::Unexpected { .. } | Cause::Local(_) => false,
         }
     }
@@ -161,7 +164,10 @@ impl HubError {
             Cause::Status(refusal) => {
                 refusal.status.is_server_error() || refusal.status == StatusCode::REQUEST_TIMEOUT
             }
-            Cause::Unreachable { .. } | Cause::TimedOut { .. } | Cause::Unexpected { .. } => true,
+            Cause::Unreachable { .. }
+            | Cause::TimedOut { .. }
+            | Cause::Unexpected { .. }
+            | Cause::Unknown { .. } => true,
             Cause::WaitTooLong { .. } | Cause::Local(_) => false,
         }
     }
@@ -182,6 +188,7 @@ impl fmt::Display for HubError {
             }
             Cause::WaitTooLong { wait: None, refusal } => write!(f, "the Hub asks to wait: {refusal}"),
             Cause::Unexpected { detail } => write!(f, "unexpected answer of the Hub: {detail}"),
+            Cause::Unknown { look } => write!(f, "the outcome is not known: {look}"),
             Cause::Local(failure) => write!(f, "{failure}"),
         }
     }
@@ -203,6 +210,11 @@ impl From<HubError> for Failure {
             Cause::WaitTooLong { .. } => Failure::new(Code::RateLimited, message).hint(
                 "run the job again later, or deploy less often: the Hub limits requests and commits per hour",
             ),
+            Cause::Unknown { look } => {
+                let code = if look.may_pass() { Self::from(look).code } else { Code::HubRefused };
+                Failure::new(code, message)
+                    .hint("run the job again: what is already on the Hub is not sent twice")
+            }
             Cause::Unexpected { .. } => Failure::new(Code::HubRefused, message)
                 .hint("check that HF_ENDPOINT names a Hugging Face Hub"),
         }

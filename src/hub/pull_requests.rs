@@ -225,10 +225,12 @@ impl Hub {
         let url = self.url(&format!("{}/discussions/{number}/merge", repo.api()))?;
         let mut call = Call::new(&what, Method::POST, url).json(&json!({}));
         call.repeat = Repeat::IfNotApplied;
+        // A refusal to show the pull request is no refusal to merge it.
+        let unknown = |look: HubError| HubError::new(&what, Cause::Unknown { look });
         let mut lost = 0;
         loop {
             let error = match self.call(&call).await {
-                Ok(_) => return self.await_merge(repo, number, base).await,
+                Ok(_) => return self.await_merge(repo, number, base).await.map_err(unknown),
                 Err(error) => error,
             };
             if lost == 0 && !error.is_ambiguous() {
@@ -240,7 +242,7 @@ impl Hub {
                 "the answer to the merge was lost (attempt {lost} of {attempts}), looking at the pull request: {error}"
             ));
             tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
-            if let Some(commit) = self.find_merge(repo, number, Some(base)).await? {
+            if let Some(commit) = self.find_merge(repo, number, Some(base)).await.map_err(unknown)? {
                 return Ok(commit);
             }
             if !error.is_ambiguous() || lost >= attempts {
@@ -268,7 +270,7 @@ impl Hub {
     }
 
     /// Looks for the commit that a merge made: the one that the Hub names, or else the one on `main` that has its
-    /// title or its tree. `base` is the head of `main` before the merge, if it is known.
+    /// title or its tree, or else the first one after `base`: the head of `main` before the merge, if it is known.
     pub async fn find_merge(
         &self,
         repo: &Repo,
@@ -280,10 +282,11 @@ impl Hub {
             return Ok(found.merge_commit);
         }
         let mut rows = self.commit_rows(repo, "main").await?;
-        if let Some(known) = rows.iter().position(|row| Some(row.id.as_str()) == base) {
-            rows.truncate(known);
-        }
-        let Some(newest) = rows.first().map(|row| row.id.clone()) else { return Ok(None) };
+        let known = rows.iter().position(|row| Some(row.id.as_str()) == base);
+        rows.truncate(known.unwrap_or(rows.len()));
+        // Later commits are other people's. A list that does not reach back to `base` has the newest at hand only.
+        let likely = if known.is_some() { rows.last() } else { rows.first() };
+        let Some(likely) = likely.map(|row| row.id.clone()) else { return Ok(None) };
         let title = format!("{} (#{number})", found.title);
         if let Some(row) = rows.iter().find(|row| row.title == title) {
             return Ok(Some(row.id.clone()));
@@ -294,6 +297,6 @@ impl Hub {
                 return Ok(Some(row.id.clone()));
             }
         }
-        Ok((found.status == PullStatus::Merged).then_some(newest))
+        Ok((found.status == PullStatus::Merged).then_some(likely))
     }
 }

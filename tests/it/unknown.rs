@@ -209,6 +209,52 @@ async fn a_run_that_is_cancelled_during_a_part_looks_for_it_on_the_branch() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_that_is_not_shown_is_not_taken_for_a_refused_merge() {
+    // Its page, or its ref, which is looked at where another commit came before the merge.
+    for (path, code) in [("/discussions/1", 403), ("/tree/refs%2Fpr%2F1", 404)] {
+        let (hub, folder) = docker_space(|policy| {
+            policy.merges_name_their_commit = false;
+            policy.merge_delay = Duration::from_secs(2);
+        })
+        .await;
+        hub.inject(fault("GET", path, 0, usize::MAX, status(code)));
+        hub.inject(fault("POST", "/discussions/1/merge", 0, 1, FaultKind::Delay(Duration::from_secs(1))));
+        let run = in_parts(&hub, &folder);
+        let child = run.spawn();
+        reached(&hub, "/discussions/1/merge", 1).await;
+        hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+        let ran = run.finish(child).await.failed(1, "hub_refused");
+        let said =
+            "cannot merge the pull request 1 of the Space `ada/app`: the outcome is not known: cannot read";
+        assert!(ran.log.contains(said), "{}", ran.log);
+        assert!(!ran.log.contains("nothing of it"), "{}", ran.log);
+        assert_eq!(variable(&hub).await, "new", "{}", ran.log);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let commits = hub.commits(RepoType::Space, APP, "main");
+        assert!(!commits.iter().any(|commit| commit.title.contains("(part ")), "{commits:#?}");
+        assert!(commits[0].title.ends_with("(#1)"), "{commits:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_without_an_id_a_title_or_a_tree_is_the_first_commit_after_the_base() {
+    let (hub, folder) = docker_space(|_| {}).await;
+    let ok = |body: &str| FaultKind::Status { code: 200, headers: vec![], body: body.to_owned() };
+    let renamed = r#"{"title":"Renamed","status":"merged","events":[],"changes":{}}"#;
+    hub.inject(fault("GET", "/discussions/1", 0, usize::MAX, ok(renamed)));
+    hub.inject(fault("GET", "/tree/refs%2Fpr%2F1", 0, usize::MAX, ok("[]")));
+    hub.inject(fault("GET", "/commits/main", 0, 1, FaultKind::Delay(Duration::from_secs(2))));
+    hub.clear_requests();
+    let run = in_parts(&hub, &folder).input("wait", "false");
+    let child = run.spawn();
+    reached(&hub, "/commits/main", 1).await;
+    let merge = hub.head(RepoType::Space, APP, "main").unwrap();
+    hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+    let ran = run.finish(child).await.ended(0, "deployed");
+    assert_eq!(ran.output("commit_sha"), merge, "{}", ran.log);
+}
+
 /// Cancels a run once a request of this kind has reached the Hub.
 async fn cancel_at(hub: &TestHub, run: Run, path: &str) -> Ran {
     hub.clear_requests();
