@@ -217,19 +217,26 @@ impl Deploy<'_> {
         Ok(())
     }
 
-    /// Lists the repo where a large file comes under a name that is new, because it may be there under another one. Also
-    /// where all names are new, because some Hubs name the object id of no file.
+    /// Lists the repo where a large file comes under a name that is new, because it may be there under another one.
+    /// Where all names are new, only those are looked at, because some Hubs name the object id of no file.
     async fn where_content_may_be(&self, answers: &Preupload, info: &RepoInfo) -> Result<Vec<RemoteFile>> {
         let is_new = |answer: &PreuploadFile| {
             answer.upload_mode == UploadMode::Lfs && answer.oid.is_none() && !answer.should_ignore
         };
         let no_oids = answers.files.iter().all(|answer| answer.oid.is_none());
-        match &info.sha {
-            Some(sha) if no_oids || answers.files.iter().any(is_new) => {
-                Ok(self.hub.list_files(&self.repo, sha, None).await?)
+        let Some(sha) = &info.sha else { return Ok(Vec::new()) };
+        if !answers.files.iter().any(is_new) {
+            if !no_oids {
+                return Ok(Vec::new());
             }
-            _ => Ok(Vec::new()),
+            let paths: Vec<&str> = answers.files.iter().map(|answer| answer.path.as_str()).collect();
+            match self.hub.files_at(&self.repo, sha, &paths).await {
+                // Such a Hub may not know the question either.
+                Err(error) if error.refusal().is_some() => {}
+                found => return Ok(found?),
+            }
         }
+        Ok(self.hub.list_files(&self.repo, sha, None).await?)
     }
 
     /// What the Hub says, where it may be asked: it tells nobody who may not write.

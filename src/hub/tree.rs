@@ -49,12 +49,6 @@ struct LfsRow {
     oid: String,
 }
 
-#[derive(Deserialize)]
-struct PathRow {
-    path: String,
-    oid: String,
-}
-
 /// How many paths are asked about at once: the contract allows 2,000.
 const PATHS: usize = 1000;
 /// A listing of more pages than this does not end: 100 million files.
@@ -95,13 +89,28 @@ impl Hub {
         commit: &str,
         paths: &[&str],
     ) -> Result<HashMap<String, String>, HubError> {
+        let rows = self.rows_at(repo, commit, paths).await?;
+        Ok(rows.into_iter().map(|row| (row.path, row.oid)).collect())
+    }
+
+    /// The files that lie at some paths of a commit.
+    pub async fn files_at(
+        &self,
+        repo: &Repo,
+        commit: &str,
+        paths: &[&str],
+    ) -> Result<Vec<RemoteFile>, HubError> {
+        let rows = self.rows_at(repo, commit, paths).await?;
+        Ok(rows.into_iter().filter(|row| row.kind == "file").map(RemoteFile::from).collect())
+    }
+
+    async fn rows_at(&self, repo: &Repo, commit: &str, paths: &[&str]) -> Result<Vec<Row>, HubError> {
         let what = format!("look at files of the {repo}");
-        let mut found = HashMap::new();
+        let mut found = Vec::new();
         for paths in paths.chunks(PATHS) {
             let url = self.url(&format!("{}/paths-info/{}", repo.api(), encode(commit)))?;
             let call = Call::new(&what, Method::POST, url).json(&json!({ "paths": paths, "expand": false }));
-            let rows: Vec<PathRow> = self.call(&call).await?.json(&what)?;
-            found.extend(rows.into_iter().map(|row| (row.path, row.oid)));
+            found.extend(self.call(&call).await?.json::<Vec<Row>>(&what)?);
         }
         Ok(found)
     }

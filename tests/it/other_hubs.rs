@@ -54,6 +54,31 @@ async fn where_the_hub_names_no_object_ids_its_tree_tells_what_is_unchanged() {
     }
 }
 
+/// How often the whole repo was listed.
+fn listings(hub: &TestHub) -> usize {
+    hub.requests().iter().filter(|request| request.path.contains("/tree/")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_small_file_is_added_without_a_listing_of_the_repo() {
+    let hub = hub().await;
+    let run = |folder: &Folder| Run::new(&hub, folder).input("repo_type", "dataset").input("prune", "false");
+    run(&Folder::new(&[("1.json", "{}"), ("2.json", "[]")])).run().await.ended(0, "deployed");
+    hub.clear_requests();
+    let folder = Folder::new(&[("3.json", "3")]);
+    assert_eq!(run(&folder).run().await.ended(0, "deployed").counts(), ["1", "0", "0", "0"]);
+    assert_eq!(listings(&hub), 0);
+    // A Hub that names no object ids is asked about these files alone, and one that cannot be asked is listed.
+    hub.set_policy(|policy| policy.preupload_names_oids = false);
+    run(&folder).run().await.ended(0, "unchanged");
+    assert_eq!(listings(&hub), 0);
+    let kind = FaultKind::Status { code: 404, headers: vec![], body: r#"{"error":"no"}"#.to_owned() };
+    let path_contains = "/paths-info/".to_owned();
+    hub.inject(Fault { method: None, path_contains, skip: 0, times: usize::MAX, kind });
+    run(&folder).run().await.ended(0, "unchanged");
+    assert_eq!(listings(&hub), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preupload_that_is_too_large_is_asked_in_halves() {
     let folder = Folder::new(&[]);
