@@ -58,7 +58,7 @@ impl SpaceFailure {
             return cause;
         }
         let is_platform = the_apps == Self::Build
-            && build_log.into_iter().any(|line| has_any(&line.to_lowercase(), HUBS_REGISTRY));
+            && build_log.into_iter().any(|line| line.to_lowercase().contains(PUSH_FAILED));
         if is_platform { Self::Platform } else { the_apps }
     }
 
@@ -83,7 +83,7 @@ impl SpaceFailure {
             // What follows an exit code is the log of the build or the app, whose words prove little.
             Some(128) if is_build => Some(Self::Platform),
             Some(_) if has_any(&text, RUNTIME) => Some(Self::Platform),
-            Some(_) if is_build && has_any(&text, HUBS_REGISTRY) => Some(Self::Platform),
+            Some(_) if is_build && is_hubs_registry_out_of_reach(&text) => Some(Self::Platform),
             Some(_) if is_build && is_base_image_out_of_reach(&text) => Some(Self::Platform),
             Some(_) => None,
             None if has_any(&text, CAPACITY) => Some(Self::Capacity),
@@ -172,8 +172,8 @@ const PLATFORM: &[&str] = &[
 ];
 /// Words of the Hub's container runtime.
 const RUNTIME: &[&str] = &["containerd task", "containerd:", "shim task"];
-/// Words of a build that cannot reach the Hub's own registry.
-const HUBS_REGISTRY: &[&str] = &["failed to push spaces-registry", "registry is not reachable"];
+/// Words of a build that cannot hand its image to the Hub's own registry.
+const PUSH_FAILED: &str = "failed to push spaces-registry";
 /// A container runtime also reports an entry point that cannot be started, which is the app's.
 const STARTS: &[&str] = &["exec", "entrypoint", "unable to start container process"];
 const NOT_STARTED: &[&str] =
@@ -181,6 +181,13 @@ const NOT_STARTED: &[&str] =
 
 fn has_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.contains(word))
+}
+
+/// A step of the build may say the same of the registry that it installs from, but then the reason begins with the step.
+fn is_hubs_registry_out_of_reach(text: &str) -> bool {
+    let reason = text.split_once("reason: ").map_or("", |(_, reason)| reason.trim_start());
+    text.contains(PUSH_FAILED)
+        || reason.strip_prefix("the ").unwrap_or(reason).starts_with("registry is not reachable")
 }
 
 /// A base image that does not exist is the app's: one that its registry does not hand out is not.
@@ -217,6 +224,11 @@ mod tests {
             ("BUILD_ERROR", "Job failed with exit code: 128. Reason: containerd: could not pull", Platform),
             ("BUILD_ERROR", "Job failed with exit code: 128", Platform),
             ("BUILD_ERROR", "Job failed with exit code: 1. Reason: the registry is not reachable", Platform),
+            (
+                "BUILD_ERROR",
+                "Job failed with exit code: 1. Reason: npm error: the registry is not reachable",
+                Build,
+            ),
             (
                 "BUILD_ERROR",
                 "Job failed with exit code: 1. Reason: python:3.12: failed to resolve source metadata for docker.io/library/python:3.12: toomanyrequests",
@@ -272,6 +284,12 @@ mod tests {
         let pushed = ["--> Pushing image", "ERROR: failed to push spaces-registry.huggingface.tech/spaces/1"];
         assert_eq!(cause("BUILD_ERROR", "Build failed", &pushed), SpaceFailure::Platform);
         assert_eq!(cause("RUNTIME_ERROR", "Exit code: 1", &pushed), SpaceFailure::Crash);
+    }
+
+    #[test]
+    fn a_step_that_cannot_reach_a_registry_of_its_own_is_the_apps() {
+        let log = ["RUN npm ci", "npm error: the registry is not reachable"];
+        assert_eq!(cause("BUILD_ERROR", "Job failed with exit code: 1", &log), SpaceFailure::Build);
     }
 
     #[test]
