@@ -47,8 +47,13 @@ const MAKES: &[Make] = &[
     make("a Docker Hub token", r"dckr_pat_[A-Za-z0-9_-]{27}"),
     Make {
         kind: PRIVATE_KEY,
-        // The key itself belongs to it, because code and documents name the first line alone.
-        pattern: r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?s:.{0,300}?)[A-Za-z0-9+/]{40}",
+        // The key itself belongs to it, because code and documents name the first line alone. Between the two stand line
+        // ends, quotation marks and the headers of RFC 1421 only.
+        pattern: concat!(
+            r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+            r#"(?:[\s"'`+,;()#*/|>]|\\[nrt]|(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset):[^\n\\]{0,100}){1,60}"#,
+            r"[A-Za-z0-9+/]{40}"
+        ),
         is_real: is_in_one_block,
     },
 ];
@@ -84,7 +89,7 @@ pub fn in_text(text: &[u8]) -> Vec<Leak> {
         // A block without a key may stand before a block with one.
         at = if (make.is_real)(token.as_bytes()) { token.end() } else { token.start() + 1 };
         let is_new = leaks.iter().all(|leak| leak.kind != make.kind);
-        if !is_new || !stands_alone(text, token.range()) || is_placeholder(token.as_bytes()) {
+        if !is_new || !stands_alone(text, token.range()) || is_placeholder(end_of(token.as_bytes())) {
             continue;
         }
         if at != token.end() {
@@ -115,6 +120,11 @@ fn stands_alone(text: &[u8], token: std::ops::Range<usize>) -> bool {
         _ => false,
     };
     (is_escape || !is_word(before.last())) && !is_word(text.get(token.end))
+}
+
+/// Returns the part of a match that holds the secret: the first line of a private key may be an example's.
+fn end_of(token: &[u8]) -> &[u8] {
+    if token.starts_with(b"-----BEGIN") { &token[token.len().saturating_sub(40)..] } else { token }
 }
 
 /// Returns true if a token is made up, for a document or a test.
@@ -170,17 +180,19 @@ pub fn in_file_name(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns true for `.env`, `.env.local`, `.envrc`; not for `.env.example` and `.environment`.
+/// Returns true for `.env`, `.env.local`, `.envrc`; not for templates such as `.env.example`, nor for `.environment`.
 fn is_env_file(name: &str) -> bool {
+    const TEMPLATES: &[&str] =
+        &["example", "sample", "template", "tpl", "dist", "default", "defaults", "schema", "ts", "md"];
+    let name = name.to_ascii_lowercase();
     let Some(rest) = name.strip_prefix(".env") else { return false };
-    let is_template =
-        rest.split(['.', '-', '_']).any(|part| matches!(part, "example" | "sample" | "template"));
+    let is_template = rest.split(['.', '-', '_']).any(|part| TEMPLATES.contains(&part));
     (rest.is_empty() || rest == "rc" || rest.starts_with(['.', '-', '_'])) && !is_template
 }
 
 /// Returns the reason why a variable should not be public, as the end of a sentence. Its name decides, or its value.
 pub fn in_variable(key: &str, value: &str) -> Option<&'static str> {
-    if is_secret_name(key) && !is_harmless(value) {
+    if is_secret_name(key) && !is_harmless(key, value) {
         return Some("has the name of a secret");
     }
     if has_password(value) {
@@ -203,10 +215,10 @@ fn is_secret_name(key: &str) -> bool {
         "DBPASSWORD",
         "PGPASSWORD",
     ];
+    /// Words of names whose values a build writes into the page, which everybody can read.
+    const BUNDLED: &[&str] = &["PUBLIC", "PUBLISHABLE", "ANON", "VITE"];
+    /// Words right before the end of a name that is no secret's.
     const OPEN: &[&str] = &[
-        "PUBLIC",
-        "PUBLISHABLE",
-        "ANON",
         "SITE",
         "PRIMARY",
         "FOREIGN",
@@ -228,15 +240,32 @@ fn is_secret_name(key: &str) -> bool {
     let words: Vec<&str> = upper.split('_').filter(|word| !word.is_empty()).collect();
     let Some((last, before)) = words.split_last() else { return false };
     let is_secret = ENDS.contains(last) || JOINED.contains(last);
-    is_secret && !before.iter().any(|word| OPEN.contains(word))
+    let is_open = before.last().is_some_and(|word| OPEN.contains(word))
+        || before.iter().any(|word| BUNDLED.contains(word))
+        || before.starts_with(&["REACT", "APP"]);
+    is_secret && !(is_key_or_token(last) && is_open)
+}
+
+/// A password is never meant for others; a key or a token may be.
+fn is_key_or_token(last: &str) -> bool {
+    last.ends_with("KEY") || last.ends_with("TOKEN")
 }
 
 /// Returns true for a switch, a small number or no value, as in `USE_TOKEN=true`.
-fn is_harmless(value: &str) -> bool {
+fn is_harmless(key: &str, value: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "none", "null", "auto"];
+    let is_markup =
+        value.starts_with('<') && value.ends_with('>') || value.starts_with('[') && value.ends_with(']');
+    // As in `LABEL_KEY=label`.
+    let is_word = key.split('_').any(|word| word.eq_ignore_ascii_case(value));
+    let is_path = value.rsplit_once('/').is_some_and(|(_, name)| name.contains('.'))
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
+        && value.len() <= 60
+        && !has_random_run(value.as_bytes());
     value.is_empty()
         || WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
         || (value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit()))
+        || is_key_or_token(&key.to_ascii_uppercase()) && (is_markup || is_word || is_path)
 }
 
 /// Returns true for `postgres://user:password@host/db`.
@@ -296,6 +325,61 @@ mod tests {
         let real = key("RSA ", &format!("\n{}\n", token("", 64)));
         assert_eq!(kinds(&format!("{example}{real}")), [(4, "a private key")]);
         assert_eq!(kinds(&example), []);
+    }
+
+    #[test]
+    fn names_of_keys_in_code_are_no_keys() {
+        let commit = "q7zk2vbn9xtflw4rcyg8hsjd5mpaeu3vkibtxo6c";
+        for text in [
+            format!("BEGIN = '{}'\nCOMMIT = '{commit}'", key("", "")),
+            format!("<!-- {} --> see {commit}", key("", "")),
+        ] {
+            assert_eq!(kinds(&text), [], "{text}");
+        }
+        let example = format!("H = \"{}\"  # for example\n", key("", ""));
+        assert_eq!(
+            kinds(&format!("{example}{}", key("", &format!("\n{}", token("", 64))))),
+            [(2, "a private key")]
+        );
+        let json = format!("\"private_key\": \"{}", key("", &format!("\\n{}", token("", 64))));
+        assert_eq!(kinds(&json), [(1, "a private key")]);
+        let headers = "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F\n\n";
+        assert_eq!(kinds(&key("RSA ", &format!("{headers}{}", token("", 64)))).len(), 1);
+    }
+
+    #[test]
+    fn the_word_before_the_end_of_a_name_decides() {
+        for (key, value) in [
+            ("IMAGE_API_KEY", "9f8e7d6c5b4a39281706"),
+            ("SITE_PASSWORD", "hunter2"),
+            ("RECAPTCHA_SITE_SECRET", "6Lx0"),
+            ("CACHE_REDIS_PASSWORD", "redis"),
+            ("LABEL_KEY", "a1b2c3d4"),
+        ] {
+            assert!(in_variable(key, value).is_some(), "{key}");
+        }
+        for (key, value) in [
+            ("RECAPTCHA_SITE_KEY", "6Lx0"),
+            ("NEXT_PUBLIC_MAPS_API_KEY", "6Lx0"),
+            ("VITE_FIREBASE_API_KEY", "6Lx0"),
+            ("REACT_APP_MAPS_KEY", "6Lx0"),
+            ("END_TOKEN", "</s>"),
+            ("START_TOKEN", "[BOS]"),
+            ("TEXT_KEY", "text"),
+            ("S3_KEY", "models/x.bin"),
+        ] {
+            assert_eq!(in_variable(key, value), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn templates_of_environment_files_pass() {
+        for name in [".env.dist", ".env.EXAMPLE", ".env.tpl", ".env.schema", ".env.defaults", ".env.d.ts"] {
+            assert_eq!(in_file_name(name), None, "{name}");
+        }
+        for name in [".env", ".ENV", ".env.local", ".env.production", ".envrc"] {
+            assert!(in_file_name(name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -52,7 +52,15 @@ pub fn other_than_gradio(source: &Source) -> Option<OtherFramework> {
     let uses_gradio = |file: &SourceFile| {
         source.text(file.path.as_str()).is_some_and(|text| text.lines().any(|line| imports(line, "gradio")))
     };
-    let has_gradio = source.files.iter().filter(is_python).take(MAX_FILES).any(uses_gradio);
+    let requires_gradio = source.text("requirements.txt").is_some_and(|text| {
+        let is_gradio = |line: &str| {
+            line.trim_start().strip_prefix("gradio").is_some_and(|rest| !rest.starts_with(['_', '-']))
+        };
+        text.lines().any(is_gradio)
+    });
+    // Gradio may be imported by an installed package.
+    let has_gradio = name != "streamlit" && requires_gradio
+        || source.files.iter().filter(is_python).take(MAX_FILES).any(uses_gradio);
     (!has_gradio).then_some(OtherFramework { name, file, line })
 }
 
@@ -105,7 +113,8 @@ mod tests {
 
     #[test]
     fn apps_with_gradio_are_gradio_apps() {
-        let cases: [&[(&str, &str)]; 7] = [
+        let cases: [&[(&str, &str)]; 8] = [
+            &[("app.py", "import fastapi, my_ui\n"), ("requirements.txt", "my-ui\ngradio>=5\n")],
             &[(
                 "app.py",
                 "from fastapi import FastAPI\nimport gradio as gr\ngr.mount_gradio_app(app, demo, '/')",
