@@ -36,9 +36,9 @@ impl GitIgnores {
         let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
         let mut builder = GitignoreBuilder::new("");
         builder.allow_unclosed_class(false);
-        for line in String::from_utf8_lossy(content).lines() {
+        for line in String::from_utf8_lossy(content).lines().filter(|line| line.trim() != "!") {
             // An error concerns this one line only.
-            let _ = builder.add_line(None, line);
+            let _ = builder.add_line(None, &without_alternatives(line));
         }
         if let Ok(rules) = builder.build() {
             self.by_folder.insert(folder.to_owned(), rules);
@@ -94,6 +94,27 @@ impl GitIgnores {
     }
 }
 
+/// Escapes the braces of a line, because `{a,b}` means itself to git.
+fn without_alternatives(line: &str) -> String {
+    let (mut escaped, mut in_class) = (String::with_capacity(line.len()), false);
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                escaped.push(c);
+                escaped.extend(chars.next());
+                continue;
+            }
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '{' | '}' if !in_class => escaped.push('\\'),
+            _ => {}
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +125,19 @@ mod tests {
             ignores.add(Path::new(folder), text.as_bytes());
         }
         ignores
+    }
+
+    #[test]
+    fn braces_and_a_lone_negation_mean_to_git_what_they_say() {
+        let mut ignores = GitIgnores::default();
+        ignores.add(Path::new(""), b"*.{js,css}\n{a}\nprivate/\n!\n");
+        let is_ignored = |path: &str| matches!(ignores.judge(path), Verdict::Ignored(_));
+        for path in ["x.{js,css}", "{a}", "private/x"] {
+            assert!(is_ignored(path), "{path}");
+        }
+        for path in ["x.js", "x.css", "a"] {
+            assert!(!is_ignored(path), "{path}");
+        }
     }
 
     #[test]
