@@ -75,7 +75,7 @@ impl Deploy<'_> {
             }
         }
         let card = if whole_repo { sdk::readme(&source).or(held) } else { held };
-        let app_file = AppFile::of(sdk, card.as_deref());
+        let app_file = AppFile::of(sdk, card.as_deref()).filter(|_| !self.is_profile());
         if let Some(app) = app_file.as_ref().filter(|_| whole_repo) {
             self.refuse_without(app, &source, &lookup)?;
         }
@@ -93,7 +93,7 @@ impl Deploy<'_> {
         self.give_card(sdk, readme, &mut source)?;
         let lookup = self.look_up_and_check(source.get(README)).await?;
         self.refuse_other_framework(sdk, is_guess && matches!(lookup, Lookup::NoRepo(_)), &source)?;
-        let app_file = AppFile::of(sdk, sdk::readme(&source).as_deref());
+        let app_file = AppFile::of(sdk, sdk::readme(&source).as_deref()).filter(|_| !self.is_profile());
         if let Some(app) = &app_file {
             self.refuse_without(app, &source, &lookup)?;
         }
@@ -121,6 +121,11 @@ impl Deploy<'_> {
         }
         self.warn_of_names_and_modes(source, Some(choice.sdk));
         choice
+    }
+
+    /// Returns true for the Space `README` of a namespace, whose README.md is the profile page: it needs no app.
+    fn is_profile(&self) -> bool {
+        self.repo.id.name == "README"
     }
 
     fn refuse_without(&self, app: &AppFile, source: &Source, lookup: &Lookup) -> Result<()> {

@@ -168,7 +168,8 @@ impl Deploy<'_> {
             (None, None) => Vec::new(),
         };
         self.make_room(&mut plan, source, &there, git_ignores)?;
-        let lost = listed.as_ref().map_or(0, |listed| lost(&plan, listed, &hashes));
+        let lost =
+            listed.as_ref().map_or_else(|| plan.count(Action::Delete), |listed| lost(&plan, listed, &hashes));
         let (there, kept) = listed.map(|listed| (listed.paths, listed.kept)).unzip();
         plan.kept = kept.unwrap_or_default();
         let moves = departing.pair(&plan, &candidates);

@@ -217,3 +217,13 @@ async fn an_ordinary_readme_leaves_the_space_what_it_is() {
     let wrong = Folder::new(&[("README.md", "# Docs\n"), ("index.html", "<h1>Docs</h1>\n")]);
     run(&wrong).run().await.failed(2, "space_without_app");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_profile_of_a_namespace_needs_no_page() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("README.md", "---\ntitle: README\nsdk: static\n---\n# Ada\n")]);
+    let run = || Run::new(&hub, &folder).input("huggingface_repo", "ada/README").input("wait", "false");
+    run().run().await.ended(0, "deployed");
+    folder.write("README.md", "---\ntitle: README\nsdk: static\n---\n# Ada, new\n");
+    run().run().await.ended(0, "deployed");
+}

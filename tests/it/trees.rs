@@ -360,6 +360,7 @@ async fn a_folder_takes_the_place_of_a_file_without_pruning_too() {
     folder.write("train/part-0.csv", "0");
     let ran = run().input("dry_run", "true").run().await.ended(0, "dry-run");
     assert!(ran.log.contains("plan: 1 to add, 0 to update, 1 to delete, 2 unchanged"), "{}", ran.log);
+    run().input("max_deletes", "0").run().await.failed(2, "too_many_deletes");
     run().run().await.ended(0, "deployed");
     let found = [".gitattributes", "test/1.csv", "test/2.csv", "train/part-0.csv"];
     assert_eq!(paths(&hub, RepoType::Dataset), found);
