@@ -111,6 +111,22 @@ async fn a_run_that_is_killed_at_any_request_leaves_a_whole_repo_and_the_next_on
     .await;
 }
 
+/// Waits until the process catches SIGINT: before that, the signal ends it, which takes a while on a busy machine.
+async fn catches_interrupts(pid: u32) {
+    let is_caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 0b10 != 0)
+    };
+    for _ in 0..1000 {
+        if is_caught() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the process does not catch SIGINT");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_cancelled_while_it_reads_the_folder_says_so() {
     let folder = Folder::new(&[]);
@@ -121,7 +137,8 @@ async fn a_run_that_is_cancelled_while_it_reads_the_folder_says_so() {
         // Nobody listens there, and nobody needs to: the folder comes first.
         let run = crate::harness::Run::at("http://127.0.0.1:9", &folder).input("repo_type", "model");
         let child = run.spawn();
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        catches_interrupts(child.id().unwrap()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         send("INT", child.id().unwrap());
         let ran = run.finish(child).await.ended(130, "cancelled");
         assert_told(&ran);
