@@ -413,7 +413,7 @@ mod tests {
             "class=\"sk-estimator-doc-link-label-of-the-fitted-transformer\"".to_owned(),
             "a task-oriented-dialogue-with-a-long-name-1234567890123456a".to_owned(),
             format!("AKIA{}", "IOSFODNN7EXAMPLE"),
-            "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX".to_owned(),
+            format!("AIzaSy{}", "X".repeat(33)),
             "xoxb-your-token, xoxb-not-a-real-token-at-all".to_owned(),
             format!("x{}", token("hf_", 34)),
             token("hf_", 60),

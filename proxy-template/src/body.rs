@@ -17,6 +17,7 @@ use crate::access_log::Record;
 use crate::headers;
 use crate::io::Phase;
 use crate::jobs::Watch;
+use crate::refusal::{self, Refusal};
 use crate::response::{Guarded, clean_trailers};
 use crate::rewrite::Rewriter;
 use crate::upstream::Answer;
@@ -30,6 +31,17 @@ pub enum ClientFault {
     TooLarge,
     /// Nothing came for too long.
     Silent,
+}
+
+impl ClientFault {
+    /// Returns the answer to the caller.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Malformed => refusal::BAD_BODY,
+            Self::TooLarge => refusal::BODY_TOO_LARGE,
+            Self::Silent => refusal::BODY_TIMEOUT,
+        }
+    }
 }
 
 impl fmt::Display for ClientFault {

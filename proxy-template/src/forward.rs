@@ -297,7 +297,7 @@ impl Visit<'_> {
         let read = async {
             let mut read = BytesMut::new();
             while let Some(frame) = body.frame().await {
-                if let Ok(data) = frame.map_err(client_refusal)?.into_data() {
+                if let Ok(data) = frame.map_err(ClientFault::refusal)?.into_data() {
                     read.extend_from_slice(&data);
                 }
             }
@@ -335,7 +335,7 @@ impl Visit<'_> {
                 Err(error) => error,
             };
             if let Some(fault) = error.client_fault() {
-                return Err(client_refusal(fault));
+                return Err(fault.refusal());
             }
             let twice = self.parts.method.is_idempotent() && matches!(outgoing, Outgoing::Empty);
             if fresh || !error.reused || !(error.unsent.is_some() || (error.silent && twice)) {
@@ -409,7 +409,7 @@ impl Visit<'_> {
                 Some(EdgeSays::No(refusal))
             }
             502..=504 => {
-                // What comes back may be another app.
+                // Another app may come back.
                 self.proxy.doubt.notify_one();
                 Some(EdgeSays::NotNow)
             }
@@ -586,14 +586,6 @@ enum EdgeSays {
     No(Refusal),
     /// The app sleeps, starts or is broken.
     NotNow,
-}
-
-fn client_refusal(fault: ClientFault) -> Refusal {
-    match fault {
-        ClientFault::Malformed => refusal::BAD_BODY,
-        ClientFault::TooLarge => refusal::BODY_TOO_LARGE,
-        ClientFault::Silent => refusal::BODY_TIMEOUT,
-    }
 }
 
 fn body_length(parts: &request::Parts) -> Option<u64> {

@@ -118,7 +118,7 @@ impl Job {
         } else if let Some(since) = of_address.jobs.get(&self.key).copied() {
             of_address.jobs.insert(event, since);
         }
-        // What this is by itself is removed by its drop.
+        // The drop of `self` removes its own entry.
     }
 }
 

@@ -228,7 +228,7 @@ fn what_an_app_compares_agrees() {
         (&own[..], Method::POST, &[("origin", "https://me.example")][..], private, None),
         (own, Method::GET, &[("origin", "https://me.example")], private, None),
         (listed, Method::POST, &[("origin", "https://page.example")], private, None),
-        // A page of elsewhere is to be seen as one.
+        // A foreign page must stay foreign to the app.
         (own, Method::POST, &[("origin", "https://page.example")], "https://page.example", public),
         (own, Method::POST, &[], "", public),
         (own, Method::POST, &[("referer", "https://me.example/form")], "", None),

@@ -1,4 +1,4 @@
-//! What the app is made with decides which of its routes are closed, and which host it sees.
+//! The framework of the app decides which of its routes are closed, and which host it sees.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

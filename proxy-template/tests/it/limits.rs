@@ -1,4 +1,4 @@
-//! What callers may spend: visitors at work are not refused, floods are held, and others are served meanwhile.
+//! The limits of callers: visitors at work are not refused, floods are held, and others are served meanwhile.
 
 use std::future::poll_fn;
 use std::sync::Mutex;
