@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use url::Url;
 
+use crate::action::{Log, OutputFiles};
+use crate::app_check::{App, AppKind, Verdict, verify};
 use crate::auth::Credentials;
+use crate::commands::deploy::inputs::{CheckInputs, command_access, duration};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, Repo};
-use crate::inputs::{CheckInputs, command_access, duration};
-use crate::janitor::{self, Prefix, Rules};
+use crate::ops::janitor::{self, Prefix, Rules};
+use crate::ops::space;
 use crate::report;
 use crate::run::connect;
-use crate::runner::{Log, OutputFiles};
-use crate::space;
 use crate::target::{RepoName, RepoType};
-use crate::verify::{App, AppKind, Verdict, verify};
 
 /// The commands.
 #[derive(Debug, Parser)]

@@ -13,17 +13,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::action::commands::{self, Annotation, Level};
+use crate::action::{log_lines, markdown, plain};
+use crate::app_check::{Verdict, Word};
 use crate::failure::{Code, Failure};
+use crate::folder::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
 use crate::hub::{CommitReceipt, LogKind, Stage};
-use crate::plan::{Action, Change, Plan};
+use crate::ops::deploy::plan::{Action, Change, Plan};
+use crate::ops::space::LogTail;
 use crate::report::{self, Outcome, WrittenSetting};
-use crate::runner::commands::{self, Annotation, Level};
-use crate::runner::{log_lines, markdown, plain};
-use crate::source::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
-use crate::space::LogTail;
 use crate::sse;
 use crate::target::{RepoPath, SpaceSdk};
-use crate::verify::{Verdict, Word};
 
 const SECONDS: u64 = 2;
 /// What one input may take, in a build without optimisation on a busy machine.
@@ -283,7 +283,7 @@ fn the_summary_is_the_page_that_was_meant() {
         let wanted = 3 + usize::from(text.lines().next().is_some());
         assert_eq!(headings, wanted, "{summary}");
         for (name, value) in report::outputs(&outcome_that_says(&text)) {
-            assert!(crate::runner::OUTPUTS.contains(&name) && value.len() <= text.len() + 100);
+            assert!(crate::action::OUTPUTS.contains(&name) && value.len() <= text.len() + 100);
         }
         format!("{}", about(summary.len()))
     });
@@ -355,12 +355,12 @@ fn waits_that_the_hub_asks_for() {
 
 #[test]
 fn what_a_gradio_app_says_about_itself() {
-    fuzz("gradio_config", crate::verify::fuzzing::config);
+    fuzz("gradio_config", crate::app_check::fuzzing::config);
 }
 
 #[test]
 fn what_a_gradio_app_says_during_a_call() {
-    fuzz("gradio_events", crate::verify::fuzzing::events);
+    fuzz("gradio_events", crate::app_check::fuzzing::events);
 }
 
 #[test]

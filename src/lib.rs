@@ -1,30 +1,24 @@
 //! Deploys a folder to a Hugging Face Space, model or dataset.
 //!
-//! Data moves in one direction: inputs → auth → source → plan → hub → space → verify → report. Each room knows its left
-//! neighbour's types and nothing of its right neighbour's.
+//! `AGENTS.md` has the table of modules, and which may use which.
 
+pub mod action;
+pub mod app_check;
 pub mod auth;
 pub mod cli;
-pub mod deploy;
+pub mod commands;
 pub mod failure;
+pub mod folder;
 #[cfg(test)]
 mod fuzz;
 mod http;
 pub mod hub;
 mod image;
-pub mod inputs;
-pub mod janitor;
-pub mod leaks;
+pub mod ops;
 mod ordinary;
-pub mod plan;
-pub mod proxy;
 pub mod report;
 mod run;
-pub mod runner;
-pub mod source;
-pub mod space;
 pub mod sse;
 pub mod target;
-pub mod verify;
 
 pub use run::{panic_exit_code, run};

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use hf_deploy::action::Log;
 use hf_deploy::cli::{self, Cli};
-use hf_deploy::runner::Log;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// It gives large pieces of memory back to the system as soon as they are free, whatever the C library does: glibc's

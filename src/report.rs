@@ -5,13 +5,13 @@ mod ends;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::action::{human_bytes, markdown};
+use crate::app_check::{Verdict, Word};
 use crate::failure::{Code, Failure};
 use crate::hub::{CommitReceipt, Repo, Stage};
-use crate::plan::{Action, Plan};
-use crate::runner::{human_bytes, markdown};
-use crate::space::{HardwareStatus, LogTail};
+use crate::ops::deploy::plan::{Action, Plan};
+use crate::ops::space::{HardwareStatus, LogTail};
 use crate::target::{Revision, Visibility};
-use crate::verify::{Verdict, Word};
 pub use ends::{InFlight, Landing, Sent, Unfinished};
 
 /// How a run ended: the output `status`.

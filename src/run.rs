@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::action::{Log, OutputFiles};
 use crate::auth::Credentials;
-use crate::deploy;
+use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Kind, Result};
 use crate::hub::{Hub, HubOptions, RetryPolicy};
-use crate::inputs::Inputs;
+use crate::ops::deploy;
+use crate::ops::proxy_space::Proxy;
 use crate::ordinary;
-use crate::proxy::Proxy;
 use crate::report::{self, Ledger, Outcome, Status};
-use crate::runner::{Log, OutputFiles};
 
 /// What is left to be told after a panic has so long.
 const LAST_WORDS: Duration = Duration::from_secs(3);

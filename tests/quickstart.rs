@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use hf_deploy::runner::Log;
+use hf_deploy::action::Log;
 use local_hub::{DockerCommand, HubConfig, LocalHub, Runtimes, User};
 
 const TOKEN: &str = "hf_quickstart_token_of_the_local_hub";

@@ -11,7 +11,7 @@ use super::call::{Body, Call, Repeat};
 use super::client::Hub;
 use super::error::HubError;
 use super::{Repo, encode};
-use crate::source::{Oid, SourceFile};
+use crate::folder::{Oid, SourceFile};
 use crate::target::{RepoPath, Revision};
 
 /// One line of a commit.

@@ -12,7 +12,7 @@ use super::Repo;
 use super::client::Hub;
 use super::commits::OnBytes;
 use crate::failure::Failure;
-use crate::source::{Sha256, SourceFile};
+use crate::folder::{Sha256, SourceFile};
 use crate::target::{RepoPath, Revision};
 
 /// A large file to put into the Hub's storage.
@@ -22,7 +22,7 @@ pub struct LargeFile {
     pub source: Arc<SourceFile>,
     /// Known already where the Hub holds a file of this path.
     pub sha256: Option<Sha256>,
-    /// The [`Checksum`](crate::source::Checksum) of what was read for that.
+    /// The [`Checksum`](crate::folder::Checksum) of what was read for that.
     pub checksum: Option<u64>,
 }
 

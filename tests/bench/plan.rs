@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
-use hf_deploy::plan::{self, Action, Candidate, Pruning};
-use hf_deploy::source::{self, SourceOptions};
+use hf_deploy::folder::{self, SourceOptions};
+use hf_deploy::ops::deploy::plan::{self, Action, Candidate, Pruning};
 
 fn main() -> Result<()> {
     let root = PathBuf::from(std::env::args().nth(1).context("usage: plan FOLDER")?);
     let exclude = vec!["*.log".to_owned(), "/build/".to_owned()];
     let options = SourceOptions { root, exclude, ..SourceOptions::default() };
-    let source = source::read(&options).map_err(|failure| anyhow!("{failure}"))?;
+    let source = folder::read(&options).map_err(|failure| anyhow!("{failure}"))?;
     let mut candidates = Vec::with_capacity(source.files.len());
     for (number, file) in source.files.iter().enumerate() {
         let local = file.git_blob_oid()?.to_string();

@@ -220,7 +220,7 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 /// What every run leaves behind, however it ends.
 pub(crate) fn assert_told(ran: &Ran) {
-    for name in hf_deploy::runner::OUTPUTS {
+    for name in hf_deploy::action::OUTPUTS {
         assert!(ran.outputs.contains_key(*name), "no output `{name}`:\n{}", ran.log);
     }
     assert!(ran.summary.starts_with("### "), "no summary:\n{}", ran.log);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Parser as _;
 use hf_deploy::cli::Cli;
-use hf_deploy::inputs::Inputs;
+use hf_deploy::commands::deploy::inputs::Inputs;
 use serde_yaml::Value;
 
 use crate::contract::{keys, read};

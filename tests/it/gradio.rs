@@ -10,8 +10,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hf_deploy::runner::{Log, Mode as LogMode};
-use hf_deploy::verify::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
+use hf_deploy::action::{Log, Mode as LogMode};
+use hf_deploy::app_check::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 

@@ -37,7 +37,7 @@ fn assert_in_place(ran: &Ran) {
     }
     assert_eq!(stopped, None, "commands stay switched off");
     let mut names: Vec<_> = ran.outputs.keys().map(String::as_str).collect();
-    let mut known = hf_deploy::runner::OUTPUTS.to_vec();
+    let mut known = hf_deploy::action::OUTPUTS.to_vec();
     names.sort_unstable();
     known.sort_unstable();
     assert_eq!(names, known);

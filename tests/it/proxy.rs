@@ -203,9 +203,9 @@ fn the_settings_of_the_proxy_are_known() {
         "PORT",
         "TARGET_CA_FILE",
     ];
-    let ours: BTreeMap<&str, ()> = hf_deploy::inputs::PROXY_SETTINGS
+    let ours: BTreeMap<&str, ()> = hf_deploy::commands::deploy::inputs::PROXY_SETTINGS
         .iter()
-        .chain(hf_deploy::inputs::PROXY_SECRETS)
+        .chain(hf_deploy::commands::deploy::inputs::PROXY_SECRETS)
         .chain(&of_the_action)
         .map(|name| (*name, ()))
         .collect();

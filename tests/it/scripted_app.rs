@@ -11,8 +11,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
+use hf_deploy::app_check::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
 use hf_deploy::auth::Secret;
-use hf_deploy::verify::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
 use serde_json::{Value, json};
 
 use crate::gradio::Captured;

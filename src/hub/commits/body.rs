@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 use super::{CommitRequest, OnBytes, Operation};
 use crate::failure::Failure;
+use crate::folder::{BlobHasher, Oid, SourceFile};
 use crate::hub::call::{StreamBody, Trouble};
 use crate::hub::client::lock;
-use crate::source::{BlobHasher, Oid, SourceFile};
 use crate::target::RepoPath;
 
 /// How much of a file is read at a time: divisible by three, so that base64 needs no padding inside.

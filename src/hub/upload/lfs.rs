@@ -15,10 +15,10 @@ use url::Url;
 
 use super::{LargeFile, OnBytes, Transfer, Uploaded};
 use crate::failure::{Code, Failure};
+use crate::folder::SourceFile;
 use crate::hub::call::{Answer, Body, Call, StreamBody};
 use crate::hub::client::{Hub, lock};
 use crate::hub::error::{Cause, HubError};
-use crate::source::SourceFile;
 
 /// The media type of the LFS batch API.
 const LFS_JSON: &str = "application/vnd.git-lfs+json";

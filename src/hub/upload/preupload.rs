@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Transfer;
 use crate::failure::{Code, Failure};
+use crate::folder::SourceFile;
 use crate::hub::call::Call;
 use crate::hub::client::Hub;
 use crate::hub::encode;
 use crate::hub::error::HubError;
-use crate::source::SourceFile;
 use crate::target::RepoPath;
 
 /// Files in one request: the contract allows 1,000, and the official client sends 256.

@@ -11,8 +11,8 @@ use xet::xet_session::{Sha256Policy, XetUploadCommit};
 
 use super::{LargeFile, Uploaded, file_failure};
 use crate::failure::{Code, Failure};
+use crate::folder::{Checksum, SizeChanged, SourceFile, hash};
 use crate::hub::client::lock;
-use crate::source::{Checksum, SizeChanged, SourceFile, hash};
 
 const MIB: u64 = 1 << 20;
 
@@ -169,7 +169,7 @@ impl Drop for Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Content;
+    use crate::folder::Content;
 
     fn source(content: &[u8], size: u64) -> SourceFile {
         let content = Content::Memory(Bytes::copy_from_slice(content));

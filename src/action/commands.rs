@@ -1,0 +1,211 @@
+//! Workflow commands: the lines on stdout that the runner carries out.
+//!
+//! The rules are GitHub's docs, "Workflow commands for GitHub Actions"; the escapes are those of
+//! `@actions/core`'s `command.ts` and of the runner's `ActionCommand.cs`. Each function makes one line,
+//! without its newline.
+
+use super::text::log_lines;
+
+/// The longest message of an annotation, in bytes: half of what the Checks API takes.
+const MAX_MESSAGE: usize = 32 * 1024;
+
+/// The weight of an annotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Error,
+    Warning,
+    Notice,
+}
+
+impl Level {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+/// A message that GitHub shows on the page of the run, and at a line of a file where one is named.
+#[derive(Debug, Clone, Copy)]
+pub struct Annotation<'a> {
+    pub level: Level,
+    pub title: Option<&'a str>,
+    /// The path relative to the root of the checkout.
+    pub file: Option<&'a str>,
+    /// Counted from 1.
+    pub line: Option<u32>,
+    /// Counted from 1.
+    pub col: Option<u32>,
+    /// May have more than one line.
+    pub message: &'a str,
+}
+
+impl<'a> Annotation<'a> {
+    pub fn new(level: Level, message: &'a str) -> Self {
+        Self { level, title: None, file: None, line: None, col: None, message }
+    }
+}
+
+/// Escapes the text behind a command.
+pub fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes the value of a property, which also ends at a `,` or a `:`.
+pub fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// `::error file=…,line=…::message`.
+pub fn annotation(annotation: &Annotation<'_>) -> String {
+    let Annotation { level, title, file, line, col, message } = *annotation;
+    let numbers = [("line", line), ("col", col)].map(|(name, value)| (name, value.map(|n| n.to_string())));
+    let texts = [("title", title), ("file", file)].map(|(name, value)| (name, value.map(super::plain)));
+    let properties: Vec<String> = texts
+        .into_iter()
+        .chain(numbers)
+        .filter_map(|(name, value)| Some(format!("{name}={}", escape_property(&value?))))
+        .collect();
+    let gap = if properties.is_empty() { "" } else { " " };
+    format!("::{}{gap}{}::{}", level.as_str(), properties.join(","), escape_data(&shown(message)))
+}
+
+/// A message of several lines, each made visible.
+fn shown(message: &str) -> String {
+    let mut shown = String::new();
+    for line in log_lines(message) {
+        if shown.len() + line.len() > MAX_MESSAGE {
+            shown.push_str("\n…");
+            break;
+        }
+        if !shown.is_empty() {
+            shown.push('\n');
+        }
+        shown.push_str(&line);
+    }
+    shown
+}
+
+/// `::debug::`: shown when the run has step debug logging switched on.
+pub fn debug(text: &str) -> String {
+    format!("::debug::{}", escape_data(&shown(text)))
+}
+
+/// `::group::`: what follows can be folded away, until [`end_group`].
+pub fn group(title: &str) -> String {
+    format!("::group::{}", escape_data(&super::plain(title)))
+}
+
+pub fn end_group() -> String {
+    "::endgroup::".to_owned()
+}
+
+/// `::add-mask::`: the runner replaces the value in the log from now on. The lines hold the value: they
+/// must reach the runner and nothing else.
+///
+/// A log is masked line by line, so that each line of a longer value is masked as well. Lines as short as
+/// `}` are not, which would leave no log.
+pub fn add_mask(secret: &str) -> Vec<String> {
+    super::redact::worth_hiding(secret)
+        .into_iter()
+        .map(|value| format!("::add-mask::{}", escape_data(value)))
+        .collect()
+}
+
+/// `::stop-commands::`: the runner only prints what follows, until [`resume_commands`] with the same token, which must
+/// be new and unforeseeable ([`super::random_token`]).
+pub fn stop_commands(token: &str) -> String {
+    format!("::stop-commands::{token}")
+}
+
+pub fn resume_commands(token: &str) -> String {
+    format!("::{token}::")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The runner's own reading of a line (`TryParseV2` in ActionCommand.cs).
+    fn parse(line: &str) -> (String, Vec<(String, String)>, String) {
+        let rest = line.trim_start().strip_prefix("::").expect("a command");
+        let (info, data) = rest.split_once("::").expect("an end of the command");
+        let (name, properties) = info.split_once(' ').unwrap_or((info, ""));
+        let property = |text: &str| {
+            let text = text.replace("%0D", "\r").replace("%0A", "\n").replace("%3A", ":");
+            text.replace("%2C", ",").replace("%25", "%")
+        };
+        let properties = properties
+            .split(',')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), property(value)))
+            .collect();
+        let data = data.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+        (name.to_owned(), properties, data)
+    }
+
+    #[test]
+    fn annotations() {
+        let full = Annotation {
+            title: Some("a: b, c"),
+            file: Some("src/x,y.md"),
+            line: Some(3),
+            col: Some(7),
+            ..Annotation::new(Level::Warning, "100% of it\nis wrong")
+        };
+        assert_eq!(
+            annotation(&full),
+            "::warning title=a%3A b%2C c,file=src/x%2Cy.md,line=3,col=7::100%25 of it%0Ais wrong"
+        );
+        assert_eq!(annotation(&Annotation::new(Level::Error, "a: b, c")), "::error::a: b, c");
+    }
+
+    #[test]
+    fn masks_cover_each_line() {
+        assert_eq!(
+            add_mask("hf_a%b\n}\n line two \n"),
+            ["::add-mask::hf_a%25b%0A}%0A line two", "::add-mask::hf_a%25b", "::add-mask::line two"]
+        );
+        assert_eq!(add_mask("hf_abc"), ["::add-mask::hf_abc"]);
+        assert!(add_mask(" \n").is_empty());
+    }
+
+    #[test]
+    fn long_messages_end() {
+        let message = "x".repeat(3000) + "\n";
+        assert!(annotation(&Annotation::new(Level::Error, &message.repeat(100))).len() < MAX_MESSAGE + 100);
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_text_is_one_line_and_comes_back(text in any::<String>()) {
+            for escaped in [escape_data(&text), escape_property(&text)] {
+                prop_assert!(!escaped.contains(['\n', '\r']));
+            }
+            prop_assert!(!escape_property(&text).contains([':', ',']));
+            prop_assert_eq!(parse(&format!("::x::{}", escape_data(&text))).2, text.as_str());
+            let property = parse(&format!("::x a={}::", escape_property(&text))).1.remove(0).1;
+            prop_assert_eq!(property, text);
+        }
+
+        #[test]
+        fn an_annotation_is_one_command(title in any::<String>(), file in any::<String>(), message in any::<String>()) {
+            let made = annotation(&Annotation {
+                title: Some(&title),
+                file: Some(&file),
+                ..Annotation::new(Level::Error, &message)
+            });
+            prop_assert!(!made.contains(['\n', '\r']));
+            let (name, properties, _) = parse(&made);
+            prop_assert_eq!(name, "error");
+            prop_assert_eq!(properties, [
+                ("title".to_owned(), crate::action::plain(&title)),
+                ("file".to_owned(), crate::action::plain(&file)),
+            ]);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The files through which a step hands values and its summary to the runner (GitHub docs, "Workflow
+//! commands for GitHub Actions": `GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`).
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Every output there is, in the order of action.yml, to which a test holds it.
+pub const OUTPUTS: &[&str] = &[
+    "repo_id",
+    "repo_url",
+    "space_url",
+    "proxy_enabled",
+    "proxy_repo_id",
+    "proxy_url",
+    "status",
+    "commit_sha",
+    "commit_url",
+    "pull_request_url",
+    "files_added",
+    "files_updated",
+    "files_deleted",
+    "files_unchanged",
+    "bytes_uploaded",
+    "space_hardware",
+    "hardware_status",
+    "space_stage",
+    "verify_status",
+    "verify_latency_seconds",
+    "recommended_duration_seconds",
+    "rollback_commit_sha",
+    "timings",
+    "auth",
+    "error_code",
+];
+
+/// The most that GitHub takes as the summary of one step; it drops a larger one whole.
+const MAX_SUMMARY: usize = 1024 * 1024;
+
+const CUT: &str = "\n\n*The rest of this summary is cut: GitHub takes 1 MiB for a step.*\n";
+
+/// Where the runner wants outputs and summary. Outside of a run both are missing, and writing does
+/// nothing.
+#[derive(Debug, Clone, Default)]
+pub struct OutputFiles {
+    output: Option<PathBuf>,
+    summary: Option<PathBuf>,
+}
+
+impl OutputFiles {
+    pub fn from_vars(vars: &[(String, String)]) -> Self {
+        let path = |wanted: &str| {
+            let (_, value) = vars.iter().rev().find(|(name, _)| name == wanted)?;
+            (!value.is_empty()).then(|| PathBuf::from(value))
+        };
+        Self { output: path("GITHUB_OUTPUT"), summary: path("GITHUB_STEP_SUMMARY") }
+    }
+
+    /// Whether there is a runner that reads the outputs.
+    pub fn takes_outputs(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Writes all outputs in one go.
+    pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> io::Result<()> {
+        let Some(path) = &self.output else { return Ok(()) };
+        let text: String =
+            outputs.iter().map(|(name, value)| heredoc(name, value, super::random_token)).collect();
+        append(path, &text)
+    }
+
+    /// Adds to the job summary, and cuts what is too much.
+    pub fn append_summary(&self, markdown: &str) -> io::Result<()> {
+        let Some(path) = &self.summary else { return Ok(()) };
+        let already =
+            std::fs::metadata(path).map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(usize::MAX));
+        append(path, &fitted(markdown, MAX_SUMMARY.saturating_sub(already)))
+    }
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let before = file.metadata()?.len();
+    file.write_all(text.as_bytes()).inspect_err(|_| {
+        // Half a value has no end mark, and the runner would fail the step for it.
+        let _ = file.set_len(before);
+    })
+}
+
+/// `name<<mark`, the value, `mark`: the one form that holds any value. The mark is random, since a value
+/// that knew it could end itself and set other outputs.
+fn heredoc(name: &str, value: &str, mut random: impl FnMut() -> String) -> String {
+    let mut mark = format!("ghadelimiter_{}", random());
+    while value.contains(&mark) {
+        mark.push_str(&random());
+    }
+    format!("{name}<<{mark}\n{value}\n{mark}\n")
+}
+
+/// The text, or as many of its lines as fit, with a notice. A fenced block that is cut is closed.
+fn fitted(markdown: &str, room: usize) -> String {
+    if markdown.len() <= room {
+        return markdown.to_owned();
+    }
+    let mut kept = 0;
+    let mut fence: Option<&str> = None;
+    let mut open_at_cut: Option<&str> = None;
+    for line in markdown.split_inclusive('\n') {
+        let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
+        let after = match fence {
+            None if ticks.len() >= 3 => Some(ticks),
+            Some(open) if ticks.len() >= open.len() && line[ticks.len()..].trim().is_empty() => None,
+            unchanged => unchanged,
+        };
+        let closing = after.map_or(0, |open| open.len() + 2);
+        if kept + line.len() + closing + CUT.len() > room {
+            break;
+        }
+        kept += line.len();
+        fence = after;
+        open_at_cut = after;
+    }
+    let closing = open_at_cut.map_or(String::new(), |open| format!("\n{open}\n"));
+    // Where not even the notice fits, the summary is full of what was said before.
+    if CUT.len() > room { String::new() } else { format!("{}{closing}{CUT}", &markdown[..kept]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The runner's reading of an output file (`FileCommandManager.cs`): lines end at `\n` alone.
+    fn parse(text: &str) -> Vec<(String, String)> {
+        let mut read = Vec::new();
+        let mut rest = text;
+        let next = |rest: &mut &str| -> Option<String> {
+            if rest.is_empty() {
+                return None;
+            }
+            let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            let line = line.to_owned();
+            *rest = after;
+            Some(line)
+        };
+        while let Some(line) = next(&mut rest) {
+            if line.is_empty() {
+                continue;
+            }
+            let heredoc = line.find("<<");
+            match (line.find('='), heredoc) {
+                (Some(equals), heredoc) if heredoc.is_none_or(|heredoc| equals < heredoc) => {
+                    read.push((line[..equals].to_owned(), line[equals + 1..].to_owned()));
+                }
+                (_, Some(_)) => {
+                    let (name, mark) = line.split_once("<<").unwrap();
+                    let mut lines = Vec::new();
+                    loop {
+                        let line = next(&mut rest).expect("a matching delimiter");
+                        if line == mark {
+                            break;
+                        }
+                        lines.push(line);
+                    }
+                    read.push((name.to_owned(), lines.join("\n")));
+                }
+                _ => panic!("invalid format: {line}"),
+            }
+        }
+        read
+    }
+
+    #[test]
+    fn the_list_and_action_yml_say_the_same() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
+        let action: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        let outputs = action["outputs"].as_mapping().unwrap();
+        let names: Vec<_> = outputs.keys().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(names, OUTPUTS);
+        for (name, spec) in outputs {
+            assert!(spec["description"].as_str().unwrap().ends_with('.'), "{name:?}");
+            assert_eq!(spec.as_mapping().unwrap().len(), 1, "outputs of a Docker action have no value");
+        }
+    }
+
+    #[test]
+    fn outputs_and_summary_are_appended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let vars =
+            [("GITHUB_OUTPUT".to_owned(), path("out")), ("GITHUB_STEP_SUMMARY".to_owned(), path("sum"))];
+        let files = OutputFiles::from_vars(&vars);
+        assert!(files.takes_outputs());
+        files.write_outputs(&[("status", "failed".to_owned())]).unwrap();
+        files.write_outputs(&[("repo_id", String::new()), ("x", "a\nb<<c\n".to_owned())]).unwrap();
+        let text = std::fs::read_to_string(path("out")).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(parse(&text), [pair("status", "failed"), pair("repo_id", ""), pair("x", "a\nb<<c\n")]);
+
+        files.append_summary("one\n").unwrap();
+        files.append_summary(&"two\n".repeat(400_000)).unwrap();
+        let summary = std::fs::read_to_string(path("sum")).unwrap();
+        assert!(summary.starts_with("one\ntwo\n") && summary.ends_with(CUT));
+        assert!(summary.len() <= MAX_SUMMARY);
+        files.append_summary("three").unwrap();
+        assert_eq!(std::fs::read_to_string(path("sum")).unwrap(), summary);
+    }
+
+    #[test]
+    fn without_a_runner_nothing_is_written() {
+        let files = OutputFiles::from_vars(&[("GITHUB_OUTPUT".to_owned(), String::new())]);
+        assert!(!files.takes_outputs());
+        files.write_outputs(&[("status", "failed".to_owned())]).unwrap();
+        files.append_summary("x").unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_an_error() {
+        let vars = [("GITHUB_OUTPUT".to_owned(), "/nonexistent/x".to_owned())];
+        assert!(OutputFiles::from_vars(&vars).write_outputs(&[("a", String::new())]).is_err());
+    }
+
+    #[test]
+    fn a_cut_block_is_closed() {
+        let markdown = format!("a\n````text\n```\n{}````\n", "line\n".repeat(100));
+        let cut = fitted(&markdown, 200);
+        assert!(cut.ends_with(&format!("line\n\n````\n{CUT}")), "{cut}");
+        assert!(cut.len() <= 200);
+        let cut = fitted(&format!("````text\nx\n````\n{}", "line\n".repeat(100)), 200);
+        assert!(cut.ends_with(&format!("line\n{CUT}")), "{cut}");
+    }
+
+    proptest! {
+        #[test]
+        fn values_come_back(values in proptest::collection::vec("(\n|\r|<<|=|ghadelimiter_0|0|\\PC){0,20}", 0..4)) {
+            // The worst case: a source of randomness that the values know.
+            let text: String = values.iter().map(|value| heredoc("name", value, || "0".to_owned())).collect();
+            let read: Vec<String> = parse(&text).into_iter().map(|(_, value)| value).collect();
+            prop_assert_eq!(read, values);
+        }
+
+        #[test]
+        fn no_value_ends_its_heredoc(value in any::<String>()) {
+            let text = heredoc("name", &value, crate::action::random_token);
+            let mark = text.lines().next().unwrap().split_once("<<").unwrap().1.to_owned();
+            prop_assert_eq!(text.matches(&mark).count(), 2);
+        }
+
+        #[test]
+        fn what_fits_fits(text in "(```\n|\n|a|`{3,6}text\n|ü){0,200}", room in 0usize..300) {
+            prop_assert!(fitted(&text, room).len() <= room);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The deploy: its inputs.
+
+pub mod inputs;

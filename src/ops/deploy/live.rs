@@ -1,0 +1,279 @@
+//! After the commit: a Space is deployed when this commit runs.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Deploy;
+use crate::app_check::{self, App, Check, Mode, Subject, Verdict, Word};
+use crate::commands::deploy::inputs::OnFailure;
+use crate::failure::{Code, Failure, Place, Result};
+use crate::folder::{Source, card, sdk};
+use crate::hub::{CommitReceipt, LogKind, RepoInfo};
+use crate::ops::space::{
+    self, Awaited, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions,
+};
+use crate::report::Status;
+use crate::target::{RepoType, SpaceSdk};
+
+/// The time that a check has, however long the Space took to come up.
+const SHORTEST_CHECK: Duration = Duration::from_secs(60);
+/// Time that a check runs before the Space is read again. Most checks have ended by then.
+const FIRST_GUARD: Duration = Duration::from_secs(5);
+/// How long the run log is listened to after a check that failed.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// What is to run, and what ran before.
+pub(super) struct Target<'a> {
+    /// The commit that is to run.
+    pub(super) commit: &'a str,
+    /// The state before this deploy.
+    pub(super) before: &'a RepoInfo,
+    /// The commit of this deploy: `None` when nothing changed.
+    pub(super) receipt: Option<&'a CommitReceipt>,
+    /// Whether this deploy made the Space.
+    pub(super) created: bool,
+    /// The kind of the Space, if it is known.
+    pub(super) sdk: Option<SpaceSdk>,
+    /// The files of this deploy.
+    pub(super) source: &'a Source,
+}
+
+impl Target<'_> {
+    fn wait_options(&self, commit: &str, fresh: bool, timeout: Duration) -> WaitOptions {
+        WaitOptions {
+            timeout,
+            commit: commit.to_owned(),
+            // Static Spaces run at once, and name no commit.
+            fixed: self.sdk == Some(SpaceSdk::Static),
+            fresh,
+            sdk: self.sdk,
+            port: self.port(),
+        }
+    }
+
+    /// The port on which the Hub expects the app. Without the card it is not known for Docker.
+    fn port(&self) -> Option<u16> {
+        let card = sdk::readme(self.source).and_then(|readme| card::Card::read(&readme).ok().flatten());
+        match self.sdk? {
+            SpaceSdk::Gradio => Some(card::DEFAULT_PORT),
+            SpaceSdk::Docker | SpaceSdk::Streamlit => {
+                card.map(|card| card.app_port().unwrap_or(card::DEFAULT_PORT))
+            }
+            SpaceSdk::Static => None,
+        }
+    }
+}
+
+/// A commit that does not run as it should.
+struct NotLive {
+    failure: Failure,
+    /// The new app failed. What the Hub's own failures hide may run well, and what is overtaken is not taken back.
+    is_the_apps: bool,
+}
+
+impl From<NotReady> for NotLive {
+    fn from(NotReady { cause, failure }: NotReady) -> Self {
+        Self { failure, is_the_apps: cause.is_the_apps() }
+    }
+}
+
+impl From<Failure> for NotLive {
+    /// A failure of the check, which may as well be that of a request to the Hub.
+    fn from(failure: Failure) -> Self {
+        Self { is_the_apps: failure.code == Code::CheckFailed, failure }
+    }
+}
+
+impl Deploy<'_> {
+    /// Waits until the commit runs, where there is something to wait for.
+    pub(super) async fn go_live(&self, target: &Target<'_>) -> Result<()> {
+        let runs_this = self.inputs.repo_type == RepoType::Space && !self.inputs.is_aside();
+        if !runs_this {
+            return Ok(());
+        }
+        let Some(timeout) = self.inputs.space.wait else {
+            self.ledger.update(|outcome| outcome.not_waited_for = true);
+            return Ok(());
+        };
+        let Err(NotLive { failure, is_the_apps }) = self.come_alive(target, timeout).await else {
+            return Ok(());
+        };
+        match self.inputs.space.on_failure {
+            OnFailure::Keep => {}
+            OnFailure::Rollback if is_the_apps => {
+                self.log.info("rolling back, because this commit does not run as it should");
+                self.roll_back(target).await;
+            }
+            OnFailure::Rollback => self.log.info("not rolled back: the app is not what failed"),
+        }
+        Err(failure)
+    }
+
+    /// Waits until the commit runs, and then asks the app itself.
+    async fn come_alive(&self, target: &Target<'_>, timeout: Duration) -> Result<(), NotLive> {
+        let started = Instant::now();
+        let fresh = target.receipt.is_some() || target.created;
+        self.wait_for(target, target.commit, fresh, timeout).await?;
+        let check = &self.inputs.space.verify;
+        if check.mode == Mode::Off {
+            return Ok(());
+        }
+        let left = timeout.saturating_sub(started.elapsed()).max(SHORTEST_CHECK);
+        self.check(target, &Check { timeout: left, ..check.clone() }).await
+    }
+
+    /// Checks the running app, and writes down what it came to. A Space that stops ends the check.
+    async fn check(&self, target: &Target<'_>, check: &Check) -> Result<(), NotLive> {
+        let options = target.wait_options(target.commit, false, Duration::MAX);
+        let mut stopped = None;
+        let mut verdict = match self.app_to_check().await? {
+            Ok(app) => {
+                let _phase = self.ledger.phase("verify");
+                self.log.info(&format!("checking the app at {}", app.url));
+                let ended = async {
+                    tokio::time::sleep(FIRST_GUARD).await;
+                    stopped = Some(space::until_it_stops(self.hub, self.log, &self.repo, &options).await);
+                    "the Space stopped while its app was checked".to_owned()
+                };
+                let verdict = app_check::verify_until(&app, check, self.log, ended).await;
+                if self.hub.is_keyless() && app.token.is_some() { unless_closed(verdict) } else { verdict }
+            }
+            Err(verdict) => verdict,
+        };
+        let is_the_apps = !matches!(verdict.subject, Subject::Input | Subject::Workspace);
+        let failed = verdict.word == Word::Failed && is_the_apps;
+        let mut tail = None;
+        if failed && stopped.is_none() {
+            // The app may have failed because it ended.
+            let stop = space::until_it_stops(self.hub, self.log, &self.repo, &options);
+            let (log, stop) = tokio::join!(self.run_log(), tokio::time::timeout(LAST_WORDS, stop));
+            stopped = stop.ok();
+            tail = log.filter(|_| stopped.is_none());
+        }
+        let place = tail
+            .as_ref()
+            .filter(|_| verdict.subject == Subject::Exception)
+            .and_then(|tail| self.name_exception(target, &mut verdict, tail));
+        let result = match stopped {
+            Some(awaited) => self.stopped(target, awaited),
+            // An endpoint that is missing may have gone with this deploy; a file of the workspace has not.
+            None => verdict.conclude(self.log).map_err(|failure| NotLive {
+                is_the_apps: verdict.subject != Subject::Workspace,
+                failure: failure.at(place),
+            }),
+        };
+        self.ledger.update(|outcome| outcome.verdict = Some(verdict));
+        if let Some(tail) = tail {
+            self.show_run_log(tail);
+        }
+        result
+    }
+
+    /// The running app, or why there is none to check.
+    async fn app_to_check(&self) -> Result<std::result::Result<App, Verdict>> {
+        if self.ledger.read(|outcome| outcome.hardware_status) == Some(HardwareStatus::ManualHardwareRequired)
+        {
+            let detail = "it has not got the hardware that was asked for";
+            return Ok(Err(Verdict::of(Word::ManualHardwareRequired, detail)));
+        }
+        let app = space::app(self.hub, &self.repo).await?;
+        Ok(app.ok_or_else(|| Verdict::of(Word::TechnicalBlocker, "the Hub does not say where the app is")))
+    }
+
+    /// Writes down how a Space stopped that was being checked.
+    fn stopped(&self, target: &Target<'_>, awaited: Awaited) -> Result<(), NotLive> {
+        let Awaited { ready, runtime, tails, spot } = awaited;
+        self.ledger.update(|outcome| {
+            outcome.space_stage = runtime.map(|runtime| runtime.stage);
+            outcome.log_tails.retain(|other| tails.iter().all(|tail| tail.kind != other.kind));
+            outcome.log_tails.extend(tails);
+        });
+        match ready {
+            Ready::No(end) => Err(self.placed(target, end, spot).into()),
+            Ready::Yes | Ready::Unseen(_) => Ok(()),
+        }
+    }
+
+    /// Reads what the app wrote last, which may say why it did not pass.
+    async fn run_log(&self) -> Option<LogTail> {
+        let tail = space::tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
+        Some(tail).filter(|tail| !tail.is_empty())
+    }
+
+    /// Names the exception that the run log has, with its place in a file of the user, which is returned.
+    fn name_exception(&self, target: &Target<'_>, verdict: &mut Verdict, tail: &LogTail) -> Option<Place> {
+        let lines: Vec<&str> = tail.evidence().collect();
+        let exception = space::last_traceback(lines.iter().copied())?;
+        let text = self.log.redact(&exception.to_string());
+        verdict.name_exception(&text);
+        let known = space::diagnose(&Evidence { hub: None, kind: LogKind::Run, log: &lines });
+        if let Some(Diagnosis { cause, fixes, is_weak: false, .. }) = known {
+            let hints = fixes.iter().map(|fix| self.log.redact(&format!("{cause}: {fix}")));
+            verdict.hints.extend(hints);
+        }
+        let CodeLine { file, line } = exception.origin?;
+        let spot = Spot { file, line: Some(line), find: None };
+        self.place_of(target.source, &spot, format!("the app raised {text}"))
+    }
+
+    fn show_run_log(&self, tail: LogTail) {
+        let group = self.log.group("the end of the run log");
+        tail.lines().for_each(|line| self.log.untrusted(line));
+        drop(group);
+        self.ledger.update(|outcome| {
+            outcome.log_tails.retain(|other| other.kind != LogKind::Run);
+            outcome.log_tails.push(tail);
+        });
+    }
+
+    /// Waits for a commit, and writes down what was seen.
+    pub(super) async fn wait_for(
+        &self,
+        target: &Target<'_>,
+        commit: &str,
+        fresh: bool,
+        timeout: Duration,
+    ) -> Result<(), NotReady> {
+        let options = target.wait_options(commit, fresh, timeout);
+        let phase = self.ledger.phase("wait");
+        let Awaited { ready, runtime, tails, spot } =
+            space::wait(self.hub, self.log, &self.repo, &options).await;
+        drop(phase);
+        self.ledger.update(|outcome| {
+            outcome.space_stage = runtime.map(|runtime| runtime.stage);
+            // After a rollback, the log of what failed is what counts.
+            if outcome.log_tails.is_empty() && outcome.status != Some(Status::RolledBack) {
+                outcome.log_tails = tails;
+            }
+        });
+        match ready {
+            Ready::Yes => Ok(()),
+            Ready::Unseen(error) => {
+                self.log.warning(&format!(
+                    "the commit is on the Hub, but whether it runs is not known: {error}; give the token read access to the Space's settings, or set `wait: false`"
+                ));
+                Ok(())
+            }
+            Ready::No(end) => Err(self.placed(target, end, spot)),
+        }
+    }
+
+    /// Adds the place in a file of the user that the log names.
+    fn placed(&self, target: &Target<'_>, end: NotReady, spot: Option<(Spot, String)>) -> NotReady {
+        let place = spot.and_then(|(spot, why)| self.place_of(target.source, &spot, why));
+        NotReady { failure: end.failure.at(place), ..end }
+    }
+}
+
+/// Nobody says whether a keyless token opens a private app: an app that stays closed to it is no fault of the app.
+fn unless_closed(mut verdict: Verdict) -> Verdict {
+    if verdict.word == Word::Failed && verdict.detail.contains("answered 404") {
+        verdict.word = Word::TechnicalBlocker;
+        verdict.hints = vec![
+            "the app of a private Space may not open to a keyless token: pass `hf_token` to check it"
+                .to_owned(),
+        ];
+    }
+    verdict
+}

@@ -1,0 +1,233 @@
+//! The end of test repos: those that a run wrote down, and those that were forgotten.
+//!
+//! A repo is deleted only when everything says that a test made it: the prefix of its name and the tag in its
+//! card; a forgotten one has to be old too. Each decision is told.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::action::Log;
+use crate::failure::{Code, Failure, Result};
+use crate::hub::{Hub, ListedRepo, Lookup, Repo};
+use crate::target::{RepoName, RepoType, Revision};
+
+/// Tags of cards that mark what tests make: their own repos, and the proxies that this action makes for them.
+const MARKERS: [&str; 2] = ["hf-deploy-test", "hf-deploy-proxy"];
+/// Shorter ones are the beginning of too many names.
+const SHORTEST_PREFIX: usize = 6;
+/// A job of GitHub's runners ends after six hours at the latest.
+const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
+const TYPES: [RepoType; 3] = [RepoType::Space, RepoType::Model, RepoType::Dataset];
+
+/// What may be deleted.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub prefix: Prefix,
+    pub older_than: Duration,
+    /// Whether to tell only.
+    pub dry_run: bool,
+}
+
+/// The beginning of the names of test repos.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix(String);
+
+impl std::str::FromStr for Prefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let plain =
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if text.len() < SHORTEST_PREFIX || !plain {
+            return Err(format!(
+                "must be at least {SHORTEST_PREFIX} letters, digits, `-`, `_` or `.`: everything that begins with it may be deleted"
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Why a repo stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    OtherPrefix,
+    NoMarker,
+    AgeUnknown,
+    TooYoung,
+}
+
+/// Deletes the forgotten test repos of a namespace.
+///
+/// # Errors
+///
+/// What could not be listed or deleted, after everything else was tried.
+pub async fn sweep(hub: &Hub, namespace: &str, rules: &Rules, log: &Log) -> Result<()> {
+    let mut failures = Vec::new();
+    let (mut deleted, mut kept) = (0, 0);
+    for repo_type in TYPES {
+        let listed = match hub.list_repos(namespace, repo_type, &rules.prefix.0).await {
+            Ok(listed) => listed,
+            Err(error) => {
+                failures.push(error.to_string());
+                continue;
+            }
+        };
+        for listed in listed {
+            if let Some(reason) = why_kept(&listed, rules, Timestamp::now()) {
+                log.info(&format!("kept the {}: {}", listed.repo, reason.as_str()));
+                kept += 1;
+            } else {
+                remove(hub, &listed.repo, rules.dry_run, log, &mut failures).await;
+                deleted += 1;
+            }
+        }
+    }
+    log.info(&format!("{deleted} to delete, {kept} kept, {} failed", failures.len()));
+    conclude(failures)
+}
+
+/// Deletes the repos that a run wrote down as it made them, one `type namespace/name` per line, as far as they
+/// have the prefix, and the marker or the age of this run: one that was killed between the repo and its first
+/// commit left no card.
+///
+/// # Errors
+///
+/// What could not be deleted, after everything else was tried; a line that names no repo.
+pub async fn tear_down(hub: &Hub, list: &Path, prefix: &Prefix, log: &Log) -> Result<()> {
+    let text = match std::fs::read_to_string(list) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            log.info("no list: nothing was made");
+            return Ok(());
+        }
+        Err(error) => {
+            return Err(
+                Failure::new(Code::LocalIo, format!("cannot read `{}`", list.display())).caused_by(error)
+            );
+        }
+    };
+    let mut failures = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let Some(repo) = repo_of(line) else {
+            failures.push(format!("the list names no repo: `{line}`"));
+            continue;
+        };
+        if !repo.id.name.starts_with(&prefix.0) {
+            failures.push(format!("the {repo} is in the list, and has not the prefix"));
+            continue;
+        }
+        match is_of_a_test(hub, &repo).await {
+            Ok(None) => log.info(&format!("the {repo} is gone already")),
+            Ok(Some(true)) => remove(hub, &repo, false, log, &mut failures).await,
+            Ok(Some(false)) => failures
+                .push(format!("the {repo} is in the list, and has neither the marker nor the age of a test")),
+            Err(failure) => failures.push(failure.to_string()),
+        }
+    }
+    conclude(failures)
+}
+
+fn repo_of(line: &str) -> Option<Repo> {
+    let (repo_type, name) = line.split_once(' ')?;
+    let id = name.trim().parse::<RepoName>().ok()?.full()?;
+    Some(Repo { repo_type: repo_type.parse().ok()?, id })
+}
+
+/// Whether a repo has the marker, or is as young as this run: `None` when it is gone.
+async fn is_of_a_test(hub: &Hub, repo: &Repo) -> Result<Option<bool>> {
+    let Lookup::Found(info) = hub.look_up(repo, &Revision::default()).await? else { return Ok(None) };
+    let marked = info.tags.iter().any(|tag| MARKERS.contains(&tag.as_str()));
+    let young = age(info.created_at.as_deref(), Timestamp::now()).is_some_and(|age| age < LONGEST_RUN);
+    Ok(Some(marked || young))
+}
+
+/// How long ago a repo was made, where the Hub says it.
+fn age(created_at: Option<&str>, now: Timestamp) -> Option<Duration> {
+    let created: Timestamp = created_at?.parse().ok()?;
+    Some(Duration::try_from(now.duration_since(created)).unwrap_or_default())
+}
+
+async fn remove(hub: &Hub, repo: &Repo, dry_run: bool, log: &Log, failures: &mut Vec<String>) {
+    if dry_run {
+        return log.info(&format!("would delete the {repo}"));
+    }
+    match hub.delete_repo(repo).await {
+        Ok(true) => log.info(&format!("deleted the {repo}")),
+        Ok(false) => log.info(&format!("the {repo} is gone already")),
+        Err(error) => failures.push(error.to_string()),
+    }
+}
+
+fn conclude(failures: Vec<String>) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let count = failures.len();
+    Err(Failure::new(
+        Code::HubRefused,
+        format!("{count} of the repos are not cleaned up:\n{}", failures.join("\n")),
+    )
+    .hint("delete them by hand, or run this again"))
+}
+
+fn why_kept(listed: &ListedRepo, rules: &Rules, now: Timestamp) -> Option<Kept> {
+    if !listed.repo.id.name.starts_with(&rules.prefix.0) {
+        return Some(Kept::OtherPrefix);
+    }
+    if !listed.tags.iter().any(|tag| MARKERS.contains(&tag.as_str())) {
+        return Some(Kept::NoMarker);
+    }
+    let Some(age) = age(listed.created_at.as_deref(), now) else { return Some(Kept::AgeUnknown) };
+    (age < rules.older_than).then_some(Kept::TooYoung)
+}
+
+impl Kept {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherPrefix => "its name has another beginning",
+            Self::NoMarker => "its card has no marker of a test",
+            Self::AgeUnknown => "the Hub does not say when it was made",
+            Self::TooYoung => "it is not old enough",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_marker_and_age_are_needed_all_three() {
+        let rules = Rules {
+            prefix: "hfd-test-".parse().unwrap(),
+            older_than: Duration::from_secs(86_400),
+            dry_run: false,
+        };
+        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let judge = |name: &str, tag: &str, created: Option<&str>| {
+            let id = format!("ada/{name}").parse::<RepoName>().unwrap().full().unwrap();
+            let repo = Repo { repo_type: RepoType::Space, id };
+            let listed =
+                ListedRepo { repo, created_at: created.map(str::to_owned), tags: vec![tag.to_owned()] };
+            why_kept(&listed, &rules, now)
+        };
+        let (old, young) = (Some("2026-11-19T11:59:59.000Z"), Some("2026-11-19T12:00:01.000Z"));
+        assert_eq!(judge("hfd-test-1", "hf-deploy-test", old), None);
+        assert_eq!(judge("hfd-test-1-proxy", "hf-deploy-proxy", old), None);
+        assert_eq!(judge("my-hfd-test-1", "hf-deploy-test", old), Some(Kept::OtherPrefix));
+        assert_eq!(judge("hfd-test-1", "test", old), Some(Kept::NoMarker));
+        assert_eq!(judge("hfd-test-1", "hf-deploy-test", young), Some(Kept::TooYoung));
+        assert_eq!(judge("hfd-test-1", "hf-deploy-test", Some("2027-01-01T00:00:00Z")), Some(Kept::TooYoung));
+        assert_eq!(judge("hfd-test-1", "hf-deploy-test", None), Some(Kept::AgeUnknown));
+        assert_eq!(judge("hfd-test-1", "hf-deploy-test", Some("soon")), Some(Kept::AgeUnknown));
+    }
+
+    #[test]
+    fn a_prefix_is_more_than_a_letter() {
+        for bad in ["", "hfd", "a/b-test", "*******"] {
+            assert!(bad.parse::<Prefix>().is_err(), "{bad}");
+        }
+    }
+}

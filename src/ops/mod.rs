@@ -1,0 +1,6 @@
+//! The operations: each takes an options struct and does its work on the Hub.
+
+pub mod deploy;
+pub mod janitor;
+pub mod proxy_space;
+pub mod space;
