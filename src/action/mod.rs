@@ -4,6 +4,7 @@
 //! are taken out, in one place.
 
 pub mod commands;
+mod context;
 mod files;
 mod log;
 pub mod markdown;
@@ -13,6 +14,7 @@ mod text;
 
 use std::hash::{BuildHasher, Hasher};
 
+pub use context::GithubContext;
 pub use files::{OUTPUTS, OutputFiles};
 pub use log::{Group, Log, Mode};
 pub use progress::{Counter, Progress, human_bytes};

@@ -4,7 +4,6 @@
 //! types and notes every fault on the way, so that one run tells them all.
 
 mod faults;
-mod github;
 mod limits;
 mod lists;
 mod names;
@@ -21,6 +20,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::action::GithubContext;
 use crate::app_check::Check;
 use crate::auth::{Credentials, Secret};
 use crate::failure::{Code, Failure, Result};
@@ -29,7 +29,6 @@ use faults::Findings;
 use raw::{Environment, Raw, given};
 use token::MissingToken;
 
-pub use github::GithubContext;
 pub use limits::{CommitLimits, DeleteLimit};
 pub use names::{INPUTS, InputSpec};
 pub use proxy::{AllowOrigins, PROXY_SECRETS, PROXY_SETTINGS, ProxyInputs};
@@ -191,7 +190,7 @@ impl Inputs {
 /// Every rule, each in its own function; `None` only after a fault was noted.
 fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let raw = &environment.raw;
-    let github = GithubContext::read(environment);
+    let github = GithubContext::from_vars(|name| environment.exact(name));
     let repo = repo(raw, &github, findings);
     let repo_type = repo_type(raw, findings);
     let dry_run = flag("dry_run", raw.dry_run.as_deref(), findings);

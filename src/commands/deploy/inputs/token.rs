@@ -3,9 +3,9 @@
 use url::Url;
 
 use super::faults::Findings;
-use super::github::GithubContext;
 use super::parse;
 use super::raw::{Environment, given};
+use crate::action::GithubContext;
 use crate::auth::{Access, Credentials, IdTokens, Secret, token_form};
 use crate::target::suggest::one_of;
 
