@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::action::commands::{self, Annotation, Level};
-use crate::action::{log_lines, markdown, plain};
+use crate::action::markdown;
 use crate::app_check::{Verdict, Word};
 use crate::failure::{Code, Failure};
 use crate::folder::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
@@ -24,6 +24,7 @@ use crate::ops::space::LogTail;
 use crate::report::{self, Outcome, WrittenSetting};
 use crate::sse;
 use crate::target::{RepoPath, SpaceSdk};
+use crate::text::{log_lines, plain};
 
 const SECONDS: u64 = 2;
 /// What one input may take, in a build without optimisation on a busy machine.

@@ -20,5 +20,6 @@ pub mod report;
 mod run;
 pub mod sse;
 pub mod target;
+mod text;
 
 pub use run::{panic_exit_code, run};

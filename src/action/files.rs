@@ -65,7 +65,7 @@ impl OutputFiles {
     pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> io::Result<()> {
         let Some(path) = &self.output else { return Ok(()) };
         let text: String =
-            outputs.iter().map(|(name, value)| heredoc(name, value, super::random_token)).collect();
+            outputs.iter().map(|(name, value)| heredoc(name, value, crate::text::random_token)).collect();
         append(path, &text)
     }
 
@@ -242,7 +242,7 @@ mod tests {
 
         #[test]
         fn no_value_ends_its_heredoc(value in any::<String>()) {
-            let text = heredoc("name", &value, crate::action::random_token);
+            let text = heredoc("name", &value, crate::text::random_token);
             let mark = text.lines().next().unwrap().split_once("<<").unwrap().1.to_owned();
             prop_assert_eq!(text.matches(&mark).count(), 2);
         }

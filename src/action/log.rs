@@ -9,9 +9,9 @@ use indicatif::ProgressBar;
 
 use super::commands::{self, Annotation, Level};
 use super::redact::Redactor;
-use super::text::log_lines;
 use crate::auth::Secret;
 use crate::failure::{Failure, Place};
+use crate::text::log_lines;
 
 /// Who reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Writer {
 
     fn stop_commands(&mut self) {
         if self.resume.is_none() {
-            let token = super::random_token();
+            let token = crate::text::random_token();
             self.write(&[commands::stop_commands(&token)]);
             self.resume = Some(token);
         }

@@ -1,7 +1,7 @@
 //! Markdown for the job summary, with text from outside in it that stays where it is put (GitHub Flavored
 //! Markdown Spec 0.29; the section numbers are its).
 
-use super::plain;
+use crate::text::plain;
 
 /// Characters that mean something somewhere in a line: emphasis, code, links, HTML, entities, tables,
 /// strikethrough, math.

@@ -350,5 +350,5 @@ pub(super) fn quoted(text: &str) -> String {
 /// The same, of at most so many characters.
 pub(super) fn excerpt(text: &str, most: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    crate::action::plain(&crate::target::shorten(&text, most))
+    crate::text::plain(&crate::target::shorten(&text, most))
 }

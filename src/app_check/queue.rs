@@ -151,7 +151,7 @@ async fn join(
     let mut told = String::new();
     let mut pauses = edge::pauses(MAX_JOINS);
     loop {
-        let joined = Joined { session: crate::action::random_token(), at: Instant::now() };
+        let joined = Joined { session: crate::text::random_token(), at: Instant::now() };
         let body = request(endpoint, data, &joined.session);
         let posting = edge.post(url.clone(), &body, MAX_ANSWER);
         let answer = tokio::time::timeout_at(deadline, posting).await.unwrap_or(Err(Trouble::TimedOut));

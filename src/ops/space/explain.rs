@@ -3,10 +3,10 @@
 use super::cause::{NotReady, SpaceFailure};
 use super::diagnosis::{Diagnosis, Evidence, Spot, diagnose};
 use super::logs::LogTail;
-use crate::action::without_colors;
 use crate::failure::Failure;
 use crate::hub::LogKind;
 use crate::target::SpaceSdk;
+use crate::text::without_colors;
 
 /// Evidence for the end of a wait.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::action::without_colors;
 use crate::hub::{Hub, LogKind, Repo};
 use crate::sse;
+use crate::text::without_colors;
 
 /// The waits between connections: a log that closes at once is not asked for without a break.
 const FIRST_BREAK: Duration = Duration::from_secs(1);

@@ -14,10 +14,11 @@ use super::explain::{Remains, add_the_app, app_that_lacks, explain};
 use super::logs::{Follower, LogTail};
 use super::port::{WrongAddress, wrong_address};
 use super::stage_words;
-use crate::action::{Group, Log, without_colors};
+use crate::action::{Group, Log};
 use crate::failure::Failure;
 use crate::hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
 use crate::target::{Revision, SpaceSdk};
+use crate::text::without_colors;
 
 /// The waits between two looks at the Space: quick at first, since a static Space runs at once.
 const FIRST_LOOK: Duration = Duration::from_secs(1);

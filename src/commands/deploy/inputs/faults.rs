@@ -1,7 +1,7 @@
 //! Everything that is wrong with the inputs, collected on the way and told at once.
 
-use crate::action::plain;
 use crate::failure::{Code, Failure};
+use crate::text::plain;
 
 /// The shortest text that is treated as a token when faults are cleared of tokens.
 const SHORTEST_TOKEN: usize = 4;

@@ -1,18 +1,19 @@
-//! Text from outside, made fit for a log: what cannot be seen becomes visible, what would be obeyed does
-//! not start a command, and what has no end gets one.
+//! Text from outside, made fit for a log: invisible characters become visible, workflow commands lose their effect,
+//! and long text is cut.
 
 use std::fmt::Write as _;
+use std::hash::{BuildHasher, Hasher};
 
 /// The longest line of a log, in bytes; a Space's build log may hold lines of megabytes.
-pub(super) const MAX_LINE: usize = 4096;
+pub(crate) const MAX_LINE: usize = 4096;
 
-/// Text as one line: line breaks, control characters, escape sequences and invisible characters are
+/// Returns a text on one line: line breaks, control characters, escape sequences and invisible characters are
 /// written as Rust writes them (`\n`, `\u{1b}`), and a long text is cut.
 pub fn plain(text: &str) -> String {
     visible(text, MAX_LINE, Whitespace::Escaped)
 }
 
-/// Text as lines for a log, none of which the runner takes for a command. Tabs stay.
+/// Returns a text as lines for a log, none of which the runner takes for a command. Keeps tabs.
 pub fn log_lines(text: &str) -> impl Iterator<Item = String> {
     text.split_terminator('\n').flat_map(|line| {
         // A carriage return starts the line again, as progress bars do: each state is a line here.
@@ -21,9 +22,9 @@ pub fn log_lines(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Text without the control sequences that colour it and move the cursor (ECMA-48, 5.4: `ESC [ … m`).
+/// Returns a text without the control sequences that colour it and move the cursor (ECMA-48, 5.4: `ESC [ … m`).
 ///
-/// Secrets are hidden after this, because a sequence in the middle of one would keep it from being found.
+/// Hide secrets after this, because a sequence in the middle of a secret would keep it from being found.
 pub fn without_colors(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -47,7 +48,7 @@ pub fn without_colors(text: &str) -> String {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whitespace {
-    /// One line, whatever is in it.
+    /// Everything becomes one line.
     Escaped,
     /// Tabs are kept.
     Tabs,
@@ -76,8 +77,8 @@ fn visible(text: &str, limit: usize, whitespace: Whitespace) -> String {
     shown
 }
 
-/// Characters that a reader does not see, or that move what they do see: controls, separators, marks of
-/// writing direction, blanks of no width, tags, and the soft hyphen.
+/// Returns true for characters that a reader does not see, or that move visible text: controls, separators, marks
+/// of writing direction, blanks of no width, tags, and the soft hyphen.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -87,19 +88,19 @@ fn is_hidden(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Invisible characters that emoji and some scripts are written with.
+/// Returns true for invisible characters that emoji and some scripts need.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Whether a joiner behind this character joins anything. Behind ASCII it does not: there it could only
-/// hide a command from us that the runner, whose string comparison skips such characters, still sees.
+/// Returns true if a joiner joins anything after this character. After ASCII it does not: there it could only hide
+/// a command from this action, while the runner still sees it because its string comparison skips joiners.
 fn joins(previous: Option<char>) -> bool {
     previous.is_some_and(|c| !c.is_ascii() && !c.is_whitespace() && !is_joiner(c) && !is_hidden(c))
         || previous.is_some_and(|c| matches!(c, '\u{fe0f}'))
 }
 
-/// A line that the runner prints, and does not carry out.
+/// Returns a line that the runner prints and does not execute.
 ///
 /// `actions/runner` (ActionCommand.cs) takes `::name …::` for a command after any white space at the start
 /// of a line, and the older `##[name …]` anywhere in it.
@@ -112,6 +113,15 @@ fn harmless(line: String) -> String {
         None => line,
     };
     if line.contains("##[") { line.replace("##[", "#\\u{23}[") } else { line }
+}
+
+/// Returns a word that no other process can predict: an end mark for output values, or the id of a session.
+///
+/// The standard library keys its hasher with the randomness of the operating system. 128 bits of it are enough here,
+/// and need no further dependency.
+pub fn random_token() -> String {
+    let half = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
 }
 
 #[cfg(test)]
