@@ -5,13 +5,14 @@ mod ends;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::action::{human_bytes, markdown};
+use crate::action::markdown;
 use crate::app_check::{Verdict, Word};
 use crate::failure::{Code, Failure};
 use crate::hub::{CommitReceipt, Repo, Stage};
 use crate::ops::deploy::plan::{Action, Plan};
 use crate::ops::space::{HardwareStatus, LogTail};
 use crate::target::{Revision, Visibility};
+use crate::text::human_bytes;
 pub use ends::{InFlight, Landing, Sent, Unfinished};
 
 /// How a run ended: the output `status`.

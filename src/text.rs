@@ -1,11 +1,14 @@
-//! Text from outside, made fit for a log: invisible characters become visible, workflow commands lose their effect,
-//! and long text is cut.
+//! Pure text helpers: text from outside made safe to print, and numbers and lists for messages.
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
 
 /// The longest line of a log, in bytes; a Space's build log may hold lines of megabytes.
-pub(crate) const MAX_LINE: usize = 4096;
+const MAX_LINE: usize = 4096;
+
+/// Number of names that a message lists.
+const MAX_NAMES: usize = 10;
 
 /// Returns a text on one line: line breaks, control characters, escape sequences and invisible characters are
 /// written as Rust writes them (`\n`, `\u{1b}`), and a long text is cut.
@@ -124,6 +127,67 @@ pub fn random_token() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
+/// Returns a name in backticks, or escaped in double quotes if it has characters that could be misread.
+pub fn quoted(name: &str) -> String {
+    if name.contains(|c: char| c.is_control() || c == '`') {
+        format!("{name:?}")
+    } else {
+        format!("`{name}`")
+    }
+}
+
+/// Returns each name as [`quoted`] does.
+pub fn quoted_all(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| quoted(name)).collect()
+}
+
+/// Returns a number with its noun: `1 file`, `2 files`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Joins the first ten names: `a, b and 3 more`.
+pub fn name_some(names: &[String]) -> String {
+    let listed = names[..names.len().min(MAX_NAMES)].join(", ");
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// Formats a number of bytes in powers of 1000 with at most one decimal: `12.3 MB`.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 1000_u128;
+    let mut name = UNITS[0];
+    for next in &UNITS[1..] {
+        // In tenths and rounded, so that 999,950 bytes are 1 MB and not 1000 kB.
+        if (u128::from(bytes) * 10 + unit / 2) / unit < 10_000 {
+            break;
+        }
+        unit *= 1000;
+        name = next;
+    }
+    let tenths = (u128::from(bytes) * 10 + unit / 2) / unit;
+    match tenths % 10 {
+        0 => format!("{} {name}", tenths / 10),
+        decimal => format!("{}.{decimal} {name}", tenths / 10),
+    }
+}
+
+/// Formats a duration with at most two units: `4.2 s`, `2 h 1 min`.
+pub fn human_duration(took: Duration) -> String {
+    let seconds = took.as_secs();
+    match seconds {
+        0..60 => format!("{}.{} s", seconds, took.subsec_millis() / 100),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -180,6 +244,49 @@ mod tests {
         assert_eq!(lines(":\u{200d}:error::x"), [":\\u{200d}:error::x"]);
         assert_eq!(lines("file ###[error]x"), ["file ##\\u{23}[error]x"]);
         assert_eq!(lines("a::b::c"), ["a::b::c"]);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(name_some(&names(2)), "0, 1");
+        assert_eq!(name_some(&names(10)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9");
+        assert_eq!(name_some(&names(12)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
+    }
+
+    #[test]
+    fn names_that_could_be_misread_are_escaped() {
+        for (name, expected) in [("a b/ü", "`a b/ü`"), ("a\nb", "\"a\\nb\""), ("a`b", "\"a`b\"")] {
+            assert_eq!(quoted(name), expected);
+        }
+        assert_eq!((count(1, "file"), count(0, "path")), ("1 file".to_owned(), "0 paths".to_owned()));
+    }
+
+    #[test]
+    fn human_bytes_has_at_most_one_decimal() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1 kB"),
+            (1049, "1 kB"),
+            (1050, "1.1 kB"),
+            (12_345_678, "12.3 MB"),
+            (200_000_000, "200 MB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(human_bytes(bytes), text);
+        }
+    }
+
+    #[test]
+    fn human_duration_has_at_most_two_units() {
+        for (millis, text) in
+            [(0, "0.0 s"), (4_250, "4.2 s"), (61_000, "1 min 1 s"), (7_260_000, "2 h 1 min")]
+        {
+            assert_eq!(human_duration(Duration::from_millis(millis)), text);
+        }
     }
 
     proptest! {

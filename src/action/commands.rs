@@ -4,7 +4,7 @@
 //! `@actions/core`'s `command.ts` and of the runner's `ActionCommand.cs`. Each function makes one line,
 //! without its newline.
 
-use crate::text::log_lines;
+use crate::text::{log_lines, plain};
 
 /// The longest message of an annotation, in bytes: half of what the Checks API takes.
 const MAX_MESSAGE: usize = 32 * 1024;
@@ -62,7 +62,7 @@ pub fn escape_property(text: &str) -> String {
 pub fn annotation(annotation: &Annotation<'_>) -> String {
     let Annotation { level, title, file, line, col, message } = *annotation;
     let numbers = [("line", line), ("col", col)].map(|(name, value)| (name, value.map(|n| n.to_string())));
-    let texts = [("title", title), ("file", file)].map(|(name, value)| (name, value.map(crate::text::plain)));
+    let texts = [("title", title), ("file", file)].map(|(name, value)| (name, value.map(plain)));
     let properties: Vec<String> = texts
         .into_iter()
         .chain(numbers)
@@ -95,7 +95,7 @@ pub fn debug(text: &str) -> String {
 
 /// `::group::`: what follows can be folded away, until [`end_group`].
 pub fn group(title: &str) -> String {
-    format!("::group::{}", escape_data(&crate::text::plain(title)))
+    format!("::group::{}", escape_data(&plain(title)))
 }
 
 pub fn end_group() -> String {
@@ -115,7 +115,7 @@ pub fn add_mask(secret: &str) -> Vec<String> {
 }
 
 /// `::stop-commands::`: the runner only prints what follows, until [`resume_commands`] with the same token, which must
-/// be new and unforeseeable ([`crate::text::random_token`]).
+/// be new and unforeseeable ([`super::random_token`]).
 pub fn stop_commands(token: &str) -> String {
     format!("::stop-commands::{token}")
 }
@@ -203,8 +203,8 @@ mod tests {
             let (name, properties, _) = parse(&made);
             prop_assert_eq!(name, "error");
             prop_assert_eq!(properties, [
-                ("title".to_owned(), crate::text::plain(&title)),
-                ("file".to_owned(), crate::text::plain(&file)),
+                ("title".to_owned(), plain(&title)),
+                ("file".to_owned(), plain(&file)),
             ]);
         }
     }

@@ -14,5 +14,5 @@ mod redact;
 pub use context::GithubContext;
 pub use files::{OUTPUTS, OutputFiles};
 pub use log::{Group, Log, Mode};
-pub use progress::{Counter, Progress, human_bytes};
+pub use progress::{Counter, Progress};
 pub use redact::Redactor;

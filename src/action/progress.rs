@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::log::{Log, Mode};
+use crate::text::{human_bytes, human_duration};
 
 /// A log without a new line for longer than this looks as if it hangs.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -169,69 +170,10 @@ fn rate(bytes: u64, took: Duration) -> String {
     format!("{}/s", human_bytes(u64::try_from(per_second).unwrap_or(u64::MAX)))
 }
 
-fn human_duration(took: Duration) -> String {
-    let seconds = took.as_secs();
-    match seconds {
-        0..60 => format!("{}.{} s", seconds, took.subsec_millis() / 100),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// A number of bytes as people read it, in powers of 1000 and with at most one decimal: `12.3 MB`.
-pub fn human_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut unit = 1000_u128;
-    let mut name = UNITS[0];
-    for next in &UNITS[1..] {
-        // In tenths and rounded, so that 999,950 bytes are 1 MB and not 1000 kB.
-        if (u128::from(bytes) * 10 + unit / 2) / unit < 10_000 {
-            break;
-        }
-        unit *= 1000;
-        name = next;
-    }
-    let tenths = (u128::from(bytes) * 10 + unit / 2) / unit;
-    match tenths % 10 {
-        0 => format!("{} {name}", tenths / 10),
-        decimal => format!("{}.{decimal} {name}", tenths / 10),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::log::tests::captured;
     use super::*;
-
-    #[test]
-    fn bytes_for_people() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1 kB"),
-            (1049, "1 kB"),
-            (1050, "1.1 kB"),
-            (12_345_678, "12.3 MB"),
-            (200_000_000, "200 MB"),
-            (999_949, "999.9 kB"),
-            (999_950, "1 MB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(human_bytes(bytes), text);
-        }
-    }
-
-    #[test]
-    fn durations_for_people() {
-        for (millis, text) in
-            [(0, "0.0 s"), (4_250, "4.2 s"), (61_000, "1 min 1 s"), (7_260_000, "2 h 1 min")]
-        {
-            assert_eq!(human_duration(Duration::from_millis(millis)), text);
-        }
-    }
 
     async fn pass(seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;

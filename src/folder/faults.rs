@@ -7,6 +7,7 @@ use std::path::Path;
 use super::SourceFile;
 use crate::failure::{Code, Failure, Result};
 use crate::target::shorten;
+use crate::text::{count, name_some, quoted};
 
 /// The Hub's limit for one folder: "cannot exceed" (hub docs, storage limits).
 pub(super) const MAX_FOLDER_ENTRIES: usize = 10_000;
@@ -36,7 +37,7 @@ impl Faults {
                 self.unreadable.iter().map(|(name, error)| format!("{name} ({error})")).collect();
             let failure = Failure::new(
                 Code::SourceUnreadable,
-                format!("cannot read {} of the source: {}", count(&names, "path"), name_some(&names)),
+                format!("cannot read {} of the source: {}", count(names.len(), "path"), name_some(&names)),
             )
             .hint("leave out with `exclude` what is not part of the app, or make it readable for this step");
             return Err(match self.unreadable.into_iter().next() {
@@ -47,15 +48,18 @@ impl Faults {
         if !self.names.is_empty() {
             let message = format!(
                 "the Hub refuses {} of the source: {}",
-                count(&self.names, "path"),
+                count(self.names.len(), "path"),
                 name_some(&self.names)
             );
             return Err(Failure::new(Code::InvalidPath, message)
                 .hint("rename the files, or leave them out with `exclude`"));
         }
         if !self.links.is_empty() {
-            let message =
-                format!("cannot follow {}: {}", count(&self.links, "symbolic link"), name_some(&self.links));
+            let message = format!(
+                "cannot follow {}: {}",
+                count(self.links.len(), "symbolic link"),
+                name_some(&self.links)
+            );
             return Err(Failure::new(Code::LinkOutsideSource, message).hint(
                 "put the files themselves in the place of the links, or leave the links out with `exclude`",
             ));
@@ -63,7 +67,7 @@ impl Faults {
         if !self.pointers.is_empty() {
             let message = format!(
                 "found a Git LFS pointer in place of the content in {}: {}",
-                count(&self.pointers, "file"),
+                count(self.pointers.len(), "file"),
                 name_some(&self.pointers)
             );
             return Err(Failure::new(Code::LfsPointer, message)
@@ -120,40 +124,14 @@ const MAX_SHOWN_PATH: usize = 200;
 pub(super) fn shown(path: &Path) -> String {
     match path.to_str() {
         Some("") => "`.`".to_owned(),
-        Some(text) if !text.contains(|c: char| c.is_control() || c == '`') => format!("`{text}`"),
-        _ => format!("{path:?}"),
-    }
-}
-
-/// `1 file`, `2 files`.
-fn count(names: &[String], noun: &str) -> String {
-    match names.len() {
-        1 => format!("1 {noun}"),
-        n => format!("{n} {noun}s"),
-    }
-}
-
-/// The first ten of many names, for a message.
-pub(super) fn name_some(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
+        Some(text) => quoted(text),
+        None => format!("{path:?}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_lists_are_cut() {
-        let names = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
-        assert_eq!(name_some(&names(2)), "0, 1");
-        assert_eq!(name_some(&names(10)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9");
-        assert_eq!(name_some(&names(12)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
-    }
 
     #[test]
     fn paths_cannot_break_a_message() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::SourceFile;
-use super::faults::name_some;
+use crate::text::{name_some, quoted_all};
 
 /// Findings of a walk. Names are as messages show them, except those that the plan shows.
 #[derive(Default)]
@@ -33,14 +33,14 @@ impl Seen {
             self.defaults.sort_unstable();
             notes.push(format!(
                 "left out by default: {} (`default_excludes: false` sends them)",
-                name_some(&in_backticks(&self.defaults))
+                name_some(&quoted_all(&self.defaults))
             ));
         }
         if !self.caches.is_empty() {
             let caches: Vec<String> = self.caches.iter().cloned().collect();
             notes.push(format!(
                 "left out, because their own `.gitignore` says so: {}",
-                name_some(&in_backticks(&caches))
+                name_some(&quoted_all(&caches))
             ));
         }
         notes
@@ -57,8 +57,4 @@ impl Seen {
         }
         warnings
     }
-}
-
-fn in_backticks(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| super::faults::shown(name.as_ref())).collect()
 }

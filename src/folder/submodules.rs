@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::Rules;
-use super::faults::{name_some, shown};
+use super::faults::shown;
 use super::root::SUBMODULE_HINT;
+use crate::text::name_some;
 
 /// The warning about submodule folders that are empty, and not left out.
 pub(super) fn submodule_warning(root: &Path, rules: &Rules) -> Option<String> {

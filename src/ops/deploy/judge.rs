@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::Deploy;
 use super::remote::Planned;
-use super::{Deploy, count};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{IdlePattern, Source};
 use crate::hub::RepoInfo;
 use crate::ops::deploy::plan::Action;
+use crate::text::count;
 
 /// From how many deleted files on a deploy is suspicious, where they are half of what is there.
 const MANY: usize = 10;
@@ -53,7 +54,7 @@ impl Deploy<'_> {
         let deletes = if self.inputs.dry_run { "would delete" } else { "deletes" };
         let moved = planned.plan.count(Action::Delete).saturating_sub(lost);
         let moved = if moved > 0 { format!(" ({moved} more only get another name)") } else { String::new() };
-        let told = format!("this deploy {deletes} {lost} of the {} {place}{moved}", count(there));
+        let told = format!("this deploy {deletes} {lost} of the {} {place}{moved}", count(there, "file"));
         if let Some(limit) = self.inputs.max_deletes.filter(|limit| !limit.allows(lost, there)) {
             let message = format!("{told}, and `max_deletes` allows {limit} (nothing was changed)");
             return Err(Failure::new(Code::TooManyDeletes, message)

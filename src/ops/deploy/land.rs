@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::prepare::Message;
-use super::{Deploy, count, moves, parts};
+use super::{Deploy, moves, parts};
 use crate::commands::deploy::inputs::CommitLimits;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{
@@ -13,6 +13,7 @@ use crate::hub::{
 };
 use crate::report::{InFlight, Sent};
 use crate::target::{RepoType, Revision};
+use crate::text::count;
 
 /// A change that is ready to be committed: its large files are in the storage.
 pub(super) struct Change {
@@ -328,7 +329,7 @@ impl Deploy<'_> {
                 .moved
                 .extend(operations.iter().filter(|one| matches!(one, Operation::Move { .. })).cloned());
             series.done += 1;
-            let files = count(operations.len());
+            let files = count(operations.len(), "file");
             self.log.info(&format!("part {} of {}: {files}", series.done, series.of));
             if series.create_pr {
                 self.follow(series, &receipt)?;

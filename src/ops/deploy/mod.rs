@@ -25,7 +25,7 @@ mod visibility;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::action::{Log, human_bytes};
+use crate::action::Log;
 use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{self, HashCache, Source, SourceFile, SourceOptions};
@@ -33,6 +33,7 @@ use crate::hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, Transfer};
 use crate::ops::deploy::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
 use crate::target::{RepoName, RepoType};
+use crate::text::{count, human_bytes, name_some, quoted_all};
 use app_file::AppFile;
 use land::Landed;
 use open::Born;
@@ -270,14 +271,7 @@ pub(crate) async fn resolve_repo(name: &RepoName, repo_type: RepoType, hub: &Hub
 }
 
 fn described(source: &Source) -> String {
-    format!("{} ({})", count(source.files.len()), human_bytes(source.total_size()))
-}
-
-fn count(files: usize) -> String {
-    match files {
-        1 => "1 file".to_owned(),
-        files => format!("{files} files"),
-    }
+    format!("{} ({})", count(source.files.len(), "file"), human_bytes(source.total_size()))
 }
 
 impl Deploy<'_> {
@@ -521,8 +515,8 @@ impl Deploy<'_> {
         if !plan.kept.is_empty() {
             self.log.info(&format!(
                 "kept {} on the Hub, because a `.gitignore` matches: {}",
-                count(plan.kept.len()),
-                name_some(&plan.kept)
+                count(plan.kept.len(), "file"),
+                name_some(&quoted_all(&plan.kept))
             ));
         }
         self.ledger.update(|outcome| outcome.plan = Some(plan.clone()));
@@ -533,18 +527,10 @@ impl Deploy<'_> {
         if !ignored.is_empty() {
             self.log.warning(&format!(
                 "left out, because a `.gitignore` in the folder or in the repo matches: {} (to deploy them, leave that `.gitignore` out with `exclude`, and delete it on the Hub)",
-                name_some(ignored)
+                name_some(&quoted_all(ignored))
             ));
         }
     }
-}
-
-/// The first of many names, in backticks.
-fn name_some(names: &[String]) -> String {
-    const NAMED: usize = 5;
-    let named: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    let more = if names.len() > NAMED { ", …" } else { "" };
-    format!("{}{more}", named.join(", "))
 }
 
 /// A source file behind a shared pointer, as uploads hold it.

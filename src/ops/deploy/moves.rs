@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Deploy, count};
+use super::Deploy;
 use crate::folder::Oid;
 use crate::hub::{HubError, Operation, RemoteFile};
 use crate::ops::deploy::plan::{Action, Candidate, Plan};
 use crate::target::RepoPath;
+use crate::text::count;
 
 /// Small files of the repo that the source no longer has.
 #[derive(Default)]
@@ -121,7 +122,7 @@ impl Deploy<'_> {
                 return Vec::new();
             }
         };
-        let files = count(asked.len() / 2);
+        let files = count(asked.len() / 2, "file");
         let only_moves: Vec<Operation> =
             operations.iter().filter(|one| matches!(one, Operation::Move { .. })).cloned().collect();
         let is_left = |operation: &Operation| match operation {

@@ -1,6 +1,5 @@
 //! The repo and the branch: made where they are missing, and seen by whom they should be.
 
-use crate::action::human_bytes;
 use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::Source;
@@ -12,6 +11,7 @@ use crate::ops::deploy::plan::Created;
 use crate::ops::space::{AtCreation, hardware};
 use crate::report::{AccessChange, InFlight, Sent};
 use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk};
+use crate::text::human_bytes;
 
 use super::{Deploy, Target, remote};
 

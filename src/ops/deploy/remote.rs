@@ -7,13 +7,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::listed::Listed;
 use super::moves::Departing;
-use super::{Deploy, Sendable, count, prunes};
+use super::{Deploy, Sendable, prunes};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::gitignore::{GitIgnores, Verdict};
 use crate::folder::{Oid, Sha256, Source, SourceFile};
 use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
 use crate::ops::deploy::plan::{self, Action, Candidate, Change, Obstacle, Plan, Pruning};
 use crate::target::{ParseError, RepoPath, Revision};
+use crate::text::count;
 
 /// Files that are hashed as one task: small files cost less than starting a task for each.
 const HASH_BATCH: usize = 64;
@@ -204,7 +205,7 @@ impl Deploy<'_> {
                     plan.delete(&path);
                 }
                 Obstacle::Folder { path, files } => {
-                    let files = count(files);
+                    let files = count(files, "file");
                     let failure = refusal(format!("cannot deploy the file `{path}`: the {} has a folder of that name, with {files} that this deploy does not delete", self.repo))
                         .hint(format!("delete the folder `{path}` on the Hub, or rename the file"));
                     return Err(match prunes(self.inputs) {

@@ -10,6 +10,7 @@ use crate::folder::Source;
 use crate::folder::leaks::{self, Leak};
 use crate::ops::deploy::plan::Plan;
 use crate::target::RepoType;
+use crate::text::count;
 
 use super::Deploy;
 use super::visibility::Audience;
@@ -84,7 +85,7 @@ impl Deploy<'_> {
             true => "which everybody can read",
             false => "whose readers can all read it",
         };
-        let what = format!("{} with what looks like a secret", super::count(named.files));
+        let what = format!("{} with what looks like a secret", count(named.files, "file"));
         if policy == SecretsInFiles::Warn {
             self.log.warning(&format!(
                 "this deploys {what} to the {}, {readers}: {} (to leave the files out, write into `exclude`, one line each: {})",
