@@ -97,8 +97,11 @@ async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<
 }
 
 async fn carry_out(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
-    let proxy = Proxy::inspect(inputs, hub, log).await?;
-    deploy::deploy(inputs, hub, log, ledger).await?;
+    let proxy = match &inputs.proxy {
+        Some(proxy) => Proxy::inspect(proxy, &inputs.deploy, hub, log).await?,
+        None => None,
+    };
+    deploy::deploy(&inputs.deploy, hub, log, ledger).await?;
     match proxy {
         Some(proxy) => proxy.provision(hub, log, ledger).await,
         None => Ok(()),
@@ -109,7 +112,8 @@ fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
     let (inputs, warnings) = Inputs::from_vars(vars)?;
     let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
     let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
-    let secrets = inputs.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
+    let secrets =
+        inputs.deploy.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
     let request_token = match &inputs.credentials {
         Credentials::Keyless(id_tokens) => Some(&id_tokens.request_token),
         _ => None,
@@ -128,9 +132,10 @@ fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
 
 /// Names the secrets that cannot be kept out of the outputs, because they are part of ordinary text.
 fn warn_of_ordinary_secrets(inputs: &Inputs, log: &Log) {
-    let repo = inputs.repo.full().map_or_else(|| inputs.repo.name.clone(), |id| id.to_string());
+    let repo = inputs.deploy.repo.full().map_or_else(|| inputs.deploy.repo.name.clone(), |id| id.to_string());
     let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
     let names: Vec<String> = inputs
+        .deploy
         .space
         .settings
         .secrets

@@ -113,9 +113,8 @@ impl Deploy<'_> {
 
     /// The folder as the workflow names it.
     fn source_dir(&self) -> String {
-        let dir = &self.inputs.source_dir;
-        let inside =
-            self.inputs.github.workspace.as_ref().and_then(|workspace| dir.strip_prefix(workspace).ok());
+        let dir = &self.options.source_dir;
+        let inside = self.options.workspace.as_ref().and_then(|workspace| dir.strip_prefix(workspace).ok());
         match inside.unwrap_or(dir).to_string_lossy() {
             text if text.is_empty() => ".".to_owned(),
             text => text.into_owned(),

@@ -45,9 +45,9 @@ impl Deploy<'_> {
         let operations = self.upload(planned, &on_bytes).await?;
         let change = Change {
             operations: Arc::new(operations),
-            message: prepare::commit_message(self.inputs, &self.repo),
+            message: prepare::commit_message(self.options, &self.repo),
             parent: against.info.sha.clone(),
-            create_pr: self.inputs.create_pr,
+            create_pr: self.options.create_pr,
             is_rollback: false,
             scope,
             draft,
@@ -67,9 +67,9 @@ impl Deploy<'_> {
 
     /// Whether a plan takes more than one commit, so that one before it may have been ended on the way.
     fn is_too_large(&self, plan: &Plan) -> bool {
-        let limits = self.inputs.commit_limits;
+        let limits = self.options.commit_limits;
         let inline: u64 = plan.changes.iter().filter(|change| !change.large).map(|change| change.size).sum();
-        let merges = self.inputs.revision.is_main() && !self.inputs.create_pr;
+        let merges = self.options.revision.is_main() && !self.options.create_pr;
         merges && (plan.changes.len() > limits.files || inline > limits.bytes)
     }
 
@@ -136,7 +136,7 @@ impl Deploy<'_> {
 
     /// Whether they are all that the transfer engine could take is for the engine to say.
     fn provide_roots(&self) {
-        let Some(path) = &self.inputs.roots else { return };
+        let Some(path) = &self.options.tls_roots else { return };
         if let Err(error) = image::provide_roots(path) {
             let path = path.display();
             self.log

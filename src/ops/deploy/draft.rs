@@ -1,7 +1,7 @@
 //! The draft in which the parts of a large deploy are collected: opened, found again by the next run, closed.
 
 use super::land::Change;
-use super::{Deploy, prunes, unsettled};
+use super::{Deploy, unsettled};
 use crate::failure::Result;
 use crate::folder::{Source, hash};
 use crate::hub::{HubError, Lookup, NewDraft, PullStatus, RepoInfo, pull_request_ref};
@@ -109,7 +109,7 @@ impl Deploy<'_> {
 
     /// Whether the branch has left this head. Another run may know a newer one than this.
     async fn is_outdated(&self, base: &str) -> bool {
-        let now = self.hub.look_up(&self.repo, &self.inputs.revision).await;
+        let now = self.hub.look_up(&self.repo, &self.options.revision).await;
         matches!(now, Ok(Lookup::Found(info)) if info.sha.as_deref().is_some_and(|sha| sha != base))
     }
 
@@ -153,10 +153,10 @@ impl Deploy<'_> {
     pub(super) fn scope(&self, source: &Source, git_ignore: Option<&str>) -> String {
         let mut text = format!(
             "{:?}\n{}\n{:?}\n{:?}\n{git_ignore:?}\n",
-            self.inputs.path_in_repo.as_ref().map(|path| path.as_str()),
-            prunes(self.inputs),
-            self.inputs.include,
-            self.inputs.exclude
+            self.options.path_in_repo.as_ref().map(|path| path.as_str()),
+            self.options.prunes(),
+            self.options.include,
+            self.options.exclude
         );
         for file in &source.files {
             text.push_str(file.path.as_str());

@@ -17,7 +17,7 @@ impl Deploy<'_> {
     /// Refuses a plan that takes an app down, or that deletes more than is allowed; warns of what looks like that.
     pub(super) async fn judge(&self, planned: &Planned, source: &Source, info: &RepoInfo) -> Result<()> {
         self.judge_deletions(planned)?;
-        let Some(app) = self.app_file.as_ref().filter(|_| !self.inputs.is_aside()) else { return Ok(()) };
+        let Some(app) = self.app_file.as_ref().filter(|_| !self.options.is_aside()) else { return Ok(()) };
         let plan = &planned.plan;
         let change = plan.changes.iter().find(|change| change.path.as_str() == app.path);
         let is_deleted = match change.map(|change| change.action) {
@@ -26,7 +26,7 @@ impl Deploy<'_> {
             None => false,
         };
         // Several steps may each deploy a folder of one Space.
-        let is_whole = self.inputs.path_in_repo.is_none();
+        let is_whole = self.options.path_in_repo.is_none();
         if is_deleted || (is_whole && !self.stays(&app.path, planned, info).await?) {
             return Err(self.left_without(app, source, is_deleted));
         }
@@ -47,15 +47,15 @@ impl Deploy<'_> {
 
     fn judge_deletions(&self, planned: &Planned) -> Result<()> {
         let (lost, there) = (planned.lost, planned.there.as_ref().map_or(0, Vec::len));
-        let place = match &self.inputs.path_in_repo {
+        let place = match &self.options.path_in_repo {
             Some(folder) => format!("in `{folder}` of the {}", self.repo),
             None => format!("of the {}", self.repo),
         };
-        let deletes = if self.inputs.dry_run { "would delete" } else { "deletes" };
+        let deletes = if self.options.dry_run { "would delete" } else { "deletes" };
         let moved = planned.plan.count(Action::Delete).saturating_sub(lost);
         let moved = if moved > 0 { format!(" ({moved} more only get another name)") } else { String::new() };
         let told = format!("this deploy {deletes} {lost} of the {} {place}{moved}", count(there, "file"));
-        if let Some(limit) = self.inputs.max_deletes.filter(|limit| !limit.allows(lost, there)) {
+        if let Some(limit) = self.options.max_deletes.filter(|limit| !limit.allows(lost, there)) {
             let message = format!("{told}, and `max_deletes` allows {limit} (nothing was changed)");
             return Err(Failure::new(Code::TooManyDeletes, message)
                 .hint("check `source_dir`: what the folder does not have is deleted")
@@ -69,7 +69,8 @@ impl Deploy<'_> {
 
     /// Warns of the patterns that match nothing, in the folder and on the Hub.
     pub(super) fn warn_of_idle_patterns(&self, idle: &[IdlePattern], there: Option<&[String]>) {
-        let folder = self.inputs.path_in_repo.as_ref().map(|folder| format!("{folder}/")).unwrap_or_default();
+        let folder =
+            self.options.path_in_repo.as_ref().map(|folder| format!("{folder}/")).unwrap_or_default();
         let there: HashSet<&str> =
             there.into_iter().flatten().filter_map(|path| path.strip_prefix(&folder)).collect();
         for pattern in idle.iter().filter(|pattern| !there.iter().any(|path| pattern.matches(path))) {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::prepare::Message;
 use super::{Deploy, moves, parts};
-use crate::commands::deploy::inputs::CommitLimits;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{
     CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, pull_request_ref,
 };
+use crate::ops::deploy::options::CommitLimits;
 use crate::report::{InFlight, Sent};
 use crate::target::{RepoType, Revision};
 use crate::text::count;
@@ -58,7 +58,7 @@ struct Series<'a> {
 impl Deploy<'_> {
     /// Puts a change on the branch, or into a pull request.
     pub(super) async fn land(&self, mut change: Change) -> Result<Landed> {
-        let mut limits = self.inputs.commit_limits;
+        let mut limits = self.options.commit_limits;
         while change.draft.is_none() && parts::fits(&change.operations, limits) {
             match self.commit_whole(&change).await {
                 Ok(receipt) => {
@@ -85,7 +85,7 @@ impl Deploy<'_> {
         if change.create_pr {
             return self.land_as_proposal(change, limits).await;
         }
-        if !self.inputs.revision.is_main() {
+        if !self.options.revision.is_main() {
             return self.land_in_parts(change, limits, "pull requests lead to `main` only").await;
         }
         self.land_by_merge(change, limits).await
@@ -121,7 +121,7 @@ impl Deploy<'_> {
     fn whole(&self, change: &Change) -> CommitRequest {
         CommitRequest {
             repo: self.repo.clone(),
-            revision: self.inputs.revision.clone(),
+            revision: self.options.revision.clone(),
             summary: change.message.summary.clone(),
             description: change.message.description.clone(),
             marker: change.message.marker.clone(),
@@ -178,7 +178,7 @@ impl Deploy<'_> {
         if let Err(error) = self.hub.open_pull_request(&self.repo, draft.number).await {
             return if is_refusal(&error) { Ok(Err(error)) } else { Err(error.into()) };
         }
-        let head = match self.hub.look_up(&self.repo, &self.inputs.revision).await? {
+        let head = match self.hub.look_up(&self.repo, &self.options.revision).await? {
             Lookup::Found(info) => info.sha,
             Lookup::NoRevision | Lookup::NoRepo(_) => None,
         };
@@ -219,7 +219,7 @@ impl Deploy<'_> {
     /// Puts the parts into a pull request that is the result: the first one opens it.
     async fn land_as_proposal(&self, change: Change, limits: CommitLimits) -> Result<Landed> {
         let parts = parts::cut(change.operations.to_vec(), limits);
-        let series = Series::new(self.inputs.revision.clone(), &change.message, change.parent);
+        let series = Series::new(self.options.revision.clone(), &change.message, change.parent);
         let mut series = Series { told: true, create_pr: true, ..series };
         match self.commit_parts(&mut series, parts, &change.on_bytes).await {
             Ok(()) => {}
@@ -249,15 +249,15 @@ impl Deploy<'_> {
         // A move would take the old name away before the end.
         let parts = parts::cut_for_a_branch(moves::expand(&change.operations), limits);
         let builds = match self.repo.repo_type {
-            RepoType::Space if self.inputs.revision.is_main() => ", and the Space builds after each of them",
+            RepoType::Space if self.options.revision.is_main() => ", and the Space builds after each of them",
             _ => "",
         };
         self.log.warning(&format!(
             "this deploy is too large for one commit, and {why}: it goes to the branch `{}` in {} commits, content first, then code, then deletions; until the last one, who reads the branch finds a part of it{builds}",
-            self.inputs.revision,
+            self.options.revision,
             parts.len()
         ));
-        let series = Series::new(self.inputs.revision.clone(), &change.message, change.parent);
+        let series = Series::new(self.options.revision.clone(), &change.message, change.parent);
         let mut series = Series { told: true, ..series };
         let result = self.commit_parts(&mut series, parts, &change.on_bytes).await;
         match result {
@@ -280,7 +280,7 @@ impl Deploy<'_> {
         self.commit_parts(series, parts, on_bytes).await?;
         let Some(tip) = &series.tip else { return Ok(()) };
         let unmoved = self.unmoved(tip, &series.moved).await;
-        self.commit_parts(series, parts::cut(unmoved, self.inputs.commit_limits), on_bytes).await
+        self.commit_parts(series, parts::cut(unmoved, self.options.commit_limits), on_bytes).await
     }
 
     /// Commits parts one after the other, each on top of the one before, so that nobody else's commit comes between.
@@ -309,7 +309,7 @@ impl Deploy<'_> {
             let receipt = match result {
                 Ok(receipt) => receipt,
                 Err(error) if is_too_large(&error, &operations) => {
-                    let limits = parts::lower(&operations, self.inputs.commit_limits);
+                    let limits = parts::lower(&operations, self.options.commit_limits);
                     self.log.info(&format!("too much for one commit: {error}"));
                     for half in parts::cut(operations.to_vec(), limits).into_iter().rev() {
                         waiting.push_front(half);
@@ -320,7 +320,7 @@ impl Deploy<'_> {
                     self.tell_refused(&error);
                     waiting.push_front(operations.to_vec());
                     let again = waiting.drain(..).flatten().collect::<Vec<_>>();
-                    waiting = parts::cut(moves::expand(&again), self.inputs.commit_limits).into();
+                    waiting = parts::cut(moves::expand(&again), self.options.commit_limits).into();
                     continue;
                 }
                 Err(error) => return Err(error),

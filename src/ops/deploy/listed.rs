@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Deploy, prunes, remote::GIT_ATTRIBUTES};
+use super::{Deploy, remote::GIT_ATTRIBUTES};
 use crate::failure::Result;
 use crate::folder::Source;
 use crate::folder::gitignore::{GIT_IGNORE, GitIgnores, Verdict};
@@ -30,10 +30,10 @@ pub(super) struct Listed {
 impl Deploy<'_> {
     /// Lists what this deploy may delete: `None` when it deletes nothing.
     pub(super) async fn list(&self, source: &Source, info: &RepoInfo, fresh: bool) -> Result<Option<Listed>> {
-        if !prunes(self.inputs) {
+        if !self.options.prunes() {
             return Ok(None);
         }
-        let folder = self.inputs.path_in_repo.as_ref();
+        let folder = self.options.path_in_repo.as_ref();
         let files = match (&info.siblings, &info.sha) {
             // A repo that was created a moment ago is small: its description names all there is.
             (Some(siblings), _) if fresh => {
@@ -44,7 +44,7 @@ impl Deploy<'_> {
         };
         let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
         // A Space keeps its card when the folder brings none: without it, it has no SDK.
-        let keeps_readme = self.inputs.repo_type == RepoType::Space && source.get("README.md").is_none();
+        let keeps_readme = self.options.repo_type == RepoType::Space && source.get("README.md").is_none();
         let is_ours = |file: &RemoteFile| {
             let Ok(path) = file.path.parse::<RepoPath>() else { return false };
             let Some(relative) = path.below(folder) else { return false };
@@ -83,7 +83,7 @@ impl Deploy<'_> {
 
     /// The `.gitignore` files in force: those of the source, and those of the repo in whose place it has none.
     async fn git_ignores(&self, source: &Source, info: &RepoInfo, paths: &[String]) -> Result<GitIgnores> {
-        let folder = self.inputs.path_in_repo.as_ref();
+        let folder = self.options.path_in_repo.as_ref();
         let mut in_force = source.git_ignores.within(folder);
         let Some(sha) = &info.sha else { return Ok(in_force) };
         let above = folder.into_iter().flat_map(|folder| Path::new(folder.as_str()).ancestors().skip(1));

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::Deploy;
 use crate::app_check::{self, App, Check, Mode, Subject, Verdict, Word};
-use crate::commands::deploy::inputs::OnFailure;
 use crate::failure::{Code, Failure, Place, Result};
 use crate::folder::{Source, card, sdk};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
+use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::{
     self, Awaited, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions,
 };
@@ -88,18 +88,18 @@ impl From<Failure> for NotLive {
 impl Deploy<'_> {
     /// Waits until the commit runs, where there is something to wait for.
     pub(super) async fn go_live(&self, target: &Target<'_>) -> Result<()> {
-        let runs_this = self.inputs.repo_type == RepoType::Space && !self.inputs.is_aside();
+        let runs_this = self.options.repo_type == RepoType::Space && !self.options.is_aside();
         if !runs_this {
             return Ok(());
         }
-        let Some(timeout) = self.inputs.space.wait else {
+        let Some(timeout) = self.options.space.wait else {
             self.ledger.update(|outcome| outcome.not_waited_for = true);
             return Ok(());
         };
         let Err(NotLive { failure, is_the_apps }) = self.come_alive(target, timeout).await else {
             return Ok(());
         };
-        match self.inputs.space.on_failure {
+        match self.options.space.on_failure {
             OnFailure::Keep => {}
             OnFailure::Rollback if is_the_apps => {
                 self.log.info("rolling back, because this commit does not run as it should");
@@ -115,7 +115,7 @@ impl Deploy<'_> {
         let started = Instant::now();
         let fresh = target.receipt.is_some() || target.created;
         self.wait_for(target, target.commit, fresh, timeout).await?;
-        let check = &self.inputs.space.verify;
+        let check = &self.options.space.check;
         if check.mode == Mode::Off {
             return Ok(());
         }

@@ -9,6 +9,7 @@ mod listed;
 mod live;
 mod moves;
 mod open;
+pub mod options;
 mod parts;
 mod place;
 pub mod plan;
@@ -26,7 +27,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::Log;
-use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{self, HashCache, Source, SourceFile, SourceOptions};
 use crate::hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, Transfer};
@@ -37,6 +37,7 @@ use crate::text::{count, human_bytes, name_some, quoted_all};
 use app_file::AppFile;
 use land::Landed;
 use open::Born;
+pub use options::DeployOptions;
 pub(crate) use preflight::check_plan_of_proxy;
 use prepare::Prepared;
 pub(crate) use refusals::explain_token;
@@ -50,9 +51,9 @@ const PLANS: u32 = 2;
 
 /// Deploys a folder. What is known along the way goes into the ledger at once, so that a run that ends
 /// early still reports it.
-pub async fn deploy(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
-    let cache = open_cache(inputs, log).await?;
-    let result = read_and_deploy(inputs, hub, log, ledger, cache.clone()).await;
+pub async fn deploy(options: &DeployOptions, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
+    let cache = open_cache(options, log).await?;
+    let result = read_and_deploy(options, hub, log, ledger, cache.clone()).await;
     // After a failure as well: what was read is read.
     write_cache(cache, log).await;
     result.map_err(|failure| if hub.is_keyless() { explain_keyless(failure) } else { failure })
@@ -71,22 +72,22 @@ fn explain_keyless(mut failure: Failure) -> Failure {
 }
 
 async fn read_and_deploy(
-    inputs: &Inputs,
+    options: &DeployOptions,
     hub: &Hub,
     log: &Log,
     ledger: &Ledger,
     cache: Option<Arc<HashCache>>,
 ) -> Result<()> {
-    let source = read_source(inputs, log, cache).await?;
-    let repo = resolve_repo(&inputs.repo, inputs.repo_type, hub).await?;
-    let hub = &signed_in(hub.for_repo(&repo), inputs, log).await?;
+    let source = read_source(options, log, cache).await?;
+    let repo = resolve_repo(&options.repo, options.repo_type, hub).await?;
+    let hub = &signed_in(hub.for_repo(&repo), options, log).await?;
     ledger.update(|outcome| {
         outcome.repo = Some(repo.clone());
-        outcome.revision = (!inputs.revision.is_main()).then(|| inputs.revision.clone());
+        outcome.revision = (!options.revision.is_main()).then(|| options.revision.clone());
     });
     log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
 
-    let mut deploy = Deploy { inputs, hub, log, ledger, repo, app_file: None, said: Said::Unknown };
+    let mut deploy = Deploy { options, hub, log, ledger, repo, app_file: None, said: Said::Unknown };
     let (user, prepared, said) = tokio::join!(deploy.user(), deploy.prepare(source), deploy.ask_visibility());
     let prepared = prepared.map_err(early)?;
     deploy.said = said;
@@ -102,7 +103,7 @@ async fn read_and_deploy(
         deploy.take_back_settings().await;
     }
     done.map_err(|failure| match &user {
-        Some(user) => refusals::explain(failure, user, &deploy.repo, inputs.create_pr),
+        Some(user) => refusals::explain(failure, user, &deploy.repo, options.create_pr),
         None => failure,
     })
 }
@@ -159,7 +160,7 @@ impl Deploy<'_> {
 }
 
 struct Deploy<'a> {
-    inputs: &'a Inputs,
+    options: &'a DeployOptions,
     hub: &'a Hub,
     log: &'a Log,
     ledger: &'a Ledger,
@@ -199,9 +200,9 @@ enum Round {
 }
 
 /// What earlier runs knew of the files: `None` without the input.
-async fn open_cache(inputs: &Inputs, log: &Log) -> Result<Option<Arc<HashCache>>> {
-    let Some(file) = inputs.cache_path.clone() else { return Ok(None) };
-    let base = inputs.github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
+async fn open_cache(options: &DeployOptions, log: &Log) -> Result<Option<Arc<HashCache>>> {
+    let Some(file) = options.cache_path.clone() else { return Ok(None) };
+    let base = options.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     let opened = tokio::task::spawn_blocking(move || HashCache::open(file, &base)).await;
     let (cache, note) = opened
         .map_err(|error| Failure::new(Code::Internal, "reading the cache ended early").caused_by(error))?;
@@ -220,13 +221,13 @@ async fn write_cache(cache: Option<Arc<HashCache>>, log: &Log) {
     }
 }
 
-async fn read_source(inputs: &Inputs, log: &Log, cache: Option<Arc<HashCache>>) -> Result<Source> {
+async fn read_source(options: &DeployOptions, log: &Log, cache: Option<Arc<HashCache>>) -> Result<Source> {
     let options = SourceOptions {
-        root: inputs.source_dir.clone(),
-        include: inputs.include.clone(),
-        exclude: inputs.exclude.clone(),
-        default_excludes: inputs.default_excludes,
-        workspace: inputs.github.workspace.clone(),
+        root: options.source_dir.clone(),
+        include: options.include.clone(),
+        exclude: options.exclude.clone(),
+        default_excludes: options.default_excludes,
+        workspace: options.workspace.clone(),
         cache,
     };
     // On a thread of its own, so that a signal ends the run also while a large folder is read.
@@ -243,9 +244,9 @@ async fn read_source(inputs: &Inputs, log: &Log, cache: Option<Arc<HashCache>>) 
 }
 
 /// Signs in before anything else. A dry run may go on without: public repos are open to all.
-async fn signed_in(hub: Hub, inputs: &Inputs, log: &Log) -> Result<Hub> {
+async fn signed_in(hub: Hub, options: &DeployOptions, log: &Log) -> Result<Hub> {
     match hub.token().await {
-        Err(error) if inputs.dry_run => {
+        Err(error) if options.dry_run => {
             log.info(&format!("looking at the repo without signing in: {error}"));
             Ok(hub.anonymous())
         }
@@ -289,7 +290,8 @@ impl Deploy<'_> {
         if let Some((info, asked)) = born.as_ref().and_then(|born| born.known.clone()) {
             return Ok((Some(info), Some(asked)));
         }
-        let (head, asked) = tokio::join!(self.head(target, attempt), self.ask(source, &self.inputs.revision));
+        let (head, asked) =
+            tokio::join!(self.head(target, attempt), self.ask(source, &self.options.revision));
         Ok((head?, Some(asked?)))
     }
 
@@ -299,7 +301,7 @@ impl Deploy<'_> {
             Target::Missing => return Ok(None),
             Target::Ready(info) if attempt == 1 => info.clone(),
             Target::Ready(_) | Target::Created(_) => {
-                match self.hub.look_up(&self.repo, &self.inputs.revision).await? {
+                match self.hub.look_up(&self.repo, &self.options.revision).await? {
                     Lookup::Found(info) => info,
                     Lookup::NoRevision | Lookup::NoRepo(_) => {
                         let message = format!("the {} exists, but this token cannot see it", self.repo);
@@ -329,7 +331,7 @@ impl Deploy<'_> {
     ) -> Result<Round> {
         let fresh = attempt == 1 && matches!(target, Target::Created(_));
         let phase = self.ledger.phase("plan");
-        let against = Against { revision: &self.inputs.revision, info, fresh };
+        let against = Against { revision: &self.options.revision, info, fresh };
         let untouched = !fresh && attempt == 1;
         let planned = self.plan(source, &against, asked).await;
         let planned = if untouched { planned.map_err(early) } else { planned };
@@ -363,12 +365,12 @@ impl Deploy<'_> {
         self.match_visibility(around).await?;
         let commits = !planned.plan.is_empty();
         // What the old app is not to run with waits until the upload, which may take long, has come to its end.
-        let sent = match commits && !self.inputs.dry_run {
+        let sent = match commits && !self.options.dry_run {
             true => Some(self.send(source, &planned, &against, attempt).await?),
             false => None,
         };
         self.settle(around, target, info, commits).await?;
-        if self.inputs.dry_run {
+        if self.options.dry_run {
             self.log.info("dry run: nothing was changed");
             self.ledger.update(|outcome| outcome.status = Some(Status::DryRun));
             return Ok(Round::Done);
@@ -441,7 +443,7 @@ impl Deploy<'_> {
     }
 
     fn never_in_time(&self) -> Failure {
-        let message = format!("the branch `{}` of the {} keeps moving", self.inputs.revision, self.repo);
+        let message = format!("the branch `{}` of the {} keeps moving", self.options.revision, self.repo);
         let merged = self.ledger.read(|outcome| outcome.commit.is_some());
         Failure::new(Code::Conflict, message)
             .hint("another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow")
@@ -455,7 +457,7 @@ impl Deploy<'_> {
     fn mixed(&self) -> Failure {
         let message = format!(
             "the branch `{}` of the {} keeps moving: this deploy was merged, together with commits of somebody else",
-            self.inputs.revision, self.repo
+            self.options.revision, self.repo
         );
         Failure::new(Code::Conflict, message)
             .hint("another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow")
@@ -465,14 +467,14 @@ impl Deploy<'_> {
     fn transfer(&self) -> Transfer {
         Transfer {
             repo: self.repo.clone(),
-            revision: self.inputs.revision.clone(),
-            create_pr: self.inputs.create_pr,
+            revision: self.options.revision.clone(),
+            create_pr: self.options.create_pr,
         }
     }
 
     /// A dry run against a repo or a branch that is not there yet: everything is new.
     fn plan_for_nothing(&self, source: &Source) -> Result<()> {
-        let plan = remote::plan_for_nothing(source, self.inputs.path_in_repo.as_ref())?;
+        let plan = remote::plan_for_nothing(source, self.options.path_in_repo.as_ref())?;
         self.tell(&plan);
         self.tell_first_settings();
         self.log.info("dry run: nothing was changed");
@@ -490,7 +492,7 @@ impl Deploy<'_> {
             plan.unchanged
         );
         let group = self.log.group(&title);
-        let lines = if self.inputs.dry_run { usize::MAX } else { LINES };
+        let lines = if self.options.dry_run { usize::MAX } else { LINES };
         for change in plan.changes.iter().take(lines) {
             let (sign, size) = match change.action {
                 Action::Add => ('+', human_bytes(change.size)),
@@ -543,13 +545,4 @@ struct Sendable {
     checksum: Option<u64>,
     /// The repo has this content under another name: it is not sent again.
     stored: bool,
-}
-
-/// Whether this deploy deletes what the source no longer has.
-fn prunes(inputs: &Inputs) -> bool {
-    match inputs.prune {
-        crate::commands::deploy::inputs::Prune::Always => true,
-        crate::commands::deploy::inputs::Prune::Never => false,
-        crate::commands::deploy::inputs::Prune::Auto => inputs.repo_type == RepoType::Space,
-    }
 }

@@ -1,12 +1,12 @@
 //! The repo and the branch: made where they are missing, and seen by whom they should be.
 
-use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::Source;
 use crate::hub::{
     CreateRepo, Creation, HubError, Lookup, NewFile, NewSpace, Preupload, PreuploadFile, Refusal, RepoInfo,
     UploadMode,
 };
+use crate::ops::deploy::options::DeployOptions;
 use crate::ops::deploy::plan::Created;
 use crate::ops::space::{AtCreation, hardware};
 use crate::report::{AccessChange, InFlight, Sent};
@@ -44,7 +44,7 @@ impl Deploy<'_> {
         sdk: Option<SpaceSdk>,
         source: &Source,
     ) -> Result<Target> {
-        let Inputs { revision, dry_run, .. } = self.inputs;
+        let DeployOptions { revision, dry_run, .. } = self.options;
         let mut born = None;
         match lookup {
             Lookup::Found(info) => return Ok(Target::Ready(info)),
@@ -53,7 +53,7 @@ impl Deploy<'_> {
                 return Err(self.no_such_branch(revision));
             }
             Lookup::NoRepo(_) if *dry_run => {
-                let visibility = self.inputs.visibility;
+                let visibility = self.options.visibility;
                 self.note_access(Some(visibility), AccessChange::WouldCreate);
                 self.log.info(&match self.hub.has_token() {
                     true => format!(
@@ -99,7 +99,7 @@ impl Deploy<'_> {
         let plain = self.plain_files(source)?;
         let known = self.known_of_new(&plain);
         let mut create = CreateRepo {
-            visibility: self.inputs.visibility,
+            visibility: self.options.visibility,
             space: sdk.map(|sdk| self.new_space(sdk)),
             files: self.first_files(plain),
         };
@@ -131,7 +131,7 @@ impl Deploy<'_> {
             let refused = &mut born.hardware.refused;
             refused.push((flavor, refusal));
             let next = self.first_wanted(refused);
-            if next.is_none() && self.inputs.space.hardware.required {
+            if next.is_none() && self.options.space.hardware.required {
                 return Err(hardware::refused(self.hub, &self.repo, refused).await);
             }
             if let Some(space) = &mut create.space {
@@ -173,7 +173,7 @@ impl Deploy<'_> {
     }
 
     fn new_space(&self, sdk: SpaceSdk) -> NewSpace {
-        let settings = &self.inputs.space.settings;
+        let settings = &self.options.space.settings;
         let hardware = self.first_wanted(&[]);
         NewSpace {
             sdk,
@@ -187,30 +187,30 @@ impl Deploy<'_> {
 
     /// The hardware to ask for, after some was refused.
     fn first_wanted(&self, refused: &[(Flavor, Refusal)]) -> Option<Flavor> {
-        let wanted = &self.inputs.space.hardware.wanted;
+        let wanted = &self.options.space.hardware.wanted;
         wanted.iter().copied().find(|flavor| !refused.iter().any(|(other, _)| other == flavor))
     }
 
     /// The time, where the hardware has one.
     fn sleep_time_of(&self, hardware: Option<Flavor>) -> Option<SleepTime> {
         let sleeps = hardware.is_some_and(|flavor| !flavor.is_basic());
-        self.inputs.space.hardware.sleep_time.filter(|_| sleeps)
+        self.options.space.hardware.sleep_time.filter(|_| sleeps)
     }
 
     /// The files of a new Space, where the Hub need not be asked about them: with them it is born complete, and
     /// its first build is not one that fails. The Hub words that commit itself.
     fn first_files(&self, plain: Vec<NewFile>) -> Vec<NewFile> {
-        let worded = self.inputs.commit_message.is_some() || self.inputs.commit_description.is_some();
-        if self.inputs.repo_type == RepoType::Space && !worded { plain } else { Vec::new() }
+        let worded = self.options.commit_message.is_some() || self.options.commit_description.is_some();
+        if self.options.repo_type == RepoType::Space && !worded { plain } else { Vec::new() }
     }
 
     /// What the Hub would say of a new model or dataset, and of plain files for it: there is nothing to compare with,
     /// and all of them are small. (Of a Space, only the Hub knows the address.)
     fn known_of_new(&self, plain: &[NewFile]) -> Option<(Box<RepoInfo>, Preupload)> {
-        let limits = self.inputs.commit_limits;
+        let limits = self.options.commit_limits;
         let bytes: u64 = plain.iter().map(|file| file.content.len() as u64).sum();
         let fits = plain.len() <= limits.files && bytes <= limits.bytes;
-        if self.inputs.repo_type == RepoType::Space || plain.is_empty() || !fits {
+        if self.options.repo_type == RepoType::Space || plain.is_empty() || !fits {
             return None;
         }
         let answer = |file: &NewFile| PreuploadFile {
@@ -225,12 +225,12 @@ impl Deploy<'_> {
 
     /// The files, where they are few, small, and nothing but text: the Hub has no say in how they are sent.
     fn plain_files(&self, source: &Source) -> Result<Vec<NewFile>> {
-        let elsewhere = !self.inputs.revision.is_main() || self.inputs.create_pr;
+        let elsewhere = !self.options.revision.is_main() || self.options.create_pr;
         let many = source.files.len() > MAX_FILES || source.total_size() > MAX_BYTES;
         if elsewhere || many {
             return Ok(Vec::new());
         }
-        let paths = remote::repo_paths(source, self.inputs.path_in_repo.as_ref())?;
+        let paths = remote::repo_paths(source, self.options.path_in_repo.as_ref())?;
         let mut files = Vec::with_capacity(paths.len());
         for (path, file) in paths.into_iter().zip(&source.files) {
             if needs_the_hub(&path) {
@@ -254,7 +254,7 @@ impl Deploy<'_> {
     }
 
     fn can_make_branch(&self, revision: &Revision) -> bool {
-        revision.is_main() || !(self.inputs.create_pr || revision.as_str().starts_with("refs/"))
+        revision.is_main() || !(self.options.create_pr || revision.as_str().starts_with("refs/"))
     }
 
     fn no_such_branch(&self, revision: &Revision) -> Failure {

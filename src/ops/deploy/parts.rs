@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::commands::deploy::inputs::CommitLimits;
 use crate::hub::Operation;
+use crate::ops::deploy::options::CommitLimits;
 
 /// Whether all of it may go into one commit.
 pub(super) fn fits(operations: &[Operation], limits: CommitLimits) -> bool {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::Deploy;
 use crate::action::Log;
 use crate::auth::{Access, token_form};
-use crate::commands::deploy::inputs::HardwareInputs;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, Lookup, OrgRole, Repo, TokenRole, WhoAmI};
+use crate::ops::space::HardwareOptions;
 use crate::target::{SpaceSdk, Visibility};
 
 /// Time allowed for the answer of the Hub about the user.
@@ -27,7 +27,9 @@ struct Obstacle {
 impl Deploy<'_> {
     /// Returns the user behind the token: `None` where there is none, and where the Hub does not say.
     pub(super) async fn user(&self) -> Option<WhoAmI> {
-        self.inputs.credentials.token()?;
+        if self.hub.is_keyless() || !self.hub.has_token() {
+            return None;
+        }
         known_user(self.hub).await
     }
 
@@ -36,11 +38,11 @@ impl Deploy<'_> {
         let is_new = matches!(lookup, Lookup::NoRepo(_));
         let plan = sdk
             .filter(|_| is_new)
-            .and_then(|sdk| missing_plan(user, &self.repo.id.namespace, sdk, &self.inputs.space.hardware));
-        let create_pr = self.inputs.create_pr;
+            .and_then(|sdk| missing_plan(user, &self.repo.id.namespace, sdk, &self.options.space.hardware));
+        let create_pr = self.options.create_pr;
         let of_user = missing_membership(user, &self.repo, create_pr);
         let of_token = missing_scope(user, &self.repo, create_pr);
-        if self.inputs.dry_run {
+        if self.options.dry_run {
             if let Some(plan) = plan {
                 self.log.warning(&format!("{}: {}", plan.what, plan.hint));
             }
@@ -73,12 +75,12 @@ impl Deploy<'_> {
 
     /// Warns of a proxy before a Space that everybody can reach without it.
     pub(super) fn question_the_proxy(&self, lookup: &Lookup) {
-        if self.inputs.proxy.is_none() {
+        if !self.options.has_proxy {
             return;
         }
         let is_private = match lookup {
-            Lookup::Found(info) if !self.inputs.visibility_given => info.private,
-            _ => self.inputs.visibility == Visibility::Private,
+            Lookup::Found(info) if !self.options.visibility_given => info.private,
+            _ => self.options.visibility == Visibility::Private,
         };
         if !is_private {
             self.log.warning(&format!(
@@ -93,7 +95,7 @@ impl Deploy<'_> {
 pub(crate) async fn check_plan_of_proxy(
     hub: &Hub,
     proxy: &Repo,
-    hardware: &HardwareInputs,
+    hardware: &HardwareOptions,
     dry_run: bool,
     log: &Log,
 ) -> Result<()> {
@@ -193,7 +195,7 @@ fn missing_plan(
     user: &WhoAmI,
     namespace: &str,
     sdk: SpaceSdk,
-    hardware: &HardwareInputs,
+    hardware: &HardwareOptions,
 ) -> Option<Obstacle> {
     let kind = match sdk {
         SpaceSdk::Static => return None,
@@ -305,7 +307,7 @@ mod tests {
             let user: WhoAmI =
                 serde_json::from_value(json!({"name": "bob", "isPro": false, "canPay": can_pay})).unwrap();
             let wanted = flavor.map(|flavor| flavor.parse().unwrap()).into_iter().collect();
-            missing_plan(&user, "bob", sdk, &HardwareInputs { wanted, ..HardwareInputs::default() })
+            missing_plan(&user, "bob", sdk, &HardwareOptions { wanted, ..HardwareOptions::default() })
                 .map(|obstacle| obstacle.what)
         };
         for (sdk, flavor, can_pay, part) in [
@@ -328,7 +330,7 @@ mod tests {
             assert!(part.is_none_or(|part| found.unwrap().ends_with(part)));
         }
         let elsewhere: WhoAmI = serde_json::from_value(json!({"name": "bob", "isPro": false})).unwrap();
-        let none = HardwareInputs::default();
+        let none = HardwareOptions::default();
         assert_eq!(missing_plan(&elsewhere, "acme", SpaceSdk::Docker, &none), None);
     }
 

@@ -1,11 +1,12 @@
 //! What is settled before the repo is touched: the SDK, the card, and the words of the commit.
 
-use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Place, Result};
 use crate::folder::executables::{Started, started_by_mode};
 use crate::folder::near_misses::{NearMiss, near_misses};
 use crate::folder::{Source, SourceFile, card, framework, sdk, streamlit};
 use crate::hub::{Lookup, MARK, Repo};
+use crate::ops::deploy::options::DeployOptions;
+use crate::ops::deploy::options::Origin;
 use crate::target::{RepoPath, RepoType, SpaceSdk};
 
 use super::Deploy;
@@ -29,7 +30,7 @@ pub(super) struct Prepared {
 impl Deploy<'_> {
     /// Settles what is uploaded, and asks the Hub what it thinks of the card, before anything is written.
     pub(super) async fn prepare(&self, mut source: Source) -> Result<Prepared> {
-        let whole_repo = self.inputs.path_in_repo.is_none();
+        let whole_repo = self.options.path_in_repo.is_none();
         // The Hub writes down there which files it keeps as large ones; without that, they would be pointers.
         if whole_repo && source.leave_out(GIT_ATTRIBUTES) {
             self.log.info(&format!(
@@ -44,7 +45,7 @@ impl Deploy<'_> {
         if whole_repo {
             self.mend_card(&mut source)?;
         }
-        if self.inputs.repo_type != RepoType::Space {
+        if self.options.repo_type != RepoType::Space {
             self.warn_of_names_and_modes(&source, None);
             let readme = source.get(README).filter(|_| whole_repo);
             let lookup = self.look_up_and_check(readme).await?;
@@ -54,7 +55,7 @@ impl Deploy<'_> {
         if own.as_deref().and_then(card::card_sdk).is_some() {
             return self.prepare_with_card(source).await;
         }
-        let lookup = self.hub.look_up(&self.repo, &self.inputs.revision).await?;
+        let lookup = self.hub.look_up(&self.repo, &self.options.revision).await?;
         // The card that the Hub holds may have been edited there: it decides, and is completed, not replaced.
         let held = self.readme_on_the_hub(&lookup).await?;
         let kept = own.as_deref().zip(held.as_deref()).and_then(|(own, held)| card::with_keys_of(held, own));
@@ -105,7 +106,7 @@ impl Deploy<'_> {
     fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> sdk::SdkChoice {
         let held = held.map(|readme| card::mended(readme).unwrap_or_else(|| readme.to_owned()));
         let on_the_hub = held.and_then(|readme| card::card_sdk(&readme)?.parse::<SpaceSdk>().ok());
-        let choice = match (self.inputs.space_sdk, on_the_hub) {
+        let choice = match (self.options.space_sdk, on_the_hub) {
             (None, Some(sdk)) => {
                 let other = sdk::sdk_of_files(source).filter(|other| other.hub_name() != sdk.hub_name());
                 let but = other.map(|other| {
@@ -116,7 +117,7 @@ impl Deploy<'_> {
             }
             (input, _) => sdk::choose_sdk(input, source),
         };
-        if !self.inputs.is_proxy {
+        if self.options.origin == Origin::Checkout {
             self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
         }
         self.warn_of_names_and_modes(source, Some(choice.sdk));
@@ -146,7 +147,7 @@ impl Deploy<'_> {
 
     /// Warns of what the Hub will not see: files under other names than it looks for, and file modes.
     fn warn_of_names_and_modes(&self, source: &Source, sdk: Option<SpaceSdk>) {
-        if self.inputs.is_proxy || self.inputs.path_in_repo.is_some() {
+        if self.options.origin == Origin::Generated || self.options.path_in_repo.is_some() {
             return;
         }
         for miss in near_misses(source, sdk) {
@@ -172,7 +173,7 @@ impl Deploy<'_> {
                 None => Ok(()),
             }
         };
-        let (lookup, check) = tokio::join!(self.hub.look_up(&self.repo, &self.inputs.revision), check);
+        let (lookup, check) = tokio::join!(self.hub.look_up(&self.repo, &self.options.revision), check);
         let lookup = lookup?;
         check?;
         Ok(lookup)
@@ -249,7 +250,7 @@ impl Deploy<'_> {
     async fn check_card(&self, readme: &SourceFile) -> Result<()> {
         let bytes = read_all(readme)?;
         let text = String::from_utf8_lossy(&bytes);
-        let check = self.hub.check_card(self.inputs.repo_type, &text).await?;
+        let check = self.hub.check_card(self.options.repo_type, &text).await?;
         let place = |message: &String| Place {
             file: self.annotated(README),
             line: card::line_of(&bytes, message),
@@ -301,8 +302,8 @@ impl Deploy<'_> {
 
     /// A path of the source, relative to the checkout: where GitHub shows annotations.
     pub(super) fn annotated(&self, path: &str) -> String {
-        let folder = match &self.inputs.github.workspace {
-            Some(workspace) => self.inputs.source_dir.strip_prefix(workspace).ok(),
+        let folder = match &self.options.workspace {
+            Some(workspace) => self.options.source_dir.strip_prefix(workspace).ok(),
             None => None,
         };
         folder.map_or_else(|| path.to_owned(), |folder| folder.join(path).to_string_lossy().into_owned())
@@ -326,15 +327,15 @@ pub(super) struct Message {
 
 /// The commit message: what the user says, then trailers (`git interpret-trailers`) that say where it
 /// came from. The last one is unlike that of any other commit.
-pub(super) fn commit_message(inputs: &Inputs, repo: &Repo) -> Message {
-    let github = &inputs.github;
+pub(super) fn commit_message(options: &DeployOptions, repo: &Repo) -> Message {
+    let github = &options.provenance;
     let short_sha = github.sha.as_deref().map(|sha| &sha[..sha.len().min(7)]);
     let default = || match (&github.repository, short_sha) {
         (Some(repository), Some(sha)) => format!("Deploy {repository}@{sha}"),
         (Some(repository), None) => format!("Deploy {repository}"),
         _ => format!("Deploy {}", repo.id.name),
     };
-    let wanted = inputs.commit_message.clone().unwrap_or_else(default);
+    let wanted = options.commit_message.clone().unwrap_or_else(default);
     let wanted = wanted.trim();
     let (summary, rest) = wanted.split_once('\n').unwrap_or((wanted, ""));
     let marker = format!("{MARK}{:016x}", fastrand::u64(..));
@@ -349,7 +350,7 @@ pub(super) fn commit_message(inputs: &Inputs, repo: &Repo) -> Message {
         trailers.push(format!("Workflow-Run: {url}"));
     }
     trailers.push(marker.clone());
-    let paragraphs = [rest.trim(), inputs.commit_description.as_deref().unwrap_or("").trim()];
+    let paragraphs = [rest.trim(), options.commit_description.as_deref().unwrap_or("").trim()];
     let mut description: String =
         paragraphs.iter().filter(|text| !text.is_empty()).map(|text| format!("{text}\n\n")).collect();
     description.push_str(&trailers.join("\n"));

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::listed::Listed;
 use super::moves::Departing;
-use super::{Deploy, Sendable, prunes};
+use super::{Deploy, Sendable};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::gitignore::{GitIgnores, Verdict};
 use crate::folder::{Oid, Sha256, Source, SourceFile};
@@ -81,7 +81,7 @@ impl Deploy<'_> {
     }
 
     fn questions<'s>(&self, source: &'s Source) -> Result<Vec<(RepoPath, &'s SourceFile)>> {
-        let paths = repo_paths(source, self.inputs.path_in_repo.as_ref())?;
+        let paths = repo_paths(source, self.options.path_in_repo.as_ref())?;
         Ok(paths.into_iter().zip(&source.files).collect())
     }
 
@@ -119,14 +119,14 @@ impl Deploy<'_> {
         let held = Held::of(listed.iter().flat_map(|listed| &listed.ours).chain(&elsewhere));
         let departing = match &listed {
             // A pull request that one commit opens has no second one, should the Hub not move as it was asked.
-            Some(listed) if !self.inputs.create_pr => {
+            Some(listed) if !self.options.create_pr => {
                 Departing::of(&listed.ours, &answers.files.iter().map(|file| file.path.as_str()).collect())
             }
             _ => Departing::default(),
         };
         let git_ignores = match &listed {
             Some(listed) => &listed.git_ignores,
-            None => &source.git_ignores.within(self.inputs.path_in_repo.as_ref()),
+            None => &source.git_ignores.within(self.options.path_in_repo.as_ref()),
         };
         // The Hub knows the `.gitignore` at the top of the repo only, and those in folders have the last word.
         let is_ignored = |answer: &PreuploadFile| match git_ignores.judge(&answer.path) {
@@ -195,7 +195,7 @@ impl Deploy<'_> {
                 Obstacle::File { path } => {
                     let parsed: Option<RepoPath> = path.parse().ok();
                     let relative =
-                        parsed.as_ref().and_then(|path| path.below(self.inputs.path_in_repo.as_ref()));
+                        parsed.as_ref().and_then(|path| path.below(self.options.path_in_repo.as_ref()));
                     let is_ours = relative.is_some_and(|path| !source.rules.hides(path))
                         && !matches!(git_ignores.judge(&path), Verdict::Ignored(_));
                     if !is_ours {
@@ -208,7 +208,7 @@ impl Deploy<'_> {
                     let files = count(files, "file");
                     let failure = refusal(format!("cannot deploy the file `{path}`: the {} has a folder of that name, with {files} that this deploy does not delete", self.repo))
                         .hint(format!("delete the folder `{path}` on the Hub, or rename the file"));
-                    return Err(match prunes(self.inputs) {
+                    return Err(match self.options.prunes() {
                         true => failure,
                         false => failure
                             .hint("or set `prune: true`, which deletes all that `source_dir` does not have"),
@@ -252,7 +252,7 @@ impl Deploy<'_> {
             return self.compare_as_everybody(questions, against.info).await;
         }
         match self.ask(source, against.revision).await {
-            Err(failure) if self.inputs.dry_run && may_not(failure.code) => {
+            Err(failure) if self.options.dry_run && may_not(failure.code) => {
                 self.log.info("comparing with what the repo shows: this token may not ask about an upload");
                 self.compare_as_everybody(questions, against.info).await
             }
@@ -289,7 +289,7 @@ impl Deploy<'_> {
 
     /// The `.gitignore` that this deploy brings: the Hub judges by it instead of the committed one.
     pub(super) fn git_ignore(&self, source: &Source) -> Result<Option<String>> {
-        let Some(file) = source.get(".gitignore").filter(|_| self.inputs.path_in_repo.is_none()) else {
+        let Some(file) = source.get(".gitignore").filter(|_| self.options.path_in_repo.is_none()) else {
             return Ok(None);
         };
         let mut text = Vec::new();

@@ -44,7 +44,7 @@ impl Deploy<'_> {
                     outcome.status = Some(Status::RolledBack);
                     outcome.rollback_commit = Some(commit.clone());
                 });
-                let Some(timeout) = self.inputs.space.wait else { return };
+                let Some(timeout) = self.options.space.wait else { return };
                 if let Err(end) = self.wait_for(target, &commit, true, timeout).await {
                     let failure = end.failure;
                     self.log.warning(&format!("the tree is restored, but it does not run: {failure}"));
@@ -61,7 +61,7 @@ impl Deploy<'_> {
         }
         self.restore_variables().await;
         self.ledger.update(|outcome| outcome.status = Some(Status::RolledBack));
-        let Some(timeout) = self.inputs.space.wait else { return };
+        let Some(timeout) = self.options.space.wait else { return };
         if let Err(end) = self.wait_for(target, target.commit, true, timeout).await {
             let failure = end.failure;
             self.log.warning(&format!("the variables are restored, but the Space does not run: {failure}"));
@@ -110,7 +110,7 @@ impl Deploy<'_> {
 
     /// Makes the commit: `None` when the head is no longer ours.
     async fn restore(&self, ours: &str, previous: &str) -> Result<Option<String>> {
-        let Lookup::Found(info) = self.hub.look_up(&self.repo, &self.inputs.revision).await? else {
+        let Lookup::Found(info) = self.hub.look_up(&self.repo, &self.options.revision).await? else {
             return Ok(None);
         };
         if info.sha.as_deref() != Some(ours) {
@@ -124,7 +124,7 @@ impl Deploy<'_> {
             Failure::new(Code::LocalIo, "cannot make a temporary folder").caused_by(error)
         })?;
         let operations = self.way_back(&was, &is, previous, scratch.path()).await?;
-        let Message { description, marker, .. } = prepare::commit_message(self.inputs, &self.repo);
+        let Message { description, marker, .. } = prepare::commit_message(self.options, &self.repo);
         let change = Change {
             operations: Arc::new(operations),
             message: Message {

@@ -1,13 +1,14 @@
 //! Secrets in files, found before anything is written.
 
+use crate::ops::deploy::options::Origin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::commands::deploy::inputs::SecretsInFiles;
 use crate::failure::{Code, Failure, Place, Result};
 use crate::folder::Source;
 use crate::folder::leaks::{self, Leak};
+use crate::ops::deploy::options::SecretsInFiles;
 use crate::ops::deploy::plan::Plan;
 use crate::target::RepoType;
 use crate::text::count;
@@ -43,7 +44,7 @@ impl Deploy<'_> {
         after: Audience,
     ) -> Result<()> {
         self.search_all(source, after).await?;
-        let policy = self.inputs.secrets_in_files.unwrap_or(SecretsInFiles::Error);
+        let policy = self.options.secrets_in_files.unwrap_or(SecretsInFiles::Error);
         let found: Vec<String> = there
             .filter(|path| source.get(path).is_none())
             .filter_map(|path| Some(format!("`{path}`: {}", leaks::in_file_name(path)?)))
@@ -68,12 +69,12 @@ impl Deploy<'_> {
     }
 
     async fn search(&self, source: &Arc<Source>, files: Vec<usize>, after: Audience) -> Result<()> {
-        let policy = self.inputs.secrets_in_files.unwrap_or(match after.reads_files() {
+        let policy = self.options.secrets_in_files.unwrap_or(match after.reads_files() {
             true => SecretsInFiles::Error,
             false => SecretsInFiles::Warn,
         });
         // The proxy is made of this action's own files.
-        if policy == SecretsInFiles::Ignore || self.inputs.is_proxy {
+        if policy == SecretsInFiles::Ignore || self.options.origin == Origin::Generated {
             return Ok(());
         }
         let found = scan(source, files).await?;
@@ -105,7 +106,7 @@ impl Deploy<'_> {
         let failure = Failure::new(Code::SecretsInFiles, message)
             .at(places)
             .hint(format!("leave the files out, one line each in the input `exclude`: {}", named.excludes));
-        let failure = match self.inputs.repo_type {
+        let failure = match self.options.repo_type {
             RepoType::Space => failure.hint("or take the value out of the file, name it in the input `secrets`, and let the app read it from its environment"),
             RepoType::Model | RepoType::Dataset => failure,
         };

@@ -1,8 +1,9 @@
 //! The Space around the files: hardware, volumes, variables and secrets, before the commit.
 
-use crate::commands::deploy::inputs::SettingsInputs;
 use crate::failure::{Code, Result};
 use crate::hub::{Lookup, Machine, RepoInfo, SettingKind};
+use crate::ops::deploy::options::Origin;
+use crate::ops::space::SettingsOptions;
 use crate::ops::space::settings::{Change, SettingsPlan};
 use crate::ops::space::{Current, HardwareStatus, hardware, settings};
 use crate::report::WrittenSetting;
@@ -30,17 +31,17 @@ pub(super) struct Surroundings {
 impl Deploy<'_> {
     /// Judges what is wanted by what the Space is and has, before anything is touched.
     pub(super) async fn look_around(&self, prepared: &Prepared) -> Result<Surroundings> {
-        let wanted = &self.inputs.space;
+        let wanted = &self.options.space;
         if let Some(sdk) = self.sdk_of(prepared) {
             let has_volumes = wanted.settings.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty());
             hardware::check_sdk(&wanted.hardware, has_volumes, sdk)?;
         }
         let exists = !matches!(prepared.lookup, Lookup::NoRepo(_));
-        if exists && self.inputs.is_aside() {
+        if exists && self.options.is_aside() {
             self.tell_untouched();
         }
         let current = async {
-            match exists && !self.inputs.is_aside() && self.wants_settings() {
+            match exists && !self.options.is_aside() && self.wants_settings() {
                 true => self.settings_in_sight().await,
                 false => Ok(None),
             }
@@ -61,14 +62,14 @@ impl Deploy<'_> {
         info: &RepoInfo,
         commits: bool,
     ) -> Result<()> {
-        if around.settled || self.inputs.repo_type != RepoType::Space {
+        if around.settled || self.options.repo_type != RepoType::Space {
             return Ok(());
         }
         let born = match target {
             Target::Created(Some(born)) if !born.unanswered => Some(born.as_ref()),
             _ => None,
         };
-        if born.is_none() && self.inputs.is_aside() {
+        if born.is_none() && self.options.is_aside() {
             around.settled = true;
             return Ok(());
         }
@@ -92,7 +93,7 @@ impl Deploy<'_> {
 
     /// A proposal, or a branch that does not run, comes without what would change the running Space at once.
     fn tell_untouched(&self) {
-        let wanted = &self.inputs.space;
+        let wanted = &self.options.space;
         let settings = &wanted.settings;
         let given = [
             ("variables", !settings.variables.is_empty()),
@@ -100,7 +101,7 @@ impl Deploy<'_> {
             ("volumes", settings.volumes.is_some()),
             ("hardware", !wanted.hardware.wanted.is_empty()),
             ("sleep_time", wanted.hardware.sleep_time.is_some()),
-            ("visibility", self.inputs.visibility_given),
+            ("visibility", self.options.visibility_given),
         ];
         let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
         if !given.is_empty() {
@@ -114,7 +115,7 @@ impl Deploy<'_> {
 
     /// A dry run against a Space that is not there.
     pub(super) fn tell_first_settings(&self) {
-        let wanted = &self.inputs.space;
+        let wanted = &self.options.space;
         for flavor in wanted.hardware.wanted.iter().take(1) {
             self.log.info(&format!("would ask for the hardware `{flavor}`"));
         }
@@ -128,14 +129,14 @@ impl Deploy<'_> {
 
     fn wants_settings(&self) -> bool {
         // A dry run may go without a token, and then sees no secrets.
-        settings::are_named(&self.inputs.space.settings) && (self.hub.has_token() || !self.inputs.dry_run)
+        settings::are_named(&self.options.space.settings) && (self.hub.has_token() || !self.options.dry_run)
     }
 
     /// What the Space runs: where only a folder of it is deployed, the Hub knows better than the folder.
     fn sdk_of(&self, prepared: &Prepared) -> Option<SpaceSdk> {
         let chosen = prepared.sdk?;
         match &prepared.lookup {
-            Lookup::Found(info) if self.inputs.path_in_repo.is_some() => {
+            Lookup::Found(info) if self.options.path_in_repo.is_some() => {
                 info.sdk.as_deref().and_then(|sdk| sdk.parse().ok()).or(Some(chosen))
             }
             _ => Some(chosen),
@@ -145,7 +146,7 @@ impl Deploy<'_> {
     /// What the Space has: a dry run does without, where the token may not look.
     async fn settings_in_sight(&self) -> Result<Option<Current>> {
         match self.read_settings().await {
-            Err(failure) if self.inputs.dry_run && may_not(failure.code) => {
+            Err(failure) if self.options.dry_run && may_not(failure.code) => {
                 self.log.info("variables and secrets are not planned: this token may not look at them");
                 Ok(None)
             }
@@ -156,13 +157,13 @@ impl Deploy<'_> {
     async fn read_settings(&self) -> Result<Current> {
         let current = settings::read(self.hub, &self.repo).await?;
         let page = format!("{}/{}/settings", self.hub.endpoint(), self.repo.page());
-        settings::check_collisions(&current, &self.inputs.space.settings, &page)?;
+        settings::check_collisions(&current, &self.options.space.settings, &page)?;
         Ok(current)
     }
 
     /// What the Space runs on: asked for only where it matters and the look at the repo did not say.
     async fn machine(&self, info: &RepoInfo) -> Result<Machine> {
-        let wanted = &self.inputs.space;
+        let wanted = &self.options.space;
         let matters = !wanted.hardware.wanted.is_empty()
             || wanted.hardware.sleep_time.is_some()
             || wanted.settings.volumes.is_some();
@@ -174,8 +175,8 @@ impl Deploy<'_> {
     }
 
     async fn settle_hardware(&self, born: Option<&Born>, machine: &Machine) -> Result<()> {
-        let wanted = &self.inputs.space.hardware;
-        if self.inputs.dry_run {
+        let wanted = &self.options.space.hardware;
+        if self.options.dry_run {
             hardware::preview(wanted, machine, self.log);
             return Ok(());
         }
@@ -195,12 +196,12 @@ impl Deploy<'_> {
     }
 
     async fn settle_volumes(&self, machine: &Machine) -> Result<()> {
-        let SettingsInputs { volumes, strategy, .. } = &self.inputs.space.settings;
+        let SettingsOptions { volumes, strategy, .. } = &self.options.space.settings;
         let Some(volumes) = volumes else { return Ok(()) };
         let Some(all) = settings::diff_volumes(&machine.volumes, volumes, *strategy) else { return Ok(()) };
         let mounts: Vec<&str> = all.iter().map(|volume| volume.mount_path.as_str()).collect();
         let mounts = if mounts.is_empty() { "none".to_owned() } else { format!("`{}`", mounts.join("`, `")) };
-        if self.inputs.dry_run {
+        if self.options.dry_run {
             self.log.info(&format!("would set the volumes: {mounts}"));
             self.ledger.update(|outcome| outcome.planned.volumes = true);
             return Ok(());
@@ -212,8 +213,8 @@ impl Deploy<'_> {
     }
 
     async fn settle_settings(&self, current: &Current, commits: bool) -> Result<()> {
-        let plan = settings::diff(current, &self.inputs.space.settings, commits);
-        if self.inputs.dry_run {
+        let plan = settings::diff(current, &self.options.space.settings, commits);
+        if self.options.dry_run {
             self.tell_plan(&plan);
             return Ok(());
         }
@@ -230,7 +231,7 @@ impl Deploy<'_> {
                 }
                 return Err(error.into());
             }
-            let because = match self.inputs.is_proxy && write.change.is_deletion() {
+            let because = match self.options.origin == Origin::Generated && write.change.is_deletion() {
                 true => "the inputs no longer ask for it",
                 false => write.because,
             };
@@ -252,7 +253,7 @@ impl Deploy<'_> {
 
     fn tell_left(&self, plan: &SettingsPlan) {
         let names = plan.left.join("`, `");
-        if self.inputs.is_proxy && !plan.left.is_empty() {
+        if self.options.origin == Origin::Generated && !plan.left.is_empty() {
             self.log.info(&format!("left the secrets as they are: `{names}`"));
         } else if !plan.left.is_empty() {
             self.log.info(&format!("left the secrets as they are: `{names}` (they cannot be compared, and writing them restarts the Space; `force_secrets: true` writes them)"));
@@ -260,7 +261,7 @@ impl Deploy<'_> {
     }
 
     fn tell_settings_at_creation(&self) {
-        let wanted = &self.inputs.space.settings;
+        let wanted = &self.options.space.settings;
         for write in settings::diff(&Current::default(), wanted, true).writes {
             self.log.info(&format!(
                 "{}: the Space was created with it",

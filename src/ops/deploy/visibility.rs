@@ -1,5 +1,6 @@
 //! The visibility of the repo: read before anything is written, and changed if an input says so.
 
+use crate::ops::deploy::options::Origin;
 use std::time::Duration;
 
 use crate::failure::Result;
@@ -73,7 +74,7 @@ impl Deploy<'_> {
 
     /// Returns true if the Hub has to be asked who can see the repo. No proxy is made protected.
     fn is_asked(&self) -> bool {
-        self.inputs.repo_type == RepoType::Space && !self.inputs.is_proxy
+        self.options.repo_type == RepoType::Space && self.options.origin == Origin::Checkout
     }
 
     /// Asks the Hub who can see a Space, beside the first look at it.
@@ -88,16 +89,16 @@ impl Deploy<'_> {
         }
     }
 
-    /// Returns true if this deploy gives an existing repo the visibility of the inputs.
+    /// Returns true if this deploy gives an existing repo the visibility of the options.
     fn changes_visibility(&self) -> bool {
-        self.inputs.visibility_given && !self.inputs.is_aside()
+        self.options.visibility_given && !self.options.is_aside()
     }
 
     /// Returns the audience of the repo after this deploy.
     pub(super) fn audience_after(&self, before: Option<Audience>) -> Audience {
         match before {
             Some(before) if !self.changes_visibility() => before,
-            _ => Audience::Known(self.inputs.visibility),
+            _ => Audience::Known(self.options.visibility),
         }
     }
 
@@ -105,11 +106,11 @@ impl Deploy<'_> {
     pub(super) fn tell_audience(&self, audience: Audience) {
         let visibility = audience.visibility();
         self.note_access(visibility, AccessChange::Kept);
-        if self.inputs.is_proxy {
+        if self.options.origin == Origin::Generated {
             return;
         }
         self.log.info(&seen_by(&self.repo, visibility));
-        if self.inputs.private_is_false && visibility == Some(Visibility::Private) {
+        if self.options.private_is_false && visibility == Some(Visibility::Private) {
             self.log.warning(&format!(
                 "`private: false` does not publish the {}, which stays private: to publish it, set `visibility: public`",
                 self.repo
@@ -123,13 +124,13 @@ impl Deploy<'_> {
 
     /// Changes who can see the repo, before anything is uploaded, and only where the user said so.
     pub(super) async fn match_visibility(&self, around: &mut Surroundings) -> Result<()> {
-        let wanted = self.inputs.visibility;
+        let wanted = self.options.visibility;
         let Some(before) = around.audience.filter(|_| self.changes_visibility()) else { return Ok(()) };
         if before == Audience::Known(wanted) {
             return Ok(());
         }
         around.audience = Some(Audience::Known(wanted));
-        if self.inputs.dry_run {
+        if self.options.dry_run {
             self.log.info(&format!("the {} would become {}", self.repo, wanted.as_str()));
             self.note_access(Some(wanted), AccessChange::WouldChange);
             return Ok(());

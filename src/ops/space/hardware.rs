@@ -1,7 +1,7 @@
 //! The hardware policy: the first that the Hub grants, and a deploy that completes without.
 
+use super::options::HardwareOptions;
 use crate::action::Log;
-use crate::commands::deploy::inputs::HardwareInputs;
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, Machine, Price, Refusal, Repo};
 use crate::target::{Flavor, SleepTime, SpaceSdk};
@@ -43,7 +43,7 @@ pub struct Outcome {
 }
 
 /// Refuses what no plan makes possible, before anything is touched.
-pub fn check_sdk(wanted: &HardwareInputs, has_volumes: bool, sdk: SpaceSdk) -> Result<()> {
+pub fn check_sdk(wanted: &HardwareOptions, has_volumes: bool, sdk: SpaceSdk) -> Result<()> {
     let fault = |message: String| {
         let hint =
             "change the input, or the SDK in `space_sdk` or in the card of README.md; nothing was changed";
@@ -73,7 +73,7 @@ pub fn check_sdk(wanted: &HardwareInputs, has_volumes: bool, sdk: SpaceSdk) -> R
 pub async fn settle(
     hub: &Hub,
     space: &Repo,
-    wanted: &HardwareInputs,
+    wanted: &HardwareOptions,
     machine: &Machine,
     at_creation: &AtCreation,
     log: &Log,
@@ -86,7 +86,7 @@ pub async fn settle(
 }
 
 /// What [`settle`] would do, for the log of a dry run.
-pub fn preview(wanted: &HardwareInputs, machine: &Machine, log: &Log) {
+pub fn preview(wanted: &HardwareOptions, machine: &Machine, log: &Log) {
     let has = machine.flavor();
     if let Some(first) = wanted.wanted.first().filter(|first| !has.is_some_and(|name| first.is(name))) {
         let now = has.map(|name| format!(" (now `{name}`)")).unwrap_or_default();
@@ -100,7 +100,7 @@ pub fn preview(wanted: &HardwareInputs, machine: &Machine, log: &Log) {
 struct Policy<'a> {
     hub: &'a Hub,
     space: &'a Repo,
-    wanted: &'a HardwareInputs,
+    wanted: &'a HardwareOptions,
     machine: &'a Machine,
     log: &'a Log,
     refusals: Vec<(Flavor, Refusal)>,
@@ -222,10 +222,10 @@ fn price_of(flavor: Flavor, prices: &[Price]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn inputs(flavors: &[&str]) -> HardwareInputs {
-        HardwareInputs {
+    fn inputs(flavors: &[&str]) -> HardwareOptions {
+        HardwareOptions {
             wanted: flavors.iter().map(|name| name.parse().unwrap()).collect(),
-            ..HardwareInputs::default()
+            ..HardwareOptions::default()
         }
     }
 

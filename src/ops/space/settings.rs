@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::commands::deploy::inputs::{NamedSecret, SettingsInputs, SettingsStrategy, Variable};
+use super::options::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 use crate::failure::{Code, Failure, Result};
 use crate::hub::{Hub, HubError, MountedVolume, Repo, SettingKind};
 use crate::target::Volume;
@@ -72,13 +72,13 @@ impl Change {
 }
 
 /// Whether these inputs say anything of variables and secrets.
-pub fn are_named(wanted: &SettingsInputs) -> bool {
+pub fn are_named(wanted: &SettingsOptions) -> bool {
     let overwrites = [SettingKind::Variable, SettingKind::Secret].map(|kind| overwrites(wanted, kind));
     overwrites.contains(&true) || !wanted.variables.is_empty() || !wanted.secrets.is_empty()
 }
 
 /// Returns true if unnamed settings of this kind are deleted: only if the input for the kind is given.
-fn overwrites(wanted: &SettingsInputs, kind: SettingKind) -> bool {
+fn overwrites(wanted: &SettingsOptions, kind: SettingKind) -> bool {
     let given = match kind {
         SettingKind::Variable => wanted.variables_given,
         SettingKind::Secret => wanted.secrets_given,
@@ -93,7 +93,7 @@ pub async fn read(hub: &Hub, space: &Repo) -> Result<Current> {
 }
 
 /// Refuses names that the Space has as the other kind: with both, it would not start.
-pub fn check_collisions(current: &Current, wanted: &SettingsInputs, settings_page: &str) -> Result<()> {
+pub fn check_collisions(current: &Current, wanted: &SettingsOptions, settings_page: &str) -> Result<()> {
     let variables = wanted.variables.iter().map(|variable| &variable.key);
     let secrets = wanted.secrets.iter().map(|secret| &secret.key);
     let mut collisions: Vec<String> = variables
@@ -116,7 +116,7 @@ pub fn check_collisions(current: &Current, wanted: &SettingsInputs, settings_pag
 }
 
 /// What to write. `commits` says that this deploy commits a change, which restarts the Space anyway.
-pub fn diff(current: &Current, wanted: &SettingsInputs, commits: bool) -> SettingsPlan {
+pub fn diff(current: &Current, wanted: &SettingsOptions, commits: bool) -> SettingsPlan {
     let mut plan = SettingsPlan::default();
     let mut write = |change, because| plan.writes.push(Write { change, because });
     let because = "it is not named, and `settings_strategy` is `overwrite`";
@@ -198,20 +198,20 @@ mod tests {
         }
     }
 
-    fn wanted(variables: &[(&str, &str)], secrets: &[&str]) -> SettingsInputs {
+    fn wanted(variables: &[(&str, &str)], secrets: &[&str]) -> SettingsOptions {
         let variable = |(key, value): &(&str, &str)| Variable { key: (*key).into(), value: (*value).into() };
         let secret = |key: &&str| NamedSecret { key: (*key).into(), value: Secret::new("value") };
-        SettingsInputs {
+        SettingsOptions {
             variables: variables.iter().map(variable).collect(),
             variables_given: !variables.is_empty(),
             secrets: secrets.iter().map(secret).collect(),
             secrets_given: !secrets.is_empty(),
-            ..SettingsInputs::default()
+            ..SettingsOptions::default()
         }
     }
 
     #[track_caller]
-    fn check(wanted: &SettingsInputs, commits: bool, expected: &[&str], left: &[&str]) {
+    fn check(wanted: &SettingsOptions, commits: bool, expected: &[&str], left: &[&str]) {
         let plan = diff(&current(), wanted, commits);
         let sign = |change: &Change| if change.is_deletion() { '-' } else { '+' };
         let writes: Vec<String> = plan
@@ -248,7 +248,7 @@ mod tests {
     fn overwrite_deletes_what_is_not_named_where_the_input_is_given() {
         let overwrite = |variables, secrets| {
             let strategy = SettingsStrategy::Overwrite;
-            SettingsInputs { strategy, ..wanted(variables, secrets) }
+            SettingsOptions { strategy, ..wanted(variables, secrets) }
         };
         let because = "it is not named, and `settings_strategy` is `overwrite`";
         let [old, gone, key] =
@@ -258,7 +258,7 @@ mod tests {
         check(&overwrite(&[], &["KEY"]), false, &[&gone], &["KEY"]);
         check(&overwrite(&[], &[]), false, &[], &[]);
         assert!(!are_named(&overwrite(&[], &[])));
-        let none = SettingsInputs { secrets_given: true, ..overwrite(&[], &[]) };
+        let none = SettingsOptions { secrets_given: true, ..overwrite(&[], &[]) };
         check(&none, false, &[&gone, &key], &[]);
         assert!(are_named(&none));
     }

@@ -4,52 +4,7 @@ use super::faults::Findings;
 use super::parse::{Parsed, not_like};
 use super::raw::Raw;
 use super::value;
-
-/// What one commit may hold. A deploy that is larger is put together in a pull request first.
-///
-/// The Hub publishes no number. Its official client has never more than 1,000 files and 100 MB of small files in one
-/// commit, to stay below the minute after which the Hub's gateway gives up (`_upload_pipeline.py` of
-/// `huggingface_hub`); where the Hub refuses a commit as too large (413), it is halved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitLimits {
-    /// Files that are written or deleted.
-    pub files: usize,
-    /// Bytes of small files, which travel with the commit itself. Large files do not count: they are in the storage.
-    pub bytes: u64,
-}
-
-impl Default for CommitLimits {
-    fn default() -> Self {
-        Self { files: 1000, bytes: 100_000_000 }
-    }
-}
-
-/// Limit of the files that a deploy may delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeleteLimit {
-    Files(usize),
-    /// Of the files that are there, from 0 to 100.
-    Percent(usize),
-}
-
-impl DeleteLimit {
-    /// Returns true if that many of the existing files may be deleted.
-    pub fn allows(self, deleted: usize, there: usize) -> bool {
-        match self {
-            Self::Files(most) => deleted <= most,
-            Self::Percent(most) => deleted.saturating_mul(100) <= there.saturating_mul(most),
-        }
-    }
-}
-
-impl std::fmt::Display for DeleteLimit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Files(most) => write!(f, "{most}"),
-            Self::Percent(most) => write!(f, "{most}%"),
-        }
-    }
-}
+use crate::ops::deploy::options::{CommitLimits, DeleteLimit};
 
 /// A number of files, or a percentage of those that are there.
 pub(super) fn deletes(text: &str) -> Parsed<DeleteLimit> {

@@ -2,7 +2,7 @@
 
 use super::faults::Findings;
 use super::raw::given;
-use super::space::Variable;
+use crate::ops::space::Variable;
 
 /// Rule of a list of names, as a fault states it.
 pub(super) const NAMES: &str = "names, separated by lines or commas";
@@ -132,7 +132,7 @@ mod tests {
 
     fn variables(text: &str) -> (Vec<(String, String)>, Vec<String>) {
         let (inputs, warnings) = read(&[("variables", text)]);
-        let variables = inputs.space.settings.variables.into_iter();
+        let variables = inputs.deploy.space.settings.variables.into_iter();
         (variables.map(|variable| (variable.key, variable.value)).collect(), warnings)
     }
 
@@ -140,7 +140,7 @@ mod tests {
     fn comments_alone_are_an_empty_list() {
         for input in ["variables", "secrets", "fallback_hardware", "volumes"] {
             let (inputs, _) = read(&[(input, "# none yet\n")]);
-            assert!(inputs.space.settings.variables.is_empty(), "{input}");
+            assert!(inputs.deploy.space.settings.variables.is_empty(), "{input}");
         }
     }
 
@@ -241,7 +241,7 @@ mod tests {
         ] {
             let (inputs, _) = read(&[("hardware", "a10g-small"), ("fallback_hardware", listed)]);
             let wanted: Vec<&str> =
-                inputs.space.hardware.wanted.iter().map(|flavor| flavor.as_str()).collect();
+                inputs.deploy.space.hardware.wanted.iter().map(|flavor| flavor.as_str()).collect();
             assert_eq!(wanted, ["a10g-small", "t4-small", "cpu-basic"], "{listed}");
         }
     }

@@ -24,89 +24,28 @@ use crate::action::GithubContext;
 use crate::app_check::Check;
 use crate::auth::{Credentials, Secret};
 use crate::failure::{Code, Failure, Result};
-use crate::target::{ParseError, RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility, suggest};
+use crate::ops::deploy::options::{DeployOptions, Origin, Provenance, Prune, SecretsInFiles};
+use crate::ops::proxy_space::ProxyOptions;
+use crate::target::{ParseError, RepoName, RepoType, Revision, Visibility, suggest};
 use faults::Findings;
 use raw::{Environment, Raw, given};
 use token::MissingToken;
 
-pub use limits::{CommitLimits, DeleteLimit};
 pub use names::{INPUTS, InputSpec};
-pub use proxy::{AllowOrigins, PROXY_SECRETS, PROXY_SETTINGS, ProxyInputs};
-pub use space::{
-    HardwareInputs, NamedSecret, OnFailure, SettingsInputs, SettingsStrategy, SpaceInputs, Variable,
-};
+pub use proxy::{PROXY_SECRETS, PROXY_SETTINGS};
 
-/// Whether files that the source no longer has are deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prune {
-    /// For Spaces, which are what the source says; not for models and datasets, where others write too.
-    Auto,
-    Always,
-    Never,
-}
-
-/// Reaction to a file or a variable that looks like a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretsInFiles {
-    Error,
-    Warn,
-    Ignore,
-}
-
-/// What the user wants, with every rule of the contract applied.
+/// The deploy that a workflow asks for, with every rule of the contract applied.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// Without a namespace, the repo belongs to the token's user.
-    pub repo: RepoName,
-    /// None only in a dry run, which may look at public repos, and in a run that is skipped.
+    /// `Credentials::None` only in a dry run, which may look at public repos, and in a run that is skipped.
     pub credentials: Credentials,
-    /// Whether this run ends here, with nothing done: it has no token, and no way to one.
+    /// Ends the run with nothing done, because it has no token, and no way to one.
     pub skip: bool,
-    pub repo_type: RepoType,
-    /// `None`: the card or the files decide.
-    pub space_sdk: Option<SpaceSdk>,
-    /// What a new repo gets.
-    pub visibility: Visibility,
-    /// Whether an existing repo is to be changed to `visibility`: asked for by the input of that name or
-    /// by `private: true`. `private: false` stands in many old workflows, and publishes nothing.
-    pub visibility_given: bool,
-    /// True if `private: false` stands alone, which may be meant as a wish to publish.
-    pub private_is_false: bool,
-    /// Reaction to files that hold a secret: `None` decides by their readers.
-    pub secrets_in_files: Option<SecretsInFiles>,
-    /// Absolute where the checkout is known, else relative to the working directory.
-    pub source_dir: PathBuf,
-    /// `None` is the root.
-    pub path_in_repo: Option<RepoPath>,
-    /// Where digests of files are kept from run to run: below the checkout, as `source_dir`.
-    pub cache_path: Option<PathBuf>,
-    /// Patterns in gitignore syntax; none is everything.
-    pub include: Vec<String>,
-    /// Patterns in gitignore syntax.
-    pub exclude: Vec<String>,
-    /// Leaves out what is not meant to be deployed, such as `node_modules/`.
-    pub default_excludes: bool,
-    pub prune: Prune,
-    /// Limit of deletions; `None` is no limit.
-    pub max_deletes: Option<DeleteLimit>,
-    pub revision: Revision,
-    pub create_pr: bool,
-    /// May have more than one line.
-    pub commit_message: Option<String>,
-    pub commit_description: Option<String>,
-    pub commit_limits: CommitLimits,
-    pub dry_run: bool,
-    /// Whether this is the proxy Space: nobody gave these inputs, and nobody can change them.
-    pub is_proxy: bool,
-    /// What only a Space has; all of it is off for a model or a dataset.
-    pub space: SpaceInputs,
-    /// `Some` exactly when `create_proxy` is true.
-    pub proxy: Option<ProxyInputs>,
     /// The Hub: `HF_ENDPOINT`, as in the official clients.
     pub endpoint: Url,
-    /// Where roots of trust are, as OpenSSL has it: `SSL_CERT_FILE`.
-    pub roots: Option<PathBuf>,
-    pub github: GithubContext,
+    pub deploy: DeployOptions,
+    /// `Some` exactly when `create_proxy` is true.
+    pub proxy: Option<ProxyOptions>,
 }
 
 /// What a check on its own needs, beside the address of the app.
@@ -159,11 +98,6 @@ impl CheckInputs {
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
 impl Inputs {
-    /// Whether what visitors of the repo meet stays as it is: a proposal, or a branch that no Space runs.
-    pub fn is_aside(&self) -> bool {
-        self.create_pr || (self.repo_type == RepoType::Space && !self.revision.is_main())
-    }
-
     /// Reads the inputs from the variables of an environment. Returns them with warnings for the log, or
     /// one failure that names all faults.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<(Self, Vec<String>)> {
@@ -250,17 +184,21 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     let text = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
     let patterns = |value: &Option<String>| parse::patterns(value.as_deref().unwrap_or_default());
     let (visibility, visibility_given) = visibility?;
-    Some(Inputs {
+    let proxy = proxy.map(|proxy| ProxyOptions {
+        deploy_token: sign_in.as_ref().and_then(Credentials::token).cloned(),
+        ..proxy
+    });
+    let deploy = DeployOptions {
         repo: repo?,
-        skip: sign_in.is_none(),
-        credentials: sign_in.unwrap_or(Credentials::None),
         repo_type: repo_type?,
         space_sdk,
         visibility,
         visibility_given,
         private_is_false: !visibility_given && given(raw.private.as_deref()).is_some(),
+        origin: Origin::Checkout,
         secrets_in_files: secrets_in_files?,
         source_dir,
+        workspace: github.workspace,
         path_in_repo: path_in_repo?.flatten(),
         cache_path: cache_path?,
         include: patterns(&raw.include),
@@ -272,14 +210,19 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         create_pr: create_pr?,
         commit_message: text(&raw.commit_message),
         commit_description: text(&raw.commit_description),
+        provenance: Provenance { repository: github.repository, sha: github.sha, run_url: github.run_url },
         commit_limits: commit_limits?,
         dry_run: dry_run?,
-        is_proxy: false,
         space: space?,
-        proxy,
+        has_proxy: proxy.is_some(),
+        tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
+    };
+    Some(Inputs {
+        skip: sign_in.is_none(),
+        credentials: sign_in.unwrap_or(Credentials::None),
         endpoint: endpoint?,
-        roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
-        github,
+        deploy,
+        proxy,
     })
 }
 

@@ -1,33 +1,14 @@
 //! The inputs of the proxy Space. They are judged whether or not there is to be one, so that a workflow
 //! that switches it on is not surprised.
 
-use url::Url;
-
 use super::faults::Findings;
 use super::raw::{Environment, Raw, given};
-use super::space::{self, HardwareInputs, NamedSecret, Variable};
+use super::space;
 use super::{flag, lists, parse, time, value};
 use crate::auth::Secret;
+use crate::ops::proxy_space::{AllowOrigins, ProxyOptions};
+use crate::ops::space::{HardwareOptions, NamedSecret, Variable};
 use crate::target::{RepoName, RepoType, suggest};
-
-/// What the proxy Space is to be like.
-#[derive(Debug, Clone)]
-pub struct ProxyInputs {
-    /// The name of the proxy Space: that of the Space with `proxy_space_suffix` behind it.
-    pub repo: RepoName,
-    /// The token with which the proxy opens the Space; `None` is `hf_token`.
-    pub token: Option<Secret>,
-    /// The address that the proxy forwards to; `None` is what the Hub names.
-    pub target_url: Option<Url>,
-    pub allow_origins: AllowOrigins,
-    /// Whether the target may be any https address: the token goes there.
-    pub allow_any_target: bool,
-    pub hardware: HardwareInputs,
-    /// More of the proxy's own settings, by their names.
-    pub settings: Vec<Variable>,
-    /// Those that nobody should read.
-    pub secrets: Vec<NamedSecret>,
-}
 
 /// The proxy's settings that `proxy_settings` takes. A test holds them to the proxy's own list.
 pub const PROXY_SETTINGS: &[&str] = &[
@@ -74,21 +55,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ALLOW_ANY_TARGET", "allow_any_target"),
 ];
 
-/// The pages that may call the proxy from a browser.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowOrigins {
-    Any,
-    /// Exact origins, at least one, as browsers send them.
-    Only(Vec<String>),
-}
-
 /// `repo` and `repo_type` are `None` when they are faults of their own.
 pub(super) fn read(
     environment: &Environment,
     repo: Option<&RepoName>,
     repo_type: Option<RepoType>,
     findings: &mut Findings,
-) -> Option<ProxyInputs> {
+) -> Option<ProxyOptions> {
     let raw = &environment.raw;
     let wanted = given(raw.create_proxy.as_deref())
         .and_then(|text| findings.take("create_proxy", parse::boolean(text)))
@@ -117,9 +90,10 @@ pub(super) fn read(
     if allow_any_target && target_url.is_none() {
         findings.without_effect(&["allow_any_target"], "`proxy_target_url` is not set");
     }
-    Some(ProxyInputs {
+    Some(ProxyOptions {
         repo: proxy_repo?,
         token,
+        deploy_token: None,
         target_url,
         allow_origins,
         allow_any_target,
@@ -145,14 +119,14 @@ fn given_ones(raw: &Raw) -> [(&'static str, bool); 8] {
     ]
 }
 
-fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
+fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareOptions> {
     let flavor = match given(raw.proxy_hardware.as_deref()) {
         Some(name) => Some(space::flavor("proxy_hardware", name, findings)?),
         None => None,
     };
     let sleep_time = value("proxy_sleep_time", raw.proxy_sleep_time.as_deref(), space::sleep_time, findings)?;
     time::question("proxy_sleep_time", raw.proxy_sleep_time.as_deref(), findings);
-    Some(HardwareInputs { wanted: flavor.into_iter().collect(), required: false, sleep_time })
+    Some(HardwareOptions { wanted: flavor.into_iter().collect(), required: false, sleep_time })
 }
 
 /// `NAME=VALUE` lines, and the bare names of those whose values come from the step's environment.
@@ -231,16 +205,6 @@ fn judge_settings(
     // What is wrong with the origins is told by the input that they come from.
     for fault in faults.iter().filter(|fault| fault.name != "ALLOW_ORIGINS") {
         findings.fault("proxy_settings", format!("cannot be used: {fault}"));
-    }
-}
-
-impl AllowOrigins {
-    /// The value of the proxy's setting.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Any => "*".to_owned(),
-            Self::Only(origins) => origins.join(","),
-        }
     }
 }
 

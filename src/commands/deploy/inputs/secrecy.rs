@@ -1,8 +1,9 @@
 //! Variables that should be secrets.
 
+use super::SecretsInFiles;
 use super::faults::Findings;
-use super::{SecretsInFiles, Variable};
 use crate::folder::leaks;
+use crate::ops::space::Variable;
 
 /// Refuses variables that look like secrets, because all visitors of the Space can read variables. `secrets_in_files`
 /// lets them pass: with a warning, or without.

@@ -9,80 +9,11 @@ use super::parse;
 use super::raw::{Environment, Raw, given};
 use super::verify;
 use super::{flag, time, value};
-use crate::app_check::{Check, Mode};
 use crate::auth::Secret;
+use crate::ops::deploy::options::{OnFailure, SpaceOptions};
+use crate::ops::space::{HardwareOptions, NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 use crate::target::suggest::one_of;
 use crate::target::{Flavor, RepoType, SleepTime, Volume};
-
-/// What is wanted of a Space beside its files.
-#[derive(Debug, Clone)]
-pub struct SpaceInputs {
-    pub settings: SettingsInputs,
-    pub hardware: HardwareInputs,
-    /// How long to wait for the Space; `None` does not wait.
-    pub wait: Option<Duration>,
-    /// What is asked of the running app. It asks only behind a wait.
-    pub verify: Check,
-    pub on_failure: OnFailure,
-}
-
-/// What the Space finds in its environment and its file system.
-#[derive(Debug, Clone, Default)]
-pub struct SettingsInputs {
-    pub variables: Vec<Variable>,
-    /// The input is given, or `none`: only then does `overwrite` delete variables.
-    pub variables_given: bool,
-    pub secrets: Vec<NamedSecret>,
-    /// The same for `secrets`, with all their values.
-    pub secrets_given: bool,
-    pub strategy: SettingsStrategy,
-    /// Whether secrets are written although nothing else restarts the Space.
-    pub force_secrets: bool,
-    /// `None` leaves them as they are; none at all unmounts everything.
-    pub volumes: Option<Vec<Volume>>,
-}
-
-/// A variable of a Space, which everybody can read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    pub key: String,
-    pub value: String,
-}
-
-/// A secret of a Space, with its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedSecret {
-    pub key: String,
-    pub value: Secret,
-}
-
-/// What happens to settings that are not named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SettingsStrategy {
-    /// They stay.
-    #[default]
-    Merge,
-    /// They are deleted.
-    Overwrite,
-}
-
-/// What the Space is to run on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HardwareInputs {
-    /// In the order of preference; none leaves it as it is.
-    pub wanted: Vec<Flavor>,
-    /// Whether it is an error when none of it is granted.
-    pub required: bool,
-    /// `None` leaves it as it is.
-    pub sleep_time: Option<SleepTime>,
-}
-
-/// What happens when the Space does not come up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    Keep,
-    Rollback,
-}
 
 /// Longer than the 30 minutes that the Hub gives an app to start, so that the Hub's own diagnosis is seen.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(40 * 60);
@@ -99,31 +30,25 @@ pub(super) fn read(
     repo_type: Option<RepoType>,
     workspace: PathBuf,
     findings: &mut Findings,
-) -> Option<SpaceInputs> {
+) -> Option<SpaceOptions> {
     let raw = &environment.raw;
     if let Some(other) = repo_type.filter(|repo_type| *repo_type != RepoType::Space) {
         let given: Vec<(&str, bool)> =
             only_for_spaces(raw).iter().map(|(input, text)| (*input, given(*text).is_some())).collect();
         findings
             .without_effect(&set_ones(&given), format!("a {} does not run as a Space does", other.noun()));
-        return Some(SpaceInputs {
-            settings: SettingsInputs::default(),
-            hardware: HardwareInputs::default(),
-            wait: None,
-            verify: Check { mode: Mode::Off, ..Check::new(workspace) },
-            on_failure: OnFailure::Keep,
-        });
+        return Some(SpaceOptions::off(workspace));
     }
     let settings = settings(environment, findings);
     let hardware = hardware(raw, findings);
     let wait = value("wait", raw.wait.as_deref(), parse::boolean, findings);
     let timeout = time::read("timeout", raw.timeout.as_deref(), findings);
-    let verify = verify::read(raw, workspace, findings);
+    let check = verify::read(raw, workspace, findings);
     let on_failure = value("on_failure", raw.on_failure.as_deref(), on_failure, findings);
-    let (wait, verify) = (wait?.unwrap_or(true), verify?);
+    let (wait, check) = (wait?.unwrap_or(true), check?);
     let on_failure = on_failure?.unwrap_or(OnFailure::Keep);
     if !wait {
-        if verify.asks_for_something() {
+        if check.asks_for_something() {
             findings.fault(
                 "wait",
                 "must not be `false` when the app is to be checked: only a Space that runs can be",
@@ -140,11 +65,11 @@ pub(super) fn read(
         }
     }
     let timeout = timeout?.unwrap_or(DEFAULT_TIMEOUT);
-    Some(SpaceInputs {
+    Some(SpaceOptions {
         settings: settings?,
         hardware: hardware?,
         wait: wait.then_some(timeout),
-        verify,
+        check,
         on_failure,
     })
 }
@@ -178,7 +103,7 @@ fn only_for_spaces(raw: &Raw) -> [(&'static str, Option<&str>); 24] {
     ]
 }
 
-fn settings(environment: &Environment, findings: &mut Findings) -> Option<SettingsInputs> {
+fn settings(environment: &Environment, findings: &mut Findings) -> Option<SettingsOptions> {
     let raw = &environment.raw;
     let is_none = |text: &Option<String>| given(text.as_deref()) == Some(NONE);
     let secrets = if is_none(&raw.secrets) { Secrets::default() } else { secrets(environment, findings) };
@@ -206,7 +131,7 @@ fn settings(environment: &Environment, findings: &mut Findings) -> Option<Settin
     if force_secrets == Some(true) && given(raw.secrets.as_deref()).is_none() {
         findings.without_effect(&["force_secrets"], "`secrets` is not set");
     }
-    Some(SettingsInputs {
+    Some(SettingsOptions {
         variables,
         variables_given,
         secrets,
@@ -351,7 +276,7 @@ fn volumes(raw: &Raw, findings: &mut Findings) -> Option<Option<Vec<Volume>>> {
     Some(Some(volumes))
 }
 
-fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
+fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareOptions> {
     let first = given(raw.hardware.as_deref()).map(|name| flavor("hardware", name, findings));
     let names = lists::names("fallback_hardware", raw.fallback_hardware.as_deref(), findings);
     let fallback: Vec<Flavor> =
@@ -362,7 +287,7 @@ fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
     let Some(first) = first else {
         let idle = [("fallback_hardware", !fallback.is_empty()), ("require_hardware", required)];
         findings.without_effect(&set_ones(&idle), "`hardware` is not set");
-        return Some(HardwareInputs { wanted: Vec::new(), required: false, sleep_time });
+        return Some(HardwareOptions { wanted: Vec::new(), required: false, sleep_time });
     };
     let mut wanted = vec![first?];
     for flavor in fallback {
@@ -370,7 +295,7 @@ fn hardware(raw: &Raw, findings: &mut Findings) -> Option<HardwareInputs> {
             wanted.push(flavor);
         }
     }
-    Some(HardwareInputs { wanted, required, sleep_time })
+    Some(HardwareOptions { wanted, required, sleep_time })
 }
 
 /// Reads the name of hardware. What else there is stands in a hint, however many names are wrong.
@@ -383,11 +308,11 @@ pub(super) fn flavor(input: &str, name: &str, findings: &mut Findings) -> Option
 }
 
 /// Warns of what is asked of a running Space where nothing of this deploy runs: a pull request, or a branch.
-pub(super) fn warn_of_a_wait_for_nothing(raw: &Raw, space: &SpaceInputs, findings: &mut Findings) {
+pub(super) fn warn_of_a_wait_for_nothing(raw: &Raw, space: &SpaceOptions, findings: &mut Findings) {
     let asked = [
         ("wait", given(raw.wait.as_deref()).is_some() && space.wait.is_some()),
         ("timeout", given(raw.timeout.as_deref()).is_some()),
-        ("verify", space.verify.asks_for_something()),
+        ("verify", space.check.asks_for_something()),
         ("on_failure", space.on_failure == OnFailure::Rollback),
     ];
     findings.without_effect(&set_ones(&asked), "what this deploy writes does not run before it is on `main`");

@@ -2,6 +2,8 @@ use std::path::Path;
 
 use super::*;
 use crate::failure::{Code, Failure};
+use crate::ops::proxy_space::AllowOrigins;
+use crate::target::SpaceSdk;
 
 const TOKEN: &str = "hf_verysecretvalue";
 
@@ -46,21 +48,21 @@ pub(super) fn check_fault(set: &[(&str, &str)], message: &str) {
 #[test]
 fn the_defaults() {
     let (inputs, warnings) = read(&[]);
-    assert_eq!(inputs.repo, RepoName { namespace: None, name: "my-app".to_owned() });
+    assert_eq!(inputs.deploy.repo, RepoName { namespace: None, name: "my-app".to_owned() });
     assert_eq!(inputs.credentials.token().map(Secret::expose), Some(TOKEN));
-    assert_eq!(inputs.repo_type, RepoType::Space);
-    assert_eq!(inputs.space_sdk, None);
-    assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Public, false));
-    assert_eq!(inputs.source_dir, Path::new("/github/workspace"));
-    assert_eq!(inputs.path_in_repo, None);
-    assert!(inputs.include.is_empty() && inputs.exclude.is_empty());
-    assert_eq!(inputs.prune, Prune::Auto);
-    assert!(inputs.revision.is_main());
-    assert!(!inputs.create_pr && !inputs.dry_run && inputs.proxy.is_none());
-    assert_eq!(inputs.commit_message, None);
+    assert_eq!(inputs.deploy.repo_type, RepoType::Space);
+    assert_eq!(inputs.deploy.space_sdk, None);
+    assert_eq!((inputs.deploy.visibility, inputs.deploy.visibility_given), (Visibility::Public, false));
+    assert_eq!(inputs.deploy.source_dir, Path::new("/github/workspace"));
+    assert_eq!(inputs.deploy.path_in_repo, None);
+    assert!(inputs.deploy.include.is_empty() && inputs.deploy.exclude.is_empty());
+    assert_eq!(inputs.deploy.prune, Prune::Auto);
+    assert!(inputs.deploy.revision.is_main());
+    assert!(!inputs.deploy.create_pr && !inputs.deploy.dry_run && inputs.proxy.is_none());
+    assert_eq!(inputs.deploy.commit_message, None);
     assert_eq!(inputs.endpoint.as_str(), "https://huggingface.co/");
     assert_eq!(
-        inputs.github.run_url.as_deref(),
+        inputs.deploy.provenance.run_url.as_deref(),
         Some("https://github.com/acme/my-app/actions/runs/42/attempts/2")
     );
     assert!(warnings.is_empty());
@@ -72,9 +74,9 @@ fn an_empty_environment_means_the_same_as_the_defaults() {
     let bare =
         [("INPUT_HF_TOKEN", TOKEN), ("INPUT_HUGGINGFACE_REPO", "acme/x")].map(|(n, v)| (n.into(), v.into()));
     let (inputs, _) = Inputs::from_vars(bare).unwrap();
-    assert_eq!(inputs.source_dir, Path::new("."));
-    assert_eq!(inputs.github, GithubContext::default());
-    assert_eq!(inputs.prune, Prune::Auto);
+    assert_eq!(inputs.deploy.source_dir, Path::new("."));
+    assert_eq!(inputs.deploy.provenance, Provenance::default());
+    assert_eq!(inputs.deploy.prune, Prune::Auto);
 }
 
 #[test]
@@ -85,9 +87,9 @@ fn the_old_snippet_keeps_working() {
         ("space_sdk", "streamlit"),
         ("private", "false"),
     ]);
-    assert_eq!(inputs.repo.full().unwrap().to_string(), "ada/demo");
-    assert_eq!(inputs.space_sdk, Some(SpaceSdk::Streamlit));
-    assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Public, false));
+    assert_eq!(inputs.deploy.repo.full().unwrap().to_string(), "ada/demo");
+    assert_eq!(inputs.deploy.space_sdk, Some(SpaceSdk::Streamlit));
+    assert_eq!((inputs.deploy.visibility, inputs.deploy.visibility_given), (Visibility::Public, false));
     assert!(warnings.is_empty());
 }
 
@@ -110,14 +112,14 @@ fn everything_at_once() {
         ("HF_ENDPOINT", "http://127.0.0.1:9/"),
     ]);
     assert_eq!(inputs.credentials.token().unwrap().expose(), "hf_x");
-    assert_eq!((inputs.visibility, inputs.visibility_given), (Visibility::Private, true));
-    assert_eq!(inputs.source_dir, Path::new("/github/workspace/dist"));
-    assert_eq!(inputs.path_in_repo.unwrap().as_str(), "data");
-    assert_eq!(inputs.include, ["*.csv", "*.json"]);
-    assert_eq!(inputs.prune, Prune::Always);
-    assert_eq!(inputs.revision.as_str(), "next");
-    assert_eq!(inputs.commit_message.as_deref(), Some("New data"));
-    assert!(inputs.create_pr && inputs.dry_run);
+    assert_eq!((inputs.deploy.visibility, inputs.deploy.visibility_given), (Visibility::Private, true));
+    assert_eq!(inputs.deploy.source_dir, Path::new("/github/workspace/dist"));
+    assert_eq!(inputs.deploy.path_in_repo.unwrap().as_str(), "data");
+    assert_eq!(inputs.deploy.include, ["*.csv", "*.json"]);
+    assert_eq!(inputs.deploy.prune, Prune::Always);
+    assert_eq!(inputs.deploy.revision.as_str(), "next");
+    assert_eq!(inputs.deploy.commit_message.as_deref(), Some("New data"));
+    assert!(inputs.deploy.create_pr && inputs.deploy.dry_run);
     assert_eq!(inputs.endpoint.as_str(), "http://127.0.0.1:9/");
     assert!(warnings.is_empty());
 }
@@ -184,8 +186,11 @@ fn all_faults_are_told_at_once() {
 fn a_long_name_is_not_judged_with_the_suffix_of_a_proxy_that_is_not_asked_for() {
     for length in [90, 91, 96] {
         let name = "x".repeat(length);
-        assert_eq!(read(&[("huggingface_repo", &name), ("proxy_space_suffix", "-proxy")]).0.repo.name, name);
-        assert_eq!(read(&[("huggingface_repo", &name)]).0.repo.name, name);
+        assert_eq!(
+            read(&[("huggingface_repo", &name), ("proxy_space_suffix", "-proxy")]).0.deploy.repo.name,
+            name
+        );
+        assert_eq!(read(&[("huggingface_repo", &name)]).0.deploy.repo.name, name);
     }
     let name = "x".repeat(91);
     let failure = refused(&[("huggingface_repo", &name), ("create_proxy", "true")]);
@@ -231,7 +236,7 @@ fn visibility_and_private() {
         match expected {
             Ok(expected) => {
                 let (inputs, _) = read(&set);
-                assert_eq!((inputs.visibility, inputs.visibility_given), expected, "{set:?}");
+                assert_eq!((inputs.deploy.visibility, inputs.deploy.visibility_given), expected, "{set:?}");
             }
             Err(part) => assert!(refused(&set).message.contains(part), "{set:?}"),
         }
@@ -248,7 +253,9 @@ fn what_only_a_space_has() {
             ("proxy_hardware", "cpu-upgrade"),
             ("wait", "false"),
         ]);
-        assert!(inputs.space_sdk.is_none() && inputs.proxy.is_none() && inputs.space.wait.is_none());
+        assert!(
+            inputs.deploy.space_sdk.is_none() && inputs.proxy.is_none() && inputs.deploy.space.wait.is_none()
+        );
         assert_eq!(
             warnings,
             [
@@ -292,7 +299,7 @@ fn inputs_that_nothing_looks_at_are_named_in_a_warning() {
 #[test]
 fn a_space_runs_main() {
     let (inputs, warnings) = read(&[("revision", "next")]);
-    assert_eq!(inputs.revision.as_str(), "next");
+    assert_eq!(inputs.deploy.revision.as_str(), "next");
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("`next`"));
     assert!(read(&[("revision", "next"), ("repo_type", "model")]).1.is_empty());
@@ -344,7 +351,7 @@ fn what_the_runner_says_is_not_trusted_either() {
         ("GITHUB_REPOSITORY", "a/b\nTrailer: x"),
         ("GITHUB_RUN_ATTEMPT", "1"),
     ]);
-    assert_eq!(inputs.github.sha, None);
-    assert_eq!(inputs.github.repository, None);
-    assert_eq!(inputs.github.run_url, None);
+    assert_eq!(inputs.deploy.provenance.sha, None);
+    assert_eq!(inputs.deploy.provenance.repository, None);
+    assert_eq!(inputs.deploy.provenance.run_url, None);
 }

@@ -177,13 +177,13 @@ mod tests {
         ] {
             let (inputs, warnings) = read(&[&set[..], &[("verify", "false")]].concat());
             assert_eq!(warnings, [warning]);
-            assert_eq!(inputs.space.verify.mode, Mode::Off);
+            assert_eq!(inputs.deploy.space.check.mode, Mode::Off);
         }
     }
 
     #[test]
     fn the_name_of_an_endpoint_may_hold_spaces() {
-        let name = |text: &str| read(&[("api_name", text)]).0.space.verify.api_name.unwrap();
+        let name = |text: &str| read(&[("api_name", text)]).0.deploy.space.check.api_name.unwrap();
         assert_eq!(name("Generate speech"), "/Generate speech");
         assert_eq!(name("/Generate speech"), "/Generate speech");
         check_fault(
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_check_may_be_off() {
-        let mode = |set: &[(&str, &str)]| read(set).0.space.verify.mode;
+        let mode = |set: &[(&str, &str)]| read(set).0.deploy.space.check.mode;
         assert_eq!(mode(&[("verify", "false"), ("api_name", " "), ("health_contains", "")]), Mode::Off);
         assert_eq!(mode(&[("verify", "true"), ("api_name", "/predict")]), Mode::Auto);
         for off in ["none", "off", "no"] {

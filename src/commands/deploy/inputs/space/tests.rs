@@ -2,23 +2,24 @@ use std::time::Duration;
 
 use crate::app_check::{Expect, Mode};
 use crate::commands::deploy::inputs::tests::{check_fault, read, refused};
-use crate::commands::deploy::inputs::{OnFailure, SettingsStrategy};
 use crate::failure::Code;
+use crate::ops::deploy::options::OnFailure;
+use crate::ops::space::SettingsStrategy;
 use crate::target::SleepTime;
 
 #[test]
 fn the_defaults() {
-    let space = read(&[]).0.space;
+    let space = read(&[]).0.deploy.space;
     assert!(space.settings.variables.is_empty() && space.settings.secrets.is_empty());
     assert_eq!(space.settings.strategy, SettingsStrategy::Merge);
     assert_eq!((space.settings.force_secrets, space.settings.volumes), (false, None));
     assert!(space.hardware.wanted.is_empty() && !space.hardware.required);
     assert_eq!(space.wait, Some(Duration::from_secs(2400)));
-    assert_eq!((space.verify.mode, space.verify.expect), (Mode::Auto, None));
-    assert_eq!((space.verify.health_path, space.verify.health_status), (None, 200));
+    assert_eq!((space.check.mode, space.check.expect), (Mode::Auto, None));
+    assert_eq!((space.check.health_path, space.check.health_status), (None, 200));
     assert_eq!(space.on_failure, OnFailure::Keep);
-    let model = read(&[("repo_type", "model")]).0.space;
-    assert_eq!((model.wait, model.verify.mode), (None, Mode::Off));
+    let model = read(&[("repo_type", "model")]).0.deploy.space;
+    assert_eq!((model.wait, model.check.mode), (None, Mode::Off));
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn everything_at_once() {
     ]);
     assert!(warnings.is_empty());
     assert!(!format!("{inputs:?}").contains("s3cret-value"));
-    let space = inputs.space;
+    let space = inputs.deploy.space;
     let variables: Vec<_> =
         space.settings.variables.iter().map(|v| (v.key.as_str(), v.value.as_str())).collect();
     assert_eq!(variables, [("MODE", "fast"), ("URL", "https://x/?a=b"), ("EMPTY", "")]);
@@ -64,7 +65,7 @@ fn everything_at_once() {
     let volumes: Vec<_> = space.settings.volumes.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(volumes, ["bucket:ada/data:/data", "bucket:ada/cache/x:/cache:ro"]);
     assert_eq!(space.wait, Some(Duration::from_secs(90)));
-    let verify = space.verify;
+    let verify = space.check;
     assert_eq!((verify.mode, verify.expect), (Mode::Inference, Some(Expect::Image)));
     assert_eq!((verify.health_path.as_deref(), verify.health_status), (Some("/health?deep=1"), 204));
     assert_eq!(verify.api_name.as_deref(), Some("/predict"));

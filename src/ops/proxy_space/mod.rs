@@ -3,6 +3,8 @@
 //! It is a Space like any other, so the deploy makes it: this room says what it is made of, refuses to touch
 //! what it did not make, and asks in the end whether the private app answers through it.
 
+mod options;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,18 +16,18 @@ use url::Url;
 use crate::action::Log;
 use crate::app_check::{self, App, AppKind, Check, Mode, Word};
 use crate::auth::{Access, Secret, token_form};
-use crate::commands::deploy::inputs::{
-    CommitLimits, Inputs, NamedSecret, OnFailure, ProxyInputs, Prune, SettingsInputs, SettingsStrategy,
-    SpaceInputs, Variable,
-};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::card::Card;
 use crate::hub::{Hub, Lookup, Repo};
 use crate::image;
 use crate::ops::deploy;
+use crate::ops::deploy::options::{CommitLimits, DeployOptions, OnFailure, Origin, Prune, SpaceOptions};
 use crate::ops::space;
+use crate::ops::space::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 use crate::report::{Ledger, ProxySpace};
 use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
+
+pub use options::{AllowOrigins, ProxyOptions};
 
 /// What a proxy Space is built from: nothing of it is fetched at run time.
 #[derive(Embed)]
@@ -62,10 +64,11 @@ const READY: &str = "/_proxy/readyz";
 /// A proxy Space that this action may make or change.
 #[derive(Debug)]
 pub struct Proxy<'a> {
-    inputs: &'a Inputs,
-    wanted: &'a ProxyInputs,
+    wanted: &'a ProxyOptions,
+    /// The Space behind it.
+    behind: &'a DeployOptions,
     repo: Repo,
-    token: &'a Secret,
+    token: Secret,
 }
 
 impl<'a> Proxy<'a> {
@@ -75,9 +78,13 @@ impl<'a> Proxy<'a> {
     /// # Errors
     ///
     /// `proxy_name_taken`: a Space of that name is there, and its card does not have the marker.
-    pub async fn inspect(inputs: &'a Inputs, hub: &Hub, log: &Log) -> Result<Option<Self>> {
-        let Some(wanted) = &inputs.proxy else { return Ok(None) };
-        let Some(token) = wanted.token.as_ref().or(inputs.credentials.token()) else {
+    pub async fn inspect(
+        wanted: &'a ProxyOptions,
+        behind: &'a DeployOptions,
+        hub: &Hub,
+        log: &Log,
+    ) -> Result<Option<Self>> {
+        let Some(token) = wanted.token.clone().or_else(|| wanted.deploy_token.clone()) else {
             if hub.is_keyless() {
                 return Err(Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
                     .hint(format!("make a token with read access at {}", token_form(Access::Read, None))));
@@ -102,12 +109,12 @@ impl<'a> Proxy<'a> {
                 ));
             }
         } else {
-            deploy::check_plan_of_proxy(hub, &repo, &wanted.hardware, inputs.dry_run, log).await?;
+            deploy::check_plan_of_proxy(hub, &repo, &wanted.hardware, behind.dry_run, log).await?;
         }
         if wanted.token.is_none() {
             log.warning(&format!("the proxy Space gets `hf_token`, which may do more than open the Space: make a token with read access at {}, best to this one Space only, and pass it as `proxy_hf_token`", token_form(Access::Read, None)));
         }
-        Ok(Some(Self { inputs, wanted, repo, token }))
+        Ok(Some(Self { wanted, behind, repo, token }))
     }
 
     /// Makes or updates the proxy Space, waits for it, and asks for the private app through it.
@@ -123,21 +130,21 @@ impl<'a> Proxy<'a> {
         let target = self.target_url(ledger)?;
         let folder = image::temporary_folder().map_err(write_failed)?;
         self.write_source(folder.path(), &target)?;
-        let inputs = self.space(folder.path(), &target);
+        let options = self.space(folder.path(), &target);
         let own = Ledger::default();
-        let deployed = deploy::deploy(&inputs, hub, log, &own).await;
+        let deployed = deploy::deploy(&options, hub, log, &own).await;
         let url = own.read(|outcome| outcome.space_url.clone());
         let tails = own.read(|outcome| outcome.log_tails.clone());
         ledger.update(|outcome| {
             if deployed.is_err() {
                 outcome.log_tails = tails;
             }
-            if url.is_some() && !self.inputs.dry_run {
+            if url.is_some() && !self.behind.dry_run {
                 outcome.proxy = Some(ProxySpace { repo: self.repo.clone(), url });
             }
         });
         deployed?;
-        if self.inputs.dry_run || inputs.space.wait.is_none() || !self.answers(ledger) {
+        if self.behind.dry_run || options.space.wait.is_none() || !self.answers(ledger) {
             return Ok(());
         }
         self.ask_through(hub, log).await
@@ -147,7 +154,7 @@ impl<'a> Proxy<'a> {
     fn answers(&self, ledger: &Ledger) -> bool {
         let lacks_hardware = |word| matches!(word, Word::ManualHardwareRequired | Word::TechnicalBlocker);
         let word = ledger.read(|outcome| outcome.verdict.as_ref().map(|verdict| verdict.word));
-        self.inputs.space.verify.mode != Mode::Off && !word.is_some_and(lacks_hardware)
+        self.behind.space.check.mode != Mode::Off && !word.is_some_and(lacks_hardware)
     }
 
     /// The address of the private app. A dry run may not know it.
@@ -157,21 +164,21 @@ impl<'a> Proxy<'a> {
         }
         match ledger.read(|outcome| outcome.space_url.clone()) {
             Some(url) => Ok(url),
-            None if self.inputs.dry_run => Ok("https://unknown.hf.space".to_owned()),
+            None if self.behind.dry_run => Ok("https://unknown.hf.space".to_owned()),
             None => Err(Failure::new(Code::HubRefused, "the Hub does not say where the app of the Space is")
                 .hint("run the job again, or name the address in `proxy_target_url`")),
         }
     }
 
     /// Everything that a deploy needs to know of the proxy Space.
-    fn space(&self, source: &Path, target: &str) -> Inputs {
-        let wait = self.inputs.space.wait;
+    fn space(&self, source: &Path, target: &str) -> DeployOptions {
+        let wait = self.behind.space.wait;
         let ready = Check {
             mode: if wait.is_some() { Mode::Health } else { Mode::Off },
             health_path: Some(READY.to_owned()),
             ..Check::new(source)
         };
-        Inputs {
+        DeployOptions {
             repo: self.wanted.repo.clone(),
             repo_type: RepoType::Space,
             space_sdk: Some(SpaceSdk::Docker),
@@ -187,12 +194,12 @@ impl<'a> Proxy<'a> {
             max_deletes: None,
             revision: Revision::default(),
             create_pr: false,
-            is_proxy: true,
+            origin: Origin::Generated,
             commit_message: None,
             commit_description: None,
             commit_limits: CommitLimits::default(),
-            space: SpaceInputs {
-                settings: SettingsInputs {
+            space: SpaceOptions {
+                settings: SettingsOptions {
                     variables: self.variables(),
                     variables_given: true,
                     secrets: self.secrets(target),
@@ -204,11 +211,11 @@ impl<'a> Proxy<'a> {
                 },
                 hardware: self.wanted.hardware.clone(),
                 wait,
-                verify: ready,
+                check: ready,
                 on_failure: OnFailure::Keep,
             },
-            proxy: None,
-            ..self.inputs.clone()
+            has_proxy: false,
+            ..self.behind.clone()
         }
     }
 
@@ -248,13 +255,13 @@ impl<'a> Proxy<'a> {
         let Some(App { url, .. }) = space::app(hub, &self.repo).await? else {
             return Err(Failure::new(Code::HubRefused, "the Hub does not say where the proxy is"));
         };
-        let asked = &self.inputs.space.verify;
+        let asked = &self.behind.space.check;
         let mut check = Check {
             mode: Mode::Health,
             health_path: asked.health_path.clone(),
             health_status: asked.health_status,
             health_contains: asked.health_contains.clone(),
-            timeout: self.inputs.space.wait.map_or(THROUGH, |wait| wait.min(THROUGH)),
+            timeout: self.behind.space.wait.map_or(THROUGH, |wait| wait.min(THROUGH)),
             ..Check::new(&asked.workspace)
         };
         let has_key = self.wanted.secrets.iter().any(|secret| secret.key == "PROXY_API_KEY");

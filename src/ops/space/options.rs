@@ -1,0 +1,55 @@
+//! The options of a Space beside its files: settings and hardware.
+
+use crate::auth::Secret;
+use crate::target::{Flavor, SleepTime, Volume};
+
+/// Variables, secrets and volumes of a Space.
+#[derive(Debug, Clone, Default)]
+pub struct SettingsOptions {
+    pub variables: Vec<Variable>,
+    /// True if the list of variables is given, which may be empty: only then does `Overwrite` delete variables.
+    pub variables_given: bool,
+    pub secrets: Vec<NamedSecret>,
+    /// The same for `secrets`, with all their values.
+    pub secrets_given: bool,
+    pub strategy: SettingsStrategy,
+    /// Writes secrets although nothing else restarts the Space.
+    pub force_secrets: bool,
+    /// `None` leaves them as they are; an empty list unmounts everything.
+    pub volumes: Option<Vec<Volume>>,
+}
+
+/// A variable of a Space, which everybody can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    pub key: String,
+    pub value: String,
+}
+
+/// A secret of a Space, with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSecret {
+    pub key: String,
+    pub value: Secret,
+}
+
+/// Treatment of settings that are not named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SettingsStrategy {
+    /// They stay.
+    #[default]
+    Merge,
+    /// They are deleted.
+    Overwrite,
+}
+
+/// Hardware of a Space.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HardwareOptions {
+    /// In the order of preference; an empty list leaves it as it is.
+    pub wanted: Vec<Flavor>,
+    /// Fails the deploy if none of it is granted.
+    pub required: bool,
+    /// `None` leaves it as it is.
+    pub sleep_time: Option<SleepTime>,
+}
