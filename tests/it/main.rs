@@ -21,6 +21,7 @@ mod integration;
 mod janitor;
 mod keyless;
 mod large_files;
+mod layers;
 mod live;
 mod machine;
 mod moves;
