@@ -1,20 +1,21 @@
-//! The forms that values of variables have: durations, sizes, rates, yes and no.
+//! Forms of the values of variables: durations, sizes, rates, counts, booleans, lists.
 
 use std::time::Duration;
 
-/// Requests per time, with room for a burst.
+/// Requests per time, with a burst.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// What flows in again each second.
+    /// Requests that are added each second.
     pub per_second: f64,
-    /// How much may be spent at once.
+    /// Requests that may come at once.
     pub burst: f64,
 }
 
-/// `15` and `15s` are seconds; `500ms`, `2m` and `1h` are what they say.
+/// Parses a duration: `15` and `15s` are seconds; `500ms`, `2m` and `1h` work too.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text);
-    let number: u64 = number.parse().map_err(|_| not_a("a duration such as `15s`, `500ms` or `2m`", text))?;
+    let number: u64 =
+        number.parse().map_err(|_| invalid("a duration such as `15s`, `500ms` or `2m`", text))?;
     let millis = match unit {
         "ms" => Some(number),
         "" | "s" => number.checked_mul(1000),
@@ -22,14 +23,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => number.checked_mul(3_600_000),
         _ => None,
     };
-    // A day is longer than any connection lives, and keeps sums of instants from overflowing.
+    // Limited to a day, because no connection lives longer, and because sums of instants must not overflow.
     match millis {
         Some(millis) if millis <= 86_400_000 => Ok(Duration::from_millis(millis)),
-        _ => Err(not_a("a duration of at most `24h`, such as `15s`, `500ms` or `2m`", text)),
+        _ => Err(invalid("a duration of at most `24h`, such as `15s`, `500ms` or `2m`", text)),
     }
 }
 
-/// `1000` are bytes; `64kB`, `200MB` and `2GB` are multiples of 1000, `KiB`, `MiB` and `GiB` of 1024.
+/// Parses a size: `1000` are bytes; `64kB`, `200MB` and `2GB` are multiples of 1000, `KiB`, `MiB` and `GiB` of 1024.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(text);
     let factor = match unit.to_ascii_lowercase().as_str() {
@@ -47,30 +48,30 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         .ok()
         .zip(factor)
         .and_then(|(number, factor)| number.checked_mul(factor))
-        .ok_or_else(|| not_a("a size such as `200MB` or `64KiB`", text))
+        .ok_or_else(|| invalid("a size such as `200MB` or `64KiB`", text))
 }
 
-/// A count, 0 included.
+/// Parses a count, 0 included.
 pub fn count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| not_a("a whole number", text))
+    text.parse().map_err(|_| invalid("a whole number", text))
 }
 
-/// `true` or `false`.
+/// Parses `true` or `false`.
 pub fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(not_a("`true` or `false`", text)),
+        _ => Err(invalid("`true` or `false`", text)),
     }
 }
 
-/// `20/s:200` is twenty a second with a burst of two hundred; the unit is `s`, `m` or `h`, and without a burst it is
-/// what flows in during one unit. `off` is no limit.
+/// Parses a rate: `20/s:200` is twenty a second with a burst of two hundred. The unit is `s`, `m` or `h`; the default burst
+/// is the number per unit. `off` and `0` are no limit.
 pub fn rate(text: &str) -> Result<Option<Rate>, String> {
     if matches!(text, "off" | "0") {
         return Ok(None);
     }
-    let fault = || not_a("a rate such as `20/s:200` or `60/m`, or `off`", text);
+    let fault = || invalid("a rate such as `20/s:200` or `60/m`, or `off`", text);
     let (flow, burst) = text.split_once(':').map_or((text, None), |(flow, burst)| (flow, Some(burst)));
     let (number, unit) = flow.split_once('/').unwrap_or((flow, "s"));
     let number: u32 = number.trim().parse().map_err(|_| fault())?;
@@ -87,7 +88,7 @@ pub fn rate(text: &str) -> Result<Option<Rate>, String> {
     Ok(Some(Rate { per_second: f64::from(number) / seconds, burst: f64::from(burst) }))
 }
 
-/// Entries that are separated by commas or line ends, without the empty ones.
+/// Splits a list at commas and line ends, and drops empty entries.
 pub fn list(text: &str) -> Vec<&str> {
     text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
@@ -98,7 +99,7 @@ fn split_unit(text: &str) -> (&str, &str) {
     (number, unit.trim())
 }
 
-fn not_a(wanted: &str, text: &str) -> String {
+fn invalid(wanted: &str, text: &str) -> String {
     format!("must be {wanted}: `{text}`")
 }
 
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
+    fn durations_are_parsed() {
         assert_eq!(duration("15"), Ok(Duration::from_secs(15)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed() {
         assert_eq!(bytes("200MB"), Ok(200_000_000));
         assert_eq!(bytes("64KiB"), Ok(65_536));
         assert_eq!(bytes("5"), Ok(5));
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn rates() {
+    fn rates_are_parsed() {
         assert_eq!(rate("off"), Ok(None));
         assert_eq!(rate("20/s:200"), Ok(Some(Rate { per_second: 20.0, burst: 200.0 })));
         assert_eq!(rate("60/m"), Ok(Some(Rate { per_second: 1.0, burst: 60.0 })));

@@ -1,4 +1,4 @@
-//! Every variable with its default, the reason for it, and what can be wrong with it.
+//! Reads all variables: their defaults with the reasons, and their faults.
 
 use std::time::Duration;
 
@@ -6,58 +6,59 @@ use http::{HeaderValue, Method};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{
-    AuthMode, Caps, CheckPauses, Config, EdgeMode, Fault, LogFormat, PassAuthorization, PublicHost, Timeouts,
+use super::settings::{
+    AuthMode, CheckPauses, Config, EdgeMode, Fault, LogFormat, PassAuthorization, PublicHost, Timeouts,
 };
-use crate::cors::CorsPolicy;
-use crate::paths::PathPolicy;
+use crate::policy::cors::CorsPolicy;
+use crate::policy::limits::Caps;
+use crate::policy::paths::PathPolicy;
+use crate::policy::target::{Target, host_of, is_loopback_host};
 use crate::secret::Secret;
-use crate::target::{Target, host_of, is_loopback_host};
 use crate::values;
 
-/// The port that Spaces are asked at.
+/// The port at which Spaces are reached.
 const PORT: u16 = 7860;
-/// Pages and clients of every app use these; CONNECT and TRACE are never passed on.
+/// The methods of pages and clients of all apps. CONNECT and TRACE are never passed on.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// A whole office: eight people at work, and a page of a hundred requests for each that opens it.
+/// Enough for an office: eight people at work, and a page of a hundred requests for each.
 const RATE_LIMIT: &str = "100/s:1000";
-/// Off, because each letter that is typed may be a call. The calls that run at once are limited instead.
+/// Off, because each typed letter may be a call. The calls that run at once are limited instead.
 const RATE_LIMIT_COMPUTE: &str = "off";
-/// More than a person who types can have waiting, and the queue of a script.
+/// More than the waiting calls of a person who types, and of the queue of a script.
 const MAX_COMPUTE_PER_IP: &str = "100";
-/// Each open page of a Gradio app holds two, so that this is five hundred pages at 20 kB of memory each.
+/// Five hundred pages of a Gradio app, with two requests and 20 kB of memory each.
 const MAX_IN_FLIGHT: &str = "1024";
 /// Sixty-four pages of a Gradio app behind one address.
 const MAX_STREAMS_PER_IP: &str = "128";
-/// The edge keeps connections open for later requests, so there may be more of them than requests.
+/// More than requests, because the edge keeps connections open for later ones.
 const MAX_CONNECTIONS: &str = "4096";
 /// Video uploads are rarely larger.
 const MAX_BODY: &str = "200MB";
 /// A host in the same cloud answers within milliseconds.
 const CONNECT_TIMEOUT: &str = "5s";
-/// A handshake is two round trips and some computing on a busy edge.
+/// Two round trips, and some computing on a busy edge.
 const TLS_TIMEOUT: &str = "10s";
-/// Long enough for the slowest honest line, short enough to starve a slowloris.
+/// Long enough for the slowest honest line, and short enough against slowloris.
 const HEADER_READ_TIMEOUT: &str = "15s";
-/// Longer than the 60 s after which load balancers close, so that the close is theirs and hits no request.
+/// Longer than the 60 s of load balancers, so that they close first and no request meets the close.
 const KEEP_ALIVE_TIMEOUT: &str = "75s";
 /// Synchronous calls to a model take minutes.
 const RESPONSE_TIMEOUT: &str = "300s";
-/// Gradio sends a heartbeat each 15 s: whoever is silent for so long is gone.
+/// Eight missed heartbeats of Gradio, which sends one each 15 s.
 const BODY_IDLE_TIMEOUT: &str = "120s";
-/// Servers ping each 20 to 30 s. 0 is no limit.
+/// Four missed pings of servers, which send one each 20 to 30 s.
 const WEBSOCKET_IDLE_TIMEOUT: &str = "120s";
-/// A third of the 60 s after which load balancers close, so that a request seldom meets that close.
+/// A third of the 60 s of load balancers, so that a request seldom meets their close.
 const POOL_IDLE_TIMEOUT: &str = "20s";
-/// Below the 60 s after which the public edge gives up on a silent answer.
+/// Below the 60 s after which the public edge ends a silent answer.
 const HOLD_TIMEOUT: &str = "55s";
 /// Below the 30 s that orchestrators commonly leave between SIGTERM and SIGKILL.
 const DRAIN_TIMEOUT: &str = "25s";
-/// A kilobyte a second, which every line has.
+/// A kilobyte a second, which each line can carry.
 const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a held request is tried again.
+/// Time between two attempts of a held request.
 const HOLD_INTERVAL: Duration = Duration::from_secs(2);
-/// A new Space is known to all of the edge within seconds: four probes take fourteen.
+/// Four probes take fourteen seconds. All of the edge knows a new Space by then.
 const SELFCHECK: CheckPauses = CheckPauses {
     again: Duration::from_secs(5),
     doubt: Duration::from_secs(2),
@@ -65,17 +66,33 @@ const SELFCHECK: CheckPauses = CheckPauses {
     renew: Duration::from_secs(120),
 };
 
-/// Collects faults beside values.
-pub(super) struct Reader<'a> {
-    /// What the environment says of a name.
-    pub(super) get: &'a dyn Fn(&str) -> Option<String>,
-    /// What is wrong so far.
-    pub(super) faults: Vec<Fault>,
+impl Config {
+    /// Reads all variables by `get`. An empty one counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// All faults at once.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
+        let get = |name: &str| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut reader = Reader { get: &get, faults: vec![] };
+        match reader.config() {
+            Some(config) if reader.faults.is_empty() => Ok(config),
+            _ => Err(reader.faults),
+        }
+    }
+}
+
+/// Reader that collects faults beside values.
+struct Reader<'a> {
+    /// Returns the value of a variable.
+    get: &'a dyn Fn(&str) -> Option<String>,
+    /// Faults so far.
+    faults: Vec<Fault>,
 }
 
 impl Reader<'_> {
-    /// `None` only when a fault was noted.
-    pub(super) fn config(&mut self) -> Option<Config> {
+    /// Returns `None` only after a fault.
+    fn config(&mut self) -> Option<Config> {
         let target = self.target();
         let token = self.token();
         let public_hosts = self.public_hosts(target.as_ref());
@@ -161,8 +178,8 @@ impl Reader<'_> {
             Ok(_) => {
                 self.fault(
                     "TARGET_URL",
-                    "must be `https://*.hf.space`, since nobody takes the token off the request elsewhere; set \
-                     `ALLOW_ANY_TARGET` to `true` if the host is meant to see it",
+                    "must be `https://*.hf.space`, because other hosts see the token; set \
+                     `ALLOW_ANY_TARGET` to `true` if the host may see it",
                 );
                 None
             }
@@ -184,7 +201,7 @@ impl Reader<'_> {
         token
     }
 
-    /// A secret is shown in no fault.
+    /// Reads a secret. Its faults do not show it.
     fn secret(&mut self, name: &'static str) -> Option<Secret> {
         let text = (self.get)(name)?;
         if text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -212,7 +229,7 @@ impl Reader<'_> {
             };
             let same_place = |target: &&Target| {
                 let this = host_of(&host);
-                // Several servers share a loopback address.
+                // Compared with the port, because several servers share a loopback address.
                 this == target.host && (!is_loopback_host(this) || host == target.authority)
             };
             if target.as_ref().is_some_and(same_place) {
@@ -305,10 +322,10 @@ impl Reader<'_> {
     }
 
     fn timeouts(&mut self) -> Option<Timeouts> {
-        let connect = self.wait("CONNECT_TIMEOUT", CONNECT_TIMEOUT);
-        let tls = self.wait("TLS_TIMEOUT", TLS_TIMEOUT);
-        let header_read = self.wait("HEADER_READ_TIMEOUT", HEADER_READ_TIMEOUT);
-        let keep_alive = self.wait("KEEP_ALIVE_TIMEOUT", KEEP_ALIVE_TIMEOUT);
+        let connect = self.nonzero_duration("CONNECT_TIMEOUT", CONNECT_TIMEOUT);
+        let tls = self.nonzero_duration("TLS_TIMEOUT", TLS_TIMEOUT);
+        let header_read = self.nonzero_duration("HEADER_READ_TIMEOUT", HEADER_READ_TIMEOUT);
+        let keep_alive = self.nonzero_duration("KEEP_ALIVE_TIMEOUT", KEEP_ALIVE_TIMEOUT);
         let response = self.parse("RESPONSE_TIMEOUT", RESPONSE_TIMEOUT, values::duration);
         let body_idle = self.parse("BODY_IDLE_TIMEOUT", BODY_IDLE_TIMEOUT, values::duration);
         let websocket_idle = self.parse("WEBSOCKET_IDLE_TIMEOUT", WEBSOCKET_IDLE_TIMEOUT, values::duration);
@@ -332,8 +349,8 @@ impl Reader<'_> {
         })
     }
 
-    /// A duration that cannot be zero.
-    fn wait(&mut self, name: &'static str, default: &str) -> Option<Duration> {
+    /// Reads a duration other than zero.
+    fn nonzero_duration(&mut self, name: &'static str, default: &str) -> Option<Duration> {
         self.parse(name, default, |text| match values::duration(text)? {
             Duration::ZERO => Err(format!("must be longer than zero: `{text}`")),
             wait => Ok(wait),
@@ -359,7 +376,7 @@ impl Reader<'_> {
         self.parse(name, if default { "true" } else { "false" }, values::boolean).unwrap_or(default)
     }
 
-    /// One of several words, the first of which is the default.
+    /// Reads one of several words. The first is the default.
     fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> T {
         let text = (self.get)(name).unwrap_or_else(|| words[0].0.to_owned());
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -377,3 +394,7 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

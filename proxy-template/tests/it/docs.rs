@@ -1,7 +1,8 @@
 //! README and the program say the same.
 
 use hf_proxy::config::VARIABLES;
-use hf_proxy::{headers, refusal};
+use hf_proxy::internals::{EDGE_PREFIXES, EDGES, ENDS_HERE};
+use hf_proxy::refusal;
 
 const README: &str = include_str!("../../README.md");
 
@@ -34,8 +35,8 @@ fn every_code_has_its_row() {
 /// A caller who misses a header finds it named.
 #[test]
 fn every_header_that_is_dropped_is_named() {
-    let names = headers::ENDS_HERE.iter().chain(headers::EDGES).map(|name| format!("`{name}`"));
-    let prefixes = headers::EDGE_PREFIXES.iter().map(|prefix| format!("`{prefix}*`"));
+    let names = ENDS_HERE.iter().chain(EDGES).map(|name| format!("`{name}`"));
+    let prefixes = EDGE_PREFIXES.iter().map(|prefix| format!("`{prefix}*`"));
     for name in names.chain(prefixes).chain(["`x-zerogpu-*`".to_owned(), "`x-ip-token`".to_owned()]) {
         assert!(README.contains(&name), "{name}");
     }

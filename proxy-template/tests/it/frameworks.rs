@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hf_proxy::config::CheckPauses;
-use hf_proxy::selfcheck;
+use hf_proxy::internals::selfcheck;
 
 use crate::world::{Upstream, World, ok, soon, values};
 
@@ -48,7 +48,7 @@ async fn routes_are_closed_before_their_framework_only() {
         let world = World::start(upstream.addr, &[]).await;
         // Before the app was asked.
         assert_eq!(statuses(&world, &paths).await, [503, 503, 200, 403, 403]);
-        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        world.proxy.health.record(selfcheck::check(&world.proxy).await);
         assert_eq!(statuses(&world, &paths).await, want, "{config}");
         let login = "POST /token HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(world.ask(login).await.status, 200, "{config}");
@@ -64,7 +64,7 @@ async fn pages_of_the_app_are_open() {
             config.timeouts.selfcheck = CheckPauses { again, renew: again, ..config.timeouts.selfcheck };
         })
         .await;
-    let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
+    let check = tokio::spawn(selfcheck::run(world.proxy.clone()));
     soon(async {
         while world.get("/second", "").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -118,7 +118,7 @@ async fn routes_stay_closed_when_the_config_cannot_be_read() {
         })
         .await;
         let world = World::start(upstream.addr, &[]).await;
-        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        world.proxy.health.record(selfcheck::check(&world.proxy).await);
         assert_eq!(statuses(&world, &paths).await, [want; 4], "{what}");
     }
 }
@@ -146,7 +146,7 @@ async fn an_error_of_the_app_keeps_what_is_known_of_it() {
     assert!(page.status == 503 && page.text().contains("starting"), "{}", page.text());
     for failed in [false, true] {
         *fails.lock().unwrap() = failed;
-        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        world.proxy.health.record(selfcheck::check(&world.proxy).await);
         assert_eq!(statuses(&world, &paths).await, [200, 403, 403], "{failed}");
     }
 }
@@ -172,7 +172,7 @@ async fn an_error_is_asked_about_a_few_times() {
             config.timeouts.selfcheck.again = Duration::from_millis(10);
         })
         .await;
-        let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
+        let check = tokio::spawn(selfcheck::run(world.proxy.clone()));
         soon(async {
             while counted.load(Ordering::Relaxed) < asked {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -199,7 +199,7 @@ async fn one_host_is_seen_where_it_is_compared() {
     ] {
         let (upstream, _) = app(&config).await;
         let world = World::start(upstream.addr, &[]).await;
-        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        world.proxy.health.record(selfcheck::check(&world.proxy).await);
         let reply = world
             .ask(&format!(
                 "POST {path} HTTP/1.1\r\nHost: HOST\r\nOrigin: http://HOST\r\nAccept-Encoding: br\r\nContent-Length: 2\r\n\r\n{{}}"

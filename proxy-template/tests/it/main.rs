@@ -8,6 +8,7 @@ mod callers;
 mod docs;
 mod frameworks;
 mod framing;
+mod layers;
 mod leak;
 mod limits;
 mod passing;

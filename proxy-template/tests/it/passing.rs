@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hf_proxy::config::CheckPauses;
-use hf_proxy::selfcheck;
+use hf_proxy::internals::selfcheck;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::world::{Caller, Upstream, World, find, ok, soon, values};
@@ -420,8 +420,8 @@ async fn an_upstream_that_is_not_there() {
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"));
     let page = world.get("/", "Accept: text/html\r\n").await;
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
-    let metrics = &world.proxy.metrics;
-    let counts = [&metrics.connects, &metrics.failed_connects].map(|count| count.load(Ordering::Relaxed));
+    let counts = world.proxy.connector.counts();
+    let counts = [&counts.connected, &counts.failed].map(|count| count.load(Ordering::Relaxed));
     assert_eq!(counts, [0, 2]);
 }
 
@@ -444,8 +444,8 @@ async fn addresses_in_bodies() {
         .await;
         let world = World::start(upstream.addr, &[]).await;
         let report = selfcheck::check(&world.proxy).await;
-        assert_eq!(report.rewrites(), lost, "{report:?}");
-        world.proxy.board.put(report);
+        assert_eq!(report.needs_rewriting(), lost, "{report:?}");
+        world.proxy.health.record(report);
         let reply = world.get("/config", "Accept-Encoding: br\r\n").await;
         let own = world.addr.to_string();
         assert_eq!(reply.text(), format!("{{\"root\":\"http://{own}\",\"esc\":\"http:\\/\\/{own}\\/x\"}}"));
@@ -510,7 +510,7 @@ async fn a_stray_refusal_shows_no_token() {
     for stray in 1..4 {
         let upstream = moody_edge(move |probe| probe >= stray).await;
         let world = checked(&upstream, &[("TARGET_EDGE", "always")]).await;
-        world.proxy.board.put(selfcheck::check(&world.proxy).await);
+        world.proxy.health.record(selfcheck::check(&world.proxy).await);
         assert_eq!(world.get("/", "").await.text(), "hidden", "{stray}");
         assert_eq!(upstream.count(), 2 * stray + 2, "{stray}");
     }
@@ -523,9 +523,9 @@ async fn the_header_that_the_app_sees_is_a_last_resort() {
     let takes = mended.clone();
     let upstream = moody_edge(move |_| takes.load(Ordering::Relaxed)).await;
     let world = checked(&upstream, &[("TARGET_EDGE", "always")]).await;
-    let check = tokio::spawn(selfcheck::keep(world.proxy.clone()));
+    let check = tokio::spawn(selfcheck::run(world.proxy.clone()));
     soon(async {
-        while world.proxy.board.hf_header() {
+        while world.proxy.health.hf_header() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -533,7 +533,7 @@ async fn the_header_that_the_app_sees_is_a_last_resort() {
     assert_eq!(world.get("/", "").await.text(), "visible");
     mended.store(true, Ordering::Relaxed);
     soon(async {
-        while !world.proxy.board.hf_header() {
+        while !world.proxy.health.hf_header() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -563,7 +563,7 @@ async fn the_credential_that_works() {
             (report.json()["upstream"].as_str(), report.json()["space_cookies"].as_str()),
             (Some("ok"), Some("seen"))
         );
-        world.proxy.board.put(report);
+        world.proxy.health.record(report);
         assert_eq!(world.get("/", "").await.status, 200);
     }
     let refusing =

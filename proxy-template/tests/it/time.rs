@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use hf_proxy::body::RequestBody;
 use hf_proxy::config::Config;
-use hf_proxy::upstream::{Connector, Pool};
+use hf_proxy::internals::{Connector, Pool, RequestBody, send};
 use http::{HeaderValue, Request};
 use tokio::task::consume_budget;
 
@@ -194,14 +193,14 @@ async fn answer_reaches_a_task_without_budget() {
         "TARGET_TOKEN" => Some(TOKEN.to_owned()),
         _ => None,
     });
-    let connector = Connector::new(&config.unwrap(), Arc::default()).unwrap();
+    let connector = Connector::new(&config.unwrap()).unwrap();
     let pool = Arc::new(Pool::new(Arc::new(connector)));
     // A turn has 128 steps, and reading the answer takes a few of them.
     for spent in 118..=128 {
         let lease = pool.lease(true).await.unwrap();
         let mut request = Request::new(RequestBody::Empty);
         request.headers_mut().insert("host", HeaderValue::from_static("app.example"));
-        let mut answer = pin!(lease.send(request, None, &pool));
+        let mut answer = pin!(send(lease, request, None, &pool));
         poll_fn(|cx| {
             assert!(answer.as_mut().poll(cx).is_pending());
             Poll::Ready(())
@@ -217,8 +216,8 @@ async fn answer_reaches_a_task_without_budget() {
         });
         // The end of the timeout would poll once more, and find the answer.
         let began = Instant::now();
-        let (head, _) = tokio::time::timeout(Duration::from_secs(3), answered).await.unwrap().unwrap();
-        assert_eq!(head.status, 200);
+        let response = tokio::time::timeout(Duration::from_secs(3), answered).await.unwrap().unwrap();
+        assert_eq!(response.head.status, 200);
         assert!(began.elapsed() < Duration::from_secs(2), "lost after {spent} steps");
     }
 }

@@ -92,7 +92,7 @@ async fn a_target_by_tls() {
             .ask(&format!("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2000000\r\n\r\n{body}"))
             .await;
         assert!(reply.status == 200 && reply.whole && reply.body.ends_with(body.as_bytes()));
-        assert_eq!(world.proxy.metrics.connects.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(world.proxy.connector.counts().connected.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 }
 

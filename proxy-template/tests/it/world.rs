@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hf_proxy::config::Config;
-use hf_proxy::proxy::Proxy;
-use hf_proxy::server::serve;
-use hf_proxy::workers::Workers;
+use hf_proxy::internals::{ProxyState, Workers, serve};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -29,7 +27,7 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
 /// One proxy, with everything that it wrote to its log.
 pub struct World {
     pub addr: SocketAddr,
-    pub proxy: Arc<Proxy>,
+    pub proxy: Arc<ProxyState>,
     log: Log,
     stop: Option<oneshot::Sender<()>>,
     pub served: JoinHandle<()>,
@@ -73,7 +71,7 @@ impl World {
         let mut config = read.unwrap();
         change(&mut config);
         let log = Log::default();
-        let proxy = Proxy::new(config, log.clone()).unwrap();
+        let proxy = ProxyState::new(config, log.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

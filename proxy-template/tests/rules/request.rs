@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use hf_proxy::config::{Config, PassAuthorization};
-use hf_proxy::request::{Credential, Passage, check as judge, upstream_head};
+use hf_proxy::internals::{Credential, RequestSettings, outgoing_head, validate};
 use http::{HeaderValue, Method, Uri, Version, request};
 
 use super::heads::{Text, entries, holds, values};
@@ -85,14 +85,14 @@ pub fn check(data: &[u8]) {
 
     let config = &CONFIGS[(text.flags & 3) as usize];
     let peer: IpAddr = if text.on(2) { [10, 0, 0, 1] } else { [203, 0, 113, 9] }.into();
-    let sound = match judge(&caller, config, peer) {
-        Ok(sound) => sound,
+    let request = match validate(&caller, config, peer) {
+        Ok(request) => request,
         Err(refusal) => return assert!((400..=505).contains(&refusal.status), "{refusal:?}"),
     };
     is_sound(&caller);
     let token = config.token.bearer().unwrap();
     let chunked = caller.headers.contains_key("transfer-encoding");
-    let passage = Passage {
+    let settings = RequestSettings {
         target: &config.target,
         credential: Credential { hf_header: text.on(3), value: &token },
         pass_authorization: match text.flags >> 4 & 3 {
@@ -102,23 +102,23 @@ pub fn check(data: &[u8]) {
         },
         api_key: config.api_key.as_ref().filter(|_| text.on(6)),
         visitor_quota: text.on(7),
-        caller: config.cors.caller(&caller.headers, sound.scheme, &sound.public.host),
+        caller: config.cors.caller(&caller.headers, request.scheme, &request.public.host),
         one_host: text.on(9),
         via: &HeaderValue::from_static(VIA),
         request_id: &HeaderValue::from_static(ID),
         identity: text.on(8),
         chunked,
     };
-    match upstream_head(&caller, &sound, &passage) {
+    match outgoing_head(&caller, &request, &settings) {
         Ok(made) => {
             let passed = values(&caller.headers, "via").iter().any(|value| holds(value, VIA));
             let dropped = entries(&caller.headers, "connection").iter().any(|entry| entry == "via");
             assert!(!passed || dropped, "a loop");
             target_is_ours(&caller, &made);
-            only_our_credentials(&made, &passage);
-            nothing_of_the_hop(&caller, &made, sound.tunnel, passage.visitor_quota);
+            only_our_credentials(&made, &settings);
+            nothing_of_the_hop(&caller, &made, request.tunnel, settings.visitor_quota);
             one_length(&caller, &made);
-            our_word(&made, sound.client_ip, passage.one_host);
+            our_word(&made, request.client_ip, settings.one_host);
         }
         Err(refusal) => assert!((400..=508).contains(&refusal.status), "{refusal:?}"),
     }
@@ -177,8 +177,8 @@ fn decoded(text: &str) -> String {
 }
 
 /// The token is in the chosen header and in no other; no token or key of the caller's goes on.
-fn only_our_credentials(made: &request::Parts, passage: &Passage<'_>) {
-    let (ours, other) = if passage.credential.hf_header {
+fn only_our_credentials(made: &request::Parts, settings: &RequestSettings<'_>) {
+    let (ours, other) = if settings.credential.hf_header {
         ("x-hf-authorization", "authorization")
     } else {
         ("authorization", "x-hf-authorization")
@@ -189,13 +189,13 @@ fn only_our_credentials(made: &request::Parts, passage: &Passage<'_>) {
         assert!(!holds(name.as_str().as_bytes(), TOKEN));
     }
     let passed = values(&made.headers, other);
-    if other == "x-hf-authorization" || matches!(passage.pass_authorization, PassAuthorization::Never) {
+    if other == "x-hf-authorization" || matches!(settings.pass_authorization, PassAuthorization::Never) {
         assert!(passed.is_empty(), "{passed:?}");
     }
     for value in passed {
         let text = String::from_utf8_lossy(value);
         let (scheme, rest) = text.trim().split_once(' ').unwrap_or(("", text.trim()));
-        if matches!(passage.pass_authorization, PassAuthorization::Auto) {
+        if matches!(settings.pass_authorization, PassAuthorization::Auto) {
             assert!(!rest.trim().starts_with("hf_"), "{text}");
             let is_base64 = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/= ".contains(&b));
             if scheme.eq_ignore_ascii_case("basic") && is_base64 {
@@ -203,7 +203,7 @@ fn only_our_credentials(made: &request::Parts, passage: &Passage<'_>) {
                 assert!(!halves.splitn(2, ':').any(|half| half.starts_with("hf_")), "{text}");
             }
         }
-        if passage.api_key.is_some() && scheme.eq_ignore_ascii_case("bearer") {
+        if settings.api_key.is_some() && scheme.eq_ignore_ascii_case("bearer") {
             assert_ne!(rest.trim(), KEY);
         }
     }

@@ -4,8 +4,9 @@
 
 use std::sync::LazyLock;
 
-use hf_proxy::response::{BodyPlan, Guarded, Passage, clean_trailers, client_head, switching_head};
-use hf_proxy::target::Target;
+use hf_proxy::internals::{
+    Addresses, BodyPlan, ResponseSettings, SecretScanner, Target, clean_trailers, client_head, switching_head,
+};
 use http::{HeaderMap, Method, StatusCode, response};
 
 use super::heads::{Text, entries, holds, values};
@@ -40,7 +41,7 @@ const GONE: &[&str] = &[
 ];
 
 static TARGET: LazyLock<Target> = LazyLock::new(|| Target::parse("https://ada-demo.hf.space").unwrap());
-static GUARDED: LazyLock<Guarded> = LazyLock::new(|| Guarded::new([TOKEN, KEY]));
+static SECRETS: LazyLock<SecretScanner> = LazyLock::new(|| SecretScanner::new([TOKEN, KEY]));
 
 /// Runs one input through the rules. Panics when something passes that must not.
 pub fn check(data: &[u8]) {
@@ -52,30 +53,28 @@ pub fn check(data: &[u8]) {
     upstream.status = status;
     upstream.headers = text.headers.clone();
     let method = if text.on(0) { Method::HEAD } else { Method::GET };
-    let passage = Passage {
+    let settings = ResponseSettings {
         method: &method,
-        target: &TARGET,
-        public_scheme: "https",
-        public_host: "me.example",
-        guarded: &GUARDED,
+        addresses: Addresses { target: &TARGET, public_scheme: "https", public_host: "me.example" },
+        secrets: &SECRETS,
         trailers: text.on(1),
         visitor_quota: text.on(2),
         rewrite: text.on(3),
     };
-    clean(&clean_trailers(text.headers.clone(), &GUARDED, passage.visitor_quota), &HeaderMap::new());
-    trailers(&clean_trailers(text.headers.clone(), &GUARDED, passage.visitor_quota));
+    clean(&clean_trailers(text.headers.clone(), &SECRETS, settings.visitor_quota), &HeaderMap::new());
+    trailers(&clean_trailers(text.headers.clone(), &SECRETS, settings.visitor_quota));
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        if let Ok(made) = switching_head(upstream, &passage) {
+        if let Ok(made) = switching_head(upstream, &settings) {
             switched(&made, &text.headers);
         }
         return;
     }
-    match client_head(upstream, &passage) {
+    match client_head(upstream, &settings) {
         Ok((made, plan)) => {
             assert_eq!(made.status, status);
             assert!(!made.headers.contains_key("connection") && !made.headers.contains_key("upgrade"));
             clean(&made.headers, &text.headers);
-            framed(&made, plan, &text.headers, &passage);
+            framed(&made, plan, &text.headers, &settings);
         }
         Err(refusal) => assert!((500..=599).contains(&refusal.status), "{refusal:?}"),
     }
@@ -132,20 +131,20 @@ fn location(text: &str) {
     assert!(!query.split('&').any(|pair| pair.split('=').next() == Some("__sign")), "{text}");
 }
 
-fn framed(made: &response::Parts, plan: BodyPlan, upstream: &HeaderMap, passage: &Passage<'_>) {
+fn framed(made: &response::Parts, plan: BodyPlan, upstream: &HeaderMap, settings: &ResponseSettings<'_>) {
     let lengths = values(&made.headers, "content-length");
     assert!(lengths.len() <= 1, "{lengths:?}");
     assert!(lengths.iter().all(|length| length.iter().all(u8::is_ascii_digit)), "{lengths:?}");
     let chunked = upstream.contains_key("transfer-encoding");
     assert!(!chunked || lengths.is_empty(), "a length beside a coding");
     assert!(made.status != StatusCode::NO_CONTENT || lengths.is_empty());
-    let bodiless = *passage.method == Method::HEAD || matches!(made.status.as_u16(), 204 | 304);
+    let bodiless = *settings.method == Method::HEAD || matches!(made.status.as_u16(), 204 | 304);
     assert_eq!(plan == BodyPlan::None, bodiless);
     if plan == BodyPlan::Rewrite {
-        assert!(passage.rewrite && lengths.is_empty() && !made.headers.contains_key("accept-ranges"));
+        assert!(settings.rewrite && lengths.is_empty() && !made.headers.contains_key("accept-ranges"));
         assert!(values(&made.headers, "etag").iter().take(1).all(|tag| tag.starts_with(b"W/")));
     }
-    assert!(!made.headers.contains_key("trailer") || (passage.trailers && chunked));
+    assert!(!made.headers.contains_key("trailer") || (settings.trailers && chunked));
 }
 
 /// RFC 9110, section 6.5.1.
