@@ -5,14 +5,18 @@
 
 pub mod commands;
 mod context;
+pub mod driver;
 mod files;
+pub mod journal;
 mod log;
 pub mod markdown;
 mod progress;
 mod redact;
 
 pub use context::GithubContext;
+pub use driver::{Handles, Report, drive};
 pub use files::{OUTPUTS, OutputFiles};
+pub use journal::{Journal, Recorder};
 pub use log::{Group, Log, Mode};
 pub use progress::{Counter, Progress};
 pub use redact::Redactor;
