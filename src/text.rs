@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
 use std::time::Duration;
 
 /// The longest line of a log, in bytes; a Space's build log may hold lines of megabytes.
@@ -136,6 +137,15 @@ pub fn quoted(name: &str) -> String {
     }
 }
 
+/// Returns a path as [`quoted`] does. The empty path is `.`.
+pub fn quoted_path(path: &Path) -> String {
+    match path.to_str() {
+        Some("") => "`.`".to_owned(),
+        Some(text) => quoted(text),
+        None => format!("{path:?}"),
+    }
+}
+
 /// Returns each name as [`quoted`] does.
 pub fn quoted_all(names: &[String]) -> Vec<String> {
     names.iter().map(|name| quoted(name)).collect()
@@ -258,7 +268,9 @@ mod tests {
     fn names_that_could_be_misread_are_escaped() {
         for (name, expected) in [("a b/ü", "`a b/ü`"), ("a\nb", "\"a\\nb\""), ("a`b", "\"a`b\"")] {
             assert_eq!(quoted(name), expected);
+            assert_eq!(quoted_path(Path::new(name)), expected);
         }
+        assert_eq!(quoted_path(Path::new("")), "`.`");
         assert_eq!((count(1, "file"), count(0, "path")), ("1 file".to_owned(), "0 paths".to_owned()));
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub mod folder;
+
 /// The family of a failure, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -85,8 +85,8 @@ impl HashCache {
         (Self { file, base, known, seen: Mutex::default() }, note)
     }
 
-    /// Where the cache is, by the name that a walk finds it under.
-    pub(super) fn place(&self) -> PathBuf {
+    /// Returns the path of the cache, under the name that a walk finds.
+    pub(super) fn canonical_file(&self) -> PathBuf {
         let parent = self.file.parent().and_then(|parent| fs::canonicalize(parent).ok());
         match (parent, self.file.file_name()) {
             (Some(parent), Some(name)) => parent.join(name),
@@ -147,7 +147,7 @@ impl HashCache {
         serde_json::to_writer(&mut file, &header)?;
         file.write_all(b"\n")?;
         file.write_all(&body)?;
-        file.persist(self.place())?;
+        file.persist(self.canonical_file())?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! The local folder: which files a deploy is made of, and the Space's README card.
+//! A local folder: its files, ignore rules, hashes, and the README card and SDK of a Space.
 //!
-//! [`read`] walks the folder and refuses what the Hub would refuse, before any request is made. What it
-//! returns is a list of files; content is opened when it is asked for.
+//! [`read`] walks the folder, and refuses files that the Hub would refuse. It returns a list of files, and opens none
+//! of them except small ones that could be Git LFS pointers.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -10,123 +10,118 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use crate::failure::{Code, Failure, Result};
 use crate::target::RepoPath;
 
 mod cache;
 pub mod card;
 mod card_place;
+mod error;
 pub mod executables;
-mod faults;
+mod filter;
 pub mod framework;
 mod front_matter;
 pub mod gitignore;
 pub mod hash;
 pub mod leaks;
+mod left_out;
+mod limits;
 pub mod near_misses;
 mod patterns;
 mod pointer;
 mod root;
-mod rules;
 mod scan;
 pub mod sdk;
-mod seen;
 pub mod streamlit;
 mod submodules;
 mod walk;
 mod yaml_edit;
 
 pub use cache::{HashCache, Look};
+pub use error::{EmptyReason, Error, MissingFolder, MissingReason, Result, Siblings};
+pub use filter::PathFilter;
 pub use gitignore::GitIgnores;
 pub use hash::{BlobHasher, Checksum, Oid, Sha256, SizeChanged};
-pub use patterns::IdlePattern;
-pub use rules::Rules;
+pub use left_out::LeftOut;
+pub use patterns::{PatternList, UnusedPattern};
 
 /// How many bytes of a file the Hub wants to see before it says how the file must come
 /// (`sample` in `POST /api/{type}s/{id}/preupload/{rev}`).
 pub const SAMPLE_BYTES: u64 = 512;
 
-/// What to read. All paths as the user gave them.
+/// Options for reading a folder. Paths are as the user wrote them.
 #[derive(Debug, Clone, Default)]
 pub struct SourceOptions {
-    /// The folder: absolute, or relative to the working directory.
+    /// Folder: absolute, or relative to the working directory.
     pub root: PathBuf,
-    /// Patterns; empty takes everything.
+    /// Patterns of files to deploy. Empty for all files.
     pub include: Vec<String>,
-    /// Patterns; empty leaves out nothing.
+    /// Patterns of files to leave out.
     pub exclude: Vec<String>,
-    /// Leaves out what is not meant to be deployed, such as `node_modules/`.
+    /// Leaves out files that are not meant to be deployed, such as `node_modules/`.
     pub default_excludes: bool,
-    /// The checkout, if it is known.
+    /// Folder of the checkout, if there is one.
     pub workspace: Option<PathBuf>,
-    /// What earlier runs knew of the files. The file it lives in is never deployed.
+    /// Hashes that earlier runs computed. The file of the cache is never deployed.
     pub cache: Option<Arc<HashCache>>,
 }
 
 /// A folder as it was when it was read.
 #[derive(Debug)]
 pub struct Source {
-    /// Absolute, without symbolic links.
+    /// Absolute path without symbolic links.
     pub root: PathBuf,
-    /// Sorted by the bytes of the path; no path stands twice.
+    /// Files to deploy, sorted by the bytes of their unique paths.
     pub files: Vec<SourceFile>,
-    /// What lies outside this deploy.
-    pub rules: Rules,
-    /// The `.gitignore` files of the folder.
+    /// Filter of paths that this deploy neither uploads nor deletes.
+    pub filter: PathFilter,
+    /// `.gitignore` files of the folder.
     pub git_ignores: GitIgnores,
-    /// Paths that they left out, sorted: relative to the folder, with a slash behind folders.
-    pub ignored: Vec<String>,
-    /// The patterns that match nothing in the folder.
-    pub idle: Vec<IdlePattern>,
-    /// For the log: what a reader may wonder about later.
-    pub notes: Vec<String>,
-    /// What probably is a mistake.
-    pub warnings: Vec<String>,
+    /// Paths that are not deployed.
+    pub left_out: LeftOut,
+    /// Patterns that match nothing in the folder.
+    pub unused_patterns: Vec<UnusedPattern>,
 }
 
-/// One file that is to be on the Hub.
+/// One file to deploy.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// Relative to the source folder.
+    /// Path relative to the folder.
     pub path: RepoPath,
     pub content: Content,
-    /// In bytes, when the folder was read.
+    /// Size in bytes, when the folder was read.
     pub size: u64,
-    /// Asked before the file is read, and told what it was read as.
+    /// Cache that may know the hashes of the file.
     pub cache: Option<Arc<HashCache>>,
 }
 
-/// Where the content of a file is.
+/// Location of the content of a file.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// In the file at this absolute path.
     Disk(PathBuf),
-    /// Here: it was generated, or is an edited copy.
+    /// In memory: the file was generated, or is an edited copy.
     Memory(Bytes),
 }
 
-/// Reads the folder. All faults of one kind are named at once; nothing but small files that could be Git
-/// LFS pointers is opened.
-///
-/// Fails with [`Code`] `SourceMissing`, `SourceUnreadable`, `InvalidInput` (a bad
-/// pattern), `InvalidPath`, `LinkOutsideSource`, `LfsPointer` or `SourceTooLarge`. Blocks.
+/// Reads the folder. An error names all problems of one kind. Blocks.
 pub fn read(options: &SourceOptions) -> Result<Source> {
     walk::read(options)
 }
 
 impl Source {
+    /// Returns the file `path`.
     pub fn get(&self, path: &str) -> Option<&SourceFile> {
         let index = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
         self.files.get(index)
     }
 
-    /// Takes the file `path` out, and says whether it was there. Touches nothing on disk.
+    /// Removes the file `path` from the list, and reports whether it was there.
     pub fn leave_out(&mut self, path: &str) -> bool {
         let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path));
         place.map(|index| self.files.remove(index)).is_ok()
     }
 
-    /// Gives the file `path` another content, or adds it. Touches nothing on disk.
+    /// Gives the file `path` another content, or adds it. The file on the disk stays as it is.
     pub fn replace_or_insert(&mut self, path: RepoPath, content: Bytes) {
         let size = content.len() as u64;
         let place = self.files.binary_search_by(|file| file.path.cmp(&path));
@@ -137,19 +132,18 @@ impl Source {
         }
     }
 
-    /// The bytes of all files together.
+    /// Returns the size of all files in bytes.
     pub fn total_size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
     }
 
-    /// The files that do not lie in a folder.
+    /// Returns the files at the top of the folder.
     pub(super) fn top_files(&self) -> impl Iterator<Item = &SourceFile> {
         self.files.iter().filter(|file| !file.path.as_str().contains('/'))
     }
 
-    /// The content of a small file that this action has to understand, such as a Dockerfile. None when
-    /// there is no such file, or when it cannot be read (whoever uploads it will say so) or is no text of
-    /// reasonable size.
+    /// Returns the text of a small file that must be understood, such as a Dockerfile. `None` if there is no such file,
+    /// it is too large, or it cannot be read. The upload of the file reports that error.
     pub fn text(&self, path: &str) -> Option<String> {
         let file = self.get(path)?;
         if file.size > MAX_TEXT {
@@ -159,25 +153,18 @@ impl Source {
     }
 }
 
-/// No file that is written by hand is larger.
+/// Maximum size of a file that is read as text, because files written by hand are smaller.
 const MAX_TEXT: u64 = 4 * 1024 * 1024;
 
 impl SourceFile {
-    /// Why this file cannot be deployed, when reading it failed: it changed since it was found, or it
-    /// cannot be read at all.
-    pub fn failure(&self, error: io::Error) -> Failure {
-        let resized = error.get_ref().is_some_and(|inner| inner.is::<hash::SizeChanged>());
-        let changed = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
-        if resized || changed {
-            return self.changed().caused_by(error);
+    /// Returns the error of a failed read. A file that is gone or has another size was changed since it was found.
+    pub fn error(&self, source: io::Error) -> Error {
+        let path = self.path.to_string();
+        let is_resized = source.get_ref().is_some_and(|inner| inner.is::<hash::SizeChanged>());
+        if is_resized || matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) {
+            return Error::FileChanged { path, source };
         }
-        Failure::new(Code::SourceUnreadable, format!("cannot read `{}`", self.path)).caused_by(error)
-    }
-
-    /// This file is no longer what the plan was made for.
-    pub fn changed(&self) -> Failure {
-        Failure::new(Code::SourceChanged, format!("`{}` changed while it was deployed", self.path))
-            .hint("let nothing write to `source_dir` while this step runs")
+        Error::FileUnreadable { path, source }
     }
 
     /// The content, from its beginning.
@@ -272,12 +259,10 @@ mod testing {
         let mut source = Source {
             root: PathBuf::from("/nowhere"),
             files: Vec::new(),
-            rules: Rules::default(),
+            filter: PathFilter::default(),
             git_ignores: GitIgnores::default(),
-            ignored: Vec::new(),
-            idle: Vec::new(),
-            notes: Vec::new(),
-            warnings: Vec::new(),
+            left_out: LeftOut::default(),
+            unused_patterns: Vec::new(),
         };
         for (path, content) in files {
             source.replace_or_insert(path.parse().unwrap(), Bytes::copy_from_slice(content.as_bytes()));

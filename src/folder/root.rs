@@ -1,83 +1,64 @@
-//! The source folder itself: there, a folder, and not empty.
+//! The folder itself: it exists, is a folder, and is not empty.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::faults::shown;
+use super::error::{EmptyReason, Error, MissingFolder, MissingReason, Result, Siblings};
 use super::submodules::{empty_submodules, is_empty_folder};
-use crate::failure::{Code, Failure, Result};
 use crate::target::suggest;
+use crate::text::quoted_path;
 
-/// Number of names that a message lists of a folder.
-const LISTED: usize = 8;
+/// Number of entries that a message lists.
+const MAX_SIBLINGS: usize = 8;
 
-/// Returns the canonical path of the source folder, which is not empty. `checkout` is the folder that `given` is
-/// below, unless it leads elsewhere.
+/// Returns the canonical path of the folder `given`, which is not empty. `checkout` is the folder that `given` should
+/// be in.
 pub(super) fn find_root(given: &Path, checkout: Option<&Path>) -> Result<PathBuf> {
     let absolute = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
     let named = checkout.and_then(|checkout| absolute.strip_prefix(checkout).ok()).unwrap_or(&absolute);
-    let missing = |what: &str| {
-        let message = format!("the source folder {} {what}", shown(named));
-        Failure::new(Code::SourceMissing, message)
-    };
+    let path = named.to_owned();
     let root = match fs::canonicalize(&absolute) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            let what = format!("does not exist{}", neighbours(&absolute, checkout));
-            let hints = hints_for_missing(&absolute, checkout);
-            return Err(hints.into_iter().fold(missing(&what), Failure::hint));
+            let siblings = siblings(&absolute, checkout);
+            let reason = missing_reason(&absolute, checkout);
+            return Err(Error::Missing(MissingFolder { path, siblings, reason }));
         }
-        Err(error) => {
-            let message = format!("cannot read the source folder {}: {error}", shown(named));
-            return Err(Failure::new(Code::SourceUnreadable, message).caused_by(error));
-        }
+        Err(source) => return Err(Error::FolderUnreadable { path, source }),
     };
     if !root.is_dir() {
-        return Err(missing("is not a folder").hint("`source_dir` names the folder that holds the files"));
+        return Err(Error::NotAFolder(path));
     }
     if is_empty_folder(&root) {
-        let hint = if !empty_submodules(&root).is_empty() {
-            SUBMODULE_HINT
+        let reason = if !empty_submodules(&root).is_empty() {
+            EmptyReason::Submodule
         } else if checkout.is_some_and(|checkout| checkout != absolute && !is_empty_folder(checkout)) {
-            EMPTY_HINT
+            EmptyReason::NothingBuilt
         } else {
-            CHECKOUT_HINT
+            EmptyReason::NoCheckout
         };
-        return Err(missing("is empty").hint(hint));
+        return Err(Error::Empty { path, reason });
     }
     Ok(root)
 }
-
-const CHECKOUT_HINT: &str = "run actions/checkout in this job, before this step: the workspace starts empty";
-const EMPTY_HINT: &str =
-    "check where the build step writes to, and that it runs in this job, before this step";
-const BUILD_HINT: &str = "if a step makes the folder, run it in this job, before this step";
-pub(super) const SUBMODULE_HINT: &str =
-    "set `submodules: true` for actions/checkout, so that it fetches the submodules";
 
 /// Returns the first folder above a path that exists.
 fn parent_that_exists(path: &Path) -> Option<&Path> {
     path.ancestors().skip(1).find(|folder| folder.is_dir())
 }
 
-/// Lists what is there in place of a folder that is missing, as the end of a sentence.
-fn neighbours(path: &Path, checkout: Option<&Path>) -> String {
-    let Some((parent, checkout)) = parent_that_exists(path).zip(checkout) else { return String::new() };
-    let Ok(below) = parent.strip_prefix(checkout) else { return String::new() };
+/// Lists the entries of the nearest folder that exists, if that is in the checkout.
+fn siblings(path: &Path, checkout: Option<&Path>) -> Siblings {
+    let Some((parent, checkout)) = parent_that_exists(path).zip(checkout) else { return Siblings::default() };
+    let Ok(below) = parent.strip_prefix(checkout) else { return Siblings::default() };
     let entries = entries(parent);
-    let names: Vec<String> = entries.iter().take(LISTED).map(|(name, _)| shown(Path::new(name))).collect();
-    let more = if entries.len() > LISTED { ", …" } else { "" };
-    let is_top = below.as_os_str().is_empty();
-    let place = if is_top { " in the checkout".to_owned() } else { format!(" in {}", shown(below)) };
-    if names.is_empty() {
-        return place;
-    }
-    format!("{place} (there are: {}{more})", names.join(", "))
+    let names = entries.iter().take(MAX_SIBLINGS).map(|(name, _)| quoted_path(Path::new(name))).collect();
+    Siblings { folder: Some(below.to_owned()), names, has_more: entries.len() > MAX_SIBLINGS }
 }
 
-/// Returns the names in a folder, and whether each is a folder: folders first, and nothing hidden.
+/// Returns the names in a folder, each with true for a folder. Folders come first, hidden entries are left out.
 fn entries(folder: &Path) -> Vec<(String, bool)> {
     let mut entries: Vec<(String, bool)> = fs::read_dir(folder)
         .into_iter()
@@ -90,40 +71,34 @@ fn entries(folder: &Path) -> Vec<(String, bool)> {
     entries
 }
 
-fn hints_for_missing(path: &Path, checkout: Option<&Path>) -> Vec<String> {
+fn missing_reason(path: &Path, checkout: Option<&Path>) -> MissingReason {
     let parent = parent_that_exists(path);
     if checkout.or(parent).is_some_and(is_empty_folder) {
-        return vec![CHECKOUT_HINT.to_owned()];
+        return MissingReason::EmptyCheckout;
     }
     if let Some(checkout) = checkout.filter(|checkout| !path.starts_with(checkout)) {
-        let inside = path_inside(path, checkout);
-        let inside = inside.map(|inside| format!(": did you mean {}?", shown(&inside))).unwrap_or_default();
-        return vec![format!(
-            "this step runs in a container that has the checkout only: write `source_dir` relative to it{inside}"
-        )];
+        return MissingReason::OutsideCheckout { inside: path_inside(path, checkout) };
     }
     if path.to_string_lossy().contains(['*', '?', '[']) {
-        return vec![
-            "`source_dir` names one folder, without `*`: choose the files in it with `include`".to_owned(),
-        ];
+        return MissingReason::Wildcards;
     }
-    let near = parent.and_then(|parent| near_folder(path, parent));
+    let similar = parent.and_then(|parent| similar_folder(path, parent));
     let base = checkout.unwrap_or(Path::new(""));
-    let near = near.map(|near| format!("did you mean {}?", shown(near.strip_prefix(base).unwrap_or(&near))));
-    near.into_iter().chain([BUILD_HINT.to_owned()]).collect()
+    let relative = |folder: PathBuf| folder.strip_prefix(base).map(Path::to_owned).unwrap_or(folder);
+    MissingReason::NotMade { similar: similar.map(relative) }
 }
 
-/// Returns the folder that a misspelt one stands for.
-fn near_folder(path: &Path, parent: &Path) -> Option<PathBuf> {
+/// Returns the folder that a misspelt path stands for.
+fn similar_folder(path: &Path, parent: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix(parent).ok()?;
     let mut parts = rest.components();
     let missing = parts.next()?.as_os_str().to_str()?;
     let entries = entries(parent);
     let folders: Vec<&str> =
         entries.iter().filter(|(_, is_folder)| *is_folder).map(|(name, _)| name.as_str()).collect();
-    let near = parent.join(suggest::meant(missing, &folders)?);
-    let whole = near.join(parts.as_path());
-    Some(if whole.is_dir() { whole } else { near })
+    let similar = parent.join(suggest::meant(missing, &folders)?);
+    let whole = similar.join(parts.as_path());
+    Some(if whole.is_dir() { whole } else { similar })
 }
 
 /// Returns the folder of the checkout that a path of the runner's machine, such as `/__w/repo/repo/dist`, stands for.
@@ -134,25 +109,11 @@ fn path_inside(path: &Path, checkout: &Path) -> Option<PathBuf> {
     inside.next()
 }
 
-/// Reports whether the source folder is a checkout, and not a folder in one.
+/// Reports whether the folder is a checkout, and not a folder in one.
 pub(super) fn is_whole_checkout(root: &Path, workspace: Option<&Path>) -> bool {
     let is_workspace =
         workspace.and_then(|workspace| fs::canonicalize(workspace).ok()).is_some_and(|it| it == root);
     is_workspace || fs::symlink_metadata(root.join(".git")).is_ok()
-}
-
-/// All there is in the source folder is left out.
-pub(super) fn nothing_to_deploy(root: &Path, hidden: usize) -> Failure {
-    let message = format!("the source folder {} holds nothing to deploy", shown(root));
-    let failure = Failure::new(Code::SourceMissing, message);
-    match hidden {
-        // Only what never travels (a bare checkout), or nothing but empty folders.
-        0 => failure.hint(CHECKOUT_HINT),
-        _ => failure.hint(format!(
-            "`include`, `exclude`, .hfignore, .gitignore and the defaults leave out all there is ({hidden} {})",
-            if hidden == 1 { "entry" } else { "entries" }
-        )),
-    }
 }
 
 #[cfg(test)]
@@ -169,56 +130,64 @@ mod tests {
         checkout
     }
 
-    fn missing(checkout: &tempfile::TempDir, source_dir: &str) -> Failure {
-        let failure = find_root(&checkout.path().join(source_dir), Some(checkout.path())).unwrap_err();
-        assert_eq!(failure.code, Code::SourceMissing);
-        failure
+    fn error(checkout: &tempfile::TempDir, folder: impl AsRef<Path>) -> Error {
+        find_root(&checkout.path().join(folder), Some(checkout.path())).unwrap_err()
     }
 
-    #[test]
-    fn a_missing_folder_names_what_is_there() {
-        let checkout = checkout();
-        let failure = missing(&checkout, "App");
-        assert_eq!(
-            failure.message,
-            "the source folder `App` does not exist in the checkout (there are: `app`, `docs`, `README.md`)"
-        );
-        assert_eq!(failure.hints, ["did you mean `app`?", BUILD_HINT]);
-        let failure = missing(&checkout, "app/wbe");
-        assert_eq!(failure.message, "the source folder `app/wbe` does not exist in `app` (there are: `web`)");
-        assert_eq!(failure.hints, ["did you mean `app/web`?", BUILD_HINT]);
-        assert_eq!(missing(&checkout, "App/web").hints[0], "did you mean `app/web`?");
-        assert_eq!(missing(&checkout, "dist").hints, [BUILD_HINT]);
-        assert!(missing(&checkout, "app/*").hints[0].contains("with `include`"));
-    }
-
-    #[test]
-    fn a_path_of_the_runner_is_explained() {
-        let checkout = checkout();
-        for (path, inside) in [
-            ("/__w/my-repo/my-repo/app", Some("`app`")),
-            ("/home/runner/work/my-repo/my-repo/app/web", Some("`app/web`")),
-            ("/__w/my-repo/my-repo/dist", None),
-        ] {
-            let failure = find_root(Path::new(path), Some(checkout.path())).unwrap_err();
-            assert!(failure.message.contains(&format!("`{path}` does not exist")), "{failure}");
-            let hint = &failure.hints[0];
-            assert!(hint.contains("a container that has the checkout only"), "{hint}");
-            match inside {
-                Some(inside) => assert!(hint.ends_with(&format!("did you mean {inside}?")), "{hint}"),
-                None => assert!(hint.ends_with("relative to it"), "{hint}"),
-            }
+    fn reason(checkout: &tempfile::TempDir, folder: impl AsRef<Path>) -> MissingReason {
+        match error(checkout, folder) {
+            Error::Missing(missing) => missing.reason,
+            other => panic!("not a missing folder: {other}"),
         }
     }
 
     #[test]
-    fn an_empty_folder_of_a_full_checkout_is_no_missing_checkout() {
+    fn missing_folder_lists_its_siblings() {
         let checkout = checkout();
-        let failure = missing(&checkout, "docs");
-        assert_eq!(failure.message, "the source folder `docs` is empty");
-        assert_eq!(failure.hints, [EMPTY_HINT]);
-        let empty = tempfile::tempdir().unwrap();
-        assert_eq!(missing(&empty, "").hints, [CHECKOUT_HINT]);
-        assert_eq!(missing(&empty, "dist").hints, [CHECKOUT_HINT]);
+        assert_eq!(
+            error(&checkout, "App").to_string(),
+            "the source folder `App` does not exist in the checkout (there are: `app`, `docs`, `README.md`)"
+        );
+        assert_eq!(
+            error(&checkout, "app/wbe").to_string(),
+            "the source folder `app/wbe` does not exist in `app` (there are: `web`)"
+        );
+    }
+
+    #[test]
+    fn missing_folder_has_a_probable_reason() {
+        let checkout = checkout();
+        let similar = |folder: &str| MissingReason::NotMade { similar: Some(folder.into()) };
+        assert_eq!(reason(&checkout, "App"), similar("app"));
+        assert_eq!(reason(&checkout, "app/wbe"), similar("app/web"));
+        assert_eq!(reason(&checkout, "App/web"), similar("app/web"));
+        assert_eq!(reason(&checkout, "dist"), MissingReason::NotMade { similar: None });
+        assert_eq!(reason(&checkout, "app/*"), MissingReason::Wildcards);
+        assert_eq!(reason(&tempfile::tempdir().unwrap(), "dist"), MissingReason::EmptyCheckout);
+    }
+
+    #[test]
+    fn path_of_the_runner_is_found_in_the_checkout() {
+        let checkout = checkout();
+        for (path, inside) in [
+            ("/__w/my-repo/my-repo/app", Some("app")),
+            ("/home/runner/work/my-repo/my-repo/app/web", Some("app/web")),
+            ("/__w/my-repo/my-repo/dist", None),
+        ] {
+            let message = error(&checkout, path).to_string();
+            assert!(message.contains(&format!("`{path}` does not exist")), "{message}");
+            let inside = inside.map(PathBuf::from);
+            assert_eq!(reason(&checkout, path), MissingReason::OutsideCheckout { inside });
+        }
+    }
+
+    #[test]
+    fn empty_folder_has_a_probable_reason() {
+        let checkout = checkout();
+        let docs = error(&checkout, "docs");
+        assert_eq!(docs.to_string(), "the source folder `docs` is empty");
+        assert!(matches!(docs, Error::Empty { reason: EmptyReason::NothingBuilt, .. }));
+        let empty = error(&tempfile::tempdir().unwrap(), "");
+        assert!(matches!(empty, Error::Empty { reason: EmptyReason::NoCheckout, .. }));
     }
 }

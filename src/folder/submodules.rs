@@ -1,36 +1,15 @@
-//! Submodules that were not checked out: their folder is there, and empty.
+//! Submodules that were not checked out: their folders exist, and are empty.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::Rules;
-use super::faults::shown;
-use super::root::SUBMODULE_HINT;
-use crate::text::name_some;
-
-/// The warning about submodule folders that are empty, and not left out.
-pub(super) fn submodule_warning(root: &Path, rules: &Rules) -> Option<String> {
-    let hidden = |path: &Path| path.ancestors().any(|folder| rules.hides_entry(folder, true));
-    let empty: Vec<String> =
-        empty_submodules(root).iter().filter(|path| !hidden(path)).map(|path| shown(path)).collect();
-    if empty.is_empty() {
-        return None;
-    }
-    Some(format!(
-        "{} empty, so nothing of it is deployed: {}; {SUBMODULE_HINT}",
-        if empty.len() == 1 { "a submodule folder is" } else { "some submodule folders are" },
-        name_some(&empty)
-    ))
-}
-
-/// The empty submodule folders below `root`, as paths relative to it, sorted.
+/// Returns the empty submodule folders below `root`, as paths relative to it, sorted.
 ///
-/// `root` is canonical. Submodules are listed in `.gitmodules` at the top of a checkout
-/// (`git help gitmodules`): that of `root` itself, and that of the checkout that `root` lies in. The path
-/// is empty for a `root` that is an empty submodule itself. Whatever cannot be read is passed over: this
-/// only ever leads to a warning.
+/// `root` is canonical. Submodules are listed in `.gitmodules` at the top of a checkout (`git help gitmodules`): that
+/// of `root` itself, and that of the checkout around `root`. The path is empty if `root` itself is an empty submodule.
+/// Files that cannot be read are ignored, because the result only leads to a warning.
 pub(super) fn empty_submodules(root: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = tops(root)
+    let mut found: Vec<PathBuf> = checkouts(root)
         .flat_map(|top| listed(top).into_iter().map(|path| top.join(path)))
         .filter_map(|path| path.strip_prefix(root).ok().map(Path::to_owned))
         .filter(|path| is_empty_folder(&root.join(path)))
@@ -40,13 +19,13 @@ pub(super) fn empty_submodules(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Where a `.gitmodules` may stand that speaks of `root`.
-fn tops(root: &Path) -> impl Iterator<Item = &Path> {
+/// Returns the folders whose `.gitmodules` may list submodules below `root`.
+fn checkouts(root: &Path) -> impl Iterator<Item = &Path> {
     let checkout = root.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok());
     [root].into_iter().chain(checkout.filter(|checkout| *checkout != root))
 }
 
-/// The paths in the `.gitmodules` of `top`, without those that lead elsewhere.
+/// Returns the paths in the `.gitmodules` of `top`, without those that lead out of it.
 fn listed(top: &Path) -> Vec<PathBuf> {
     let Ok(text) = fs::read_to_string(top.join(".gitmodules")) else { return Vec::new() };
     text.lines()
@@ -66,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_folders_that_are_listed() {
+    fn empty_submodules_are_found_from_any_folder_of_the_checkout() {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().canonicalize().unwrap();
         for path in [".git", "app/lib", "app/full", "app/empty-but-not-listed", "vendor/x"] {

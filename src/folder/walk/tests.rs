@@ -1,8 +1,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 
+use super::super::error::{EmptyReason, MissingReason};
 use super::*;
-use crate::failure::Code;
 
 /// A folder with these files; a content of `-> x` makes a link to x.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -26,14 +26,13 @@ fn paths(source: &Source) -> Vec<&str> {
     source.files.iter().map(|file| file.path.as_str()).collect()
 }
 
+/// Checks that reading fails with a message that has all of `texts`.
 #[track_caller]
-fn check_failure(options: &SourceOptions, code: Code, texts: &[&str]) {
-    let failure = read(options).unwrap_err();
-    assert_eq!(failure.code, code, "{failure}");
+fn check_error(options: &SourceOptions, texts: &[&str]) {
+    let message = read(options).unwrap_err().to_string();
     for text in texts {
-        assert!(failure.message.contains(text), "{text:?} is not in {:?}", failure.message);
+        assert!(message.contains(text), "{text:?} is not in {message:?}");
     }
-    assert!(!failure.hints.is_empty());
 }
 
 fn pointer_text() -> String {
@@ -41,7 +40,7 @@ fn pointer_text() -> String {
 }
 
 #[test]
-fn everything_travels_but_what_never_does() {
+fn all_files_are_read_but_those_that_are_never_sent() {
     let folder = folder(&[
         ("b", "22"),
         ("a/b #?%'\".txt", ""),
@@ -59,11 +58,11 @@ fn everything_travels_but_what_never_does() {
     assert_eq!(paths(&source), [".env", ".gitignore", "a.txt", "a/b #?%'\".txt", "b", "ü/u\u{308}"]);
     assert_eq!(source.root, folder.path().canonicalize().unwrap());
     assert_eq!(source.get("b").unwrap().size, 2);
-    assert_eq!((source.notes.len(), source.warnings.len()), (0, 0));
+    assert!(source.left_out.special.is_empty() && source.left_out.ignored.is_empty());
 }
 
 #[test]
-fn the_walk_and_the_rules_agree() {
+fn walk_and_filter_agree() {
     let folder = folder(&[
         (".hfignore", "*.tmp"),
         ("x.tmp", ""),
@@ -88,7 +87,7 @@ fn the_walk_and_the_rules_agree() {
         let source = read(&options).unwrap();
         assert_eq!(paths(&source), expected);
         for path in all {
-            assert_eq!(source.rules.hides(path), !expected.contains(&path), "{path}");
+            assert_eq!(source.filter.hides(path), !expected.contains(&path), "{path}");
         }
     }
 }
@@ -123,14 +122,14 @@ fn links_are_followed_inside_the_source() {
         assert_eq!(source.get(path).unwrap().read_to_vec().unwrap(), b"content");
         assert_eq!(source.get(path).unwrap().size, 7);
     }
-    assert_eq!((source.notes.len(), source.warnings.len()), (0, 0));
+    assert!(source.left_out.special.is_empty() && source.left_out.ignored.is_empty());
     let exclude = vec!["data/".to_owned(), "sub/shared/deep".to_owned()];
     let source = read(&SourceOptions { exclude, ..options(&folder) }).unwrap();
     assert_eq!(paths(&source), ["chain", "link", "real/deep/x", "real/file", "sub/shared/file"]);
 }
 
 #[test]
-fn links_that_go_round_in_circles_are_named() {
+fn links_in_a_circle_are_named() {
     let folder = folder(&[
         ("a/x", ""),
         ("a/up", "-> .."),
@@ -146,14 +145,14 @@ fn links_that_go_round_in_circles_are_named() {
         "`b/to-c/to-b` leads to `b`",
         "`c/to-b/to-c` leads to `c`",
     ];
-    check_failure(&options(&folder), Code::LinkOutsideSource, &texts);
+    check_error(&options(&folder), &texts);
     let exclude = ["up", "self", "to-b"].map(str::to_owned).to_vec();
     let source = read(&SourceOptions { exclude, ..options(&folder) }).unwrap();
     assert_eq!(paths(&source), ["a/x", "ok"]);
 }
 
 #[test]
-fn links_that_multiply_each_other_come_to_an_end() {
+fn links_that_multiply_each_other_are_limited() {
     let folder = tempfile::tempdir().unwrap();
     for level in 0..20 {
         let path = folder.path().join(level.to_string());
@@ -163,7 +162,7 @@ fn links_that_multiply_each_other_come_to_an_end() {
         }
     }
     fs::create_dir(folder.path().join("20")).unwrap();
-    check_failure(&options(&folder), Code::LinkOutsideSource, &["one of more than 10000 to folders"]);
+    check_error(&options(&folder), &["cannot follow ", "one of more than 10000 to folders"]);
 }
 
 #[test]
@@ -188,7 +187,7 @@ fn links_that_lead_out_are_all_named() {
         "`far` leads out of the source folder, to `/",
         "`token` leads into `.git/config`",
     ];
-    check_failure(&options(&folder), Code::LinkOutsideSource, &texts);
+    check_error(&options(&folder), &texts);
     let exclude = ["far*", "dangling", "circle", "token", "git"].map(str::to_owned).to_vec();
     assert_eq!(paths(&read(&SourceOptions { exclude, ..options(&folder) }).unwrap()), ["ok"]);
     let include = vec!["ok".to_owned()];
@@ -199,7 +198,7 @@ fn links_that_lead_out_are_all_named() {
 fn pointers_are_named_unless_excluded() {
     let pointer = pointer_text();
     let folder = folder(&[("a.bin", &pointer), ("b/c.bin", &pointer), ("ok.bin", "x")]);
-    check_failure(&options(&folder), Code::LfsPointer, &["2 files: `a.bin`, `b/c.bin`"]);
+    check_error(&options(&folder), &["found a Git LFS pointer", "2 files: `a.bin`, `b/c.bin`"]);
     let exclude = vec!["/a.bin".to_owned(), "b".to_owned()];
     assert_eq!(paths(&read(&SourceOptions { exclude, ..options(&folder) }).unwrap()), ["ok.bin"]);
 }
@@ -210,13 +209,13 @@ fn names_that_the_hub_refuses_are_all_named() {
     let latin1 = std::ffi::OsStr::from_bytes(b"caf\xe9");
     fs::write(folder.path().join(latin1), "").unwrap();
     let texts = [
-        "4 paths",
+        "the Hub refuses 4 paths",
         r#""a\nb" (has the control"#,
         r#""..\\up" (begins with `..\`"#,
         r#""caf\xE9" (is not UTF-8)"#,
         ".GIT/x",
     ];
-    check_failure(&options(&folder), Code::InvalidPath, &texts);
+    check_error(&options(&folder), &texts);
     let exclude = ["caf*", "a?b", "..*", ".GIT"].map(str::to_owned).to_vec();
     assert_eq!(
         paths(&read(&SourceOptions { exclude, ..options(&folder) }).unwrap()),
@@ -225,57 +224,59 @@ fn names_that_the_hub_refuses_are_all_named() {
 }
 
 #[test]
-fn limits_of_the_hub() {
+fn file_over_the_limit_of_the_hub_is_refused() {
     let folder = folder(&[("ok", "")]);
     let sparse = fs::File::create(folder.path().join("huge")).unwrap();
     sparse.set_len(MAX_FILE_BYTES).unwrap();
     assert_eq!(read(&options(&folder)).unwrap().total_size(), MAX_FILE_BYTES);
     sparse.set_len(MAX_FILE_BYTES + 1).unwrap();
-    check_failure(&options(&folder), Code::SourceTooLarge, &["`huge` has 500 GB"]);
+    check_error(&options(&folder), &["the Hub takes files of at most 500 GB", "`huge` has 500 GB"]);
 }
 
 #[test]
 fn folders_with_nothing_to_deploy() {
     let empty = tempfile::tempdir().unwrap();
-    check_failure(&options(&empty), Code::SourceMissing, &["is empty", empty.path().to_str().unwrap()]);
-    let missing = |name: &str, parent: &tempfile::TempDir| SourceOptions {
+    check_error(&options(&empty), &["is empty", empty.path().to_str().unwrap()]);
+    let below = |name: &str, parent: &tempfile::TempDir| SourceOptions {
         root: parent.path().join(name),
         ..SourceOptions::default()
     };
-    check_failure(&missing("dist", &empty), Code::SourceMissing, &["dist` does not exist"]);
-    assert!(read(&missing("dist", &empty)).unwrap_err().hints[0].contains("actions/checkout"));
+    let reason = |name: &str, parent: &tempfile::TempDir| match read(&below(name, parent)) {
+        Err(Error::Missing(missing)) => missing.reason,
+        other => panic!("not a missing folder: {other:?}"),
+    };
+    check_error(&below("dist", &empty), &["dist` does not exist"]);
+    assert_eq!(reason("dist", &empty), MissingReason::EmptyCheckout);
     let full = folder(&[("file", ""), (".git/x", "")]);
-    assert!(read(&missing("dist", &full)).unwrap_err().hints[0].contains("before this step"));
-    check_failure(&missing("file", &full), Code::SourceMissing, &["file` is not a folder"]);
-    check_failure(&missing("file/x", &full), Code::SourceMissing, &["does not exist"]);
+    assert_eq!(reason("dist", &full), MissingReason::NotMade { similar: None });
+    assert_eq!(reason("file/x", &full), MissingReason::NotMade { similar: None });
+    check_error(&below("file", &full), &["file` is not a folder"]);
     let exclude = vec!["*".to_owned()];
-    let options = SourceOptions { exclude, ..options(&full) };
-    check_failure(&options, Code::SourceMissing, &["nothing to deploy"]);
+    check_error(&SourceOptions { exclude, ..options(&full) }, &["nothing to deploy"]);
     let hidden_only = folder(&[(".git/x", "")]);
-    check_failure(&missing("", &hidden_only), Code::SourceMissing, &["nothing to deploy"]);
+    check_error(&options(&hidden_only), &["nothing to deploy"]);
 }
 
 #[test]
-fn empty_submodules_are_warned_about() {
+fn empty_submodules_are_left_out() {
     let folder = folder(&[(".git/x", ""), (".gitmodules", "[submodule \"a\"]\npath = lib/a\n"), ("x", "")]);
     fs::create_dir_all(folder.path().join("lib/a")).unwrap();
     let source = read(&options(&folder)).unwrap();
-    assert_eq!(source.warnings.len(), 1);
-    assert!(source.warnings[0].contains("`lib/a`"), "{:?}", source.warnings);
-    assert!(source.warnings[0].contains("`submodules: true`"));
+    assert_eq!(source.left_out.empty_submodules, [Path::new("lib/a")]);
     let exclude = vec!["lib".to_owned()];
-    assert!(read(&SourceOptions { exclude, ..options(&folder) }).unwrap().warnings.is_empty());
+    let source = read(&SourceOptions { exclude, ..options(&folder) }).unwrap();
+    assert!(source.left_out.empty_submodules.is_empty());
     let inner = SourceOptions { root: folder.path().join("lib/a"), ..SourceOptions::default() };
-    assert!(read(&inner).unwrap_err().hints[0].contains("`submodules: true`"));
+    assert!(matches!(read(&inner), Err(Error::Empty { reason: EmptyReason::Submodule, .. })));
 }
 
 #[test]
-fn sockets_are_left_out_and_told() {
+fn sockets_are_left_out() {
     let folder = folder(&[("x", ""), ("link", "-> socket")]);
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
     let source = read(&options(&folder)).unwrap();
     assert_eq!(paths(&source), ["x"]);
-    assert_eq!(source.warnings, ["not deployed, since neither a file nor a folder: `link`, `socket`"]);
+    assert_eq!(source.left_out.special, ["`link`", "`socket`"]);
 }
 
 #[test]
@@ -284,11 +285,11 @@ fn deep_folders_do_not_overflow_anything() {
     let deep = folder.path().join("d/".repeat(600));
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("x"), "").unwrap();
-    check_failure(&options(&folder), Code::InvalidPath, &["is longer than 1000 characters"]);
+    check_error(&options(&folder), &["the Hub refuses 1 path", "is longer than 1000 characters"]);
 }
 
 #[test]
-fn what_a_gitignore_matches_is_neither_taken_nor_judged() {
+fn files_that_a_gitignore_matches_are_neither_read_nor_checked() {
     let pointer = pointer_text();
     let folder = folder(&[
         (".gitignore", "env/\nvendor/\n*.db\n!keep.db\nbad\\name\n"),
@@ -309,20 +310,16 @@ fn what_a_gitignore_matches_is_neither_taken_nor_judged() {
     let expected = [".gitignore", "keep.db", "sub/.gitignore", "sub/deep/local", "sub/fine.db"];
     assert_eq!(paths(&source), expected);
     let ignored = ["env/", "pkg/.gitignore", "pkg/app.wasm", "sub/local/", "users.db", "vendor/"];
-    assert_eq!(source.ignored, ignored);
-    assert_eq!(source.notes, ["left out, because their own `.gitignore` says so: `.pytest_cache/`"]);
+    assert_eq!(source.left_out.ignored, ignored);
+    assert_eq!(source.left_out.caches.iter().collect::<Vec<_>>(), [".pytest_cache/"]);
 
-    // One that is left out itself has no say.
+    // A `.gitignore` that is left out has no effect.
     let exclude = vec![".gitignore".to_owned()];
-    check_failure(
-        &SourceOptions { exclude, ..options(&folder) },
-        Code::LinkOutsideSource,
-        &["`env/bin/python`"],
-    );
+    check_error(&SourceOptions { exclude, ..options(&folder) }, &["cannot follow", "`env/bin/python`"]);
 }
 
 #[test]
-fn the_defaults_are_left_out_and_told() {
+fn default_excludes_are_left_out() {
     let folder = folder(&[
         (".github/workflows/x.yml", ""),
         (".venv/bin/python", "-> /usr/bin/env"),
@@ -340,16 +337,15 @@ fn the_defaults_are_left_out_and_told() {
     };
     let source = read(&options(true, Some(folder.path()))).unwrap();
     assert_eq!(paths(&source), ["web/.github/x", "x"]);
-    let told = "left out by default: `.github/`, `__pycache__/`, `web/.DS_Store`, `web/node_modules/` \
-                (`default_excludes: false` sends them)";
-    assert_eq!(source.notes, [told]);
-    assert!(source.rules.hides("old/node_modules/x") && source.rules.hides(".github/x"));
+    let by_default = [".github/", "__pycache__/", "web/.DS_Store", "web/node_modules/"];
+    assert_eq!(source.left_out.by_default, by_default);
+    assert!(source.filter.hides("old/node_modules/x") && source.filter.hides(".github/x"));
     assert_eq!(read(&options(true, None)).unwrap().files.len(), 3, "a folder of a checkout");
     assert_eq!(read(&options(false, Some(folder.path()))).unwrap().files.len(), 6);
 }
 
 #[test]
-fn patterns_that_match_nothing_are_known() {
+fn patterns_that_match_nothing_are_unused() {
     let folder =
         folder(&[("a.py", ""), ("data/x.csv", ""), ("node_modules/y/z.js", ""), ("tests/old/z.txt", "")]);
     let with = |include: &[&str], exclude: &[&str]| {
@@ -357,22 +353,15 @@ fn patterns_that_match_nothing_are_known() {
         let options = SourceOptions { include: owned(include), exclude: owned(exclude), ..options(&folder) };
         SourceOptions { default_excludes: true, ..options }
     };
-    let idle = |options: &SourceOptions| -> Vec<String> {
-        read(options).unwrap().idle.iter().map(IdlePattern::warning).collect()
+    let unused = |options: &SourceOptions| -> Vec<String> {
+        read(options).unwrap().unused_patterns.into_iter().map(|unused| unused.pattern).collect()
     };
-    assert!(idle(&with(&["*.py", "data/"], &["tests/", "tests/old/", "*.js", "!x.csv", "# x"])).is_empty());
+    assert!(unused(&with(&["*.py", "data/"], &["tests/", "tests/old/", "*.js", "!x.csv", "# x"])).is_empty());
     assert_eq!(
-        idle(&with(&["*.py", "*.rs"], &["*.kye", "data/, tests/", ".git*"])),
-        [
-            "`include`: the pattern `*.rs` matches nothing",
-            "`exclude`: the pattern `*.kye` matches nothing",
-            "`exclude`: the pattern `data/, tests/` matches nothing: write `data/` and `tests/`, each on a line of its own",
-        ]
+        unused(&with(&["*.py", "*.rs"], &["*.kye", "data/, tests/", ".git*"])),
+        ["*.rs", "*.kye", "data/, tests/"]
     );
-    let failure = read(&with(&["*.rs, *.go"], &[])).unwrap_err();
-    assert!(
-        failure.hints.iter().any(|hint| hint.ends_with("each on a line of its own")),
-        "{:?}",
-        failure.hints
-    );
+    let error = read(&with(&["*.rs, *.go"], &[])).unwrap_err();
+    let Error::NothingLeft { unused_patterns, left_out: 4, .. } = error else { panic!("{error:?}") };
+    assert_eq!(unused_patterns[0].parts(), ["*.rs", "*.go"]);
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use super::Deploy;
 use super::remote::Planned;
+use crate::failure::folder::unused_pattern_warning;
 use crate::failure::{Code, Failure, Result};
-use crate::folder::{IdlePattern, Source};
+use crate::folder::{Source, UnusedPattern};
 use crate::hub::RepoInfo;
 use crate::ops::deploy::plan::Action;
 use crate::text::count;
@@ -68,13 +69,13 @@ impl Deploy<'_> {
     }
 
     /// Warns of the patterns that match nothing, in the folder and on the Hub.
-    pub(super) fn warn_of_idle_patterns(&self, idle: &[IdlePattern], there: Option<&[String]>) {
+    pub(super) fn warn_of_unused_patterns(&self, unused: &[UnusedPattern], there: Option<&[String]>) {
         let folder =
             self.options.path_in_repo.as_ref().map(|folder| format!("{folder}/")).unwrap_or_default();
         let there: HashSet<&str> =
             there.into_iter().flatten().filter_map(|path| path.strip_prefix(&folder)).collect();
-        for pattern in idle.iter().filter(|pattern| !there.iter().any(|path| pattern.matches(path))) {
-            self.log.warning(&pattern.warning());
+        for pattern in unused.iter().filter(|pattern| !there.iter().any(|path| pattern.matches(path))) {
+            self.log.warning(&unused_pattern_warning(pattern));
         }
     }
 }

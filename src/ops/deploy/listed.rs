@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Deploy, remote::GIT_ATTRIBUTES};
 use crate::failure::Result;
 use crate::folder::Source;
-use crate::folder::gitignore::{GIT_IGNORE, GitIgnores, Verdict};
+use crate::folder::gitignore::{GIT_IGNORE, GitIgnoreMatch, GitIgnores};
 use crate::hub::{RemoteFile, RepoInfo};
 use crate::target::{RepoPath, RepoType};
 
@@ -50,7 +50,7 @@ impl Deploy<'_> {
             let Some(relative) = path.below(folder) else { return false };
             file.path != GIT_ATTRIBUTES
                 && !(keeps_readme && file.path == "README.md")
-                && !source.rules.hides(relative)
+                && !source.filter.hides(relative)
         };
         let local: HashSet<&str> = source.files.iter().map(|file| file.path.as_str()).collect();
         let is_local = |file: &RemoteFile| {
@@ -66,8 +66,8 @@ impl Deploy<'_> {
         let mut deciding: HashSet<&Path> = HashSet::new();
         let mut ours = Vec::new();
         for file in files.into_iter().filter(|file| is_ours(file)) {
-            match git_ignores.judge(&file.path) {
-                Verdict::Ignored(by) if !is_local(&file) => {
+            match git_ignores.matched(&file.path) {
+                GitIgnoreMatch::Ignored(by) if !is_local(&file) => {
                     deciding.insert(by);
                     kept.push(file.path);
                 }

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::Log;
+use crate::failure::folder::{left_out_notes, left_out_warnings};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{self, HashCache, Source, SourceFile, SourceOptions};
 use crate::hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, Transfer};
@@ -118,7 +119,7 @@ impl Deploy<'_> {
     async fn to_the_end(&self, prepared: Prepared) -> Result<()> {
         let mut around = self.look_around(&prepared).await?;
         if !matches!(prepared.lookup, Lookup::Found(_)) {
-            self.warn_of_idle_patterns(&prepared.source.idle, None);
+            self.warn_of_unused_patterns(&prepared.source.unused_patterns, None);
         }
         let source = Arc::new(prepared.source);
         // A repo or a branch that is not there gets every file, some of them at its creation.
@@ -234,12 +235,8 @@ async fn read_source(options: &DeployOptions, log: &Log, cache: Option<Arc<HashC
     let source = tokio::task::spawn_blocking(move || folder::read(&options))
         .await
         .map_err(|error| Failure::new(Code::Internal, "reading the source ended early").caused_by(error))??;
-    for note in &source.notes {
-        log.info(note);
-    }
-    for warning in &source.warnings {
-        log.warning(warning);
-    }
+    left_out_notes(&source.left_out).iter().for_each(|note| log.info(note));
+    left_out_warnings(&source.left_out).iter().for_each(|warning| log.warning(warning));
     Ok(source)
 }
 
@@ -347,7 +344,7 @@ impl Deploy<'_> {
         }
         if !fresh && !merged {
             if attempt == 1 {
-                self.warn_of_idle_patterns(&source.idle, planned.there.as_deref());
+                self.warn_of_unused_patterns(&source.unused_patterns, planned.there.as_deref());
             }
             self.judge(&planned, source, info).await?;
         }

@@ -70,7 +70,7 @@ impl Deploy<'_> {
             let is_new = matches!(lookup, Lookup::NoRepo(_));
             self.refuse_other_framework(sdk, is_guess && is_new, &source)?;
             self.add_streamlit(sdk, &mut source)?;
-            if !source.rules.hides(README) {
+            if !source.filter.hides(README) {
                 let readme = source.get(README).map(read_all).transpose()?.or_else(|| held.clone());
                 self.give_card(sdk, readme, &mut source)?;
             }
@@ -184,7 +184,7 @@ impl Deploy<'_> {
         if sdk != SpaceSdk::Streamlit {
             return Ok(());
         }
-        if source.get(DOCKERFILE).is_some() || source.rules.hides(DOCKERFILE) {
+        if source.get(DOCKERFILE).is_some() || source.filter.hides(DOCKERFILE) {
             self.log.warning("the Hub no longer has a Streamlit SDK: this is deployed as a Docker Space with the folder's own Dockerfile; set `space_sdk: docker`");
             return Ok(());
         }

@@ -9,7 +9,7 @@ use super::listed::Listed;
 use super::moves::Departing;
 use super::{Deploy, Sendable};
 use crate::failure::{Code, Failure, Result};
-use crate::folder::gitignore::{GitIgnores, Verdict};
+use crate::folder::gitignore::{GitIgnoreMatch, GitIgnores};
 use crate::folder::{Oid, Sha256, Source, SourceFile};
 use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
 use crate::ops::deploy::plan::{self, Action, Candidate, Change, Obstacle, Plan, Pruning};
@@ -129,10 +129,10 @@ impl Deploy<'_> {
             None => &source.git_ignores.within(self.options.path_in_repo.as_ref()),
         };
         // The Hub knows the `.gitignore` at the top of the repo only, and those in folders have the last word.
-        let is_ignored = |answer: &PreuploadFile| match git_ignores.judge(&answer.path) {
-            Verdict::Silent => answer.should_ignore,
-            Verdict::Ignored(_) => true,
-            Verdict::Kept => false,
+        let is_ignored = |answer: &PreuploadFile| match git_ignores.matched(&answer.path) {
+            GitIgnoreMatch::None => answer.should_ignore,
+            GitIgnoreMatch::Ignored(_) => true,
+            GitIgnoreMatch::Kept => false,
         };
         let wanted = answers
             .files
@@ -162,7 +162,7 @@ impl Deploy<'_> {
             }
         };
         let mut plan = plan::plan(&candidates, &pruning);
-        plan.ignored.extend(source.ignored.iter().cloned());
+        plan.ignored.extend(source.left_out.ignored.iter().cloned());
         let there = match (&info.siblings, &listed) {
             (Some(siblings), _) => siblings.iter().map(|sibling| sibling.rfilename.as_str()).collect(),
             (None, Some(listed)) => listed.paths.iter().map(String::as_str).collect(),
@@ -196,8 +196,8 @@ impl Deploy<'_> {
                     let parsed: Option<RepoPath> = path.parse().ok();
                     let relative =
                         parsed.as_ref().and_then(|path| path.below(self.options.path_in_repo.as_ref()));
-                    let is_ours = relative.is_some_and(|path| !source.rules.hides(path))
-                        && !matches!(git_ignores.judge(&path), Verdict::Ignored(_));
+                    let is_ours = relative.is_some_and(|path| !source.filter.hides(path))
+                        && !matches!(git_ignores.matched(&path), GitIgnoreMatch::Ignored(_));
                     if !is_ours {
                         return Err(refusal(format!("cannot deploy into the folder `{path}`: the {} has a file of that name, which is none of this deploy", self.repo))
                             .hint(format!("delete `{path}` on the Hub, or choose another folder")));
@@ -349,7 +349,7 @@ pub(super) fn plan_for_nothing(source: &Source, folder: Option<&RepoPath>) -> Re
         })
         .collect();
     let mut plan = plan::plan(&candidates, &Pruning::Off);
-    plan.ignored.extend(source.ignored.iter().cloned());
+    plan.ignored.extend(source.left_out.ignored.iter().cloned());
     Ok(plan)
 }
 

@@ -1,0 +1,300 @@
+//! Advice about the folder: errors, and lines for the log.
+
+use std::io;
+use std::path::Path;
+
+use super::{Code, Failure};
+use crate::folder::{
+    EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, SourceFile, UnusedPattern,
+};
+use crate::text::{name_some, quoted_all, quoted_path};
+
+const CHECKOUT_HINT: &str = "run actions/checkout in this job, before this step: the workspace starts empty";
+const EMPTY_HINT: &str =
+    "check where the build step writes to, and that it runs in this job, before this step";
+const BUILD_HINT: &str = "if a step makes the folder, run it in this job, before this step";
+const SUBMODULE_HINT: &str = "set `submodules: true` for actions/checkout, so that it fetches the submodules";
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::new(code(&error), error.to_string());
+        let failure = hints(&error).into_iter().fold(failure, Self::hint);
+        match cause(error) {
+            Some(cause) => failure.caused_by(cause),
+            None => failure,
+        }
+    }
+}
+
+fn code(error: &Error) -> Code {
+    match error {
+        Error::Missing(_) | Error::NotAFolder(_) | Error::Empty { .. } | Error::NothingLeft { .. } => {
+            Code::SourceMissing
+        }
+        Error::FolderUnreadable { .. } | Error::Unreadable(_) | Error::FileUnreadable { .. } => {
+            Code::SourceUnreadable
+        }
+        Error::BadPatterns(_) | Error::IgnoreFileNotUtf8(_) => Code::InvalidInput,
+        Error::RefusedPaths(_) => Code::InvalidPath,
+        Error::Links(_) => Code::LinkOutsideSource,
+        Error::LfsPointers(_) => Code::LfsPointer,
+        Error::TooLarge(_) => Code::SourceTooLarge,
+        Error::FileChanged { .. } => Code::SourceChanged,
+    }
+}
+
+fn hints(error: &Error) -> Vec<String> {
+    let hints: &[&str] = match error {
+        Error::Missing(missing) => return missing_hints(missing),
+        Error::NothingLeft { left_out, unused_patterns, .. } => {
+            return nothing_left_hints(*left_out, unused_patterns);
+        }
+        Error::FolderUnreadable { .. } | Error::IgnoreFileNotUtf8(_) | Error::FileUnreadable { .. } => &[],
+        Error::NotAFolder(_) => &["`source_dir` names the folder that holds the files"],
+        Error::Empty { reason: EmptyReason::Submodule, .. } => &[SUBMODULE_HINT],
+        Error::Empty { reason: EmptyReason::NothingBuilt, .. } => &[EMPTY_HINT],
+        Error::Empty { reason: EmptyReason::NoCheckout, .. } => &[CHECKOUT_HINT],
+        Error::BadPatterns(_) => {
+            &["patterns have the syntax of .gitignore; put a `\\` before a `[` or `{` that stands for itself"]
+        }
+        Error::Unreadable(_) => {
+            &["leave out with `exclude` what is not part of the app, or make it readable for this step"]
+        }
+        Error::RefusedPaths(_) => &["rename the files, or leave them out with `exclude`"],
+        Error::Links(_) => {
+            &["put the files themselves in the place of the links, or leave the links out with `exclude`"]
+        }
+        Error::LfsPointers(_) => &[
+            "set `lfs: true` for actions/checkout, so that it fetches the content",
+            "leave out with `exclude` what is meant to be a pointer",
+        ],
+        Error::TooLarge(_) => &["split the file or folder, or leave it out with `exclude`"],
+        Error::FileChanged { .. } => &[CHANGED_HINT],
+    };
+    hints.iter().map(|hint| (*hint).to_owned()).collect()
+}
+
+const CHANGED_HINT: &str = "let nothing write to `source_dir` while this step runs";
+
+fn missing_hints(missing: &MissingFolder) -> Vec<String> {
+    match &missing.reason {
+        MissingReason::EmptyCheckout => vec![CHECKOUT_HINT.to_owned()],
+        MissingReason::OutsideCheckout { inside } => {
+            let inside = inside.as_deref().map(|inside| format!(": {}", did_you_mean(inside)));
+            vec![format!(
+                "this step runs in a container that has the checkout only: write `source_dir` relative to it{}",
+                inside.unwrap_or_default()
+            )]
+        }
+        MissingReason::Wildcards => {
+            vec![
+                "`source_dir` names one folder, without `*`: choose the files in it with `include`"
+                    .to_owned(),
+            ]
+        }
+        MissingReason::NotMade { similar } => {
+            let similar = similar.as_deref().map(did_you_mean);
+            similar.into_iter().chain([BUILD_HINT.to_owned()]).collect()
+        }
+    }
+}
+
+fn did_you_mean(folder: &Path) -> String {
+    format!("did you mean {}?", quoted_path(folder))
+}
+
+fn nothing_left_hints(left_out: usize, unused: &[UnusedPattern]) -> Vec<String> {
+    let entries = if left_out == 1 { "entry" } else { "entries" };
+    let hint = if left_out == 0 {
+        // A bare checkout, or a folder of empty folders.
+        CHECKOUT_HINT.to_owned()
+    } else {
+        format!(
+            "`include`, `exclude`, .hfignore, .gitignore and the defaults leave out all there is ({left_out} {entries})"
+        )
+    };
+    std::iter::once(hint).chain(unused.iter().map(unused_pattern_warning)).collect()
+}
+
+/// Returns the error that led to this one.
+fn cause(error: Error) -> Option<io::Error> {
+    match error {
+        Error::FolderUnreadable { source, .. }
+        | Error::FileUnreadable { source, .. }
+        | Error::FileChanged { source, .. } => Some(source),
+        Error::Unreadable(paths) => paths.into_iter().next().map(|(_, error)| error),
+        _ => None,
+    }
+}
+
+/// Returns the warning about a pattern that matches nothing.
+pub fn unused_pattern_warning(unused: &UnusedPattern) -> String {
+    let input = match unused.list {
+        PatternList::Include => "include",
+        PatternList::Exclude => "exclude",
+    };
+    let warning = format!("`{input}`: the pattern `{}` matches nothing", unused.pattern);
+    match unused.parts().as_slice() {
+        [] => warning,
+        [rest @ .., last] => {
+            let rest: Vec<String> = rest.iter().map(|part| format!("`{part}`")).collect();
+            format!("{warning}: write {} and `{last}`, each on a line of its own", rest.join(", "))
+        }
+    }
+}
+
+/// Returns lines for the log about files that are left out on purpose.
+pub fn left_out_notes(left_out: &LeftOut) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !left_out.by_default.is_empty() {
+        let names = name_some(&quoted_all(&left_out.by_default));
+        notes.push(format!("left out by default: {names} (`default_excludes: false` sends them)"));
+    }
+    if !left_out.caches.is_empty() {
+        let caches: Vec<String> = left_out.caches.iter().cloned().collect();
+        let names = name_some(&quoted_all(&caches));
+        notes.push(format!("left out, because their own `.gitignore` says so: {names}"));
+    }
+    notes
+}
+
+/// Returns warnings about files that are probably left out by mistake.
+pub fn left_out_warnings(left_out: &LeftOut) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !left_out.special.is_empty() {
+        warnings.push(format!("skipped (not a regular file or directory): {}", name_some(&left_out.special)));
+    }
+    let submodules: Vec<String> = left_out.empty_submodules.iter().map(|path| quoted_path(path)).collect();
+    if !submodules.is_empty() {
+        let subject =
+            if submodules.len() == 1 { "a submodule folder is" } else { "some submodule folders are" };
+        let names = name_some(&submodules);
+        warnings.push(format!("{subject} empty, so nothing of it is deployed: {names}; {SUBMODULE_HINT}"));
+    }
+    warnings
+}
+
+impl SourceFile {
+    /// Returns the failure of a file that could not be read.
+    pub fn failure(&self, error: io::Error) -> Failure {
+        self.error(error).into()
+    }
+
+    /// Returns the failure of a file whose content is not the planned one.
+    pub fn changed(&self) -> Failure {
+        Failure::new(Code::SourceChanged, format!("`{}` changed while it was deployed", self.path))
+            .hint(CHANGED_HINT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::{SizeChanged, SourceOptions, read};
+
+    fn failure(options: &SourceOptions) -> Failure {
+        read(options).unwrap_err().into()
+    }
+
+    fn options(root: &Path, checkout: &Path) -> SourceOptions {
+        SourceOptions {
+            root: root.to_owned(),
+            workspace: Some(checkout.to_owned()),
+            ..SourceOptions::default()
+        }
+    }
+
+    #[test]
+    fn missing_folder_has_a_hint_for_its_reason() {
+        let checkout = tempfile::tempdir().unwrap();
+        let checkout = checkout.path();
+        std::fs::create_dir_all(checkout.join("app/web")).unwrap();
+        for (folder, hints) in [
+            ("App", &["did you mean `app`?", BUILD_HINT][..]),
+            ("app/wbe", &["did you mean `app/web`?", BUILD_HINT]),
+            ("dist", &[BUILD_HINT]),
+            ("app/*", &["`source_dir` names one folder, without `*`: choose the files in it with `include`"]),
+            (
+                "/__w/my-repo/my-repo/app",
+                &[
+                    "this step runs in a container that has the checkout only: write `source_dir` relative to it: did you mean `app`?",
+                ],
+            ),
+            ("app/web", &[EMPTY_HINT]),
+        ] {
+            let failure = failure(&options(&checkout.join(folder), checkout));
+            assert_eq!(
+                (failure.code, failure.hints.as_slice()),
+                (Code::SourceMissing, &hints.iter().map(|hint| (*hint).to_owned()).collect::<Vec<_>>()[..]),
+                "{folder}"
+            );
+        }
+    }
+
+    #[test]
+    fn folder_with_everything_left_out_names_the_unused_patterns() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "").unwrap();
+        let include = vec!["*.rs, *.go".to_owned()];
+        let failure = failure(&SourceOptions { include, ..options(folder.path(), folder.path()) });
+        assert_eq!(failure.code, Code::SourceMissing);
+        assert_eq!(
+            failure.hints,
+            [
+                "`include`, `exclude`, .hfignore, .gitignore and the defaults leave out all there is (1 entry)",
+                "`include`: the pattern `*.rs, *.go` matches nothing: write `*.rs` and `*.go`, each on a line of its own",
+            ]
+        );
+    }
+
+    #[test]
+    fn file_that_is_gone_has_changed_and_others_are_unreadable() {
+        let file = SourceFile {
+            path: "a.txt".parse().unwrap(),
+            content: crate::folder::Content::Disk("/nowhere/a.txt".into()),
+            size: 1,
+            cache: None,
+        };
+        let resized = SizeChanged { expected: 1, found: 2 }.into();
+        for (error, code) in [
+            (io::ErrorKind::NotFound.into(), Code::SourceChanged),
+            (resized, Code::SourceChanged),
+            (io::ErrorKind::PermissionDenied.into(), Code::SourceUnreadable),
+        ] {
+            let failure = file.failure(error);
+            assert_eq!((failure.code, failure.causes().len()), (code, 1));
+        }
+    }
+
+    #[test]
+    fn left_out_files_are_named_in_the_log() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let left_out = LeftOut {
+            by_default: names(&[".github/", "__pycache__/"]),
+            caches: names(&[".pytest_cache/"]).into_iter().collect(),
+            special: names(&["`socket`"]),
+            empty_submodules: vec!["lib/a".into()],
+            ..LeftOut::default()
+        };
+        assert_eq!(
+            left_out_notes(&left_out),
+            [
+                "left out by default: `.github/`, `__pycache__/` (`default_excludes: false` sends them)",
+                "left out, because their own `.gitignore` says so: `.pytest_cache/`"
+            ]
+        );
+        assert_eq!(
+            left_out_warnings(&left_out),
+            [
+                "skipped (not a regular file or directory): `socket`".to_owned(),
+                format!(
+                    "a submodule folder is empty, so nothing of it is deployed: `lib/a`; {SUBMODULE_HINT}"
+                )
+            ]
+        );
+        assert!(
+            left_out_notes(&LeftOut::default()).is_empty()
+                && left_out_warnings(&LeftOut::default()).is_empty()
+        );
+    }
+}
