@@ -30,8 +30,10 @@ IMAGE = re.compile(r"ghcr\.io/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:(?P<tag>[^@:/]+)@sh
 # What has to be green for the commit. A fork without a Hugging Face account has a green integration run too: it
 # skips with a notice.
 REQUIRED = (".github/workflows/ci.yml", ".github/workflows/integration-hf.yml")
-# Where users copy from: what stands there has to work.
+# Files that users copy from, so their names and versions must be right.
 COPIED_FROM = ("README.md", ".github/workflows/deploy.yml")
+# The note of README before the first release.
+NO_RELEASE = "There is no release yet"
 PLACEHOLDER = "OWNER/hf-deploy"
 ENVIRONMENT = "release"
 # The line of action.yml that a release pins, and the only one that it changes.
@@ -134,6 +136,8 @@ def name_faults(version, repository):
             f" `sed -i 's|{PLACEHOLDER}|{repository}|g' {' '.join(COPIED_FROM)}`"
         )
     for place, line in places:
+        if NO_RELEASE in line:
+            yield f"{place}: delete the note that there is no release yet"
         used = re.match(r"\s*(?:- )?uses: ([^@\s]+)@(\S+)", line)
         if not used or used[1].startswith("actions/") or PLACEHOLDER in line:
             continue

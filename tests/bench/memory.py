@@ -3,7 +3,7 @@
 
     tests/bench/memory.py [--files 50000] [--bytes 5000000000]
 
-Fails above what the README promises. Writes the large file below `target/`, and deletes it.
+Fails above the limits in tests/bench/README.md. Writes the large file below `target/`, and deletes it.
 """
 
 from __future__ import annotations

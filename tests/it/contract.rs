@@ -1,10 +1,10 @@
-//! What users rely on, held together: action.yml, the code, and what a run writes.
+//! The contract with users: action.yml, the code and the outputs of a run agree.
 
 use std::collections::BTreeSet;
 
 use crate::harness::{Run, hub, static_space};
 
-/// A file of this repository.
+/// Reads a file of this repository.
 pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -13,27 +13,31 @@ pub(crate) fn yaml(text: &str) -> serde_yaml::Value {
     serde_yaml::from_str(text).unwrap()
 }
 
-/// The names in a section of action.yml.
+/// Returns the names in a section of action.yml.
 pub(crate) fn keys(section: &str) -> BTreeSet<String> {
     let action = yaml(&read("action.yml"));
     let mapping = action[section].as_mapping().unwrap();
     mapping.keys().map(|key| key.as_str().unwrap().to_owned()).collect()
 }
 
-/// The text below a heading of README, up to the next one of its rank.
-fn section<'a>(readme: &'a str, heading: &str) -> &'a str {
-    let rest = readme.split_once(&format!("\n## {heading}\n")).map_or("", |(_, rest)| rest);
+/// Returns the text below a heading of the second rank, up to the next one.
+pub(crate) fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let rest = page.split_once(&format!("\n## {heading}\n")).map_or("", |(_, rest)| rest);
     rest.split("\n## ").next().unwrap()
 }
 
-/// The rows of the tables in a text whose first cell is a name in backticks, with all their cells.
-fn rows(text: &str) -> Vec<Vec<&str>> {
+/// Returns the rows of the tables in a text whose first cell is a name in backticks, with all their cells.
+pub(crate) fn rows(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines().filter(|line| line.starts_with("| `"));
     lines.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
-/// What two lists do not have in common, in the order that they should have.
-fn differences<T: std::fmt::Debug + PartialEq>(found: &[T], wanted: &[T], place: &str) -> Vec<String> {
+/// Finds the differences between two lists; a different order counts as one.
+pub(crate) fn differences<T: std::fmt::Debug + PartialEq>(
+    found: &[T],
+    wanted: &[T],
+    place: &str,
+) -> Vec<String> {
     let missing = wanted.iter().filter(|item| !found.contains(item));
     let missing = missing.map(|item| format!("{place} lacks {item:?}"));
     let beyond = found.iter().filter(|item| !wanted.contains(item));
@@ -46,7 +50,7 @@ fn differences<T: std::fmt::Debug + PartialEq>(found: &[T], wanted: &[T], place:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_output_of_action_yml_is_written_on_success_and_on_failure() {
+async fn every_output_is_written_on_success_and_on_failure() {
     let (hub, folder) = (hub().await, static_space());
     let names = |ran: &crate::harness::Ran| ran.outputs.keys().cloned().collect::<BTreeSet<String>>();
     let good = Run::new(&hub, &folder).run().await.ended(0, "deployed");
@@ -57,7 +61,7 @@ async fn every_output_of_action_yml_is_written_on_success_and_on_failure() {
 }
 
 #[test]
-fn the_names_that_users_rely_on() {
+fn names_of_the_contract_stay() {
     let inputs = keys("inputs");
     for name in [
         "huggingface_repo",
@@ -83,7 +87,7 @@ fn the_names_that_users_rely_on() {
     assert!(inputs.iter().chain(&outputs).all(snake_case));
 }
 
-/// README's tables of inputs and outputs against action.yml, to which unit tests hold the code.
+/// Compares README's tables of inputs and outputs with action.yml, to which unit tests hold the code.
 fn table_faults(action: &serde_yaml::Value, readme: &str) -> Vec<String> {
     let cell = |value: &serde_yaml::Value| value.as_str().unwrap().to_owned();
     let described = |section: &str, with_default: bool| -> Vec<Vec<String>> {
@@ -107,7 +111,7 @@ fn table_faults(action: &serde_yaml::Value, readme: &str) -> Vec<String> {
     faults
 }
 
-/// What action.yml says of itself and of each name: short, and for each input what empty means.
+/// Finds the faults of the descriptions in action.yml: each is short, and each input describes its empty value.
 fn description_faults(action: &serde_yaml::Value) -> Vec<String> {
     let mut faults = Vec::new();
     if action["description"].as_str().unwrap().len() >= 125 {
@@ -127,37 +131,7 @@ fn description_faults(action: &serde_yaml::Value) -> Vec<String> {
     faults
 }
 
-/// Each error code has its heading, in the order of the table.
-fn troubleshooting_faults(readme: &str) -> Vec<String> {
-    let lines = section(readme, "Troubleshooting").lines();
-    let headings: Vec<&str> =
-        lines.filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
-    let codes: Vec<&str> = hf_deploy::failure::Code::ALL.iter().map(|code| code.as_str()).collect();
-    differences(&headings, &codes, "the troubleshooting")
-}
-
-/// README names each dependency, of the action first and then of the proxy.
-fn dependency_faults(manifests: [&str; 2], readme: &str) -> Vec<String> {
-    let wanted: Vec<&str> = manifests.into_iter().flat_map(dependencies).collect();
-    let rows = rows(section(readme, "Dependencies"));
-    let found: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
-    let mut faults = differences(&found, &wanted, "README's dependencies");
-    let silent = rows.iter().filter(|row| row.get(1).is_none_or(|why| why.is_empty()));
-    faults.extend(silent.map(|row| format!("README does not say what {} is for", row[0])));
-    faults
-}
-
-/// The names in the `[dependencies]` of a manifest.
-fn dependencies(manifest: &str) -> Vec<&str> {
-    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
-    section
-        .lines()
-        .filter_map(|line| line.split(['.', ' ', '=']).next())
-        .filter(|name| !name.is_empty())
-        .collect()
-}
-
-/// One version everywhere: what was released last, or what nobody has released yet.
+/// Finds places with another version than Cargo.toml.
 fn version_faults(version: &str, proxy_manifest: &str, changelog: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if !proxy_manifest.contains(&format!("\nversion = \"{version}\"\n")) {
@@ -174,7 +148,7 @@ fn version_faults(version: &str, proxy_manifest: &str, changelog: &str) -> Vec<S
     faults
 }
 
-/// The one job that branch rules ask for waits for all others.
+/// Finds jobs that the gate of CI, the one job that branch rules require, does not wait for.
 fn gate_faults(workflow: &serde_yaml::Value) -> Vec<String> {
     let jobs = workflow["jobs"].as_mapping().unwrap().keys().filter_map(|name| name.as_str());
     let needs = workflow["jobs"]["gate"]["needs"].as_sequence().into_iter().flatten();
@@ -182,8 +156,7 @@ fn gate_faults(workflow: &serde_yaml::Value) -> Vec<String> {
     differences(&needs, &jobs.filter(|name| *name != "gate").collect::<Vec<_>>(), "the gate of CI")
 }
 
-/// What each workflow has to have: no permission that nobody named, actions by commit, no token left behind.
-/// Dependabot looks into each folder that has a lock file of its own.
+/// Finds folders with a lock file that Dependabot does not look into.
 fn dependabot_faults(config: &serde_yaml::Value, lock_files: &[&str]) -> Vec<String> {
     let updates = config["updates"].as_sequence().unwrap().iter();
     let cargo = updates.filter(|update| update["package-ecosystem"].as_str() == Some("cargo"));
@@ -196,13 +169,14 @@ fn dependabot_faults(config: &serde_yaml::Value, lock_files: &[&str]) -> Vec<Str
     differences(&folders, &wanted.iter().map(String::as_str).collect::<Vec<_>>(), "dependabot.yml")
 }
 
+/// Finds the faults of a workflow: each permission has a reason, each action its commit, and no checkout keeps its token.
 fn workflow_faults(text: &str) -> Vec<String> {
     let workflow = yaml(text);
     let mut faults = Vec::new();
     if workflow["permissions"].as_mapping().is_none_or(|permissions| !permissions.is_empty()) {
         faults.push("`permissions: {}` is not at the top".to_owned());
     }
-    // What is called runs in the group of its caller.
+    // A called workflow runs in the concurrency group of its caller.
     if workflow["on"].get("workflow_call").is_none() && workflow.get("concurrency").is_none() {
         faults.push("there is no `concurrency`".to_owned());
     }
@@ -249,12 +223,18 @@ fn workflow_faults(text: &str) -> Vec<String> {
     faults
 }
 
-/// No fault here, and one where a fault is planted.
-pub(crate) fn planted(faults: impl Fn(&str) -> Vec<String>, text: &str, from: &str, to: &str, said: &str) {
+/// Asserts that a text has no fault, and one that contains `expected` after `from` is replaced.
+pub(crate) fn planted(
+    faults: impl Fn(&str) -> Vec<String>,
+    text: &str,
+    from: &str,
+    to: &str,
+    expected: &str,
+) {
     assert_eq!(faults(text), Vec::<String>::new());
     assert!(text.contains(from), "there is no `{from}` to plant a fault at");
     let found = faults(&text.replacen(from, to, 1));
-    assert!(found.iter().any(|fault| fault.contains(said)), "`{from}` → `{to}`: {found:?}");
+    assert!(found.iter().any(|fault| fault.contains(expected)), "`{from}` → `{to}`: {found:?}");
 }
 
 #[test]
@@ -291,37 +271,7 @@ fn the_descriptions_are_short_and_say_what_empty_means() {
 }
 
 #[test]
-fn each_error_has_its_heading_in_the_troubleshooting() {
-    let readme = read("README.md");
-    planted(
-        troubleshooting_faults,
-        &readme,
-        "### `lfs_pointer`",
-        "### `lfs_pointers`",
-        "lacks \"lfs_pointer\"",
-    );
-    planted(troubleshooting_faults, &readme, "### `conflict`", "### `conflict`\n### `odd`", "\"odd\"");
-}
-
-#[test]
-fn the_readme_names_each_dependency() {
-    let (action, proxy) = (read("Cargo.toml"), read("proxy-template/Cargo.toml"));
-    let readme = read("README.md");
-    let faults = |readme: &str| dependency_faults([&action, &proxy], readme);
-    planted(faults, &readme, "| `envy` |", "| `envoy` |", "lacks \"envy\"");
-    planted(faults, &readme, "| `subtle` | ", "| `subtle` |  | ", "what `subtle` is for");
-    let faults = |action: &str| dependency_faults([action, &proxy], &readme);
-    planted(
-        faults,
-        &action,
-        "\n[dependencies]\n",
-        "\n[dependencies]\nleft-pad = \"1\"\n",
-        "lacks \"left-pad\"",
-    );
-}
-
-#[test]
-fn there_is_one_version() {
+fn versions_agree() {
     let (version, proxy) = (env!("CARGO_PKG_VERSION"), read("proxy-template/Cargo.toml"));
     let changelog = read("CHANGELOG.md");
     let line = format!("version = \"{version}\"");
@@ -340,7 +290,7 @@ fn there_is_one_version() {
 }
 
 #[test]
-fn dependabot_knows_every_lock_file() {
+fn dependabot_lists_every_lock_file() {
     let config = yaml(&read(".github/dependabot.yml"));
     let mut found: Vec<String> = ignore::Walk::new(env!("CARGO_MANIFEST_DIR"))
         .map(|entry| entry.unwrap().into_path())
@@ -355,7 +305,7 @@ fn dependabot_knows_every_lock_file() {
 }
 
 #[test]
-fn the_gate_of_ci_waits_for_every_job() {
+fn gate_of_ci_needs_every_job() {
     let faults = |text: &str| gate_faults(&yaml(text));
     let text = read(".github/workflows/ci.yml");
     planted(faults, &text, "\njobs:\n", "\njobs:\n  new:\n    steps: []\n", "lacks \"new\"");
@@ -363,7 +313,7 @@ fn the_gate_of_ci_waits_for_every_job() {
 }
 
 #[test]
-fn the_workflows_ask_for_little_and_pin_all() {
+fn workflows_limit_permissions_and_pin_actions() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows");
     let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.len() >= 6, "{names:?}");
@@ -373,7 +323,7 @@ fn the_workflows_ask_for_little_and_pin_all() {
         assert_eq!(workflow_faults(&text), Vec::<String>::new(), "{name}");
     }
     let text = read(".github/workflows/ci.yml");
-    for (from, to, said) in [
+    for (from, to, expected) in [
         ("\npermissions: {}\n", "\npermissions:\n  contents: write\n", "at the top"),
         ("\npermissions: {}\n", "\n", "at the top"),
         ("\nconcurrency:\n", "\nenv:\n", "no `concurrency`"),
@@ -385,50 +335,15 @@ fn the_workflows_ask_for_little_and_pin_all() {
         ("run: docker build", "run: docker build ${{ github.head_ref }}", "put together"),
         ("path: hub-openapi.json", "path: target", "a cache"),
     ] {
-        planted(workflow_faults, &text, from, to, said);
+        planted(workflow_faults, &text, from, to, expected);
     }
 }
 
 #[test]
-fn on_main_the_action_is_built_from_its_source() {
+fn main_builds_the_action_from_source() {
     let action = yaml(&read("action.yml"));
     assert_eq!(
         (action["runs"]["using"].as_str(), action["runs"]["image"].as_str()),
         (Some("docker"), Some("Dockerfile"))
     );
-}
-
-#[test]
-fn the_page_for_contributors_is_one_that_is_read() {
-    assert!(read("AGENTS.md").lines().count() <= 200);
-}
-
-/// Whoever searches for an error finds it: what the section quotes stands in the sources, ours or the Hub's.
-#[test]
-fn the_troubleshooting_quotes_errors_literally() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut sources = String::new();
-    let mut folders = vec![root.join("src"), root.join("tests/local-hub/src"), root.join("tests/it")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                sources.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let section = readme.split("\n## Troubleshooting\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let section = section.split_whitespace().collect::<Vec<_>>().join(" ");
-    let quotes: Vec<&str> = section.split('"').skip(1).step_by(2).collect();
-    assert!(quotes.len() >= 12, "{quotes:?}");
-    for quote in quotes {
-        for part in quote.split('…').map(|part| part.trim_matches(|c: char| c == ':' || c.is_whitespace()))
-        {
-            let part = part.trim_matches('`').trim();
-            assert!(sources.contains(part), "README quotes `{part}`, and nothing says it");
-        }
-    }
 }

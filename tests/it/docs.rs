@@ -1,6 +1,6 @@
-//! What README tells users to copy: every snippet is held to the contract.
+//! Snippets that users copy from the pages: each is held to the contract.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Parser as _;
 use hf_deploy::cli::Cli;
@@ -9,11 +9,15 @@ use serde_yaml::Value;
 
 use crate::contract::{keys, read};
 
+/// Pages with snippets.
+const PAGES: &[&str] =
+    &["README.md", ".github/SUPPORT.md", ".github/docs/deploy.md", "tests/bench/README.md", "AGENTS.md"];
+
 /// A fenced block.
 struct Snippet<'a> {
     language: &'a str,
     text: String,
-    /// Where its first line stands.
+    /// The number of its first line.
     line: usize,
 }
 
@@ -29,7 +33,7 @@ fn snippets(markdown: &str) -> Vec<Snippet<'_>> {
     snippets
 }
 
-/// What is wrong with the snippets, each with its line.
+/// Finds the faults of all snippets, each with its line.
 fn faults(markdown: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for snippet in snippets(markdown) {
@@ -37,14 +41,14 @@ fn faults(markdown: &str) -> Vec<String> {
             "yaml" => yaml_faults(&snippet.text),
             "sh" => snippet.text.lines().filter_map(command_fault).collect(),
             "text" => Vec::new(),
-            other => vec![format!("nobody checks blocks of `{other}`")],
+            other => vec![format!("no test checks blocks of `{other}`")],
         };
         faults.extend(found.into_iter().map(|fault| format!("line {}: {fault}", snippet.line)));
     }
     faults
 }
 
-/// A snippet is a workflow, or the steps of a job, or a few lines of a step's `with:`.
+/// Finds the faults of a workflow, of the steps of a job, or of a few lines of a step's `with:`.
 fn yaml_faults(text: &str) -> Vec<String> {
     let document: Value = match serde_yaml::from_str(text) {
         Ok(document) => document,
@@ -66,7 +70,7 @@ fn yaml_faults(text: &str) -> Vec<String> {
     faults
 }
 
-/// A step of this action has inputs that there are, with values that it takes.
+/// Finds the faults of a step of this action: unknown inputs, and values that the action refuses.
 fn step_faults(step: &Value, is_keyless: bool) -> Vec<String> {
     let Some(uses) = step["uses"].as_str().filter(|uses| !uses.starts_with("actions/")) else {
         return Vec::new();
@@ -74,7 +78,7 @@ fn step_faults(step: &Value, is_keyless: bool) -> Vec<String> {
     if !uses.contains("/hf-deploy@") {
         return vec![format!("`{uses}` is not this action")];
     }
-    // A line that shows how to name the action, and nothing else.
+    // A step without inputs shows only how to name the action.
     let Some(with) = step.get("with") else { return Vec::new() };
     let mut faults = unknown_inputs(with);
     let pairs = |value: &Value| -> Vec<(String, String)> {
@@ -103,7 +107,7 @@ fn unknown_inputs(with: &Value) -> Vec<String> {
     names.filter(|name| !inputs.contains(name)).map(|name| format!("there is no input `{name}`")).collect()
 }
 
-/// A scalar as the runner passes it on.
+/// Returns a scalar as the runner passes it to the action.
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -113,7 +117,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// A value with what GitHub would put in place of its expressions: a token for a secret, a truth for a comparison.
+/// Returns a value with samples in place of its expressions: a token for a secret, `true` for a comparison.
 fn sample(value: &str) -> String {
     let mut parts = value.split("${{");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -129,7 +133,7 @@ fn sample(value: &str) -> String {
     text
 }
 
-/// `steps.ID.outputs.NAME` names a step of the same snippet, and an output where that step is this action.
+/// Finds references `steps.ID.outputs.NAME` to a missing step, or to a missing output of this action.
 fn reference_faults(text: &str, document: &Value) -> Vec<String> {
     let jobs = document.get("jobs").and_then(Value::as_mapping);
     let of_jobs =
@@ -154,7 +158,7 @@ fn is_this_action(step: &Value) -> bool {
     step["uses"].as_str().is_some_and(|uses| uses == "./" || uses.contains("/hf-deploy@"))
 }
 
-/// The steps of our own workflows that use the action: its inputs, and its outputs.
+/// Finds the faults of steps of our own workflows that use the action.
 fn workflow_faults(text: &str) -> Vec<String> {
     let document: Value = serde_yaml::from_str(text).unwrap();
     let jobs = document["jobs"].as_mapping().unwrap().values();
@@ -163,7 +167,7 @@ fn workflow_faults(text: &str) -> Vec<String> {
     unknown.chain(reference_faults(text, &document)).collect()
 }
 
-/// What is wrong with a line of a shell: `cargo run` and `tests/run` are held to what there is.
+/// Finds the fault of a line of a shell. Arguments of `cargo run` and steps of `tests/run` must exist.
 fn command_fault(line: &str) -> Option<String> {
     let line = line.split(" # ").next().unwrap_or_default().split("   #").next().unwrap_or_default();
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -177,9 +181,9 @@ fn command_fault(line: &str) -> Option<String> {
             }
             let example = rest.iter().position(|word| *word == "--example").and_then(|at| rest.get(at + 1));
             let manifest = read("Cargo.toml");
-            let is_there =
+            let exists =
                 example.is_some_and(|name| manifest.contains(&format!("[[example]]\nname = \"{name}\"")));
-            (!is_there).then(|| format!("there is nothing to run: `{line}`"))
+            (!exists).then(|| format!("there is nothing to run: `{line}`"))
         }
         ["tests/run", steps @ ..] => {
             let script = read("tests/run");
@@ -191,61 +195,26 @@ fn command_fault(line: &str) -> Option<String> {
         {
             None
         }
-        _ => Some(format!("nobody checks `{line}`")),
+        _ => Some(format!("no test checks `{line}`")),
     }
-}
-
-/// Links to files and headings of this repository lead somewhere.
-fn link_faults(markdown: &str) -> Vec<String> {
-    let anchors: BTreeSet<String> =
-        markdown.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
-    let targets = markdown.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let pictures = markdown.split(['"', '\'']).filter(|text| text.starts_with(".github/"));
-    let mut faults = Vec::new();
-    for target in targets.chain(pictures) {
-        let is_there = match target.strip_prefix('#') {
-            Some(anchor) => anchors.contains(anchor),
-            // Seen from the page of a file, two steps up is the repository on GitHub.
-            None => match target.strip_prefix("../../actions/workflows/") {
-                Some(workflow) => {
-                    exists(&format!(".github/workflows/{}", workflow.trim_end_matches("/badge.svg")))
-                }
-                None => target.starts_with("https://") || exists(target),
-            },
-        };
-        if !is_there {
-            faults.push(format!("`{target}` leads nowhere"));
-        }
-    }
-    faults
-}
-
-fn exists(path: &str) -> bool {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
-}
-
-/// The anchor that GitHub gives to a heading.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-        .map(|c| if c == ' ' { '-' } else { c })
-        .collect()
 }
 
 #[test]
-fn what_the_readme_says_to_copy_works() {
-    let readme = read("README.md");
-    assert_eq!(faults(&readme), Vec::<String>::new());
-    let found = snippets(&readme);
+fn snippets_of_the_pages_work() {
+    let mut found = Vec::new();
+    let pages: Vec<String> = PAGES.iter().map(|page| read(page)).collect();
+    for (page, text) in PAGES.iter().zip(&pages) {
+        assert_eq!(faults(text), Vec::<String>::new(), "{page}");
+        found.extend(snippets(text));
+    }
     let of = |language: &str| found.iter().filter(|snippet| snippet.language == language).count();
-    assert!(of("yaml") >= 15 && of("sh") >= 3, "{} and {}", of("yaml"), of("sh"));
-    assert!(found.iter().filter(|snippet| snippet.text.contains("jobs:")).count() >= 4);
+    assert!(of("yaml") >= 20 && of("sh") >= 3, "{} and {}", of("yaml"), of("sh"));
+    assert!(found.iter().filter(|snippet| snippet.text.contains("jobs:")).count() >= 5);
 }
 
 #[test]
-fn each_fault_of_a_snippet_is_found() {
-    for (language, text, said) in [
+fn faults_of_snippets_are_found() {
+    for (language, text, expected) in [
         ("yaml", "jobs: [", "line 2"),
         (
             "yaml",
@@ -284,18 +253,18 @@ fn each_fault_of_a_snippet_is_found() {
         ("sh", "HF_TOKEN=… cargo run --release -- verify --spaces a/b", "--spaces"),
         ("sh", "cargo run --example slowstart   # slow", "nothing to run"),
         ("sh", "tests/run nothing", "no step `nothing`"),
-        ("sh", "rm -rf /", "nobody checks `rm"),
-        ("python", "print()", "nobody checks blocks of `python`"),
+        ("sh", "rm -rf /", "no test checks `rm"),
+        ("python", "print()", "no test checks blocks of `python`"),
     ] {
         let found = faults(&format!("```{language}\n{text}\n```\n"));
-        assert!(found.iter().any(|fault| fault.contains(said)), "{text}: {found:?}");
+        assert!(found.iter().any(|fault| fault.contains(expected)), "{text}: {found:?}");
     }
     let keyless = "permissions:\n  id-token: write\njobs:\n  a:\n    steps:\n      - uses: a/hf-deploy@v1\n        with:\n          huggingface_repo: a/b";
     assert_eq!(faults(&format!("```yaml\n{keyless}\n```\n")), Vec::<String>::new());
 }
 
 #[test]
-fn our_own_workflows_keep_to_the_contract() {
+fn own_workflows_use_known_inputs_and_outputs() {
     for name in ["deploy", "integration-hf"] {
         let text = read(&format!(".github/workflows/{name}.yml"));
         assert_eq!(workflow_faults(&text), Vec::<String>::new(), "{name}");
@@ -305,20 +274,4 @@ fn our_own_workflows_keep_to_the_contract() {
     let text = read(".github/workflows/integration-hf.yml")
         .replace("steps.deploy.outputs.auth", "steps.deploy.outputs.sign_in");
     assert_eq!(workflow_faults(&text), ["there is no output `sign_in`"; 2]);
-}
-
-#[test]
-fn the_links_of_the_pages_lead_somewhere() {
-    for page in ["README.md", "AGENTS.md", "SECURITY.md", "CHANGELOG.md"] {
-        assert_eq!(link_faults(&read(page)), Vec::<String>::new(), "{page}");
-    }
-    for (page, said) in [
-        ("[a](#b)\n# C d", "#b"),
-        ("[a](nowhere.md)", "nowhere.md"),
-        ("[a](../../actions/workflows/none.yml)", "none.yml"),
-        ("<img src=\".github/none.png\">", "none.png"),
-    ] {
-        assert!(link_faults(page).iter().any(|fault| fault.contains(said)), "{page}");
-    }
-    assert_eq!(link_faults("[a](#c-d_e)\n## C `d_e`!"), Vec::<String>::new());
 }

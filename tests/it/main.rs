@@ -27,6 +27,7 @@ mod machine;
 mod moves;
 mod network;
 mod other_hubs;
+mod pages;
 mod paused;
 mod plans;
 mod platform;

@@ -129,6 +129,8 @@ class Plan(Repository):
         faults = self.plan()
         self.assert_refused(faults, "README.md:2, README.md:4: ")
         self.assertIn("s|OWNER/hf-deploy|acme/hf-deploy|g", faults[0])
+        self.commit({"README.md": readme + "> There is no release yet. More.\n"})
+        self.assert_refused(self.plan(), "README.md:4: delete the note")
         self.commit({"README.md": readme, ".github/workflows/deploy.yml": "# OWNER/hf-deploy@v1\n"})
         self.assert_refused(self.plan(), "deploy.yml:1: ")
         self.commit(FILES)
