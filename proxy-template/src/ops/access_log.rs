@@ -1,6 +1,5 @@
 //! The log: one line for each request, written at its end, without query, headers, body and secrets.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderValue, Method, Uri};
+use serde::Serializer as _;
+use serde_json::ser::Formatter;
 
 use crate::config::LogFormat;
 use crate::ops::metrics::{Metrics, add};
@@ -31,7 +32,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct Logger {
     format: LogFormat,
-    sender: SyncSender<String>,
+    sender: SyncSender<Vec<u8>>,
     metrics: Arc<Metrics>,
     /// True once the writer ends after the lines that are there.
     stopping: Arc<AtomicBool>,
@@ -50,12 +51,12 @@ impl Logger {
 
     /// Logs an event other than a request. The text must not hold a secret.
     pub fn event(&self, level: &str, text: &str) {
-        let mut line = String::with_capacity(text.len() + 64);
+        let mut line = Vec::with_capacity(text.len() + 64);
         match self.format {
             LogFormat::Json => {
                 let _ = write!(line, r#"{{"time":"{}","level":"{level}","event":"#, now());
                 push_json(&mut line, text);
-                line.push_str("}\n");
+                line.extend_from_slice(b"}\n");
             }
             _ => {
                 let _ = writeln!(line, "{} {level}: {}", now(), text.escape_debug());
@@ -64,7 +65,7 @@ impl Logger {
         self.send(line);
     }
 
-    fn send(&self, line: String) {
+    fn send(&self, line: Vec<u8>) {
         if self.sender.try_send(line).is_err() {
             add(&self.metrics.lost_lines, 1);
         }
@@ -75,7 +76,7 @@ impl Logger {
     pub fn flush(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         // The empty line wakes the writer. Without room for it, the writer is awake anyway.
-        let _ = self.sender.try_send(String::new());
+        let _ = self.sender.try_send(Vec::new());
         let until = Instant::now() + FLUSH_TIMEOUT;
         if let Some(writer) = lock(&self.writer).take() {
             while !writer.is_finished() && Instant::now() < until {
@@ -86,18 +87,18 @@ impl Logger {
 }
 
 /// Writes lines as they arrive, until `stopping` is set and none is left.
-fn write_all(lines: &Receiver<String>, stopping: &AtomicBool, mut sink: impl Write) {
+fn write_all(lines: &Receiver<Vec<u8>>, stopping: &AtomicBool, mut sink: impl Write) {
     loop {
         let first = if stopping.load(Ordering::SeqCst) { lines.try_recv().ok() } else { lines.recv().ok() };
         let Some(mut batch) = first else { return };
         while batch.len() < BATCH_BYTES {
             match lines.try_recv() {
-                Ok(line) => batch.push_str(&line),
+                Ok(line) => batch.extend_from_slice(&line),
                 Err(_) => break,
             }
         }
         // Ignored, because the proxy works without a log.
-        let _ = sink.write_all(batch.as_bytes()).and_then(|()| sink.flush());
+        let _ = sink.write_all(&batch).and_then(|()| sink.flush());
     }
 }
 
@@ -137,12 +138,12 @@ pub struct Record {
 }
 
 impl Record {
-    fn line(&self) -> String {
+    fn line(&self) -> Vec<u8> {
         let millis = self.start.elapsed().as_secs_f64() * 1000.0;
         let (method, path) = (self.method.as_str(), self.uri.path());
         let id = self.id.to_str().unwrap_or_default();
-        let mut line = String::with_capacity(path.len() + 224);
-        // Writing to a string cannot fail.
+        let mut line = Vec::with_capacity(path.len() + 224);
+        // Writing to memory cannot fail.
         let _ = match self.logger.format {
             LogFormat::Json => {
                 let _ = write!(line, r#"{{"time":"{}","method":"{method}","path":"#, now());
@@ -166,7 +167,7 @@ impl Record {
                 if self.cut { " cut" } else { "" },
             ),
         };
-        line.push('\n');
+        line.push(b'\n');
         line
     }
 }
@@ -180,22 +181,28 @@ impl Drop for Record {
     }
 }
 
-/// A JSON string.
-fn push_json(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
+/// Appends a JSON string.
+fn push_json(out: &mut Vec<u8>, text: &str) {
+    let mut serializer = serde_json::Serializer::with_formatter(out, EscapedControls);
+    // Writing to memory cannot fail.
+    let _ = serializer.serialize_str(text);
+}
+
+/// Compact JSON that also escapes the control characters above ASCII, because logs are read in terminals.
+struct EscapedControls;
+
+impl Formatter for EscapedControls {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        mut fragment: &str,
+    ) -> std::io::Result<()> {
+        while let Some((at, control)) = fragment.char_indices().find(|(_, c)| c.is_control()) {
+            write!(writer, "{}\\u{:04x}", &fragment[..at], u32::from(control))?;
+            fragment = &fragment[at + control.len_utf8()..];
         }
+        writer.write_all(fragment.as_bytes())
     }
-    out.push('"');
 }
 
 /// Returns the time in RFC 3339, with milliseconds.
@@ -264,9 +271,9 @@ mod tests {
     }
 
     #[test]
-    fn json_strings() {
-        let mut out = String::new();
-        push_json(&mut out, "a\"b\\c\nd");
-        assert_eq!(out, r#""a\"b\\c\u000ad""#);
+    fn json_strings_have_no_control_characters() {
+        let mut out = vec![];
+        push_json(&mut out, "a\"b\\c\nd\u{1b}\u{7f}é\u{9b}\u{2028}f");
+        assert_eq!(out, "\"a\\\"b\\\\c\\nd\\u001b\\u007fé\\u009b\u{2028}f\"".as_bytes());
     }
 }

@@ -1,8 +1,14 @@
 //! Credentials in requests and answers, found so that they go no further than they should.
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use http::HeaderValue;
+use percent_encoding::percent_decode_str;
 
-use crate::policy::pattern::percent_decode;
+/// Base64 without padding, which ignores bits after the last byte.
+const LENIENT_BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// Returns the token of `Bearer <token>`.
 pub fn bearer(value: &HeaderValue) -> Option<&[u8]> {
@@ -19,33 +25,27 @@ pub fn carries_hub_token(value: &HeaderValue) -> bool {
         bytes.iter().position(|b| *b == b' ').map_or((&b""[..], bytes), |at| bytes.split_at(at));
     let rest = rest.trim_ascii();
     if scheme.eq_ignore_ascii_case(b"basic") {
-        let decoded = base64_decode(rest);
+        let decoded = decode_base64(rest);
         // Searched in the bare text too, because a caller may have forgotten to encode it.
         return is_token(rest) || decoded.splitn(2, |b| *b == b':').any(is_token);
     }
     is_token(rest)
 }
 
-/// Decodes base64, and skips each byte that is not a digit of it.
-fn base64_decode(text: &[u8]) -> Vec<u8> {
-    let (mut out, mut bits, mut held) = (vec![], 0u32, 0u32);
-    for byte in text {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => continue,
-        };
-        bits = (bits << 6 | u32::from(digit)) & 0xff_ffff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held & 0xff) as u8);
-        }
+/// Decodes base64 of either alphabet, and skips each byte that is not a digit of it.
+fn decode_base64(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: &u8| match byte {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        b'+' | b'/' => Some(*byte),
+        _ => byte.is_ascii_alphanumeric().then_some(*byte),
+    };
+    let mut digits: Vec<u8> = text.iter().filter_map(digit).collect();
+    if digits.len() % 4 == 1 {
+        // Dropped, because six bits are not a byte.
+        digits.pop();
     }
-    out
+    LENIENT_BASE64.decode(digits).unwrap_or_default()
 }
 
 /// Returns a `Cookie` without `spaces-jwt`, because that is a credential for a Space and not for the app. `None` means that
@@ -88,7 +88,7 @@ pub fn is_signed(query: &str) -> bool {
 /// Returns true for a query parameter `__sign`, in any spelling that decodes to it (RFC 3986, section 2.1).
 fn is_sign(pair: &str) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
-    name == "__sign" || (name.contains('%') && percent_decode(name) == "__sign")
+    name == "__sign" || (name.contains('%') && percent_decode_str(name).eq(*b"__sign"))
 }
 
 #[cfg(test)]
@@ -97,9 +97,22 @@ mod tests {
 
     #[test]
     fn base64_is_decoded() {
-        assert_eq!(base64_decode(b"dXNlcjpoZl94"), b"user:hf_x");
-        assert_eq!(base64_decode(b"YQ=="), b"a");
-        assert_eq!(base64_decode(b""), b"");
+        for (text, want) in [
+            ("dXNlcjpoZl94", &b"user:hf_x"[..]),
+            ("YQ==", b"a"),
+            ("YQ", b"a"),
+            // Bits after the last byte.
+            ("YR==", b"a"),
+            // A lone digit at the end, and digits after the padding.
+            ("dXNlc", b"use"),
+            ("dXNlcg==d", b"user\x07"),
+            ("d X=N\nl!cjpoZl94", b"user:hf_x"),
+            ("-_-_", b"\xfb\xff\xbf"),
+            ("+/+/", b"\xfb\xff\xbf"),
+            ("", b""),
+        ] {
+            assert_eq!(decode_base64(text.as_bytes()), want, "{text}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The open paths: profiles, patterns, and the routes of Gradio that are closed to strangers.
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 use crate::policy::gradio::{self, App, mounted};
-use crate::policy::pattern::{Pattern, forms, is_plain, percent_decode, without_replica};
+use crate::policy::pattern::{Pattern, forms, is_plain, without_replica};
 use crate::values;
 
 /// The rules of `ALLOW_PATHS` and `DENY_PATHS`. A denial always wins.
@@ -113,7 +114,8 @@ impl PathPolicy {
         let bare = path.strip_suffix('/').unwrap_or(path);
         allowed.named.iter().any(|p| p.matches(path))
             || allowed.profile.iter().any(|p| p.matches(path) || p.matches(bare))
-            || (allowed.pages && has_page(percent_decode(bare).trim_start_matches('/')))
+            || (allowed.pages
+                && has_page(percent_decode_str(bare).decode_utf8_lossy().trim_start_matches('/')))
     }
 
     fn denies(&self, path: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Patterns of paths, and the forms in which an app may read a path.
 
+use percent_encoding::percent_decode_str;
+
 /// Prefix of a path that names a replica of the Space. The platform's edge removes it.
 const REPLICAS: &str = "/--replicas/";
 
@@ -17,7 +19,7 @@ pub fn forms(path: &str) -> Vec<String> {
     let mut decoded = path.to_owned();
     // Decoded twice, because some apps decode again after their server.
     for _ in 0..3 {
-        let next = percent_decode(&decoded);
+        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
         for form in [normalize(&decoded), decoded] {
             if let Some(rest) = without_replica(&form) {
                 forms.extend([normalize(rest), rest.to_owned()]);
@@ -93,28 +95,6 @@ impl Pattern {
         }
         rest.ends_with(last)
     }
-}
-
-/// Decodes each `%` with two hexadecimal digits. Any other stays.
-pub fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16));
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                // Two hexadecimal digits are at most 255.
-                out.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Removes `.`, `..` and empty segments (RFC 3986, section 5.2.4, and the habits of lenient servers beyond it).
