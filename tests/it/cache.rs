@@ -40,7 +40,7 @@ fn forge(folder: &Folder, from: &str, to: &str) {
 async fn what_is_unchanged_is_not_read_again() {
     let (hub, folder) = (hub().await, folder().await);
     run(&hub, &folder).run().await.ended(0, "deployed");
-    let tree = hub.tree(RepoType::Model, "ada/app", "main").unwrap();
+    let tree = hub.repo(RepoType::Model, "ada/app").tree("main").unwrap();
     assert!(!tree.keys().any(|path| path.starts_with("keep")), "the cache was deployed");
     let sha256 = tree["large.bin"].lfs_sha256.clone().unwrap();
     run(&hub, &folder).run().await.ended(0, "unchanged");
@@ -48,7 +48,7 @@ async fn what_is_unchanged_is_not_read_again() {
     // A lie about the large file, which the first run read while it sent it: believed, until the file is sent.
     forge(&folder, &sha256, &"0".repeat(64));
     run(&hub, &folder).run().await.failed(1, "source_changed");
-    let after = hub.tree(RepoType::Model, "ada/app", "main").unwrap();
+    let after = hub.repo(RepoType::Model, "ada/app").tree("main").unwrap();
     assert_eq!(after["large.bin"].lfs_sha256, tree["large.bin"].lfs_sha256);
     // Which has corrected it.
     run(&hub, &folder).run().await.ended(0, "unchanged");
@@ -62,7 +62,7 @@ async fn what_is_unchanged_is_not_read_again() {
     folder.write("small.txt", "SMALL");
     let ran = run(&hub, &folder).run().await.ended(0, "deployed");
     assert_eq!(ran.counts(), ["0", "2", "0", "1"]);
-    let content = hub.read_file_async(RepoType::Model, "ada/app", "main", "large.bin").await.unwrap();
+    let content = hub.repo(RepoType::Model, "ada/app").read_file_async("main", "large.bin").await.unwrap();
     assert!(content.starts_with(b"LARGE"));
 }
 

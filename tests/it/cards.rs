@@ -6,7 +6,7 @@ use crate::assert_ran;
 use crate::harness::{Folder, Run, hub};
 
 fn readme(hub: &local_hub::LocalHub) -> String {
-    let bytes = hub.read_file(RepoType::Space, "ada/app", "main", "README.md").unwrap();
+    let bytes = hub.repo(RepoType::Space, "ada/app").read_file("main", "README.md").unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -42,7 +42,8 @@ async fn a_folder_without_a_readme_completes_the_card_on_the_hub() {
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert!(readme(&hub).contains("sdk: static"));
     let theirs = "---\ntitle: Edited on the Hub\nemoji: 🚀\nsdk: static\n---\n";
-    hub.commit_as("ada", RepoType::Space, "ada/app", "main", &[("README.md", theirs.as_bytes())], "edit")
+    hub.repo(RepoType::Space, "ada/app")
+        .commit_as("ada", "main", &[("README.md", theirs.as_bytes())], "edit")
         .unwrap();
     folder.write("index.html", "hello");
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
@@ -64,7 +65,7 @@ async fn the_old_streamlit_snippet_deploys_a_docker_space() {
         .await
         .ended(0, "deployed");
     assert_ran!(ran);
-    let dockerfile = hub.read_file(RepoType::Space, "ada/app", "main", "Dockerfile").unwrap();
+    let dockerfile = hub.repo(RepoType::Space, "ada/app").read_file("main", "Dockerfile").unwrap();
     insta::assert_snapshot!("generated_streamlit_dockerfile", String::from_utf8(dockerfile).unwrap());
     assert!(readme(&hub).contains("sdk: docker"));
     assert!(!folder.path().join("Dockerfile").exists());
@@ -79,7 +80,7 @@ async fn a_card_that_the_hub_refuses_is_annotated_and_nothing_is_created() {
     let ran = Run::new(&hub, &folder).input("source_dir", "web").run().await.failed(2, "invalid_card");
     assert_ran!(ran);
     assert!(ran.log.contains("file=web/README.md,line=4"), "{}", ran.log);
-    assert_eq!(hub.head(RepoType::Space, "ada/app", "main"), None);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").head("main"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +209,7 @@ async fn an_ordinary_readme_leaves_the_space_what_it_is() {
     run(&folder).run().await.ended(0, "deployed");
     folder.write("README.md", "# App\n\nHow to build it.\n");
     run(&folder).run().await.ended(0, "deployed");
-    let readme = hub.read_file(RepoType::Space, "ada/app", "main", "README.md").unwrap();
+    let readme = hub.repo(RepoType::Space, "ada/app").read_file("main", "README.md").unwrap();
     let expected = "---\ntitle: App\nsdk: docker\napp_port: 8000\n---\n# App\n\nHow to build it.\n";
     assert_eq!(String::from_utf8(readme).unwrap(), expected);
     run(&folder).run().await.ended(0, "unchanged");

@@ -159,14 +159,14 @@ impl Scenario {
     pub(crate) async fn unbroken(&self) -> Unbroken {
         let world = self.start().await;
         self.run(&world).run().await.ended(0, "deployed");
-        let commits = world.hub.commits(self.repo_type, "ada/app", "main").len();
+        let commits = world.hub.repo(self.repo_type, "ada/app").commits("main").len();
         Unbroken { places: world.network.requests(), tree: tree(&world.hub, self.repo_type), commits }
     }
 
     /// Which tree the head has: nothing else than the old or the new one will do.
     pub(crate) fn state(&self, world: &World, unbroken: &Unbroken) -> State {
-        let commits = world.hub.commits(self.repo_type, "ada/app", "main").len();
-        if world.hub.head(self.repo_type, "ada/app", "main").is_none() {
+        let commits = world.hub.repo(self.repo_type, "ada/app").commits("main").len();
+        if world.hub.repo(self.repo_type, "ada/app").head("main").is_none() {
             assert_eq!(self.old_tree, None, "the repo is gone");
             return State::Old;
         }
@@ -247,7 +247,7 @@ async fn broken(scenario: &Scenario, unbroken: &Unbroken, place: &Place, kind: K
         0 => {
             assert_eq!(ran.output("status"), "deployed", "{}", ran.log);
             assert_eq!(state, State::New, "{}", ran.log);
-            let head = world.hub.head(scenario.repo_type, "ada/app", "main").unwrap();
+            let head = world.hub.repo(scenario.repo_type, "ada/app").head("main").unwrap();
             assert_eq!(ran.output("commit_sha"), head);
         }
         _ => assert_blames_the_network(&ran),

@@ -10,16 +10,16 @@ async fn first_deploy_then_no_change_then_change() {
     let (hub, folder) = (hub().await, static_space());
     let first = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert_ran!(first);
-    let head = hub.head(RepoType::Space, "ada/app", "main").unwrap();
+    let head = hub.repo(RepoType::Space, "ada/app").head("main").unwrap();
     assert_eq!(first.output("commit_sha"), head);
     assert_eq!(paths(&hub, RepoType::Space), [".gitattributes", "README.md", "index.html", "style.css"]);
-    let index = hub.read_file(RepoType::Space, "ada/app", "main", "index.html").unwrap();
+    let index = hub.repo(RepoType::Space, "ada/app").read_file("main", "index.html").unwrap();
     assert_eq!(index, b"<h1>Hello</h1>\n");
 
     let again = Run::new(&hub, &folder).run().await.ended(0, "unchanged");
     assert_ran!(again);
     assert_eq!(again.output("commit_sha"), head);
-    assert_eq!(hub.head(RepoType::Space, "ada/app", "main").unwrap(), head);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").head("main").unwrap(), head);
 
     folder.write("index.html", "<h1>Goodbye</h1>\n");
     folder.write("a/new file.txt", "new\n");
@@ -29,7 +29,7 @@ async fn first_deploy_then_no_change_then_change() {
     assert_eq!(changed.counts(), ["1", "1", "1", "1"]);
     assert_eq!(paths(&hub, RepoType::Space), [".gitattributes", "README.md", "a/new file.txt", "index.html"]);
     // The first commit is the Hub's own, made with the repo and its files.
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn a_dry_run_changes_nothing() {
     let (hub, folder) = (hub().await, static_space());
     let missing = Run::new(&hub, &folder).input("dry_run", "true").run().await.ended(0, "dry-run");
     assert_ran!(missing);
-    assert_eq!(hub.head(RepoType::Space, "ada/app", "main"), None);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").head("main"), None);
 
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     let before = tree(&hub, RepoType::Space);
@@ -94,7 +94,7 @@ async fn what_is_excluded_is_neither_sent_nor_deleted() {
     let (hub, folder) = (hub().await, static_space());
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     let theirs: &[(&str, &[u8])] = &[("data/live.db", b"theirs"), ("stale.txt", b"stale")];
-    hub.commit_as("ada", RepoType::Space, "ada/app", "main", theirs, "by hand").unwrap();
+    hub.repo(RepoType::Space, "ada/app").commit_as("ada", "main", theirs, "by hand").unwrap();
     folder.write("data/local.db", "mine");
     folder.write("notes.md", "mine");
     folder.write(".hfignore", "notes.md\n");
@@ -150,7 +150,7 @@ async fn a_branch_is_made_where_it_is_missing() {
     run().run().await.ended(0, "deployed");
     folder.write("a.txt", "2");
     run().input("revision", "release/1.0").run().await.ended(0, "deployed");
-    let read = |revision| hub.read_file(RepoType::Model, "ada/app", revision, "a.txt").unwrap();
+    let read = |revision| hub.repo(RepoType::Model, "ada/app").read_file(revision, "a.txt").unwrap();
     assert_eq!(read("main"), b"1");
     assert_eq!(read("release/1.0"), b"2");
 }
@@ -164,7 +164,7 @@ async fn a_pull_request_leaves_the_branch_alone() {
     let ran = Run::new(&hub, &folder).input("create_pr", "true").run().await.ended(0, "deployed");
     assert!(ran.output("pull_request_url").ends_with("/spaces/ada/app/discussions/1"), "{ran:?}");
     assert_eq!(tree(&hub, RepoType::Space), before);
-    let proposed = hub.read_file(RepoType::Space, "ada/app", "refs/pr/1", "index.html").unwrap();
+    let proposed = hub.repo(RepoType::Space, "ada/app").read_file("refs/pr/1", "index.html").unwrap();
     assert_eq!(proposed, b"proposed");
 }
 
@@ -175,7 +175,7 @@ async fn the_commit_says_where_it_came_from() {
         .input("commit_message", "Release 1.2\nwith a second line")
         .input("commit_description", "And a paragraph.");
     run.run().await.ended(0, "deployed");
-    let commit = hub.commits(RepoType::Space, "ada/app", "main").remove(0);
+    let commit = hub.repo(RepoType::Space, "ada/app").commits("main").remove(0);
     assert_eq!(commit.title, "Release 1.2");
     let message = commit.message;
     for line in [
@@ -214,7 +214,7 @@ async fn two_thousand_files_cost_at_most_twenty_requests() {
     let listed: Vec<String> =
         requests.iter().map(|request| format!("{} {}", request.method, request.path)).collect();
     assert!(requests.len() <= 20, "{listed:#?}");
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 2);
 
     // What the folder lost is found on whichever page of the listing it stands.
     folder.remove("data/49/1949.txt");

@@ -31,14 +31,14 @@ fn lines(log: &[String], at: u64) -> Vec<(Duration, String)> {
 fn build_fails(hub: &LocalHub, message: &str, log: &[String]) {
     let steps = vec![StageStep::error(ms(1500), "BUILD_ERROR", message)];
     let script = BuildScript { cause: None, steps, build_log: lines(log, 100), run_log: vec![] };
-    hub.script_builds(APP, vec![script]).unwrap();
+    hub.space(APP).script_builds(vec![script]).unwrap();
 }
 
 fn app_fails(hub: &LocalHub, message: &str, log: &[String]) {
     let steps =
         vec![StageStep::new(ms(300), "APP_STARTING"), StageStep::error(ms(2500), "RUNTIME_ERROR", message)];
     let script = BuildScript { cause: None, steps, build_log: vec![], run_log: lines(log, 600) };
-    hub.script_builds(APP, vec![script]).unwrap();
+    hub.space(APP).script_builds(vec![script]).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn missing_app_is_named_by_the_kind_of_the_space() {
         let readme = format!("---\nsdk: {card}\n---\n");
         let folder = Folder::new(&[("README.md", &readme), (file, "import gradio\n")]);
         let steps = vec![StageStep::error(ms(500), "NO_APP_FILE", "")];
-        hub.set_stage_script(APP, steps).unwrap();
+        hub.space(APP).script_stages(steps).unwrap();
         let ran = Run::new(&hub, &folder).run().await.failed(1, "space_without_app");
         assert!(ran.log.contains(&format!("the Space `ada/app` {message}\n")), "{}", ran.log);
         assert!(ran.log.contains(&format!("hint: {hint}")), "{}", ran.log);
@@ -141,7 +141,9 @@ async fn start_at(card: &str, says: &str) -> Ran {
     let folder = Folder::new(&[("README.md", card), ("Dockerfile", "FROM python:3.12\n")]);
     let steps = vec![StageStep::new(ms(300), "APP_STARTING")];
     let run_log = vec![(ms(500), says.to_owned())];
-    hub.script_builds(APP, vec![BuildScript { cause: None, steps, build_log: vec![], run_log }]).unwrap();
+    hub.space(APP)
+        .script_builds(vec![BuildScript { cause: None, steps, build_log: vec![], run_log }])
+        .unwrap();
     Run::new(&hub, &folder).input("timeout", "8s").run().await.failed(6, "space_not_ready")
 }
 
@@ -165,9 +167,9 @@ async fn space_that_pauses_again_ends_the_wait() {
     let hub = hub().await;
     let folder = Folder::new(&[("README.md", CARD), ("app.py", "import gradio\n")]);
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    hub.sleep_space(APP).unwrap();
+    hub.space(APP).sleep().unwrap();
     let steps = vec![StageStep::new(ms(100), "APP_STARTING"), StageStep::new(ms(3000), "PAUSED")];
-    hub.script_builds(APP, vec![BuildScript::new(BuildCause::Restart, steps)]).unwrap();
+    hub.space(APP).script_builds(vec![BuildScript::new(BuildCause::Restart, steps)]).unwrap();
     let started = std::time::Instant::now();
     let ran = Run::new(&hub, &folder).input("timeout", "5m").run().await.failed(6, "space_not_ready");
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());

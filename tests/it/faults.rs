@@ -19,9 +19,9 @@ fn on(path_contains: &str, kind: FaultKind) -> Fault {
 
 /// One commit beside the Hub's own first one, with the folder's content.
 fn assert_landed_once(hub: &LocalHub) {
-    let commits = hub.commits(RepoType::Space, "ada/app", "main");
+    let commits = hub.repo(RepoType::Space, "ada/app").commits("main");
     assert_eq!(commits.len(), 2, "{commits:?}");
-    let index = hub.read_file(RepoType::Space, "ada/app", "main", "index.html").unwrap();
+    let index = hub.repo(RepoType::Space, "ada/app").read_file("main", "index.html").unwrap();
     assert_eq!(index, b"<h1>Hello</h1>\n");
 }
 
@@ -38,7 +38,7 @@ async fn an_answer_that_is_lost_makes_no_second_commit() {
         let ran = ran.ended(0, "deployed");
         assert!(ran.log.contains("its answer was lost"), "{described}\n{}", ran.log);
         assert_landed_once(&hub);
-        let head = hub.head(RepoType::Space, "ada/app", "main").unwrap();
+        let head = hub.repo(RepoType::Space, "ada/app").head("main").unwrap();
         assert_eq!(ran.output("commit_sha"), head, "{described}");
         assert!(ran.output("commit_url").ends_with(&format!("/spaces/ada/app/commit/{head}")));
     }
@@ -59,7 +59,7 @@ async fn a_pull_request_whose_answer_is_lost_is_not_opened_twice() {
     });
     let ran = Run::new(&hub, &folder).input("create_pr", "true").run().await.ended(0, "deployed");
     assert!(ran.output("pull_request_url").ends_with("/spaces/ada/app/discussions/1"));
-    assert!(hub.head(RepoType::Space, "ada/app", "refs/pr/2").is_none());
+    assert!(hub.repo(RepoType::Space, "ada/app").head("refs/pr/2").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn a_space_whose_creation_got_no_answer_is_still_this_deploy_s_doing() {
         let (hub, ran) = deploy_through(on("/api/repos/create", kind), &static_space()).await;
         let ran = ran.ended(0, "deployed");
         assert_eq!(ran.counts(), ["3", "0", "0", "0"]);
-        assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+        assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
     }
 }
 
@@ -131,7 +131,7 @@ async fn refusals_for_good_are_not_repeated() {
         let sent = hub.requests().iter().filter(|request| request.path.contains("/commit/")).count();
         // What is too large is tried in parts, until a part is one file.
         assert_eq!(sent, if code == 413 { 2 } else { 1 }, "{code}");
-        assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1, "{code}");
+        assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1, "{code}");
     }
 }
 
@@ -146,5 +146,5 @@ async fn a_file_that_grows_while_it_is_sent_commits_nothing() {
     folder.write("index.html", "<h1>Hello, and more than there was</h1>\n");
     let ran = run.finish(child).await.failed(1, "source_changed");
     assert!(ran.log.contains("`index.html` changed while it was deployed"), "{}", ran.log);
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
 }

@@ -15,7 +15,7 @@ async fn app_of_another_framework_is_refused_before_anything_is_created() {
         let hub = hub().await;
         let folder = Folder::new(&[("app.py", code)]);
         let ran = Run::new(&hub, &folder).run().await.failed(2, "invalid_input");
-        assert!(hub.head(RepoType::Space, "ada/app", "main").is_none(), "a Space was made");
+        assert!(hub.repo(RepoType::Space, "ada/app").head("main").is_none(), "a Space was made");
         assert!(ran.log.contains(&format!("hint: {way_out}")), "{}", ran.log);
         let line = code.lines().position(|line| line.contains(name)).unwrap() + 1;
         let message =

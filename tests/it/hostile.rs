@@ -172,14 +172,14 @@ async fn the_log_of_a_build_stays_in_its_place() {
     );
     let steps = vec![StageStep::error(Duration::from_millis(2500), "BUILD_ERROR", EVIL)];
     let script = BuildScript { cause: None, steps, build_log: vec![], run_log: vec![] };
-    hub.script_builds("ada/app", vec![script]).unwrap();
+    hub.space("ada/app").script_builds(vec![script]).unwrap();
     let mut log: Vec<LogStep> = EVIL.split('\n').map(|line| LogStep::Line(line.to_owned())).collect();
     log.push(LogStep::Line(EVIL.to_owned()));
     log.push(LogStep::HugeLine(10 << 20));
     log.push(LogStep::Raw(b"data: ::error::EVIL\n\ndata: \xff\xfe\x1b[2J\n\n".to_vec()));
     log.push(LogStep::Line("ERROR: EVIL ``` \u{202e}".to_owned()));
     log.push(LogStep::Stall);
-    hub.script_log("ada/app", Log::Build, log);
+    hub.space("ada/app").script_log(Log::Build, log);
     let ran = Run::new(&hub, &folder).run().await.failed(1, "space_build_failed");
     assert!(ran.log.contains("EVIL") && ran.summary.contains("EVIL"), "the log is told:\n{}", ran.log);
     assert!(
@@ -225,7 +225,7 @@ async fn names_and_messages_of_the_workflow_stay_in_their_place() {
             _ => assert_in_place(&ran),
         }
         if inputs[0].1 == branch {
-            assert!(hub.head(RepoType::Space, "ada/app", branch).is_some(), "{}", ran.log);
+            assert!(hub.repo(RepoType::Space, "ada/app").head(branch).is_some(), "{}", ran.log);
         }
     }
 }

@@ -97,7 +97,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         for name in
             [format!("ada/hfd-test-20261120-42-{case}"), format!("ada/hfd-test-20261120-42-{case}-proxy")]
         {
-            assert!(hub.tree(repo_type, &name, "main").is_err(), "`{name}` is still there");
+            assert!(hub.repo(repo_type, &name).tree("main").is_err(), "`{name}` is still there");
         }
     }
 }
@@ -107,14 +107,14 @@ async fn a_case_that_is_cancelled_leaves_nothing_either() {
     let hub = hub().await;
     let workspace = Folder::new(&[]);
     let mut child = prepared(&hub, &workspace, "space").spawn();
-    while hub.tree(RepoType::Space, "ada/hfd-test-20261120-42-space", "main").is_err() {
+    while hub.repo(RepoType::Space, "ada/hfd-test-20261120-42-space").tree("main").is_err() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it made the repo");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     child.start_kill().unwrap();
     child.wait().await.unwrap();
     said(&tear_down(&hub, &workspace).await);
-    assert!(hub.tree(RepoType::Space, "ada/hfd-test-20261120-42-space", "main").is_err());
+    assert!(hub.repo(RepoType::Space, "ada/hfd-test-20261120-42-space").tree("main").is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,14 +122,14 @@ async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() 
     let hub = hub().await;
     Run::new(&hub, &static_space()).run().await.ended(0, "deployed");
     let claims = BTreeMap::from([("repository".to_owned(), "octo/hello".to_owned())]);
-    hub.add_trusted_publisher(RepoType::Space, "ada/app", claims).unwrap();
+    hub.repo(RepoType::Space, "ada/app").add_trusted_publisher(claims).unwrap();
     let workspace = Folder::new(&[]);
     let run = prepared(&hub, &workspace, "keyless");
     let ran = without_token(run, &GitHub::default()).await.run().await;
     let output = scenario(&workspace, "expect", "keyless", &handed_over("keyless", &ran.outputs));
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
     said(&tear_down(&hub, &workspace).await);
-    assert!(hub.tree(RepoType::Space, "ada/app", "main").is_ok(), "it is not one that the run made");
+    assert!(hub.repo(RepoType::Space, "ada/app").tree("main").is_ok(), "it is not one that the run made");
 
     let by_token = prepared(&hub, &workspace, "keyless").run().await;
     let output = scenario(&workspace, "expect", "keyless", &by_token.outputs);

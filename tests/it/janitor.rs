@@ -21,7 +21,7 @@ async fn make(hub: &TestHub, repo_type: &str, name: &str, tag: &str) {
 }
 
 fn is_there(hub: &TestHub, repo_type: RepoType, name: &str) -> bool {
-    hub.tree(repo_type, &format!("ada/{name}"), "main").is_ok()
+    hub.repo(repo_type, &format!("ada/{name}")).tree("main").is_ok()
 }
 
 async fn janitor(hub: &TestHub, older_than: &str, more: &[&str]) -> (i32, String) {

@@ -70,7 +70,7 @@ async fn space() -> (TestHub, Folder) {
 
 fn trust(hub: &TestHub, repository: &str) {
     let claims = BTreeMap::from([("repository".to_owned(), repository.to_owned())]);
-    hub.add_trusted_publisher(RepoType::Space, "ada/app", claims).unwrap();
+    hub.repo(RepoType::Space, "ada/app").add_trusted_publisher(claims).unwrap();
 }
 
 async fn keyless(hub: &TestHub, folder: &Folder, github: &GitHub) -> Run {
@@ -203,7 +203,7 @@ async fn what_a_keyless_token_may_not_do_is_told_with_what_to_do_by_hand() {
     let run = keyless(&hub, &folder, &GitHub::default()).await.input("variables", "MODE=fast");
     let ran = run.run().await.failed(3, "permission_denied");
     assert!(ran.log.contains("set variables, secrets, hardware and visibility once by hand"), "{}", ran.log);
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ async fn each_transfer_brings_the_same_tree_and_sends_nothing_twice() {
             ("two/model.safetensors", 5 * MB, 2),
             ("two/copy.safetensors", 5 * MB, 2),
         ] {
-            let content = hub.read_file_async(RepoType::Model, "ada/app", "main", path).await.unwrap();
+            let content = hub.repo(RepoType::Model, "ada/app").read_file_async("main", path).await.unwrap();
             assert!(content == noise(size, seed), "{path} by {transfer:?}");
         }
         run().run().await.ended(0, "unchanged");
@@ -58,7 +58,8 @@ async fn each_transfer_brings_the_same_tree_and_sends_nothing_twice() {
         let ran = run().run().await.ended(0, "deployed");
         assert_eq!(ran.counts(), ["0", "1", "0", "4"], "{transfer:?}");
         trees.push(
-            hub.tree(RepoType::Model, "ada/app", "main")
+            hub.repo(RepoType::Model, "ada/app")
+                .tree("main")
                 .unwrap()
                 .into_iter()
                 .map(|(path, file)| (path, file.oid, file.lfs_sha256))
@@ -87,7 +88,7 @@ async fn a_part_that_fails_is_sent_again_and_the_others_are_not() {
     Run::new(&hub, &folder).input("repo_type", "model").run().await.ended(0, "deployed");
     let parts = hub.requests().into_iter().filter(|request| request.method == "PUT").count();
     assert_eq!(parts, 4, "three parts, one of them twice");
-    let content = hub.read_file_async(RepoType::Model, "ada/app", "main", "one.bin").await.unwrap();
+    let content = hub.repo(RepoType::Model, "ada/app").read_file_async("main", "one.bin").await.unwrap();
     assert!(content == noise(11 * MB, 1));
 }
 
@@ -131,7 +132,7 @@ async fn faults_of_the_storage_are_survived() {
         });
         let ran = Run::new(&hub, &folder).input("repo_type", "model").run().await;
         ran.ended(0, "deployed");
-        let content = hub.read_file_async(RepoType::Model, "ada/app", "main", "one.bin").await.unwrap();
+        let content = hub.repo(RepoType::Model, "ada/app").read_file_async("main", "one.bin").await.unwrap();
         assert!(content == noise(11 * MB, 1), "{path} {kind:?}");
     }
 }
@@ -148,7 +149,7 @@ async fn a_storage_that_refuses_fails_without_a_commit() {
     for told in ["cannot finish the upload of large files", "403 Forbidden", "nothing was committed"] {
         assert!(ran.log.contains(told), "{told}:\n{}", ran.log);
     }
-    assert_eq!(hub.commits(RepoType::Model, "ada/app", "main").len(), 1);
+    assert_eq!(hub.repo(RepoType::Model, "ada/app").commits("main").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +162,7 @@ async fn a_storage_token_that_ends_is_fetched_anew() {
     Run::new(&hub, &folder).input("repo_type", "model").run().await.ended(0, "deployed");
     let fetched = hub.requests().iter().filter(|request| request.path.contains("xet-write-token")).count();
     assert!(fetched > 1, "{fetched}");
-    let content = hub.read_file_async(RepoType::Model, "ada/app", "main", "one.bin").await.unwrap();
+    let content = hub.repo(RepoType::Model, "ada/app").read_file_async("main", "one.bin").await.unwrap();
     assert!(content == noise(11 * MB, 1));
 }
 
@@ -170,7 +171,7 @@ async fn a_large_file_that_changes_after_it_was_hashed_commits_nothing() {
     let (hub, folder) = (hub_with(|_| {}).await, folder());
     let run = || Run::new(&hub, &folder).input("repo_type", "model");
     run().run().await.ended(0, "deployed");
-    let head = hub.head(RepoType::Model, "ada/app", "main");
+    let head = hub.repo(RepoType::Model, "ada/app").head("main");
     // Another content of the same size, so that it is hashed, and again another one before it is sent.
     folder.write("one.bin", noise(11 * MB, 3));
     hub.clear_requests();
@@ -187,7 +188,7 @@ async fn a_large_file_that_changes_after_it_was_hashed_commits_nothing() {
     folder.write("one.bin", noise(11 * MB, 4));
     let ran = run.finish(child).await.failed(1, "source_changed");
     assert!(ran.log.contains("`one.bin` changed while it was deployed"), "{}", ran.log);
-    assert_eq!(hub.head(RepoType::Model, "ada/app", "main"), head);
+    assert_eq!(hub.repo(RepoType::Model, "ada/app").head("main"), head);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +212,7 @@ async fn a_large_file_that_moved_is_not_sent_again() {
         let sent: u64 = ran.output("bytes_uploaded").parse().unwrap();
         assert!((10_000_000..13_000_000).contains(&sent), "{transfer:?}: {sent} bytes\n{}", ran.log);
         for (path, content) in [("moved/uno.bin", &content), ("moved/due.bin", &noise(11 * MB, 4))] {
-            let found = hub.read_file_async(RepoType::Model, "ada/app", "main", path).await.unwrap();
+            let found = hub.repo(RepoType::Model, "ada/app").read_file_async("main", path).await.unwrap();
             assert!(found == *content, "{path} by {transfer:?}");
         }
         folder.remove("moved/due.bin");

@@ -205,7 +205,7 @@ async fn a_private_space_is_opened_with_the_token() {
     let run = || Run::new(&hub, &folder).input("visibility", "private");
     let ran = run().run().await.ended(0, "deployed");
     assert_eq!(ran.output("verify_status"), "health_only");
-    let visits = hub.edge_requests("ada/app").unwrap();
+    let visits = hub.space("ada/app").edge_requests().unwrap();
     let token = ("x-hf-authorization".to_owned(), format!("Bearer {TOKEN}"));
     assert!(!visits.is_empty() && visits.iter().all(|visit| visit.headers.contains(&token)), "{visits:?}");
     let ran = run().input("verify", "inference").run().await.ended(1, "failed");
@@ -270,7 +270,7 @@ async fn the_check_runs_alone_by_name_and_by_address() {
     assert!(log.contains("health_only"), "{log}");
     assert_eq!(report(&folder)["verify_status"], "health_only");
     // The address alone gets no token, and a private Space does not open.
-    let host = hub.space_host("ada/app").unwrap();
+    let host = hub.space("ada/app").host().unwrap();
     let (code, log) = verify(&hub, &folder, &["--url", &host, "--timeout", "5s"]).await;
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("a private Space answers 404 to callers without a token"), "{log}");
@@ -296,7 +296,7 @@ async fn scripted(after: StageStep) -> (TestHub, Folder) {
     let run_log = ["Running on 0.0.0.0:7860", "Traceback (most recent call last):", "MemoryError"];
     let run_log = run_log.iter().map(|line| (at(500), (*line).to_owned())).collect();
     let script = BuildScript { cause: None, steps, build_log: vec![], run_log };
-    hub.script_builds("ada/app", vec![script]).unwrap();
+    hub.space("ada/app").script_builds(vec![script]).unwrap();
     (hub, folder)
 }
 
@@ -325,8 +325,10 @@ async fn a_commit_that_overtakes_the_check_ends_it() {
     let (hub, folder) = scripted(StageStep::new(Duration::from_secs(600), "PAUSED")).await;
     let run = Run::new(&hub, &folder).input("on_failure", "rollback");
     let child = run.spawn();
-    until(|| hub.edge_requests("ada/app").is_ok_and(|visits| !visits.is_empty())).await;
-    hub.commit_as("ada", RepoType::Space, "ada/app", "main", &[("app.py", b"theirs")], "theirs").unwrap();
+    until(|| hub.space("ada/app").edge_requests().is_ok_and(|visits| !visits.is_empty())).await;
+    hub.repo(RepoType::Space, "ada/app")
+        .commit_as("ada", "main", &[("app.py", b"theirs")], "theirs")
+        .unwrap();
     let ran = run.finish(child).await.failed(5, "overtaken");
     assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
 }

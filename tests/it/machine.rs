@@ -18,7 +18,7 @@ async fn outputs_and_summary_on_a_full_disk_are_told_and_undo_nothing() {
     for what in ["cannot write the outputs", "cannot write the job summary"] {
         assert!(ran.log.contains(&format!("::warning::{what}: No space left")), "{what}:\n{}", ran.log);
     }
-    assert!(hub.head(RepoType::Space, "ada/app", "main").is_some());
+    assert!(hub.repo(RepoType::Space, "ada/app").head("main").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn a_log_that_cannot_be_written_ends_no_deploy() {
         let run = Run::new(&hub, &folder);
         let child = run.spawn_in(shell);
         run.finish(child).await.ended(0, "deployed");
-        assert!(hub.head(RepoType::Space, "ada/app", "main").is_some());
+        assert!(hub.repo(RepoType::Space, "ada/app").head("main").is_some());
     }
 }
 
@@ -58,7 +58,7 @@ async fn a_disk_without_room_for_temporary_files_commits_nothing() {
     let ran = run.finish(child).await;
     assert_eq!(ran.code, 1, "{}", ran.log);
     assert_eq!(ran.output("error_code"), "local_io", "{}", ran.log);
-    assert_eq!(hub.commits(RepoType::Model, "ada/app", "main").len(), 1);
+    assert_eq!(hub.repo(RepoType::Model, "ada/app").commits("main").len(), 1);
 }
 
 type Change = fn(&Folder, &str);
@@ -116,7 +116,7 @@ async fn a_file_that_changes_at_any_moment_of_the_upload_is_never_half_deployed(
                 // What was read late enough was read as it is now, and whole.
                 0 => {
                     let content =
-                        hub.read_file_async(RepoType::Model, "ada/app", "main", path).await.unwrap();
+                        hub.repo(RepoType::Model, "ada/app").read_file_async("main", path).await.unwrap();
                     let whole =
                         [[1; 100_000], [b'1'; 100_000], [9; 100_000]].iter().any(|whole| content == whole);
                     assert!(whole, "{case}: {} bytes\n{}", content.len(), ran.log);
@@ -156,7 +156,7 @@ async fn a_clock_that_is_wrong_by_years_changes_nothing() {
             },
         });
         let ran = Run::at(&network.endpoint(), &folder).run().await.ended(0, "deployed");
-        assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, "ada/app", "main").unwrap());
+        assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Space, "ada/app").head("main").unwrap());
     }
 }
 

@@ -47,16 +47,16 @@ fn assert_there(hub: &TestHub, ran: &Ran) {
     ];
     assert_eq!(paths(hub, RepoType::Space), expected, "{}", ran.log);
     for (path, number) in [("texts/0.txt", 0), ("texts/1.txt", 1), ("texts/2.txt", 9)] {
-        let found = hub.read_file(RepoType::Space, "ada/app", "main", path).unwrap();
+        let found = hub.repo(RepoType::Space, "ada/app").read_file("main", path).unwrap();
         assert!(found == content(number).as_bytes(), "{path}\n{}", ran.log);
     }
-    assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, "ada/app", "main").unwrap());
+    assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Space, "ada/app").head("main").unwrap());
 }
 
 /// Deploys one after the other: what the second run said, the bytes it sent, and the commits it made.
 async fn deploy_both(hub: &TestHub, limit: &str, faults: Vec<Fault>) -> (Ran, usize, usize) {
     run(hub, &before()).run().await.ended(0, "deployed");
-    let commits = hub.commits(RepoType::Space, "ada/app", "main").len();
+    let commits = hub.repo(RepoType::Space, "ada/app").commits("main").len();
     hub.clear_requests();
     for fault in faults {
         hub.inject(fault);
@@ -64,7 +64,11 @@ async fn deploy_both(hub: &TestHub, limit: &str, faults: Vec<Fault>) -> (Ran, us
     let ran = run(hub, &after()).input("max_commit_files", limit).run().await.ended(0, "deployed");
     assert_there(hub, &ran);
     let sent = hub.requests().iter().map(|request| request.body_len).sum::<u64>();
-    (ran, usize::try_from(sent).unwrap(), hub.commits(RepoType::Space, "ada/app", "main").len() - commits)
+    (
+        ran,
+        usize::try_from(sent).unwrap(),
+        hub.repo(RepoType::Space, "ada/app").commits("main").len() - commits,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,10 +123,10 @@ async fn a_pull_request_carries_the_content() {
     let sent = hub.requests().iter().map(|request| request.body_len).sum::<u64>();
     assert!(sent > 3 * SIZE as u64, "{sent} bytes\n{}", ran.log);
     for (path, number) in [("texts/0.txt", 0), ("texts/1.txt", 1), ("texts/2.txt", 9)] {
-        let found = hub.read_file(RepoType::Space, "ada/app", "refs/pr/1", path).unwrap();
+        let found = hub.repo(RepoType::Space, "ada/app").read_file("refs/pr/1", path).unwrap();
         assert!(found == content(number).as_bytes(), "{path}\n{}", ran.log);
     }
-    let files = hub.tree(RepoType::Space, "ada/app", "refs/pr/1").unwrap();
+    let files = hub.repo(RepoType::Space, "ada/app").tree("refs/pr/1").unwrap();
     assert!(files.keys().all(|path| !path.starts_with("pages/")), "{files:?}");
     assert!(paths(&hub, RepoType::Space).contains(&"pages/0.txt".to_owned()), "main is as it was");
 }

@@ -46,11 +46,11 @@ async fn where_the_hub_names_no_object_ids_its_tree_tells_what_is_unchanged() {
         let (hub, ran) = twice(|policy| policy.preupload_names_oids = false, prune, &folder).await;
         let ran = ran.ended(0, "unchanged");
         assert_eq!(ran.counts(), ["0", "0", "0", "3"]);
-        let commits = hub.commits(RepoType::Model, APP, "main").len();
+        let commits = hub.repo(RepoType::Model, APP).commits("main").len();
         folder.write("a/b.txt", "other\n");
         let run = Run::new(&hub, &folder).input("repo_type", "model").input("prune", prune);
         assert_eq!(run.run().await.ended(0, "deployed").counts(), ["0", "1", "0", "2"]);
-        assert_eq!(hub.commits(RepoType::Model, APP, "main").len(), commits + 1);
+        assert_eq!(hub.repo(RepoType::Model, APP).commits("main").len(), commits + 1);
     }
 }
 
@@ -117,7 +117,7 @@ async fn a_large_file_is_proposed_to_somebody_else_s_repo_by_git_lfs() {
     let run = Run::new(&hub, &folder).token("hf_TheTokenOfEveWhoMayOnlyPropose");
     let ran = run.input("repo_type", "model").input("create_pr", "true").run().await.ended(0, "deployed");
     assert!(ran.output("pull_request_url").ends_with("/ada/app/discussions/1"), "{}", ran.log);
-    let content = hub.read_file_async(RepoType::Model, APP, "refs/pr/1", "weights.bin").await.unwrap();
+    let content = hub.repo(RepoType::Model, APP).read_file_async("refs/pr/1", "weights.bin").await.unwrap();
     assert!(content == vec![7; 50_000]);
     let asked = hub.requests().into_iter().find(|request| request.path.contains("/objects/batch")).unwrap();
     let body: serde_json::Value = serde_json::from_slice(&asked.body).unwrap();

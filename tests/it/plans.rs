@@ -96,13 +96,13 @@ async fn the_hub_s_own_rules_for_large_files_stay() {
     let ran = run().run().await.ended(0, "deployed");
     assert!(ran.log.contains("`.gitattributes` is left out"), "{}", ran.log);
     let rules = || {
-        let rules = hub.read_file(RepoType::Model, "ada/app", "main", ".gitattributes").unwrap();
+        let rules = hub.repo(RepoType::Model, "ada/app").read_file("main", ".gitattributes").unwrap();
         String::from_utf8(rules).unwrap()
     };
     assert!(rules().contains("*.safetensors filter=lfs") && !rules().contains("text=auto"), "{}", rules());
     run().run().await.ended(0, "unchanged");
     assert_eq!(
-        hub.read_file(RepoType::Model, "ada/app", "main", "sub/.gitattributes").unwrap(),
+        hub.repo(RepoType::Model, "ada/app").read_file("main", "sub/.gitattributes").unwrap(),
         b"*.x text\n"
     );
     let only = Folder::new(&[(".gitattributes", "* text=auto\n")]);
@@ -122,7 +122,7 @@ async fn what_a_gitignore_leaves_out_is_warned_of() {
         "{}",
         ran.log
     );
-    assert!(hub.read_file(RepoType::Space, "ada/app", "main", "dist/app.js").is_err());
+    assert!(hub.repo(RepoType::Space, "ada/app").read_file("main", "dist/app.js").is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +182,6 @@ async fn a_repo_is_followed_to_its_new_name() {
     let ran = Run::new(&hub, &folder).input("variables", "A=1").run().await.ended(0, "deployed");
     assert!(ran.log.contains("is `ada/renamed` now: write that in `huggingface_repo`"), "{}", ran.log);
     assert_eq!(ran.output("repo_id"), "ada/renamed");
-    let page = hub.read_file(RepoType::Space, "ada/renamed", "main", "index.html").unwrap();
+    let page = hub.repo(RepoType::Space, "ada/renamed").read_file("main", "index.html").unwrap();
     assert_eq!(page, b"<h1>New</h1>\n");
 }

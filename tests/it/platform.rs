@@ -21,17 +21,17 @@ async fn deploy_a_change(steps: Vec<StageStep>, build_log: &[&str]) -> (TestHub,
     folder.write("more.txt", "more");
     let build_log = build_log.iter().map(|line| (ms(100), (*line).to_owned())).collect();
     let script = BuildScript { build_log, ..BuildScript::new(BuildCause::Commit, steps) };
-    hub.script_builds(APP, vec![script]).unwrap();
+    hub.space(APP).script_builds(vec![script]).unwrap();
     let run = Run::new(&hub, &folder).input("variables", "MODE=new").input("on_failure", "rollback");
     let ran = run.run().await;
     (hub, ran)
 }
 
 fn assert_kept(hub: &TestHub, ran: &Ran) {
-    let head = hub.head(RepoType::Space, APP, "main").unwrap();
+    let head = hub.repo(RepoType::Space, APP).head("main").unwrap();
     assert_eq!(ran.output("commit_sha"), head, "{}", ran.log);
     assert_eq!(ran.output("rollback_commit_sha"), "");
-    assert_eq!(hub.commits(RepoType::Space, APP, "main").len(), 2);
+    assert_eq!(hub.repo(RepoType::Space, APP).commits("main").len(), 2);
     assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
     assert!(!ran.log.contains("as it was before"), "{}", ran.log);
 }
@@ -53,7 +53,7 @@ async fn the_next_run_restarts_a_space_that_the_hub_failed_to_build() {
         let folder =
             Folder::new(&[("README.md", "---\nsdk: docker\n---\n"), ("Dockerfile", "FROM python\n")]);
         let script = BuildScript::new(BuildCause::Create, vec![StageStep::error(ms(300), stage, message)]);
-        hub.script_builds(APP, vec![script]).unwrap();
+        hub.space(APP).script_builds(vec![script]).unwrap();
         let first = Run::new(&hub, &folder).run().await;
         assert_eq!(first.output("status"), "failed", "{}", first.log);
         let ran = Run::new(&hub, &folder).run().await.ended(0, "unchanged");

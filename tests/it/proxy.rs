@@ -83,10 +83,10 @@ async fn a_private_space_gets_a_public_door() {
     assert_eq!(writes(&hub), ["POST /api/repos/create", "POST /api/repos/create"]);
     // Nothing public names the private Space or holds a token.
     let private_host = ran.output("space_url").trim_start_matches("http://").to_owned();
-    let files = hub.tree(RepoType::Space, "ada/app-proxy", "main").unwrap();
+    let files = hub.repo(RepoType::Space, "ada/app-proxy").tree("main").unwrap();
     assert!(files.contains_key("src/main.rs") && files.contains_key("Cargo.lock"), "{:?}", files.keys());
     for path in files.keys() {
-        let content = hub.read_file(RepoType::Space, "ada/app-proxy", "main", path).unwrap();
+        let content = hub.repo(RepoType::Space, "ada/app-proxy").read_file("main", path).unwrap();
         let text = String::from_utf8_lossy(&content);
         for secret in [TOKEN, READ_TOKEN, "ada/app\n", &private_host] {
             assert!(!text.contains(secret), "`{path}` holds {secret}");

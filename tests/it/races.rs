@@ -69,5 +69,5 @@ async fn of_two_deploys_at_once_each_ends_and_no_mixture_is_ever_seen() {
     let seen = reader.await.unwrap();
     assert!(deployed >= ROUNDS, "one of the two wins each time");
     // The Hub's first commit, the start, and one for each that said so.
-    assert_eq!(hub.commits(RepoType::Model, "ada/app", "main").len(), 2 + deployed, "{seen:?}");
+    assert_eq!(hub.repo(RepoType::Model, "ada/app").commits("main").len(), 2 + deployed, "{seen:?}");
 }

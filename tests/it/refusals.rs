@@ -194,8 +194,11 @@ async fn files_that_the_hub_does_not_take_along_follow_in_a_commit() {
     hub.inject(fault("/api/repos/create", 1, answer(400, &[], refusal)));
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert!(ran.log.contains("they follow in a commit"), "{}", ran.log);
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
-    assert_eq!(hub.read_file(RepoType::Space, "ada/app", "main", "index.html").unwrap(), b"<h1>Hello</h1>\n");
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 2);
+    assert_eq!(
+        hub.repo(RepoType::Space, "ada/app").read_file("main", "index.html").unwrap(),
+        b"<h1>Hello</h1>\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,7 +81,7 @@ async fn the_storage_is_trusted_by_the_roots_that_the_machine_names() {
     let roots = scratch.path().join("roots.pem");
     std::fs::write(&roots, &root).unwrap();
     deploy(&hub, &roots).await.ended(0, "deployed");
-    let stored = hub.read_file_async(RepoType::Model, "ada/app", "main", "model.bin").await.unwrap();
+    let stored = hub.repo(RepoType::Model, "ada/app").read_file_async("main", "model.bin").await.unwrap();
     assert!(stored == LARGE);
     assert!(connections.load(Ordering::Relaxed) > 0);
     // What is the machine's is left as it is.

@@ -26,7 +26,7 @@ async fn a_cancelled_run_says_so_and_commits_nothing() {
         let ran = run.finish(child).await.ended(130, "cancelled");
         assert_eq!(ran.output("error_code"), "cancelled");
         assert_eq!(ran.output("repo_id"), "ada/app", "what was known is told");
-        assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+        assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
     }
 }
 

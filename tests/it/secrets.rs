@@ -116,7 +116,7 @@ async fn a_private_repo_that_would_become_public_is_not_published_with_its_secre
     let run = Run::new(&hub, &folder).input("visibility", "public");
     run.run().await.failed(2, "secrets_in_files");
     assert_eq!(writes(&hub), 0);
-    assert_eq!(hub.visibility(RepoType::Space, "ada/app").as_deref(), Some("private"));
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").visibility().as_deref(), Some("private"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +131,7 @@ async fn a_private_repo_is_not_published_with_secrets_that_do_not_change() {
     folder.remove(".env.local");
     publish().input("prune", "false").input("exclude", "none-such").run().await.failed(2, "secrets_in_files");
     assert_eq!(writes(&hub), 0);
-    assert_eq!(hub.visibility(RepoType::Space, "ada/app").as_deref(), Some("private"));
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").visibility().as_deref(), Some("private"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,10 +90,10 @@ async fn a_new_space_is_created_with_all_of_it_in_one_call() {
     ] {
         assert!(body.contains(part), "{part} in {body}");
     }
-    assert_eq!(hub.secrets("ada/app").unwrap()["API_KEY"], API_KEY);
-    assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, "ada/app", "main").unwrap());
+    assert_eq!(hub.space("ada/app").secrets().unwrap()["API_KEY"], API_KEY);
+    assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Space, "ada/app").head("main").unwrap());
     assert_eq!(ran.counts(), ["3", "0", "0", "0"]);
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
 
     hub.clear_requests();
     let again = run().run().await.ended(0, "unchanged");
@@ -138,10 +138,10 @@ async fn a_secret_that_is_there_is_left_unless_it_is_forced() {
         "{}",
         ran.log
     );
-    assert_eq!(hub.secrets("ada/app").unwrap()["API_KEY"], API_KEY);
+    assert_eq!(hub.space("ada/app").secrets().unwrap()["API_KEY"], API_KEY);
     let ran = run("another-value-of-the-key").input("force_secrets", "true").run().await;
     assert_ran!(ran.ended(0, "unchanged"));
-    assert_eq!(hub.secrets("ada/app").unwrap()["API_KEY"], "another-value-of-the-key");
+    assert_eq!(hub.space("ada/app").secrets().unwrap()["API_KEY"], "another-value-of-the-key");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,7 +238,7 @@ async fn a_missing_permission_on_each_call_ends_the_run_before_the_commit() {
             .run()
             .await
             .failed(3, "permission_denied");
-        assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1, "{method} {path}");
+        assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1, "{method} {path}");
         if (method, path) == ("POST", "/secrets") {
             assert_ran!(ran);
         }
@@ -346,7 +346,7 @@ async fn hardware_that_is_required_and_not_granted() {
     let run = Run::new(&hub, &folder).input("hardware", "t4-small").input("require_hardware", "true");
     let ran = run.input("variables", "A=1").run().await.failed(3, "hardware_refused");
     assert_ran!(ran);
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 1);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -354,7 +354,7 @@ async fn hardware_that_is_required_and_refused_leaves_no_new_space() {
     let (hub, folder) = (hub_with(poor).await, gradio_space());
     let run = Run::new(&hub, &folder).input("hardware", "t4-small").input("require_hardware", "true");
     run.run().await.failed(3, "hardware_refused");
-    assert_eq!(hub.head(RepoType::Space, "ada/app", "main"), None);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").head("main"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -425,7 +425,7 @@ async fn who_can_see_a_space_is_settled_where_a_look_at_it_does_not_say() {
     ] {
         let run = Run::new(&hub, &folder).input("visibility", visibility);
         let ran = run.run().await.ended(0, status);
-        let found = hub.visibility(RepoType::Space, "ada/app");
+        let found = hub.repo(RepoType::Space, "ada/app").visibility();
         assert_eq!(found.as_deref(), Some(visibility), "{}", ran.log);
     }
 }
@@ -475,5 +475,5 @@ async fn what_the_hub_adds_to_a_new_space_is_taken_away_again() {
     let folder = Folder::new(&[("README.md", "---\ntitle: x\nsdk: static\n---\n"), ("index.html", "<p>hi")]);
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert_eq!(ran.counts(), ["2", "0", "1", "0"], "the Hub's own style sheet goes");
-    assert_eq!(hub.commits(RepoType::Space, "ada/app", "main").len(), 2);
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 2);
 }

@@ -59,13 +59,13 @@ async fn pull_requests(hub: &TestHub) -> Vec<String> {
 }
 
 fn commits(hub: &TestHub) -> usize {
-    hub.commits(RepoType::Model, REPO, "main").len()
+    hub.repo(RepoType::Model, REPO).commits("main").len()
 }
 
 fn is_round(hub: &TestHub, round: u32) -> bool {
     (0..9).all(|index| {
         let path = format!("data/{index}.txt");
-        let content = hub.read_file(RepoType::Model, REPO, "main", &path);
+        let content = hub.repo(RepoType::Model, REPO).read_file("main", &path);
         content.is_ok_and(|content| content == format!("{index} of round {round}\n").as_bytes())
     })
 }
@@ -80,7 +80,7 @@ fn refused(code: u16) -> FaultKind {
 
 fn assert_merged(hub: &TestHub, ran: &Ran) {
     assert!(is_round(hub, 1), "{}", ran.log);
-    let head = hub.commits(RepoType::Model, REPO, "main").remove(0);
+    let head = hub.repo(RepoType::Model, REPO).commits("main").remove(0);
     assert_eq!(ran.output("commit_sha"), head.id);
     assert!(head.title.starts_with("Deploy octo/hello@0123456 (#"), "{}", head.title);
 }
@@ -120,7 +120,7 @@ async fn who_reads_the_branch_during_a_deploy_of_five_thousand_files_sees_the_ol
             (seen, looks)
         }
     });
-    let before = hub.commits(RepoType::Space, REPO, "main").len();
+    let before = hub.repo(RepoType::Space, REPO).commits("main").len();
     let ran = run(&folder).run().await.ended(0, "deployed");
     over.store(true, Ordering::Relaxed);
     let (seen, looks) = reader.await.unwrap();
@@ -128,7 +128,7 @@ async fn who_reads_the_branch_during_a_deploy_of_five_thousand_files_sees_the_ol
     assert_eq!(seen, [old, tree(&hub, RepoType::Space)], "seen in {looks} looks");
     assert!(looks > 20, "{looks} looks");
     // A Space builds after each commit on its branch: there is one.
-    assert_eq!(hub.commits(RepoType::Space, REPO, "main").len(), before + 1);
+    assert_eq!(hub.repo(RepoType::Space, REPO).commits("main").len(), before + 1);
     let parts = ran.log.lines().filter(|line| line.starts_with("part ")).count();
     assert_eq!(parts, 6, "{}", ran.log);
     run(&folder).run().await.ended(0, "unchanged");
@@ -143,7 +143,7 @@ async fn the_parts_are_merged_into_one_commit() {
     assert_eq!(commits(&hub), before + 1);
     assert_eq!(pull_requests(&hub).await, ["merged"]);
     assert_eq!(ran.output("pull_request_url"), "", "it is no result");
-    assert_eq!(hub.commits(RepoType::Model, REPO, "refs/pr/1").len(), before + 3);
+    assert_eq!(hub.repo(RepoType::Model, REPO).commits("refs/pr/1").len(), before + 3);
     run(&hub, &folder).run().await.ended(0, "unchanged");
     crate::assert_ran!(ran);
 }
@@ -222,7 +222,9 @@ async fn a_draft_of_another_head_is_closed_and_a_stranger_s_is_left_alone() {
     let url = format!("{}/api/models/{REPO}/discussions", hub.endpoint());
     let answer = client.post(url).bearer_auth("hf_TheTokenOfEve").json(&theirs).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    hub.commit_as("ada", RepoType::Model, REPO, "main", &[("data/0.txt", b"by hand")], "By hand").unwrap();
+    hub.repo(RepoType::Model, REPO)
+        .commit_as("ada", "main", &[("data/0.txt", b"by hand")], "By hand")
+        .unwrap();
     let ran = run(&hub, &folder).run().await.ended(0, "deployed");
     assert_merged(&hub, &ran);
     assert_eq!(pull_requests(&hub).await, ["closed", "draft", "merged"]);
@@ -235,7 +237,7 @@ async fn when_somebody_commits_in_the_middle_the_plan_is_made_again() {
     let run = run(&hub, &folder);
     let child = run.spawn();
     reached(&hub, FIRST, 2).await;
-    hub.commit_as("ada", RepoType::Model, REPO, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+    hub.repo(RepoType::Model, REPO).commit_as("ada", "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
     let ran = run.finish(child).await.ended(0, "deployed");
     assert!(ran.log.contains("the branch moved meanwhile, planning again"), "{}", ran.log);
     assert_merged(&hub, &ran);
@@ -251,11 +253,13 @@ async fn a_commit_right_before_the_merge_is_noticed_after_it() {
         let run = run(&hub, &folder).input("prune", prune);
         let child = run.spawn();
         reached(&hub, "/discussions/1/merge", 1).await;
-        hub.commit_as("ada", RepoType::Model, REPO, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+        hub.repo(RepoType::Model, REPO)
+            .commit_as("ada", "main", &[("theirs.txt", b"theirs")], "Theirs")
+            .unwrap();
         let ran = run.finish(child).await.ended(0, "deployed");
         assert!(ran.log.contains("somebody else committed right before the merge"), "{}", ran.log);
         assert!(is_round(&hub, 1));
-        assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Model, REPO, "main").unwrap());
+        assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Model, REPO).head("main").unwrap());
         let theirs = paths(&hub, RepoType::Model).contains(&"theirs.txt".to_owned());
         assert_eq!(theirs, prune == "false", "the second plan decides");
     }
@@ -290,7 +294,11 @@ async fn lost_answers_are_looked_for_so_that_nothing_lands_twice() {
             let ran = run(&hub, &folder).run().await.ended(0, "deployed");
             assert_merged(&hub, &ran);
             assert_eq!(commits(&hub), before + 1, "{path} {kind:?}");
-            assert_eq!(hub.commits(RepoType::Model, REPO, "refs/pr/1").len(), before + 3, "{path} {kind:?}");
+            assert_eq!(
+                hub.repo(RepoType::Model, REPO).commits("refs/pr/1").len(),
+                before + 3,
+                "{path} {kind:?}"
+            );
             assert_eq!(pull_requests(&hub).await, ["merged"], "{path} {kind:?}");
         }
     }
@@ -315,7 +323,7 @@ async fn where_pull_requests_are_refused_the_parts_go_to_the_branch_content_firs
     let url = format!("{}/api/spaces/{REPO}/settings", hub.endpoint());
     let disabled = json!({"discussionsDisabled": true});
     assert_eq!(client.put(url).bearer_auth(TOKEN).json(&disabled).send().await.unwrap().status(), 200);
-    let before = hub.commits(RepoType::Space, REPO, "main").len();
+    let before = hub.repo(RepoType::Space, REPO).commits("main").len();
     let folder = space_of(1);
     let ran = Run::new(&hub, &folder).input("max_commit_files", "2").run().await.ended(0, "deployed");
     assert!(ran.log.contains("::warning"), "{}", ran.log);
@@ -325,14 +333,14 @@ async fn where_pull_requests_are_refused_the_parts_go_to_the_branch_content_firs
         "{}",
         ran.log
     );
-    let mut history = hub.commits(RepoType::Space, REPO, "main");
+    let mut history = hub.repo(RepoType::Space, REPO).commits("main");
     history.truncate(4);
-    let mut last = hub.tree(RepoType::Space, REPO, &history[3].parents[0]).unwrap();
+    let mut last = hub.repo(RepoType::Space, REPO).tree(&history[3].parents[0]).unwrap();
     let changed: Vec<BTreeSet<String>> = history
         .iter()
         .rev()
         .map(|commit| {
-            let now = hub.tree(RepoType::Space, REPO, &commit.id).unwrap();
+            let now = hub.repo(RepoType::Space, REPO).tree(&commit.id).unwrap();
             let differs = |path: &&String| now.get(*path).map(|f| &f.oid) != last.get(*path).map(|f| &f.oid);
             let paths = now.keys().chain(last.keys()).filter(differs).cloned().collect();
             last = now;
@@ -350,7 +358,7 @@ async fn where_pull_requests_are_refused_the_parts_go_to_the_branch_content_firs
             vec!["only0.html"]
         ]
     );
-    assert_eq!(hub.commits(RepoType::Space, REPO, "main").len(), before + 4);
+    assert_eq!(hub.repo(RepoType::Space, REPO).commits("main").len(), before + 4);
     assert_eq!(ran.output("commit_sha"), history[0].id);
 
     // In the middle: told as it is, and the next run sends the rest.
@@ -364,7 +372,7 @@ async fn where_pull_requests_are_refused_the_parts_go_to_the_branch_content_firs
         ran.log
     );
     assert!(!ran.log.contains("nothing was committed"), "{}", ran.log);
-    assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, REPO, "main").unwrap());
+    assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Space, REPO).head("main").unwrap());
     let ran = Run::new(&hub, &folder).input("max_commit_files", "2").run().await.ended(0, "deployed");
     assert_eq!(ran.counts()[1], "3", "{}", ran.log);
     Run::new(&hub, &folder).run().await.ended(0, "unchanged");
@@ -386,7 +394,7 @@ async fn another_branch_gets_the_parts_itself() {
     let ran = run(&hub, &folder).input("revision", "dev").run().await.ended(0, "deployed");
     assert!(ran.log.contains("pull requests lead to `main` only"), "{}", ran.log);
     assert!(is_round(&hub, 0));
-    let content = hub.read_file(RepoType::Model, REPO, "dev", "data/8.txt").unwrap();
+    let content = hub.repo(RepoType::Model, REPO).read_file("dev", "data/8.txt").unwrap();
     assert_eq!(content, b"8 of round 1\n");
 }
 
@@ -397,11 +405,11 @@ async fn a_large_proposal_is_one_pull_request_that_stays_open() {
     assert!(ran.output("pull_request_url").ends_with("/ada/app/discussions/1"), "{ran:?}");
     assert_eq!(pull_requests(&hub).await, ["open"]);
     assert!(is_round(&hub, 0));
-    let head = hub.head(RepoType::Model, REPO, "refs/pr/1").unwrap();
+    let head = hub.repo(RepoType::Model, REPO).head("refs/pr/1").unwrap();
     assert_eq!(ran.output("commit_sha"), head);
     for index in 0..9 {
         let path = format!("data/{index}.txt");
-        let content = hub.read_file(RepoType::Model, REPO, "refs/pr/1", &path).unwrap();
+        let content = hub.repo(RepoType::Model, REPO).read_file("refs/pr/1", &path).unwrap();
         assert_eq!(content, format!("{index} of round 1\n").as_bytes());
     }
     hub.inject(fault("/commit/refs%2Fpr%2F2", 0, refused(402)));
@@ -419,7 +427,7 @@ async fn what_the_hub_finds_too_large_is_halved() {
     assert_merged(&hub, &ran);
     assert_eq!(commits(&hub), before + 1);
     // Four files, then two and two in place of the next four, then the last one.
-    assert_eq!(hub.commits(RepoType::Model, REPO, "refs/pr/1").len(), before + 4, "{}", ran.log);
+    assert_eq!(hub.repo(RepoType::Model, REPO).commits("refs/pr/1").len(), before + 4, "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,7 +92,7 @@ async fn broken_by_a_variable() -> (TestHub, Folder) {
         build_log: vec![],
         run_log: vec![],
     };
-    hub.script_builds(APP, vec![crash]).unwrap();
+    hub.space(APP).script_builds(vec![crash]).unwrap();
     (hub, folder)
 }
 

@@ -15,7 +15,7 @@ const DOCKER: [(&str, &str); 2] =
 /// Commits to the Hub, as an app or a person there does.
 fn by_hand(hub: &LocalHub, repo_type: RepoType, files: &[(&str, &str)]) {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
-    hub.commit_as("ada", repo_type, "ada/app", "main", &files, "by hand").unwrap();
+    hub.repo(repo_type, "ada/app").commit_as("ada", "main", &files, "by hand").unwrap();
 }
 
 fn writes(hub: &LocalHub) -> Vec<String> {
@@ -211,7 +211,7 @@ async fn what_a_gitignore_matches_stays_on_the_hub() {
         "users.db",
     ];
     assert_eq!(paths(&hub, RepoType::Space)[3..], kept);
-    assert_eq!(hub.read_file(RepoType::Space, "ada/app", "main", "users.db").unwrap(), b"u");
+    assert_eq!(hub.repo(RepoType::Space, "ada/app").read_file("main", "users.db").unwrap(), b"u");
     Run::new(&hub, &folder).run().await.ended(0, "unchanged");
 }
 
@@ -417,7 +417,7 @@ async fn files_of_another_sdk_do_not_turn_a_space_around() {
     let ran = run().run().await.ended(0, "deployed");
     let told = "SDK: gradio (the README card on the Hub says so, while the files look like docker: `space_sdk: docker` changes it)";
     assert!(ran.log.contains(told), "{}", ran.log);
-    let card = || hub.read_file(RepoType::Space, "ada/app", "main", "README.md").unwrap();
+    let card = || hub.repo(RepoType::Space, "ada/app").read_file("main", "README.md").unwrap();
     assert!(String::from_utf8(card()).unwrap().contains("sdk: gradio"));
     run().input("space_sdk", "docker").run().await.ended(0, "deployed");
     assert!(String::from_utf8(card()).unwrap().contains("sdk: docker"));
@@ -450,7 +450,7 @@ async fn paths_with_a_backslash_are_deployed_and_pruned() {
     let folder = Folder::new(&[("a\\b.txt", "1"), ("folder/..\\..\\file", "2"), ("c.txt", "3")]);
     let run = || Run::new(&hub, &folder).input("repo_type", "model").input("prune", "true");
     run().run().await.ended(0, "deployed");
-    assert_eq!(hub.read_file(RepoType::Model, "ada/app", "main", "folder/..\\..\\file").unwrap(), b"2");
+    assert_eq!(hub.repo(RepoType::Model, "ada/app").read_file("main", "folder/..\\..\\file").unwrap(), b"2");
     folder.remove("a\\b.txt");
     folder.write("folder/..\\..\\file", "22");
     let ran = run().run().await.ended(0, "deployed");

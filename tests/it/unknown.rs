@@ -44,7 +44,7 @@ async fn variable(hub: &TestHub) -> String {
 }
 
 async fn assert_deployed(hub: &TestHub, ran: &Ran) {
-    assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, APP, "main").unwrap(), "{}", ran.log);
+    assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Space, APP).head("main").unwrap(), "{}", ran.log);
     assert_eq!(tree(hub, RepoType::Space).len(), 7, "{}", ran.log);
     assert_eq!(variable(hub).await, "new", "{}", ran.log);
     assert!(!ran.log.contains("as it was before"), "{}", ran.log);
@@ -110,12 +110,12 @@ async fn a_commit_that_the_answer_does_not_name_is_found_and_not_made_twice() {
         assert_deployed(&hub, &ran).await;
         let page = format!("{}/spaces/{APP}/commit/{}", hub.endpoint(), ran.output("commit_sha"));
         assert_eq!(ran.output("commit_url"), page);
-        assert_eq!(hub.commits(RepoType::Space, APP, "main").len(), 2);
+        assert_eq!(hub.repo(RepoType::Space, APP).commits("main").len(), 2);
         folder.write("a.txt", "proposed");
         let ran = Run::new(&hub, &folder).input("create_pr", "true").run().await.ended(0, "deployed");
         let page = format!("{}/spaces/{APP}/discussions/1", hub.endpoint());
         assert_eq!(ran.output("pull_request_url"), page, "{}", ran.log);
-        assert!(hub.head(RepoType::Space, APP, "refs/pr/2").is_none());
+        assert!(hub.repo(RepoType::Space, APP).head("refs/pr/2").is_none());
     }
 }
 
@@ -164,10 +164,11 @@ async fn another_run_s_commit_of_the_same_title_is_not_taken_for_this_run_s() {
     let other = Run::new(&hub, &theirs).input("path_in_repo", "theirs").run().await.ended(0, "deployed");
     let ran = run.finish(child).await.ended(0, "deployed");
     assert_ne!(ran.output("commit_sha"), other.output("commit_sha"), "{}", ran.log);
-    assert_eq!(ran.output("commit_sha"), hub.head(RepoType::Space, APP, "main").unwrap());
+    assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Space, APP).head("main").unwrap());
     let tree = tree(&hub, RepoType::Space);
     assert!(tree.contains_key("ours/ours.txt") && tree.contains_key("theirs/theirs.txt"), "{tree:#?}");
-    let titles: Vec<_> = hub.commits(RepoType::Space, APP, "main").into_iter().map(|it| it.title).collect();
+    let titles: Vec<_> =
+        hub.repo(RepoType::Space, APP).commits("main").into_iter().map(|it| it.title).collect();
     assert_eq!(titles[0], titles[1], "the same source commit");
 }
 
@@ -223,7 +224,9 @@ async fn a_pull_request_that_is_not_shown_is_not_taken_for_a_refused_merge() {
         let run = in_parts(&hub, &folder);
         let child = run.spawn();
         reached(&hub, "/discussions/1/merge", 1).await;
-        hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+        hub.repo(RepoType::Space, APP)
+            .commit_as("ada", "main", &[("theirs.txt", b"theirs")], "Theirs")
+            .unwrap();
         let ran = run.finish(child).await.failed(1, "hub_refused");
         let said =
             "cannot merge the pull request 1 of the Space `ada/app`: the outcome is not known: cannot read";
@@ -231,7 +234,7 @@ async fn a_pull_request_that_is_not_shown_is_not_taken_for_a_refused_merge() {
         assert!(!ran.log.contains("nothing of it"), "{}", ran.log);
         assert_eq!(variable(&hub).await, "new", "{}", ran.log);
         tokio::time::sleep(Duration::from_secs(3)).await;
-        let commits = hub.commits(RepoType::Space, APP, "main");
+        let commits = hub.repo(RepoType::Space, APP).commits("main");
         assert!(!commits.iter().any(|commit| commit.title.contains("(part ")), "{commits:#?}");
         assert!(commits[0].title.ends_with("(#1)"), "{commits:#?}");
     }
@@ -249,8 +252,8 @@ async fn a_merge_without_an_id_a_title_or_a_tree_is_the_first_commit_after_the_b
     let run = in_parts(&hub, &folder).input("wait", "false");
     let child = run.spawn();
     reached(&hub, "/commits/main", 1).await;
-    let merge = hub.head(RepoType::Space, APP, "main").unwrap();
-    hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
+    let merge = hub.repo(RepoType::Space, APP).head("main").unwrap();
+    hub.repo(RepoType::Space, APP).commit_as("ada", "main", &[("theirs.txt", b"theirs")], "Theirs").unwrap();
     let ran = run.finish(child).await.ended(0, "deployed");
     assert_eq!(ran.output("commit_sha"), merge, "{}", ran.log);
 }
@@ -276,9 +279,9 @@ async fn a_cancelled_run_says_what_is_on_the_hub() {
     );
 
     let steps = vec![local_hub::StageStep::new(Duration::from_secs(60), "RUNNING")];
-    hub.script_builds(APP, vec![local_hub::BuildScript { steps, ..Default::default() }]).unwrap();
+    hub.space(APP).script_builds(vec![local_hub::BuildScript { steps, ..Default::default() }]).unwrap();
     let ran = cancel_at(&hub, Run::new(&hub, &folder), "/runtime").await;
-    let head = hub.head(RepoType::Space, APP, "main").unwrap();
+    let head = hub.repo(RepoType::Space, APP).head("main").unwrap();
     let said = format!("cancelled: commit {} is on the Hub, and the Space goes on building it", &head[..7]);
     assert!(ran.log.contains(&said) && ran.summary.contains(&said), "{}", ran.log);
     assert_eq!(ran.output("commit_sha"), head);

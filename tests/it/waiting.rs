@@ -30,7 +30,7 @@ fn script(hub: &LocalHub, steps: Vec<StageStep>, build_log: &[&str], run_log: &[
     let lines = |lines: &[&str], at: u64| lines.iter().map(|line| (ms(at), (*line).to_owned())).collect();
     let script =
         BuildScript { cause: None, steps, build_log: lines(build_log, 100), run_log: lines(run_log, 1000) };
-    hub.script_builds(APP, vec![script]).unwrap();
+    hub.space(APP).script_builds(vec![script]).unwrap();
 }
 
 fn healthy() -> Vec<StageStep> {
@@ -107,7 +107,7 @@ async fn the_previous_image_is_not_taken_for_this_commit() {
     script(&hub, healthy(), &[], &[]);
     folder.write("app.py", "import gradio as gr\n");
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    assert_eq!(hub.space_stage(APP).unwrap().1.as_deref(), Some(ran.output("commit_sha")));
+    assert_eq!(hub.space(APP).stage().unwrap().1.as_deref(), Some(ran.output("commit_sha")));
     assert!(ran.log.contains("running the previous version\n"), "it is told, and not believed:\n{}", ran.log);
     assert!(ran.log.contains("starting (the previous version keeps running) after"), "{}", ran.log);
 }
@@ -127,7 +127,7 @@ async fn a_log_that_closes_and_replays_is_told_once() {
         LogStep::CrlfLine("four".to_owned()),
         LogStep::Wait(Duration::from_secs(60)),
     ];
-    hub.script_log_connections(APP, Log::Build, vec![first, second]);
+    hub.space(APP).script_log_connections(Log::Build, vec![first, second]);
     script(&hub, vec![StageStep::new(ms(5000), "RUNNING")], &[], &[]);
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     for text in ["one", "two", "three", "four"] {
@@ -164,7 +164,7 @@ async fn a_deploy_that_is_overtaken_says_so() {
     // It waits for its own commit by now.
     reached(&hub, "/runtime", 1).await;
     script(&hub, vec![StageStep::new(ms(500), "RUNNING")], &[], &[]);
-    hub.commit_as("ada", RepoType::Space, APP, "main", &[("app.py", b"theirs")], "theirs").unwrap();
+    hub.repo(RepoType::Space, APP).commit_as("ada", "main", &[("app.py", b"theirs")], "theirs").unwrap();
     assert_ran!(run.finish(child).await.failed(5, "overtaken"));
 }
 
@@ -172,7 +172,7 @@ async fn a_deploy_that_is_overtaken_says_so() {
 async fn a_sleeping_space_is_woken_by_a_deploy_without_changes() {
     let (hub, folder) = (hub().await, gradio_space());
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    hub.sleep_space(APP).unwrap();
+    hub.space(APP).sleep().unwrap();
     let ran = Run::new(&hub, &folder).run().await.ended(0, "unchanged");
     assert!(ran.log.contains("the Space is sleeping: waking it"), "{}", ran.log);
     assert_eq!(ran.output("space_stage"), "RUNNING");
@@ -182,7 +182,7 @@ async fn a_sleeping_space_is_woken_by_a_deploy_without_changes() {
 async fn a_deploy_without_changes_over_a_broken_space_is_red() {
     let (hub, folder) = (hub().await, gradio_space());
     let steps = vec![StageStep::error(ms(500), "RUNTIME_ERROR", "CUDA out of memory")];
-    hub.set_stage_script(APP, steps).unwrap();
+    hub.space(APP).script_stages(steps).unwrap();
     let ran = Run::new(&hub, &folder).input("wait", "false").run().await.ended(0, "deployed");
     assert_eq!(ran.output("space_stage"), "", "nobody looked");
     tokio::time::sleep(ms(1000)).await;
@@ -216,7 +216,7 @@ async fn a_rollback_restores_the_previous_tree() {
         build_log: vec![(ms(100), "broken".to_owned())],
         run_log: vec![],
     };
-    hub.script_builds(APP, vec![broken(BuildCause::Commit)]).unwrap();
+    hub.space(APP).script_builds(vec![broken(BuildCause::Commit)]).unwrap();
     hub.clear_requests();
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("variables", "MODE=new\nEXTRA=1");
     let ran = run.run().await.ended(1, "rolled-back");
@@ -226,7 +226,7 @@ async fn a_rollback_restores_the_previous_tree() {
     assert!(hub.requests().iter().any(|request| request.path.contains("/resolve-cache/")), "{}", ran.log);
     assert_eq!(tree(&hub, RepoType::Space), before);
     assert!(ran.log.contains("the variable `MODE` is as it was before"), "{}", ran.log);
-    let head = hub.head(RepoType::Space, APP, "main").unwrap();
+    let head = hub.repo(RepoType::Space, APP).head("main").unwrap();
     assert_eq!(ran.output("rollback_commit_sha"), head);
     assert_eq!(ran.output("error_code"), "space_build_failed");
     let stored = hub.requests().iter().filter(|request| request.path.contains("xorb")).count();
@@ -243,7 +243,7 @@ async fn the_log_of_the_way_back_is_not_shown_as_that_of_the_failure() {
         build_log: vec![(ms(100), "building the old app again".to_owned())],
         run_log: vec![],
     };
-    hub.script_builds(APP, vec![BuildScript::new(BuildCause::Commit, vec![fails]), back]).unwrap();
+    hub.space(APP).script_builds(vec![BuildScript::new(BuildCause::Commit, vec![fails]), back]).unwrap();
     let ran = Run::new(&hub, &folder).input("on_failure", "rollback").run().await.ended(1, "rolled-back");
     assert!(ran.log.contains("building the old app again"), "{}", ran.log);
     assert!(!ran.summary.contains("building the old app again"), "{}", ran.summary);
@@ -257,20 +257,20 @@ async fn a_deploy_in_parts_is_built_once_and_rolled_back_at_once() {
         policy.merges_name_their_commit = false;
         policy.commit_answer = CommitAnswer::Nameless;
     });
-    let before = (tree(&hub, RepoType::Space), hub.commits(RepoType::Space, APP, "main").len());
+    let before = (tree(&hub, RepoType::Space), hub.repo(RepoType::Space, APP).commits("main").len());
     let broken = BuildScript {
         cause: Some(BuildCause::Commit),
         steps: vec![StageStep::error(ms(1500), "BUILD_ERROR", "exit code: 1")],
         build_log: vec![(ms(100), "broken".to_owned())],
         run_log: vec![],
     };
-    hub.script_builds(APP, vec![broken]).unwrap();
+    hub.space(APP).script_builds(vec![broken]).unwrap();
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("max_commit_files", "1");
     let ran = run.run().await.ended(1, "rolled-back");
     assert_eq!(tree(&hub, RepoType::Space), before.0);
     // The deploy and the way back: a build of its own for each part would have found no broken one any more.
-    assert_eq!(hub.commits(RepoType::Space, APP, "main").len(), before.1 + 2);
-    assert_eq!(ran.output("rollback_commit_sha"), hub.head(RepoType::Space, APP, "main").unwrap());
+    assert_eq!(hub.repo(RepoType::Space, APP).commits("main").len(), before.1 + 2);
+    assert_eq!(ran.output("rollback_commit_sha"), hub.repo(RepoType::Space, APP).head("main").unwrap());
 }
 
 fn held(path_contains: &str) -> Fault {
@@ -291,18 +291,20 @@ async fn a_rollback_leaves_somebody_else_s_commit_alone() {
         let folder = static_space_with_picture();
         Run::new(&hub, &folder).run().await.ended(0, "deployed");
         folder.write("index.html", "<h1>Goodbye</h1>\n");
-        let visits = || hub.edge_requests(APP).unwrap().len();
+        let visits = || hub.space(APP).edge_requests().unwrap().len();
         let before = visits();
-        hub.inject_edge(APP, held("/")).unwrap();
+        hub.space(APP).inject_edge(held("/")).unwrap();
         let run = Run::new(&hub, &folder).input("health_contains", "Hello").input("on_failure", "rollback");
         let child = run.spawn();
         until(|| visits() > before).await;
         if after_the_look {
-            let ours = hub.head(RepoType::Space, APP, "main").unwrap();
+            let ours = hub.repo(RepoType::Space, APP).head("main").unwrap();
             hub.inject(held(&format!("/tree/{ours}")));
             reached(&hub, &format!("/tree/{ours}"), 1).await;
         }
-        hub.commit_as("ada", RepoType::Space, APP, "main", &[("theirs.txt", b"theirs")], "theirs").unwrap();
+        hub.repo(RepoType::Space, APP)
+            .commit_as("ada", "main", &[("theirs.txt", b"theirs")], "theirs")
+            .unwrap();
         let theirs = tree(&hub, RepoType::Space);
         let ran = run.finish(child).await;
         assert_eq!((ran.code, ran.output("status"), ran.output("verify_status")), (1, "failed", "failed"));

@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use local_hub::contract::OpenApi;
 use local_hub::{
-    DEFAULT_TOKEN, DockerCommand, Fault, HubConfig, LargeFileTransfer, LocalHub, Org, Runtimes, User,
+    Contract, DEFAULT_TOKEN, DockerCommand, Fault, HubConfig, LargeFileTransfer, LocalHub, Org, Runtimes,
+    User,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,10 +31,10 @@ struct Serve {
     /// TCP port; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Where clients reach it, when something stands in front of it: links lead there.
+    /// Origin of all links, if a proxy is in front of the server.
     #[arg(long)]
     public_url: Option<String>,
-    /// Directory of the state; without it the state is gone at the end.
+    /// Directory of the state. Default: a temporary one.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Name of the user; may be repeated, as `NAME=TOKEN` for each further one.
@@ -46,33 +49,33 @@ struct Serve {
     /// The first user has no PRO plan and no payment method.
     #[arg(long)]
     free: bool,
-    /// Milliseconds that a Space is building where nothing really runs.
+    /// Duration of a build without an app, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     build_ms: u64,
-    /// How large files travel.
+    /// Transfer protocol for large files.
     #[arg(long, value_enum, default_value_t = Transfer::Xet)]
     transfer: Transfer,
-    /// The Hub's OpenAPI document.
+    /// The Hub's OpenAPI document. Default: `HUB_OPENAPI`.
     #[arg(long)]
     openapi: Option<PathBuf>,
     /// A fault as JSON; may be repeated.
     #[arg(long)]
     fault: Vec<String>,
-    /// Every Space gets an address of its own, which behaves as hf.space does.
+    /// Give every Space its own address, which behaves like hf.space.
     #[arg(long)]
     edge: bool,
-    /// `X-Forwarded-Proto` at the apps; `http` is the truth here, for apps that build links from it.
+    /// `X-Forwarded-Proto` at the apps. `http` is for apps that build links from it.
     #[arg(long, default_value = "https")]
     forwarded_proto: String,
     /// Interpreter for a major version of Gradio, as `4=PATH`; may be repeated.
     #[arg(long, value_name = "MAJOR=PATH", value_parser = python)]
     gradio_python: Vec<(String, PathBuf)>,
-    /// What runs for a Docker Space: a command line for `sh`, in the folder of its files, to listen on `$PORT`.
+    /// Command line for `sh` that runs a Docker Space in the folder of its files, and listens on `$PORT`.
     #[arg(long, value_name = "COMMAND")]
     docker_command: Option<String>,
 }
 
-/// The accounts: a name without a token has that of the first user.
+/// Returns the accounts. The first user has `token`.
 fn users(names: &[String], token: &str) -> anyhow::Result<Vec<User>> {
     let mut users = Vec::new();
     for (index, text) in names.iter().enumerate() {
@@ -114,12 +117,13 @@ async fn main() -> anyhow::Result<()> {
         (user.is_pro, user.can_pay) = (false, false);
         user.orgs.iter_mut().for_each(|org| (org.plan, org.can_pay) = (None, false));
     }
+    let contract = OpenApi::find(args.openapi.as_deref())?;
     let hub = LocalHub::start(HubConfig {
         data_dir: args.data,
         port: args.port,
         public_url: args.public_url,
         users,
-        openapi: args.openapi,
+        contract: contract.map(|contract| contract as Arc<dyn Contract>),
         transfer: match args.transfer {
             Transfer::Xet => LargeFileTransfer::Xet,
             Transfer::Multipart => LargeFileTransfer::Multipart,

@@ -1,6 +1,6 @@
 //! Access to repositories, and what accounts say of themselves.
 
-use local_hub::{DEFAULT_TOKEN, Org, RepoType, User};
+use local_hub::{DEFAULT_TOKEN, NewRepo, Org, RepoType, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::client::{refusal, start};
 async fn the_files_of_a_gated_repository_are_for_those_let_in() {
     let c = start().await;
     c.hub.add_user(User::new("bob", "hf_bob"));
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let put = c.as_user(DEFAULT_TOKEN, Method::PUT, "/api/models/ada/m/settings", json!({"gated": "auto"}));
     assert_eq!(put.await.status(), 200);
     let bob = async |path: &str| c.request(Method::GET, path).bearer_auth("hf_bob").send().await.unwrap();
@@ -56,7 +56,7 @@ async fn names_without_a_namespace_are_repositories_that_are_not_there() {
         let anonymous = c.request(method, path).send().await.unwrap();
         assert_eq!((refusal(&anonymous).0, refusal(&anonymous).1), (401, ""), "{path}");
     }
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/tree", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/tree")).unwrap();
     assert_eq!(c.get("/api/models/ada/tree").await.status(), 200, "a name that is a part of other paths");
     c.hub.assert_contract_kept();
 }
@@ -75,7 +75,7 @@ async fn an_organisation_can_make_new_repositories_private() {
         (body["name"], body["organization"]) = (json!(name), json!("acme"));
         assert_eq!(c.as_user("hf_bob", Method::POST, "/api/repos/create", body).await.status(), 200);
         let id = format!("acme/{name}");
-        assert_eq!(c.hub.visibility(RepoType::Model, &id).as_deref(), Some(expected), "{name}");
+        assert_eq!(c.hub.repo(RepoType::Model, &id).visibility().as_deref(), Some(expected), "{name}");
     }
 }
 
@@ -96,7 +96,7 @@ async fn accounts_have_full_names_and_a_billing_mode() {
 async fn a_move_onto_a_taken_name_is_refused_in_the_hubs_words() {
     let c = start().await;
     for id in ["ada/a", "ada/b"] {
-        c.hub.create_repo_as("ada", RepoType::Model, id, None, false).unwrap();
+        c.hub.create_repo(NewRepo::new("ada", RepoType::Model, id)).unwrap();
     }
     let body = json!({"fromRepo": "ada/a", "toRepo": "ada/b", "type": "model"});
     let answer = c.post("/api/repos/move", body).await;
@@ -114,8 +114,8 @@ async fn cards_are_judged_as_the_hub_does() {
     assert!(status == 400 && text.contains("\\\"license\\\" must be one of [apache-2.0, "), "{text}");
     assert_eq!(ask("\n---\nmodel-index: foo\n---\n").await.0, 400);
     assert_eq!(ask("\n---\nlicense: mit\n---\n").await.0, 200);
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let files: &[(&str, &[u8])] = &[("README.md", b"\n\n---\nlicense: mit\n---\n")];
-    c.hub.commit_as("ada", RepoType::Model, "ada/m", "main", files, "add a card").unwrap();
+    c.hub.repo(RepoType::Model, "ada/m").commit_as("ada", "main", files, "add a card").unwrap();
     assert_eq!(c.json("/api/models/ada/m").await["cardData"]["license"], "mit");
 }

@@ -1,9 +1,11 @@
 //! A small client for the tests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use local_hub::{DEFAULT_TOKEN, HubConfig, LocalHub};
+use local_hub::contract::OpenApi;
+use local_hub::{Contract, DEFAULT_TOKEN, HubConfig, LocalHub};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -16,9 +18,11 @@ pub(crate) async fn start() -> Client {
     with(HubConfig::default()).await
 }
 
+/// Starts a Hub that checks the contract if there is a document.
 pub(crate) async fn with(config: HubConfig) -> Client {
-    let hub = LocalHub::start(config).await.unwrap();
-    // A build takes no time where a test does not ask for it.
+    let contract = OpenApi::find(None).unwrap().map(|contract| contract as Arc<dyn Contract>);
+    let hub = LocalHub::start(HubConfig { contract, ..config }).await.unwrap();
+    // Builds take no time unless a test sets one.
     hub.set_policy(|policy| policy.build_time = Duration::ZERO);
     Client { http: Client::http(), hub }
 }

@@ -1,6 +1,6 @@
 //! Repositories and large files that are copied, and comments that are changed.
 
-use local_hub::{DEFAULT_TOKEN, HubConfig, LargeFileTransfer, RepoType, User};
+use local_hub::{DEFAULT_TOKEN, HubConfig, LargeFileTransfer, NewRepo, RepoType, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::large_files::{lfs_file, put, sha256};
 #[tokio::test]
 async fn a_space_is_duplicated_with_its_variables() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), true).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker").private()).unwrap();
     c.commit("/api/spaces/ada/s/commit/main", &[header("a"), file("Dockerfile", b"FROM scratch")]).await;
     c.post("/api/spaces/ada/s/variables", json!({"key": "A", "value": "1"})).await;
     c.post("/api/spaces/ada/s/secrets", json!({"key": "S", "value": "1"})).await;
@@ -19,12 +19,12 @@ async fn a_space_is_duplicated_with_its_variables() {
     assert_eq!(answer.status(), 200);
     let url = format!("{}/spaces/ada/copy", c.hub.endpoint());
     assert_eq!(answer.json::<Value>().await.unwrap(), json!({"url": url}));
-    let tree = |id: &str| c.hub.tree(RepoType::Space, id, "main").unwrap();
+    let tree = |id: &str| c.hub.repo(RepoType::Space, id).tree("main").unwrap();
     assert_eq!(tree("ada/copy"), tree("ada/s"));
-    assert_eq!(c.hub.visibility(RepoType::Space, "ada/copy").as_deref(), Some("private"));
+    assert_eq!(c.hub.repo(RepoType::Space, "ada/copy").visibility().as_deref(), Some("private"));
     assert_eq!(c.json("/api/spaces/ada/copy/variables").await["A"]["value"], "1");
-    assert_eq!(c.hub.secrets("ada/copy").unwrap().into_keys().collect::<Vec<_>>(), ["T"]);
-    assert_eq!(c.hub.commits(RepoType::Space, "ada/copy", "main")[0].title, "Duplicate from ada/s");
+    assert_eq!(c.hub.space("ada/copy").secrets().unwrap().into_keys().collect::<Vec<_>>(), ["T"]);
+    assert_eq!(c.hub.repo(RepoType::Space, "ada/copy").commits("main")[0].title, "Duplicate from ada/s");
     let again = c.post("/api/spaces/ada/s/duplicate", body).await;
     assert_eq!(again.status(), 409);
     assert_eq!(again.json::<Value>().await.unwrap()["url"], json!(url));
@@ -39,7 +39,7 @@ async fn a_space_is_duplicated_with_its_variables() {
 /// A hub with the model `ada/m`, which has the large files `a.bin` and `b.bin`.
 async fn with_large_files() -> Client {
     let c = with(HubConfig { transfer: LargeFileTransfer::Basic, ..HubConfig::default() }).await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     for (path, data) in [("a.bin", b"large a"), ("b.bin", b"large b")] {
         put(&c, "ada/m", data).await;
         let lines = [header("add a large file"), lfs_file(path, data)];
@@ -53,7 +53,7 @@ async fn a_copy_of_a_model_has_its_large_files() {
     let c = with_large_files().await;
     let body = json!({"repository": "ada/copy", "visibility": "private"});
     assert_eq!(c.post("/api/models/ada/m/duplicate", body).await.status(), 200);
-    let content = c.hub.read_file_async(RepoType::Model, "ada/copy", "main", "a.bin").await.unwrap();
+    let content = c.hub.repo(RepoType::Model, "ada/copy").read_file_async("main", "a.bin").await.unwrap();
     assert_eq!(content, b"large a");
     let lines = [header("again"), lfs_file("c.bin", b"large b")];
     assert_eq!(c.commit("/api/models/ada/copy/commit/main", &lines).await.status(), 200);
@@ -80,13 +80,13 @@ async fn large_files_are_listed_and_deleted_with_their_history() {
     assert_eq!(listed, [("a.bin", a.as_str(), 7), ("b.bin", b.as_str(), 7)]);
     let delete = |path: String| c.request(Method::DELETE, &path).bearer_auth(DEFAULT_TOKEN).send();
     assert_eq!(delete(format!("{files}/{a}?rewriteHistory=false")).await.unwrap().status(), 200);
-    let tree = || c.hub.tree(RepoType::Model, "ada/m", "main").unwrap();
+    let tree = || c.hub.repo(RepoType::Model, "ada/m").tree("main").unwrap();
     assert!(tree().contains_key("a.bin"), "history stays");
     let body = json!({"deletions": {"sha": [a, b]}});
     assert_eq!(c.post(&format!("{files}/batch"), body).await.status(), 200);
     assert_eq!(tree().keys().collect::<Vec<_>>(), [".gitattributes"]);
     assert_eq!(
-        c.hub.commits(RepoType::Model, "ada/m", "main").len(),
+        c.hub.repo(RepoType::Model, "ada/m").commits("main").len(),
         3,
         "the commits stay, without the files"
     );
@@ -103,8 +103,8 @@ async fn large_files_are_given_to_another_repository() {
     std::fs::write(dir.path().join("xet/files.txt"), format!("{sha} {hash} 5\n")).unwrap();
     let config = HubConfig { data_dir: Some(dir.path().to_owned()), ..HubConfig::default() };
     let c = with(config.clone()).await;
-    let id = c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
-    c.hub.create_repo_as("ada", RepoType::Dataset, "ada/d", None, false).unwrap();
+    let id = c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Dataset, "ada/d")).unwrap();
     std::fs::write(dir.path().join("repos").join(&id).join("large.txt"), format!("{sha}\n")).unwrap();
     drop(c);
     let c = with(config).await;
@@ -126,7 +126,7 @@ async fn large_files_are_given_to_another_repository() {
 #[tokio::test]
 async fn comments_are_edited_hidden_and_pinned() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     c.hub.add_user(User::new("bob", "hf_bob"));
     let discussions = "/api/models/ada/m/discussions";
     c.post(discussions, json!({"title": "A title", "description": "text"})).await;

@@ -1,6 +1,6 @@
 //! Downloads: `resolve`, the cache it leads to, and `raw`.
 
-use local_hub::RepoType;
+use local_hub::{NewRepo, RepoType};
 use reqwest::{Method, Response};
 
 use crate::client::{Client, start};
@@ -8,9 +8,10 @@ use crate::client::{Client, start};
 /// A hub with the Space `ada/s`, which has `a b/config.json` on a branch.
 async fn with_config(private: bool) -> Client {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("static"), private).unwrap();
+    let new = NewRepo::new("ada", RepoType::Space, "ada/s").sdk("static");
+    c.hub.create_repo(if private { new.private() } else { new }).unwrap();
     let files: &[(&str, &[u8])] = &[("a b/config.json", b"{\"key\": 1}")];
-    c.hub.commit_as("ada", RepoType::Space, "ada/s", "main", files, "add a file").unwrap();
+    c.hub.repo(RepoType::Space, "ada/s").commit_as("ada", "main", files, "add a file").unwrap();
     c
 }
 
@@ -21,8 +22,8 @@ fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
 #[tokio::test]
 async fn a_small_file_is_answered_by_a_relative_redirect() {
     let c = with_config(false).await;
-    let head = c.hub.head(RepoType::Space, "ada/s", "main").unwrap();
-    let oid = c.hub.tree(RepoType::Space, "ada/s", "main").unwrap()["a b/config.json"].oid.clone();
+    let head = c.hub.repo(RepoType::Space, "ada/s").head("main").unwrap();
+    let oid = c.hub.repo(RepoType::Space, "ada/s").tree("main").unwrap()["a b/config.json"].oid.clone();
     let target = "/spaces/ada/s/resolve/main/a%20b/config.json";
     let location = format!(
         "/api/resolve-cache/spaces/ada/s/{head}/a%20b%2Fconfig.json\

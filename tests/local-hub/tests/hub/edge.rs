@@ -25,7 +25,7 @@ async fn space(private: bool) -> Client {
 }
 
 fn to(c: &Client, path: &str) -> RequestBuilder {
-    c.request(Method::GET, &format!("{}{path}", c.hub.space_host("ada/g").unwrap()))
+    c.request(Method::GET, &format!("{}{path}", c.hub.space("ada/g").host().unwrap()))
 }
 
 async fn seen(request: RequestBuilder) -> Vec<(String, String)> {
@@ -67,7 +67,7 @@ async fn a_private_space_needs_the_token() {
     let cookie = cookie.split(';').next().unwrap().to_owned();
     assert_eq!(cookie, format!("spaces-jwt={jwt}"));
     assert_eq!(to(&c, "/").header("cookie", cookie).send().await.unwrap().status(), 200);
-    assert_eq!(c.hub.edge_requests("ada/g").unwrap().len(), 8);
+    assert_eq!(c.hub.space("ada/g").edge_requests().unwrap().len(), 8);
     assert!(c.hub.requests().iter().all(|r| !r.path.is_empty() && r.path != "/"));
 }
 
@@ -90,7 +90,7 @@ async fn headers_come_and_go() {
     assert_eq!(value(&headers, "x-hf-authorization"), None);
     assert!(value(&headers, "x-request-id").is_some());
     assert_eq!(value(&headers, "transfer-encoding"), None, "a request without a body stays one");
-    assert!(c.hub.space_host("ada/g").unwrap().ends_with(value(&headers, "host").unwrap()));
+    assert!(c.hub.space("ada/g").host().unwrap().ends_with(value(&headers, "host").unwrap()));
 
     let page = to(&c, "/--replicas/abc/x").header("origin", "https://other.example").send().await.unwrap();
     let head = page.headers();
@@ -102,9 +102,9 @@ async fn headers_come_and_go() {
     assert!(head["link"].to_str().unwrap().ends_with("/spaces/ada/g>;rel=\"canonical\""));
     assert_eq!(head["cross-origin-opener-policy"], "same-origin");
 
-    let count = c.hub.edge_requests("ada/g").unwrap().len();
+    let count = c.hub.space("ada/g").edge_requests().unwrap().len();
     let preflight = c
-        .request(Method::OPTIONS, &c.hub.space_host("ada/g").unwrap())
+        .request(Method::OPTIONS, &c.hub.space("ada/g").host().unwrap())
         .header("origin", "https://other.example")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "x-a")
@@ -115,8 +115,8 @@ async fn headers_come_and_go() {
     assert_eq!(preflight.headers()["access-control-allow-methods"], "POST");
     assert_eq!(preflight.headers()["access-control-allow-headers"], "x-a");
     assert!(!preflight.headers().contains_key("x-proxied-host"));
-    assert_eq!(c.hub.edge_requests("ada/g").unwrap().len(), count + 1);
-    let plain = c.request(Method::OPTIONS, &c.hub.space_host("ada/g").unwrap()).send().await.unwrap();
+    assert_eq!(c.hub.space("ada/g").edge_requests().unwrap().len(), count + 1);
+    let plain = c.request(Method::OPTIONS, &c.hub.space("ada/g").host().unwrap()).send().await.unwrap();
     assert_eq!(plain.status(), 501, "the app answers it");
 }
 
@@ -127,7 +127,7 @@ async fn streams_and_tunnels_pass() {
     let mut stream = to(&c, "/stream").send().await.unwrap().bytes_stream();
     assert_eq!(stream.next().await.unwrap().unwrap(), "data: 0\n\n");
     assert!(start.elapsed() < Duration::from_millis(500), "the first event does not wait for the last");
-    let address = c.hub.space_host("ada/g").unwrap().replace("http://", "");
+    let address = c.hub.space("ada/g").host().unwrap().replace("http://", "");
     let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
     let hello =
         format!("GET /ws HTTP/1.1\r\nhost: {address}\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\nearly\n");
@@ -152,11 +152,12 @@ async fn faults_strike_at_the_edge_too() {
     let c = space(false).await;
     let kind = FaultKind::Status { code: 502, headers: vec![], body: String::new() };
     c.hub
-        .inject_edge("ada/g", Fault { method: None, path_contains: "/".into(), skip: 0, times: 1, kind })
+        .space("ada/g")
+        .inject_edge(Fault { method: None, path_contains: "/".into(), skip: 0, times: 1, kind })
         .unwrap();
     assert_eq!(ask(&c, "ada/g", "/").await.status(), 502);
     assert_eq!(ask(&c, "ada/g", "/").await.status(), 200);
-    let host = c.hub.space_host("ada/g").unwrap();
+    let host = c.hub.space("ada/g").host().unwrap();
     let gone = c
         .request(Method::DELETE, "/api/repos/delete")
         .bearer_auth(DEFAULT_TOKEN)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_hub::{Fault, FaultKind, RepoType};
+use local_hub::{Fault, FaultKind, NewRepo, RepoType};
 
 use crate::client::{file, header, start};
 
@@ -15,8 +15,8 @@ fn fault(path: &str, kind: FaultKind) -> Fault {
 #[tokio::test]
 async fn every_kind() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
-    let commits = || c.hub.commits(RepoType::Model, "ada/m", "main").len();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
+    let commits = || c.hub.repo(RepoType::Model, "ada/m").commits("main").len();
 
     let headers = vec![("RateLimit".into(), "\"api\";r=0;t=2".into())];
     c.hub.inject(fault(

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use local_hub::{HubConfig, LocalHub, RepoType};
+use local_hub::{HubConfig, LocalHub, NewRepo, RepoType};
 
 fn git(dir: &Path, args: &[&str], env: &[(&str, String)]) -> String {
     let out = Command::new("git").arg("-C").arg(dir).args(args).envs(env.iter().cloned()).output().unwrap();
@@ -14,7 +14,7 @@ fn git(dir: &Path, args: &[&str], env: &[(&str, String)]) -> String {
 #[tokio::test]
 async fn ids_are_gits_own() {
     let hub = LocalHub::start(HubConfig::default()).await.unwrap();
-    hub.create_repo_as("ada", RepoType::Model, "ada/ids", None, false).unwrap();
+    hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/ids")).unwrap();
     let files: [(&str, &[u8]); 6] = [
         ("a.txt", b"a\n"),
         ("a/b/c.txt", b"c"),
@@ -23,19 +23,21 @@ async fn ids_are_gits_own() {
         ("z z/\u{e9}.md", "\u{e9}".as_bytes()),
         ("B", b"B"),
     ];
-    let before = hub.head(RepoType::Model, "ada/ids", "main").unwrap();
-    let commit = hub.commit_as("ada", RepoType::Model, "ada/ids", "main", &files, "Second\n\nBody").unwrap();
+    let before = hub.repo(RepoType::Model, "ada/ids").head("main").unwrap();
+    let commit =
+        hub.repo(RepoType::Model, "ada/ids").commit_as("ada", "main", &files, "Second\n\nBody").unwrap();
 
     let dir = tempfile::tempdir().unwrap();
     git(dir.path(), &["init", "-q", "-b", "main"], &[]);
-    for path in hub.tree(RepoType::Model, "ada/ids", "main").unwrap().keys() {
+    for path in hub.repo(RepoType::Model, "ada/ids").tree("main").unwrap().keys() {
         let target = dir.path().join(path);
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::write(target, hub.read_file(RepoType::Model, "ada/ids", "main", path).unwrap()).unwrap();
+        std::fs::write(target, hub.repo(RepoType::Model, "ada/ids").read_file("main", path).unwrap())
+            .unwrap();
     }
     // The `.gitattributes` of a new repository would send files through a filter; ids are wanted as they are.
     git(dir.path(), &["-c", "core.attributesFile=/dev/null", "-c", "filter.lfs.clean=", "add", "-A"], &[]);
-    for (path, file) in hub.tree(RepoType::Model, "ada/ids", "main").unwrap() {
+    for (path, file) in hub.repo(RepoType::Model, "ada/ids").tree("main").unwrap() {
         assert_eq!(git(dir.path(), &["rev-parse", &format!(":{path}")], &[]), file.oid, "{path}");
     }
     let tree = git(dir.path(), &["write-tree"], &[]);
@@ -49,7 +51,7 @@ async fn ids_are_gits_own() {
 
 /// The commit object as git would encode it, with the server's date.
 fn raw_commit(hub: &LocalHub, commit: &str, head: &str) -> String {
-    let info = hub.commits(RepoType::Model, "ada/ids", "main");
+    let info = hub.repo(RepoType::Model, "ada/ids").commits("main");
     assert_eq!(
         (info[0].id.as_str(), info[0].title.as_str(), info[0].message.as_str()),
         (commit, "Second", "Body")

@@ -1,6 +1,6 @@
 //! Headers that every answer has.
 
-use local_hub::{DEFAULT_TOKEN, RepoType};
+use local_hub::{DEFAULT_TOKEN, NewRepo, RepoType};
 use reqwest::Method;
 
 use crate::client::start;
@@ -40,7 +40,7 @@ async fn other_origins_may_read() {
 #[tokio::test]
 async fn a_plain_ok_has_an_etag() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let answer = c.post("/api/models/ada/m/branch/dev", serde_json::json!({})).await;
     assert_eq!(answer.headers()["etag"], "W/\"2-nOO9QiTIwXgNtWtBJezz8kv3SLc\"");
 }

@@ -1,7 +1,7 @@
 //! The large-file decision, LFS uploads and downloads.
 
 use base64::Engine as _;
-use local_hub::{DEFAULT_TOKEN, HubConfig, LargeFileTransfer, RepoType, User};
+use local_hub::{DEFAULT_TOKEN, HubConfig, LargeFileTransfer, NewRepo, RepoType, User};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -11,7 +11,7 @@ use crate::client::{Client, header, start, with};
 #[tokio::test]
 async fn who_is_large() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let b64 = |b: &[u8]| base64::engine::general_purpose::STANDARD.encode(b);
     let body = json!({"gitIgnore": "*.log\n", "files": [
         {"path": "a.txt", "size": 4, "sample": b64(b"text")},
@@ -84,7 +84,7 @@ async fn a_large_file_belongs_to_the_repository_it_was_uploaded_to() {
     };
     let mut c = with(config.clone()).await;
     for id in ["ada/a", "ada/b"] {
-        c.hub.create_repo_as("ada", RepoType::Model, id, None, false).unwrap();
+        c.hub.create_repo(NewRepo::new("ada", RepoType::Model, id)).unwrap();
     }
     let data = b"content of a large file";
     put(&c, "ada/a", data).await;
@@ -102,7 +102,7 @@ async fn a_large_file_belongs_to_the_repository_it_was_uploaded_to() {
         json!({"name": "ada/a", "type": "model"}),
     );
     assert_eq!(deleted.await.status(), 200);
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/a", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/a")).unwrap();
     assert!(upload(&c, "ada/a", data).await.is_some(), "gone with the first repository of that name");
     c.hub.assert_contract_kept();
 }
@@ -110,7 +110,7 @@ async fn a_large_file_belongs_to_the_repository_it_was_uploaded_to() {
 #[tokio::test]
 async fn files_for_a_pull_request_are_uploaded_without_a_ref() {
     let c = with(HubConfig { transfer: LargeFileTransfer::Basic, ..HubConfig::default() }).await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     c.hub.add_user(User::new("bob", "hf_bob"));
     let body = |name: Option<&str>| {
         let mut body = json!({"operation": "upload", "transfers": ["basic"], "hash_algo": "sha256",
@@ -133,13 +133,13 @@ async fn a_xet_file_is_described_to_those_who_accept_it() {
     std::fs::create_dir(dir.path().join("xet")).unwrap();
     std::fs::write(dir.path().join("xet/files.txt"), format!("{sha} {hash} 5\n")).unwrap();
     let c = with(HubConfig { data_dir: Some(dir.path().to_owned()), ..HubConfig::default() }).await;
-    let id = c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    let id = c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     std::fs::write(dir.path().join("repos").join(&id).join("large.txt"), format!("{sha}\n")).unwrap();
     drop(c);
     let c = with(HubConfig { data_dir: Some(dir.path().to_owned()), ..HubConfig::default() }).await;
     let lines = [header("big"), lfs_file("big.bin", b"large")];
     assert_eq!(c.commit("/api/models/ada/m/commit/main", &lines).await.status(), 200);
-    let head = c.hub.head(RepoType::Model, "ada/m", "main").unwrap();
+    let head = c.hub.repo(RepoType::Model, "ada/m").head("main").unwrap();
     let answer = c
         .request(Method::GET, "/ada/m/resolve/main/big.bin")
         .header("accept", "application/vnd.xet-fileinfo+json, */*")
@@ -183,7 +183,7 @@ async fn a_xet_file_is_described_to_those_who_accept_it() {
 async fn uploads_and_downloads() {
     for transfer in [LargeFileTransfer::Basic, LargeFileTransfer::Multipart] {
         let c = with(HubConfig { transfer, multipart_chunk: 1000, ..HubConfig::default() }).await;
-        c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+        c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
         let data: Vec<u8> = (0..2500u32).map(|i| (i % 251) as u8).collect();
         let oid = sha256(&data);
         let answer = batch(&c, &oid, data.len()).await;
@@ -207,8 +207,8 @@ async fn uploads_and_downloads() {
         assert!(batch(&c, &oid, data.len()).await["objects"][0].get("actions").is_none());
         let line = json!({"key": "lfsFile", "value": {"path": "odd name.xyz", "algo": "sha256", "oid": oid, "size": data.len()}});
         assert_eq!(c.commit("/api/models/ada/m/commit/main", &[header("big"), line]).await.status(), 200);
-        assert_eq!(c.hub.read_file(RepoType::Model, "ada/m", "main", "odd name.xyz").unwrap(), data);
-        let attributes = c.hub.read_file(RepoType::Model, "ada/m", "main", ".gitattributes").unwrap();
+        assert_eq!(c.hub.repo(RepoType::Model, "ada/m").read_file("main", "odd name.xyz").unwrap(), data);
+        let attributes = c.hub.repo(RepoType::Model, "ada/m").read_file("main", ".gitattributes").unwrap();
         assert!(
             String::from_utf8(attributes)
                 .unwrap()

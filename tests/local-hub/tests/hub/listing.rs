@@ -1,6 +1,6 @@
 //! Listings and their paging.
 
-use local_hub::{DEFAULT_TOKEN, Org, RepoType, User};
+use local_hub::{DEFAULT_TOKEN, NewRepo, Org, RepoType, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -9,10 +9,10 @@ use crate::client::start;
 #[tokio::test]
 async fn trees_are_paged() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let names: Vec<String> = (0..2300).map(|i| format!("d{}/f{i:04}", i % 3)).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), b"x" as &[u8])).collect();
-    c.hub.commit_as("ada", RepoType::Model, "ada/m", "main", &files, "many").unwrap();
+    c.hub.repo(RepoType::Model, "ada/m").commit_as("ada", "main", &files, "many").unwrap();
     let mut url = "/api/models/ada/m/tree/main?recursive=true".to_owned();
     let mut paths: Vec<String> = Vec::new();
     let mut pages = 0;
@@ -43,8 +43,8 @@ async fn trees_are_paged() {
 #[tokio::test]
 async fn only_what_a_type_has_can_be_asked_for() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("static"), false).unwrap();
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("static")).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let space = c.json("/api/spaces/ada/s?expand=sdk&expand[]=tags").await;
     let mut names: Vec<_> = space.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -74,9 +74,9 @@ async fn who_can_see_a_repository_is_told_to_its_namespace() {
     let c = start().await;
     c.hub.add_user(User { orgs: vec![Org::new("acme", "write")], ..User::new("bob", "hf_bob") });
     for id in ["ada/s", "acme/s"] {
-        c.hub.create_repo_as("ada", RepoType::Space, id, Some("static"), false).unwrap();
+        c.hub.create_repo(NewRepo::new("ada", RepoType::Space, id).sdk("static")).unwrap();
     }
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, true).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m").private()).unwrap();
     let put = c.request(Method::PUT, "/api/spaces/ada/s/settings").bearer_auth(DEFAULT_TOKEN);
     put.json(&json!({"visibility": "protected"})).send().await.unwrap();
     let rows = |answer: Value| -> Vec<(String, String)> {

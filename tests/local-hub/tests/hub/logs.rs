@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use local_hub::{Log, LogStep, RepoType};
+use local_hub::{Log, LogStep, NewRepo, RepoType};
 use serde_json::Value;
 
 use crate::client::{Client, start};
@@ -38,9 +38,9 @@ pub(crate) async fn read(c: &Client, id: &str, log: &str, end: &str) -> Vec<Stri
 #[tokio::test]
 async fn a_log_replays_from_the_start_and_stays_open() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     for line in ["one", "two", "three"] {
-        c.hub.push_log("ada/s", Log::Build, line).unwrap();
+        c.hub.space("ada/s").push_log(Log::Build, line).unwrap();
     }
     for _ in 0..2 {
         assert_eq!(read(&c, "ada/s", "build", "three").await, ["one", "two", "three"]);
@@ -54,11 +54,10 @@ async fn a_log_replays_from_the_start_and_stays_open() {
 #[tokio::test]
 async fn streams_misbehave_on_demand() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
-    c.hub.push_log("ada/s", Log::Run, "real").unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
+    c.hub.space("ada/s").push_log(Log::Run, "real").unwrap();
     let line = |text: &str| LogStep::Line(text.to_owned());
-    c.hub.script_log_connections(
-        "ada/s",
+    c.hub.space("ada/s").script_log_connections(
         Log::Run,
         vec![
             vec![line("a"), LogStep::Close],
@@ -86,6 +85,6 @@ async fn streams_misbehave_on_demand() {
     let (status, text, _) = raw(&c, "ada/s", "run", "").await;
     assert_eq!((status, text.as_str()), (400, r#"{"error":"SSE is not enabled"}"#));
     assert_eq!(read(&c, "ada/s", "run", "real").await, ["before", "real"]);
-    c.hub.script_log("ada/s", Log::Run, vec![]);
+    c.hub.space("ada/s").script_log(Log::Run, vec![]);
     assert_eq!(read(&c, "ada/s", "run", "real").await, ["real"]);
 }

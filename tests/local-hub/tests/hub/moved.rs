@@ -1,6 +1,6 @@
 //! A repository keeps the names it had.
 
-use local_hub::{DEFAULT_TOKEN, RepoType, User};
+use local_hub::{DEFAULT_TOKEN, NewRepo, RepoType, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use crate::client::{Client, file, header, start};
 /// A hub on which `ada/old` is `ada/New` by now.
 async fn renamed(private: bool) -> Client {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/old", Some("static"), private).unwrap();
+    let new = NewRepo::new("ada", RepoType::Space, "ada/old").sdk("static");
+    c.hub.create_repo(if private { new.private() } else { new }).unwrap();
     let body = json!({"fromRepo": "ada/old", "toRepo": "ada/New", "type": "space"});
     assert_eq!(c.post("/api/repos/move", body).await.status(), 200);
     c
@@ -44,7 +45,11 @@ async fn a_request_that_writes_is_sent_on_with_its_body() {
     let (status, target) = location(&answer);
     assert_eq!((status, target), (307, "/api/spaces/ada/New/commit/main"));
     assert_eq!(c.commit(target, &lines).await.status(), 200);
-    assert_eq!(c.hub.commits(RepoType::Space, "ada/New", "main").len(), 2, "nothing was applied at first");
+    assert_eq!(
+        c.hub.repo(RepoType::Space, "ada/New").commits("main").len(),
+        2,
+        "nothing was applied at first"
+    );
     let put = c
         .request(Method::PUT, "/api/spaces/ada/old/settings")
         .bearer_auth(DEFAULT_TOKEN)
@@ -66,7 +71,7 @@ async fn a_name_tells_nothing_to_those_who_may_not_see() {
 #[tokio::test]
 async fn a_name_that_somebody_else_took_is_theirs() {
     let c = renamed(false).await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/old", Some("static"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/old").sdk("static")).unwrap();
     let info: Value = c.json("/api/spaces/ada/old").await;
     assert_eq!(info["id"], "ada/old");
 }

@@ -1,6 +1,6 @@
 //! Branches, tags, short ids and comparisons.
 
-use local_hub::{DEFAULT_TOKEN, RepoType};
+use local_hub::{DEFAULT_TOKEN, NewRepo, RepoType};
 use reqwest::Method;
 use serde_json::json;
 
@@ -8,9 +8,9 @@ use crate::client::{Client, refusal, start};
 
 async fn with_two_commits() -> (Client, String, String) {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Model, "ada/m", None, false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
     let commit = |files: &[(&str, &[u8])]| {
-        c.hub.commit_as("ada", RepoType::Model, "ada/m", "main", files, "add files").unwrap()
+        c.hub.repo(RepoType::Model, "ada/m").commit_as("ada", "main", files, "add files").unwrap()
     };
     let first = commit(&[("a.txt", b"one"), ("b.bin", b"\0\0")]);
     let second = commit(&[("a.txt", b"second")]);
@@ -23,7 +23,7 @@ async fn seven_digits_name_a_commit() {
     assert_eq!(c.json(&format!("/api/models/ada/m/revision/{}", &first[..7])).await["sha"], json!(first));
     let tag = c.post(&format!("/api/models/ada/m/tag/{}", &first[..7]), json!({"tag": "v1"})).await;
     assert_eq!(tag.status(), 200);
-    assert_eq!(c.hub.head(RepoType::Model, "ada/m", "v1"), Some(first.clone()));
+    assert_eq!(c.hub.repo(RepoType::Model, "ada/m").head("v1"), Some(first.clone()));
     assert_ne!(first, second);
     for rev in [&first[..6], "0000000", "zzzzzzz"] {
         let answer = c.get(&format!("/api/models/ada/m/revision/{rev}")).await;
@@ -51,8 +51,9 @@ async fn comparisons_are_short_or_raw() {
         let answer = c.get(&format!("/api/models/ada/m/compare/{query}")).await;
         answer.text().await.unwrap()
     };
-    let oid =
-        |rev: &str, path: &str| c.hub.tree(RepoType::Model, "ada/m", rev).unwrap()[path].oid[..10].to_owned();
+    let oid = |rev: &str, path: &str| {
+        c.hub.repo(RepoType::Model, "ada/m").tree(rev).unwrap()[path].oid[..10].to_owned()
+    };
     let (old, new) = (oid(&first, "a.txt"), oid(&second, "a.txt"));
     let line = format!("T 6\t:100644 100644 {old}... {new}... M\ta.txt\n");
     assert_eq!(ask(&format!("{first}..{second}?raw=true")).await, line);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use local_hub::{DockerCommand, HubConfig, RepoType, Runtimes};
+use local_hub::{DockerCommand, HubConfig, NewRepo, RepoType, Runtimes};
 use serde_json::{Value, json};
 
 use crate::client::{Client, file, header, with};
@@ -74,8 +74,8 @@ pub(crate) async fn running() -> Client {
 }
 
 pub(crate) async fn deploy(c: &Client, id: &str, files: &[(&str, &str)]) -> String {
-    if c.hub.head(RepoType::Space, id, "main").is_none() {
-        c.hub.create_repo_as("ada", RepoType::Space, id, Some("gradio"), false).unwrap();
+    if c.hub.repo(RepoType::Space, id).head("main").is_none() {
+        c.hub.create_repo(NewRepo::new("ada", RepoType::Space, id).sdk("gradio")).unwrap();
     }
     let mut lines = vec![header("deploy")];
     lines.extend(files.iter().map(|(path, text)| file(path, text.as_bytes())));
@@ -88,7 +88,7 @@ pub(crate) async fn deploy(c: &Client, id: &str, files: &[(&str, &str)]) -> Stri
 pub(crate) async fn until(c: &Client, id: &str, stage: &str) -> Vec<String> {
     let (start, mut seen) = (Instant::now(), vec![]);
     loop {
-        let now = c.hub.space_stage(id).unwrap().0;
+        let now = c.hub.space(id).stage().unwrap().0;
         if seen.last() != Some(&now) {
             seen.push(now.clone());
         }
@@ -101,7 +101,10 @@ pub(crate) async fn until(c: &Client, id: &str, stage: &str) -> Vec<String> {
 }
 
 pub(crate) async fn ask(c: &Client, id: &str, path: &str) -> reqwest::Response {
-    c.request(reqwest::Method::GET, &format!("{}{path}", c.hub.space_host(id).unwrap())).send().await.unwrap()
+    c.request(reqwest::Method::GET, &format!("{}{path}", c.hub.space(id).host().unwrap()))
+        .send()
+        .await
+        .unwrap()
 }
 
 pub(crate) fn alive(pid: u64) -> bool {
@@ -112,8 +115,8 @@ pub(crate) fn alive(pid: u64) -> bool {
 #[tokio::test]
 async fn a_gradio_app_is_built_runs_and_is_replaced() {
     let c = running().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/g", Some("gradio"), false).unwrap();
-    assert_eq!(c.hub.space_stage("ada/g").unwrap().0, "NO_APP_FILE");
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/g").sdk("gradio")).unwrap();
+    assert_eq!(c.hub.space("ada/g").stage().unwrap().0, "NO_APP_FILE");
     assert_eq!(c.post("/api/spaces/ada/g/variables", json!({"key": "V", "value": "2"})).await.status(), 200);
     c.post("/api/spaces/ada/g/secrets", json!({"key": "S", "value": "3"})).await;
     let app = format!("import os\nprint('pid', os.getpid(), flush=True)\n{APP}");
@@ -166,9 +169,9 @@ async fn the_old_app_serves_while_the_new_one_starts() {
     until(&c, "ada/g", "RUNNING").await;
     let slow = format!("import time\ntime.sleep(0.6)\n{}", APP.replace("\"one\"", "\"two\""));
     deploy(&c, "ada/g", &[("app.py", &slow)]).await;
-    assert_eq!(c.hub.space_stage("ada/g").unwrap(), ("RUNNING".into(), Some(one.clone())), "stale");
+    assert_eq!(c.hub.space("ada/g").stage().unwrap(), ("RUNNING".into(), Some(one.clone())), "stale");
     until(&c, "ada/g", "RUNNING_APP_STARTING").await;
-    assert_eq!(c.hub.space_stage("ada/g").unwrap().1, Some(one));
+    assert_eq!(c.hub.space("ada/g").stage().unwrap().1, Some(one));
     let told: Value = ask(&c, "ada/g", "/").await.json().await.unwrap();
     assert_eq!(told["version"], "one");
     until(&c, "ada/g", "RUNNING").await;
@@ -193,8 +196,10 @@ async fn failures_have_their_stages() {
 
     deploy(&c, "ada/g", &[("app.py", APP)]).await;
     until(&c, "ada/g", "RUNNING").await;
-    let _ =
-        c.request(reqwest::Method::GET, &format!("{}/die", c.hub.space_host("ada/g").unwrap())).send().await;
+    let _ = c
+        .request(reqwest::Method::GET, &format!("{}/die", c.hub.space("ada/g").host().unwrap()))
+        .send()
+        .await;
     until(&c, "ada/g", "RUNTIME_ERROR").await;
     let runtime = c.json("/api/spaces/ada/g/runtime").await;
     assert_eq!(runtime["errorMessage"], "Exit code: 3. Reason: the app starts\nthe last words\n");
@@ -269,7 +274,7 @@ async fn apps_come_back_with_the_server() {
     let c = with(config()).await;
     let seen = until(&c, "ada/d", "RUNNING").await;
     assert_eq!(seen.first().map(String::as_str), Some("BUILDING"), "{seen:?}");
-    assert_eq!(c.hub.space_stage("ada/d").unwrap().1, Some(sha));
+    assert_eq!(c.hub.space("ada/d").stage().unwrap().1, Some(sha));
     assert_eq!(ask(&c, "ada/d", "/").await.status(), 200);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_hub::{BuildCause, BuildScript, HubConfig, RepoType, StageStep};
+use local_hub::{BuildCause, BuildScript, HubConfig, NewRepo, RepoType, StageStep};
 use serde_json::json;
 
 use crate::client::{Client, file, header, start, with};
@@ -31,8 +31,8 @@ async fn each_build_takes_the_script_of_its_cause() {
         BuildScript::new(BuildCause::FactoryRestart, vec![at(10_000, "RUNNING")]),
         BuildScript::new(BuildCause::Setting, vec![at(0, "PAUSED")]),
     ];
-    c.hub.script_builds("Ada/S", scripts).unwrap();
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.space("Ada/S").script_builds(scripts).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     commit(&c, "Dockerfile").await;
     assert_eq!(until(&c, "ada/s", "BUILD_ERROR").await, ["BUILDING", "BUILD_ERROR"]);
     let runtime = c.json("/api/spaces/ada/s/runtime").await;
@@ -44,24 +44,24 @@ async fn each_build_takes_the_script_of_its_cause() {
     commit(&c, "y").await;
     assert_eq!(until(&c, "ada/s", "STOPPED").await, ["SOMETHING_NEW", "STOPPED"]);
     c.post("/api/spaces/ada/s/restart?factory=true", json!({})).await;
-    assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "BUILDING");
+    assert_eq!(c.hub.space("ada/s").stage().unwrap().0, "BUILDING");
     c.post("/api/spaces/ada/s/variables", json!({"key": "A", "value": "1"})).await;
-    assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "PAUSED");
+    assert_eq!(c.hub.space("ada/s").stage().unwrap().0, "PAUSED");
     commit(&c, "z").await;
-    assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "RUNNING", "the list is used up");
+    assert_eq!(c.hub.space("ada/s").stage().unwrap().0, "RUNNING", "the list is used up");
     let script = vec![StageStep::stale(Duration::ZERO), at(40, "BUILDING")];
-    c.hub.set_stage_script("ada/s", script).unwrap();
-    assert_eq!(c.hub.space_stage("ada/s").unwrap().1, None, "there was no older app");
+    c.hub.space("ada/s").script_stages(script).unwrap();
+    assert_eq!(c.hub.space("ada/s").stage().unwrap().1, None, "there was no older app");
 }
 
 #[tokio::test]
 async fn a_visit_wakes_a_sleeping_space_and_not_a_paused_one() {
     let c = with(HubConfig { edge: true, ..HubConfig::default() }).await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     commit(&c, "Dockerfile").await;
     let wake = BuildScript::new(BuildCause::Wake, vec![at(0, "APP_STARTING"), at(400, "RUNNING")]);
-    c.hub.script_builds("ada/s", vec![wake]).unwrap();
-    c.hub.sleep_space("ada/s").unwrap();
+    c.hub.space("ada/s").script_builds(vec![wake]).unwrap();
+    c.hub.space("ada/s").sleep().unwrap();
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["stage"], "SLEEPING");
     let page = ask(&c, "ada/s", "/").await;
     assert_eq!(
@@ -72,22 +72,22 @@ async fn a_visit_wakes_a_sleeping_space_and_not_a_paused_one() {
     c.post("/api/spaces/ada/s/pause", json!({})).await;
     assert_eq!(ask(&c, "ada/s", "/").await.status(), 503);
     commit(&c, "y").await;
-    assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "PAUSED");
+    assert_eq!(c.hub.space("ada/s").stage().unwrap().0, "PAUSED");
     c.post("/api/spaces/ada/s/restart", json!({})).await;
-    assert_eq!(c.hub.space_stage("ada/s").unwrap().0, "RUNNING");
+    assert_eq!(c.hub.space("ada/s").stage().unwrap().0, "RUNNING");
 }
 
 #[tokio::test]
 async fn a_commit_waits_for_the_end_of_dev_mode() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     commit(&c, "Dockerfile").await;
-    let old = c.hub.head(RepoType::Space, "ada/s", "main");
+    let old = c.hub.repo(RepoType::Space, "ada/s").head("main");
     c.post("/api/spaces/ada/s/dev-mode", json!({"enabled": true})).await;
     commit(&c, "x").await;
-    assert_eq!(c.hub.space_stage("ada/s").unwrap(), ("RUNNING".to_owned(), old));
+    assert_eq!(c.hub.space("ada/s").stage().unwrap(), ("RUNNING".to_owned(), old));
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["devMode"], true);
     c.post("/api/spaces/ada/s/dev-mode", json!({"enabled": false})).await;
-    let head = c.hub.head(RepoType::Space, "ada/s", "main");
-    assert_eq!(c.hub.space_stage("ada/s").unwrap(), ("RUNNING".to_owned(), head));
+    let head = c.hub.repo(RepoType::Space, "ada/s").head("main");
+    assert_eq!(c.hub.space("ada/s").stage().unwrap(), ("RUNNING".to_owned(), head));
 }

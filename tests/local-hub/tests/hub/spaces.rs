@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
-use local_hub::{DEFAULT_TOKEN, Org, RepoType, StageSha, StageStep, User};
+use local_hub::{DEFAULT_TOKEN, NewRepo, Org, RepoType, StageSha, StageStep, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn a_space_is_paid_for_by_its_plan_or_by_its_hardware() {
 #[tokio::test]
 async fn a_space_takes_every_flavor_of_the_contract() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("gradio"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("gradio")).unwrap();
     for (flavor, expected) in [("rtx-pro-6000x2", 200), ("cpu-basic", 200), ("abacus", 400)] {
         let answer = c.post("/api/spaces/ada/s/hardware", json!({"flavor": flavor})).await;
         assert_eq!(answer.status(), expected, "{flavor}");
@@ -73,39 +73,39 @@ async fn a_space_is_born_with_its_settings() {
     let again = c.post("/api/repos/create", body).await;
     assert_eq!(again.status(), 409);
     assert!(again.json::<Value>().await.unwrap()["url"].as_str().unwrap().ends_with("/spaces/ada/s"));
-    assert_eq!(c.hub.secrets("ada/s").unwrap()["A"], "1");
+    assert_eq!(c.hub.space("ada/s").secrets().unwrap()["A"], "1");
     let vars: Value =
         c.post("/api/spaces/ada/s/variables", json!({"key": "V", "value": "2"})).await.json().await.unwrap();
     assert_eq!(vars["V"]["value"], "2");
     assert_eq!(c.post("/api/spaces/ada/s/secrets", json!({"key": "1bad", "value": ""})).await.status(), 400);
     let runtime = c.json("/api/spaces/ada/s/runtime").await;
     assert_eq!(runtime["stage"], "RUNNING");
-    assert_eq!(runtime["sha"].as_str(), c.hub.head(RepoType::Space, "ada/s", "main").as_deref());
+    assert_eq!(runtime["sha"].as_str(), c.hub.repo(RepoType::Space, "ada/s").head("main").as_deref());
 }
 
 #[tokio::test]
 async fn a_space_without_a_script_is_built_before_it_runs() {
     let c = start().await;
     c.hub.set_policy(|policy| policy.build_time = Duration::from_millis(300));
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     c.commit("/api/spaces/ada/s/commit/main", &[header("a"), file("Dockerfile", b"FROM scratch")]).await;
     let runtime = c.json("/api/spaces/ada/s/runtime").await;
     assert_eq!((&runtime["stage"], &runtime["hardware"]["current"]), (&json!("BUILDING"), &Value::Null));
     assert!(runtime.get("sha").is_none());
     assert_eq!(until(&c, "ada/s", "RUNNING").await, ["BUILDING", "RUNNING"]);
-    let head = c.hub.head(RepoType::Space, "ada/s", "main");
+    let head = c.hub.repo(RepoType::Space, "ada/s").head("main");
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["sha"].as_str(), head.as_deref());
     let restarted: Value =
         c.post("/api/spaces/ada/s/restart?factory=true", json!({})).await.json().await.unwrap();
     assert_eq!(restarted["stage"], "BUILDING");
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/page", Some("static"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/page").sdk("static")).unwrap();
     assert_eq!(c.json("/api/spaces/ada/page/runtime").await["stage"], "RUNNING", "nothing is built");
 }
 
 #[tokio::test]
 async fn variables_come_in_the_order_of_their_making() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     for (key, value) in [("Z", "1"), ("A", "2"), ("M", "3"), ("Z", "4")] {
         c.post("/api/spaces/ada/s/variables", json!({"key": key, "value": value})).await;
     }
@@ -118,11 +118,11 @@ async fn variables_come_in_the_order_of_their_making() {
 #[tokio::test]
 async fn stages_follow_the_script() {
     let c = start().await;
-    c.hub.create_repo_as("ada", RepoType::Space, "ada/s", Some("docker"), false).unwrap();
+    c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/s").sdk("docker")).unwrap();
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["stage"], "NO_APP_FILE");
     let target = "/api/spaces/ada/s/commit/main";
     c.commit(target, &[header("a"), file("Dockerfile", b"FROM scratch")]).await;
-    let first = c.hub.head(RepoType::Space, "ada/s", "main").unwrap();
+    let first = c.hub.repo(RepoType::Space, "ada/s").head("main").unwrap();
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["sha"], json!(first));
     let mut stale = StageStep::new(Duration::ZERO, "RUNNING");
     stale.sha = StageSha::Previous;
@@ -132,8 +132,8 @@ async fn stages_follow_the_script() {
         StageStep::new(Duration::from_millis(400), "RUNNING"),
     ];
     c.commit(target, &[header("b"), file("x", b"x")]).await;
-    c.hub.set_stage_script("ada/s", script).unwrap();
-    let second = c.hub.head(RepoType::Space, "ada/s", "main").unwrap();
+    c.hub.space("ada/s").script_stages(script).unwrap();
+    let second = c.hub.repo(RepoType::Space, "ada/s").head("main").unwrap();
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["sha"], json!(first));
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(c.json("/api/spaces/ada/s/runtime").await["stage"], "RUNNING_BUILDING");
@@ -145,10 +145,12 @@ async fn stages_follow_the_script() {
 async fn keyless_tokens_reach_one_repository() {
     let c = start().await;
     for name in ["one", "two"] {
-        c.hub.create_repo_as("ada", RepoType::Space, &format!("ada/{name}"), Some("static"), true).unwrap();
+        c.hub
+            .create_repo(NewRepo::new("ada", RepoType::Space, &format!("ada/{name}")).sdk("static").private())
+            .unwrap();
     }
     let claims = BTreeMap::from([("repository".to_owned(), "o/r".to_owned())]);
-    c.hub.add_trusted_publisher(RepoType::Space, "ada/one", claims).unwrap();
+    c.hub.repo(RepoType::Space, "ada/one").add_trusted_publisher(claims).unwrap();
     let jwt = |repository: &str| {
         let part = base64::engine::general_purpose::URL_SAFE_NO_PAD
             .encode(json!({"repository": repository}).to_string());

@@ -1,0 +1,14 @@
+//! Spaces: settings, builds, apps, logs and the edge in front of the apps.
+
+pub(crate) mod app;
+mod build;
+pub(crate) mod build_check;
+pub(crate) mod edge;
+pub(crate) mod log_stream;
+pub(crate) mod logs;
+mod process;
+pub(crate) mod rebuild;
+pub(crate) mod registry;
+pub(crate) mod script;
+pub(crate) mod space;
+pub(crate) mod state;
