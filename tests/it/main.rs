@@ -48,3 +48,4 @@ mod take_back;
 mod trees;
 mod unknown;
 mod waiting;
+mod words;

@@ -1,0 +1,144 @@
+//! The words to avoid, in all text of this repository.
+//!
+//! Comments, messages and pages use the words of an engineer at the terminal: they name the actor, and doc comments
+//! start with a verb or a noun.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::contract::read;
+
+/// Words and phrases to avoid.
+const WORDS: &str =
+    r"(?i)(\b|_)(told|tells|whoever|nobody|somebody|so many|so long|(is|are|has|have) to be|aside)(\b|_)";
+
+/// First words of doc comments and docstrings to avoid.
+const FIRST_WORDS: &str =
+    r#"^\s*(//[/!] |""")(What|Whatever|Whether|Who|Whoever|Whose|Where|How|When|That)\b"#;
+
+/// Hits that each part of the repository may still have. A number only goes down; a part without a row may have none.
+const REMAINING: &[(&str, usize)] = &[
+    ("AGENTS.md", 1),
+    ("proxy-template/README.md", 6),
+    ("proxy-template/src/", 3),
+    ("proxy-template/tests/", 44),
+    ("src/", 505),
+    ("tests/it/", 114),
+    ("tests/local-hub/", 150),
+];
+
+/// Lines that may have such a word: the path, a part of the line, and the reason.
+const ALLOWED: &[(&str, &str, &str)] = &[];
+
+/// Endings of files that are recorded, generated, or binary.
+const SKIPPED: &[&str] = &[".snap", ".snap.new", ".lock", ".png", "package-lock.json"];
+
+/// Folders with recorded or mutated text of other programs.
+const SKIPPED_FOLDERS: &[&str] =
+    &["tests/fixtures/space-logs/", "tests/fuzz/corpus/", "proxy-template/tests/corpus/"];
+
+struct Hit {
+    path: String,
+    number: usize,
+    line: String,
+}
+
+impl Hit {
+    fn is_allowed(&self) -> bool {
+        ALLOWED.iter().any(|(path, part, _)| self.path == *path && self.line.contains(part))
+    }
+}
+
+/// Finds the words to avoid in a file. A word that occurs twice in a line counts twice.
+fn hits(path: &str, text: &str) -> Vec<Hit> {
+    // Compiled once, because there are hundreds of files.
+    static WORDS_REGEX: LazyLock<Regex> = LazyLock::new(|| Regex::new(WORDS).unwrap());
+    static FIRST_WORDS_REGEX: LazyLock<Regex> = LazyLock::new(|| Regex::new(FIRST_WORDS).unwrap());
+    let (words, first_words) = (&*WORDS_REGEX, &*FIRST_WORDS_REGEX);
+    let mut hits = Vec::new();
+    let mut was_doc = false;
+    for (index, line) in text.lines().enumerate() {
+        let is_doc = line.trim_start().starts_with("///") || line.trim_start().starts_with("//!");
+        let count = words.find_iter(line).count() + usize::from(!was_doc && first_words.is_match(line));
+        was_doc = is_doc;
+        let hit = || Hit { path: path.to_owned(), number: index + 1, line: line.trim().to_owned() };
+        hits.extend((0..count).map(|_| hit()).filter(|hit| !hit.is_allowed()));
+    }
+    hits
+}
+
+/// Returns the paths of the text files in the repository, without ignored ones.
+fn paths() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let walk = ignore::WalkBuilder::new(root).hidden(false).build();
+    let files = walk.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_file());
+    let paths = files.map(|entry| entry.path().strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+    let is_text = |path: &String| {
+        !path.starts_with(".git/")
+            && path != ".git"
+            && path != "tests/it/words.rs"
+            && !SKIPPED.iter().any(|end| path.ends_with(end))
+            && !SKIPPED_FOLDERS.iter().any(|folder| path.starts_with(folder))
+    };
+    paths.filter(is_text).collect()
+}
+
+/// Returns the part of the repository that a path belongs to: the longest prefix with a row.
+fn part(path: &str) -> &'static str {
+    let prefixes = REMAINING.iter().map(|(prefix, _)| *prefix).filter(|prefix| path.starts_with(prefix));
+    prefixes.max_by_key(|prefix| prefix.len()).unwrap_or("")
+}
+
+#[test]
+fn words_to_avoid_only_become_fewer() {
+    let mut found: BTreeMap<&str, Vec<Hit>> = BTreeMap::new();
+    for path in paths() {
+        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).unwrap();
+        // Seeds of fuzzers and samples are binary.
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        let hits = hits(&path, &text);
+        if !hits.is_empty() {
+            found.entry(part(&path)).or_default().extend(hits);
+        }
+    }
+    let mut faults = String::new();
+    for (part, hits) in found {
+        let limit = REMAINING.iter().find(|(prefix, _)| *prefix == part).map_or(0, |(_, limit)| *limit);
+        println!("{part:<24} {:>4} of {limit:>4}", hits.len());
+        if hits.len() > limit {
+            faults
+                .push_str(&format!("`{part}` has {} words to avoid, at most {limit} may be:\n", hits.len()));
+            hits.iter()
+                .for_each(|hit| faults.push_str(&format!("  {}:{}: {}\n", hit.path, hit.number, hit.line)));
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+#[test]
+fn words_to_avoid_are_found() {
+    for (text, count) in [
+        ("the caller is told, and nobody answers", 2),
+        ("so long\nas it has to be", 2),
+        ("/// What it returns.", 1),
+        ("/// Returns the name.\n/// What follows is a detail.", 0),
+        ("//! Where it stands.\nfn a() {}\n    /// Whether it is.", 2),
+        ("    \"\"\"Whether it is.\"\"\"", 1),
+        ("// What a comment says is free to begin like this", 0),
+        ("fn callers_are_told() {}", 1),
+        ("untold, besides", 0),
+    ] {
+        assert_eq!(hits("x.rs", text).len(), count, "{text}");
+    }
+}
+
+#[test]
+fn allowed_lines_exist_and_have_a_reason() {
+    for (path, part, reason) in ALLOWED {
+        assert!(!reason.is_empty(), "{path}: {part}");
+        assert!(read(path).lines().any(|line| line.contains(part)), "{path} has no line with `{part}`");
+    }
+}
