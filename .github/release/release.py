@@ -2,11 +2,11 @@
 """The decisions of a release; .github/workflows/release.yml calls them in this order.
 
     release.py plan VERSION --repository OWNER/NAME --ref REF --runs FILE --environment FILE
-        whether this commit may be released: prints outputs for the jobs that follow, or every reason against it
+        prints outputs for the following jobs, or every reason not to release this commit
     release.py commit VERSION IMAGE
-        makes the release commit and its tag here, from HEAD; pushes nothing
+        creates the release commit and its tag from HEAD; pushes nothing
     release.py notes VERSION
-        prints what the changelog says of it
+        prints its section of the changelog
 
 Needs git and Python 3.11, and nothing else.
 """
@@ -21,14 +21,14 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-# https://semver.org, without build metadata, which neither tags of images nor `uses:` can hold.
+# https://semver.org, without build metadata, because image tags and `uses:` cannot contain it.
 SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
     r"(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
 )
 IMAGE = re.compile(r"ghcr\.io/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:(?P<tag>[^@:/]+)@sha256:[0-9a-f]{64}")
-# What has to be green for the commit. A fork without a Hugging Face account has a green integration run too: it
-# skips with a notice.
+# Workflows that must be green for the commit. In a fork without a Hugging Face account, the integration run is green
+# too, because it skips with a notice.
 REQUIRED = (".github/workflows/ci.yml", ".github/workflows/integration-hf.yml")
 # Files that users copy from, so their names and versions must be right.
 COPIED_FROM = ("README.md", ".github/workflows/deploy.yml")
@@ -36,18 +36,18 @@ COPIED_FROM = ("README.md", ".github/workflows/deploy.yml")
 NO_RELEASE = "There is no release yet"
 PLACEHOLDER = "OWNER/hf-deploy"
 ENVIRONMENT = "release"
-# The line of action.yml that a release pins, and the only one that it changes.
+# The only line of action.yml that a release changes.
 FROM_SOURCE = "  image: Dockerfile\n"
 AUTHOR = "github-actions[bot]"
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
 
 
 class Refused(Exception):
-    """Why there is no release."""
+    """The reasons not to release."""
 
 
 def git(*arguments, env=None, text=None):
-    """The output of a git command."""
+    """Returns the output of a git command."""
     done = subprocess.run(
         ["git", *arguments], input=text, env=env and {**os.environ, **env}, capture_output=True, text=True
     )
@@ -57,22 +57,22 @@ def git(*arguments, env=None, text=None):
 
 
 def matches(*arguments):
-    """Whether a git command that asks a question says yes."""
+    """Reports whether a git command exits with 0."""
     return subprocess.run(["git", *arguments], capture_output=True).returncode == 0
 
 
 def sections():
-    """The changelog as (version, date, text), newest first; the date of what is unreleased is empty."""
+    """Returns the changelog as (version, date, text), newest first. Unreleased changes have an empty date."""
     parts = re.split(r"^## \[(.+?)\](?: - (.*))?$", Path("CHANGELOG.md").read_text(), flags=re.MULTILINE)
-    # Definitions of links stand at the end, in no version.
+    # Definitions of links at the end belong to no version.
     bodies = (re.sub(r"^\[[^\]]+\]: .*$", "", body, flags=re.MULTILINE).strip() for body in parts[3::3])
     return list(zip(parts[1::3], (date or "" for date in parts[2::3]), bodies))
 
 
 def plan(version, repository, ref, runs, environment):
-    """Every reason against releasing HEAD as this version; none is good."""
+    """Returns every reason not to release HEAD as this version."""
     if not SEMVER.fullmatch(version):
-        return [f"`{version}` is no version: it has to be like `1.2.3` or `1.2.3-rc.1`, without a `v`"]
+        return [f"`{version}` is no version: write it like `1.2.3` or `1.2.3-rc.1`, without a `v`"]
     return [
         *version_faults(version),
         *changelog_faults(version),
@@ -91,7 +91,7 @@ def version_faults(version):
         if found != version:
             yield f"{path} has the version `{found}`"
     if Path("action.yml").read_text().count(FROM_SOURCE) != 1:
-        yield f"action.yml has to have the line `{FROM_SOURCE.strip()}`, once"
+        yield f"action.yml must have the line `{FROM_SOURCE.strip()}`, once"
 
 
 def changelog_faults(version):
@@ -100,22 +100,22 @@ def changelog_faults(version):
         if found.pop(0)[2]:
             yield "CHANGELOG.md still has unreleased changes: give them the heading of this version"
     if not found or found[0][0] != version:
-        yield f"CHANGELOG.md has to begin with `## [{version}] - YYYY-MM-DD`"
+        yield f"CHANGELOG.md must begin with `## [{version}] - YYYY-MM-DD`"
         return
     _, date, text = found[0]
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
         yield f"CHANGELOG.md has no date for `{version}`: `{date}`"
     if not text:
-        yield f"CHANGELOG.md says nothing of `{version}`"
+        yield f"CHANGELOG.md has no text for `{version}`"
 
 
 def tag_faults(version):
     if matches("rev-parse", "--verify", "--quiet", f"refs/tags/v{version}"):
-        yield f"the tag `v{version}` is there already"
+        yield f"the tag `v{version}` exists already"
     major, minor, patch, early = SEMVER.fullmatch(version).groups()
     if early:
         return
-    # The tag of the major version moves to what is published last, and must not go back.
+    # The tag of the major version follows the newest release, and must not go back.
     for tag in git("tag", "--list", f"v{major}.*").split():
         other = SEMVER.fullmatch(tag[1:])
         if other and not other[4] and (int(other[2]), int(other[3])) > (int(minor), int(patch)):
@@ -155,7 +155,7 @@ def branch_faults(ref):
 
 
 def run_faults(runs):
-    """`runs` is what GitHub lists for this commit (REST API, "List workflow runs for a repository")."""
+    """Finds workflows that are not green in `runs`, GitHub's list for this commit (REST API, "List workflow runs for a repository")."""
     head = git("rev-parse", "HEAD").strip()
     for path in REQUIRED:
         found = [
@@ -173,7 +173,7 @@ def run_faults(runs):
 
 
 def environment_faults(environment):
-    """An environment that is not there would be made by the first job that names it, and protect nothing."""
+    """Refuses a missing environment: the first job that names it would create it without protection."""
     rules = [rule.get("type") for rule in environment.get("protection_rules", [])]
     if "required_reviewers" not in rules:
         yield (
@@ -183,7 +183,7 @@ def environment_faults(environment):
 
 
 def outputs(version, repository):
-    """What the jobs of the release are told. The names of images are lower-case, whatever the repository's is."""
+    """Returns the outputs for the jobs of the release. Names of images are lower case, as the registry requires."""
     image = f"ghcr.io/{repository.lower()}"
     return {
         "version": version,
@@ -196,24 +196,24 @@ def outputs(version, repository):
 
 
 def notes(version):
-    """What the changelog says of a version."""
+    """Returns the section of the changelog for a version."""
     for found, _, text in sections():
         if found == version:
             return text
-    raise Refused(f"CHANGELOG.md does not know `{version}`")
+    raise Refused(f"CHANGELOG.md has no `{version}`")
 
 
 def commit(version, image):
-    """Makes the release commit on HEAD, and its tag; returns the commit. HEAD, index and files stay as they are."""
+    """Creates the release commit on HEAD and its tag, and returns the commit. HEAD, index and files stay unchanged."""
     matched = IMAGE.fullmatch(image)
     if not matched or matched["tag"] != version:
         raise Refused(f"`{image}` is not `ghcr.io/OWNER/NAME:{version}@sha256:` with 64 digits")
     tag = f"v{version}"
     if matches("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
-        raise Refused(f"the tag `{tag}` is there already")
+        raise Refused(f"the tag `{tag}` exists already")
     action = git("show", "HEAD:action.yml")
     if action.count(FROM_SOURCE) != 1:
-        raise Refused(f"action.yml has to have the line `{FROM_SOURCE.strip()}`, once")
+        raise Refused(f"action.yml must have the line `{FROM_SOURCE.strip()}`, once")
     pinned = action.replace(FROM_SOURCE, pinned_line(image))
     identity = {
         "GIT_AUTHOR_NAME": AUTHOR,
@@ -221,7 +221,7 @@ def commit(version, image):
         "GIT_COMMITTER_NAME": AUTHOR,
         "GIT_COMMITTER_EMAIL": EMAIL,
     }
-    # From objects, with an index of its own: nothing of the working tree can get in.
+    # A separate index keeps changes of the working tree out of the commit.
     with tempfile.TemporaryDirectory() as scratch:
         index = {"GIT_INDEX_FILE": f"{scratch}/index"}
         git("read-tree", "HEAD", env=index)
@@ -240,7 +240,7 @@ def pinned_line(image):
 
 
 def commit_faults(made, image):
-    """What is wrong with a release commit: it is its parent's tree plus the pinned line, and nothing else."""
+    """Finds changes of a release commit other than the pinned line."""
     faults = []
     changed = git("diff-tree", "--no-commit-id", "--name-status", "--no-renames", "-r", made).split()
     if changed != ["M", "action.yml"]:

@@ -1,4 +1,4 @@
-"""What the tests share: all apps, deployed once."""
+"""Shared by the tests: all apps, deployed once."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def browser():
 
 
 def pytest_collection_modifyitems(items):
-    """What was captured is searched after everything else has run."""
+    """Runs the search of the captured bytes last."""
     items.sort(key=lambda item: item.module.__name__ == "test_secrets")

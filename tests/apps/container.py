@@ -1,4 +1,4 @@
-"""What the local Hub runs in place of a container: `container.py HF_PROXY RECORDINGS NEXT`, in the folder
+"""Stands in for a container of the local Hub: `container.py HF_PROXY RECORDINGS NEXT`, in the folder
 of a Space.
 
 A Space with the proxy's source runs that program, behind a recorder that keeps every byte which it sends to its

@@ -141,7 +141,7 @@ def test_gradio(browser: Browser, gradio: App, tmp_path: Path):
 
 
 def test_gradio_components(browser: Browser, gradio: App, major: int):
-    """What needs more than calls: typing, a slider, a component with a server, another page, a link to share."""
+    """Tests more than calls: typing, a slider, a component with a server, another page, a link to share."""
     with visiting(browser, gradio) as visit:
         page = visit.page
         page.goto(gradio.url)
@@ -204,7 +204,7 @@ def test_streamlit(browser: Browser, streamlit: App, tmp_path: Path):
     with visiting(browser, streamlit) as visit:
         page = visit.page
         page.goto(streamlit.url)
-        expect(page.get_by_text("nobody pressed 0 times")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("no one pressed 0 times")).to_be_visible(timeout=PATIENCE)
         page.get_by_label("Name").fill("Ada")
         page.get_by_label("Name").press("Enter")
         expect(page.get_by_text("Ada pressed 0 times")).to_be_visible(timeout=PATIENCE)

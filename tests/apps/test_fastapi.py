@@ -44,7 +44,7 @@ def test_cookies(app: App, visitor: httpx.Client):
     assert len(cookies) == 2 and not any("domain" in cookie.lower() for cookie in cookies), cookies
     assert "httponly" in cookies[1].lower()
     assert visitor.get("/cookies").json() == {"plain": "1", "bound": "2"}
-    # The platform's cookie would open the private Space, so it is nobody's here.
+    # The platform's cookie would open the private Space, so the test uses a made-up one.
     stray = visitor.get("/headers", headers={"cookie": "spaces-jwt=x; mine=1"})
     assert dict(stray.json())["cookie"] == "mine=1"
 
@@ -98,14 +98,14 @@ def test_an_error_of_the_app_is_the_apps(visitor: httpx.Client):
 
 def test_what_the_app_sees(app: App, visitor: httpx.Client):
     own = {"authorization": "Bearer of-the-app", "x-forwarded-for": "203.0.113.9", "x-forwarded-host": "evil.example"}
-    told = visitor.get("/headers", headers=own).json()
-    seen = dict(told)
-    assert len(seen) == len(told), "no header stands twice"
+    received = visitor.get("/headers", headers=own).json()
+    seen = dict(received)
+    assert len(seen) == len(received), "no header occurs twice"
     assert seen["host"] == app.private_host
     assert seen["x-forwarded-host"] == app.public_host
     assert "203.0.113.9" not in seen["x-forwarded-for"]
     assert seen["authorization"] == "Bearer of-the-app"
-    assert "x-hf-authorization" not in seen and TOKEN not in json.dumps(told)
+    assert "x-hf-authorization" not in seen and TOKEN not in json.dumps(received)
     # A caller that is logged in at Hugging Face keeps that to itself.
     for name in ("authorization", "x-hf-authorization"):
         theirs = visitor.get("/headers", headers={name: "Bearer hf_theirsTheirsTheirsTheirsTheirs"})

@@ -12,8 +12,8 @@ from processes import TOKEN, plain_environment, run
 from world import HERE, App, api_prefix, gradio_python, node_modules
 
 
-def told(command: list, home: Path) -> dict:
-    """Runs a program of somebody who has never logged in."""
+def run_client(command: list, home: Path) -> dict:
+    """Runs a client program for a user who has never logged in, and returns its report."""
     ran = run(command, plain_environment(home), home, home / "program", timeout=120)
     assert ran.code == 0, f"{ran.stdout}\n{ran.stderr}"
     return json.loads(ran.stdout.splitlines()[-1])
@@ -32,7 +32,7 @@ def one_by_one(pieces: list) -> None:
 def test_python(gradio: App, major: int, tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir()
-    said = told([gradio_python(major), HERE / "client_calls.py", gradio.url, home], home)
+    said = run_client([gradio_python(major), HERE / "client_calls.py", gradio.url, home], home)
     assert said["src"].rstrip("/") == gradio.url
     assert {"/greet", "/count", "/copied", "/chat", "/bump"} <= set(said["endpoints"])
     assert said["predict"] == "Hello, Ada!"
@@ -54,7 +54,7 @@ def test_javascript(gradio: App, major: int, tmp_path: Path):
     # A module is looked up from the folder of the file that asks for it.
     program = node_modules().parent / "calls.mjs"
     program.write_bytes((HERE / "js/calls.mjs").read_bytes())
-    said = told(["node", program, str(major), gradio.url], home)
+    said = run_client(["node", program, str(major), gradio.url], home)
     assert said["root"].rstrip("/") == gradio.url
     assert {"/greet", "/count", "/copied", "/chat", "/bump"} <= set(said["endpoints"])
     assert said["predict"] == "Hello, Ada!"

@@ -116,12 +116,12 @@ def test_every_byte_that_was_sent(world: World, shown_to_the_app: App):
             assert f"spaces/{USER}/{app.name}" not in answer.head, f"{name}\n{answer.head}"
 
 
-def test_the_name_of_the_private_space_shows_where_gradio_tells_it(world: World):
-    """`space_id` is the app's own word. It stands in what Gradio tells of itself, and nowhere else."""
+def test_the_name_of_the_private_space_is_only_in_the_pages_and_config_of_gradio(world: World):
+    """`space_id` comes from the app. It is in the pages and the config of Gradio only."""
     for app in world.apps.values():
         name = re.compile(re.escape(f"{USER}/{app.name}".encode()) + rb"(?![-\w])")
-        told = {answer.target.split("?")[0] for answer in app.answers() if name.search(answer.body)}
-        assert told <= ({"/", "/second", "/config", "/gradio_api/info"} if app.name.startswith("gradio") else set()), app.name
+        paths = {answer.target.split("?")[0] for answer in app.answers() if name.search(answer.body)}
+        assert paths <= ({"/", "/second", "/config", "/gradio_api/info"} if app.name.startswith("gradio") else set()), app.name
         assert not [answer.head for answer in app.answers() if name.search(answer.head.encode())]
 
 

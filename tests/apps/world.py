@@ -41,9 +41,9 @@ class App:
 
     name: str
     deployed: Deployed
-    #: The proxy, for everybody.
+    #: Public address of the proxy.
     url: str
-    #: Where the private Space is.
+    #: Address of the private Space.
     private_url: str
     #: A generator of the app writes the time here, as long as it works.
     ticks: Path
@@ -70,11 +70,11 @@ class App:
         return float(self.ticks.read_text().splitlines()[-1])
 
     def answers(self) -> list[Answer]:
-        """All that the proxy has sent to callers."""
+        """Returns all bytes that the proxy sent to callers."""
         return answers(self.world.recordings / self.proxy_name)
 
     def logs(self) -> str:
-        """What the proxy has printed."""
+        """Returns the output of the proxy."""
         return self.world.log(f"{USER}/{self.proxy_name}")
 
 

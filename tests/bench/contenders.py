@@ -19,13 +19,13 @@ WORK = ROOT / "target" / "bench"
 
 @dataclass
 class Cost:
-    """What one deploy took, by all commands that it is made of."""
+    """The cost of one deploy, over all of its commands."""
 
     wall: float
     cpu: float
     #: In bytes, of the largest of them.
     memory: int
-    #: Why it did not succeed.
+    #: The reason of a failure.
     failure: str = ""
 
 
@@ -104,7 +104,7 @@ class HfUpload:
 
 
 class HubSync(HfUpload):
-    """What `huggingface/hub-sync` runs, with the client installed already: on a runner, `uvx` fetches it first."""
+    """The commands of `huggingface/hub-sync`, with the client installed already; on a runner, `uvx` downloads it first."""
 
     label = "hub-sync's commands"
 

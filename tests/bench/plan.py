@@ -49,7 +49,7 @@ def count() -> int:
     print(ran.stdout.strip())
     expected = f"{FILES} files, [{FILES // 10}, 1] updated and deleted, {FILES - FILES // 10} unchanged"
     if ran.stdout.strip() != expected:
-        sys.exit(f"the plan is wrong, it has to be: {expected}")
+        sys.exit(f"the plan is wrong, expected: {expected}")
     return int(re.search(r"Collected\s*:\s*(\d+)", ran.stderr)[1])
 
 

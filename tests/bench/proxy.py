@@ -70,7 +70,7 @@ def curl(server: Server, path: str, ca: Path, *more: str | Path) -> float:
 
 
 def websockets(server: Server, count: int) -> float:
-    """Resident megabytes while so many WebSockets are open and silent."""
+    """Returns the resident megabytes with this number of open and silent WebSockets."""
     request = (
         f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

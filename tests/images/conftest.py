@@ -1,4 +1,4 @@
-"""What the tests share: both images, built once, and a Hub."""
+"""Shared by the tests: both images, built once, and a Hub."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes import ROOT, TOKEN, running_hub
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig):
-    """Tells a figure in the log of a run that passes, too."""
+    """Prints a figure in the log, also if the tests pass."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
 
     def tell(line: str) -> None:

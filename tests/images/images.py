@@ -20,15 +20,15 @@ from pathlib import Path
 from processes import ROOT
 
 STORE = ROOT / "target" / "images"
-#: What the base image of the Dockerfiles has, beside Rust.
+#: Packages of the Dockerfiles' base image, besides Rust.
 STAND_IN_PACKAGES = "gcc,libc6-dev,make"
-#: The base image's package manager, which has nothing to do here: what is asked of it is there.
+#: A stand-in for the package manager of the base image: it only checks that the program exists.
 APK = """#!/bin/sh
 [ "$1 $2" = "add --no-cache" ] && shift 2 && for program; do command -v "$program" || exit 1; done
 """
-#: Made anew when it has to be another.
+#: Rebuilt when this changes.
 STAND_IN = f"localhost/stand-in:{zlib.crc32((STAND_IN_PACKAGES + APK).encode()):08x}"
-#: Where the toolchain is in the stand-in.
+#: Path of the toolchain in the stand-in.
 TOOLCHAIN = "/opt/rust"
 
 #: With a store of its own, of a kind that every file system can hold.
@@ -44,9 +44,9 @@ def buildah(*arguments: str | Path, **options) -> str:
 
 
 def stand_in() -> None:
-    """Makes the base image, unless it is there."""
+    """Builds the base image, unless it exists."""
     STORE.mkdir(parents=True, exist_ok=True)
-    # What an earlier run that was stopped left.
+    # Remove the leftovers of a run that was stopped.
     buildah("rm", "--all")
     if STAND_IN in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
         return
@@ -98,18 +98,18 @@ class Image:
         manifest = json.loads((folder / "manifest.json").read_text())
         blobs = [manifest["config"], *manifest["layers"]]
         config, *layers = (folder / blob["digest"].removeprefix("sha256:") for blob in blobs)
-        #: What it says about how it is run.
+        #: The configuration of the image.
         self.config: dict = json.loads(config.read_text())["config"]
         #: Each a tar archive.
         self.layers: list[bytes] = [unpacked(layer.read_bytes()) for layer in layers]
 
     @property
     def compressed_size(self) -> int:
-        """What is downloaded, in bytes."""
+        """Returns the download size in bytes."""
         return sum(len(gzip.compress(layer, 9)) for layer in self.layers)
 
     def files(self, scratch: Path) -> list[tarfile.TarInfo]:
-        """All that it holds."""
+        """Returns all files of the image."""
         members = []
         for layer in self.layers:
             (scratch / "layer.tar").write_bytes(layer)
@@ -132,7 +132,7 @@ def unpacked(layer: bytes) -> bytes:
 
 @dataclass
 class Container:
-    """What an image becomes before it runs."""
+    """An image that is ready to run."""
 
     name: str
     entrypoint: list[str]

@@ -132,7 +132,7 @@ def test_a_proxy_is_made_where_there_is_no_temporary_folder_yet(step, hub, tmp_p
     assert ran.outputs["proxy_repo_id"] == f"{USER}/door-proxy"
 
 
-def test_a_wrong_input_is_told_in_the_log_the_outputs_and_the_summary(step, tmp_path):
+def test_an_invalid_input_is_in_the_log_the_outputs_and_the_summary(step, tmp_path):
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     ran = step(workspace, {"HF_ENDPOINT": "http://127.0.0.1:9"}, huggingface_repo="ada/app", repo_type="spaces")
@@ -162,7 +162,7 @@ def action_variable(action, name: str) -> str:
     return dict(variable.split("=", 1) for variable in action.config["Env"])[name]
 
 
-def test_the_entry_point_tells_its_version(action):
+def test_the_entry_point_prints_its_version(action):
     with action.container() as container:
         process = container.start(["--version"], {})
         log, errors = process.communicate(timeout=60)
@@ -170,7 +170,7 @@ def test_the_entry_point_tells_its_version(action):
 
 
 def test_the_first_line_comes_at_once(action, figures):
-    """The figure is told, not asserted: on a machine with other work to do, it is not the program's own."""
+    """The figure is printed, not asserted, because other work on the machine changes it."""
     times = []
     with action.container() as container, container.root() as root:
         for _ in range(11):

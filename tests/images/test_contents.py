@@ -1,4 +1,4 @@
-"""What is in the images, and what they say about themselves."""
+"""The files and the configuration of the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests share: a Hub for the whole session, and the official client set up for it."""
+"""Shared by the tests: a Hub for the whole session, and the official client set up for it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def binary(variable: str, name: str) -> Path:
 
 
 def plain_environment(home: Path) -> dict[str, str]:
-    """What every program needs, and nothing that could change what it does."""
+    """Returns the variables that every program needs, and none that changes its behaviour."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HUB_OPENAPI") if name in os.environ}
     return kept | {"HOME": str(home), "LANG": "C.UTF-8"}
 
@@ -95,7 +95,7 @@ class LocalHub:
         self.ask("POST", "forgive")
 
     def violations(self) -> list[str]:
-        """Where a request broke the contract of the Hub."""
+        """Returns the requests that broke the contract of the Hub."""
         return self.ask("GET", "violations")
 
     def requests(self) -> list[dict]:
@@ -106,7 +106,7 @@ class LocalHub:
         return [request for request in self.requests() if not request["path"].startswith(STORAGE_PATHS)]
 
     def commits_made(self) -> int:
-        """How many commits were accepted since the last `clear`, merges included."""
+        """Counts the commits that were accepted since the last `clear`, merges included."""
         made = (r for r in self.requests() if r["method"] == "POST" and 200 <= r["status"] < 300)
         return sum(bool(re.search(r"/commit/[^/]+$|/discussions/\d+/merge$", r["path"])) for r in made)
 

@@ -1,4 +1,4 @@
-"""What a deploy costs: memory for a large file, requests for many small ones."""
+"""The cost of a deploy: memory for a large file, requests for many small ones."""
 
 from __future__ import annotations
 

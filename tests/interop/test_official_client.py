@@ -1,6 +1,6 @@
 """The official client, unchanged, does its work against the local Hub and keeps the Hub's contract.
 
-What this proves is about the local Hub: whoever tests against it tests against what the real clients meet.
+This tests the local Hub: it behaves as the official clients expect.
 """
 
 from __future__ import annotations

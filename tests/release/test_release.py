@@ -1,4 +1,4 @@
-"""What .github/release/release.py decides, on a scratch repository; each fault is planted, and has to be found.
+"""Tests the decisions of .github/release/release.py on a scratch repository: each planted fault is found.
 
 python3 -m unittest discover tests/release
 """
@@ -104,9 +104,9 @@ class Plan(Repository):
             (good.replace("## [Unreleased]\n", "## [Unreleased]\n\n- More.\n"), "unreleased changes"),
             (good.replace("## [1.2.3] - 2026-11-21", "## [1.2.3]"), "no date"),
             (good.replace("2026-11-21", "soon"), "no date"),
-            (good.replace("### Added\n\n- All of it.\n", ""), "says nothing"),
-            ("# Changelog\n\n## [Unreleased]\n", "has to begin with"),
-            ("# Changelog\n\n## [1.2.2] - 2026-11-01\n\n- Less.\n", "has to begin with"),
+            (good.replace("### Added\n\n- All of it.\n", ""), "has no text"),
+            ("# Changelog\n\n## [Unreleased]\n", "must begin with"),
+            ("# Changelog\n\n## [1.2.2] - 2026-11-01\n\n- Less.\n", "must begin with"),
         ):
             self.commit({"CHANGELOG.md": text})
             self.assert_refused(self.plan(), word)
@@ -118,7 +118,7 @@ class Plan(Repository):
             git("tag", tag)
         self.assertEqual(self.plan(), [])
         git("tag", "v1.2.3")
-        self.assert_refused(self.plan(), "the tag `v1.2.3` is there")
+        self.assert_refused(self.plan(), "the tag `v1.2.3` exists")
         git("tag", "--delete", "v1.2.3")
         git("tag", "v1.10.0")
         self.assert_refused(self.plan(), "`v1.10.0` is newer")
@@ -195,7 +195,7 @@ class Notes(Repository):
     def test_the_section_of_the_version(self):
         self.assertEqual(release.notes("1.2.3"), "### Added\n\n- All of it.")
         self.assertEqual(release.notes("1.2.2"), "- Less.")
-        with self.assertRaisesRegex(release.Refused, "does not know `9.9.9`"):
+        with self.assertRaisesRegex(release.Refused, "has no `9.9.9`"):
             release.notes("9.9.9")
 
 
@@ -241,7 +241,7 @@ class Commit(Repository):
 
     def test_a_tag_that_is_there(self):
         git("tag", "v1.2.3")
-        with self.assertRaisesRegex(release.Refused, "is there already"):
+        with self.assertRaisesRegex(release.Refused, "exists already"):
             release.commit("1.2.3", IMAGE)
 
     def test_an_action_without_the_line(self):
@@ -267,7 +267,7 @@ class Commit(Repository):
         self.assertEqual((done.returncode, done.stdout.strip()), (0, git("rev-parse", "v1.2.3^{commit}")))
         done = subprocess.run([SCRIPT, "commit", "1.2.3", IMAGE], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertEqual(done.stderr, "release: the tag `v1.2.3` is there already\n")
+        self.assertEqual(done.stderr, "release: the tag `v1.2.3` exists already\n")
 
 
 class Here(unittest.TestCase):

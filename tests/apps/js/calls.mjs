@@ -1,6 +1,6 @@
-// What a JavaScript program does with a Gradio app: `calls.mjs MAJOR URL`. Prints what came of it as JSON.
+// Calls a Gradio app as a JavaScript program does: `calls.mjs MAJOR URL`. Prints the results as JSON.
 //
-// Runs with the `@gradio/client` of the app's version. Every address that is asked for is noted.
+// Runs with the `@gradio/client` of the app's version. Records every requested address.
 import { createHash, randomBytes } from "node:crypto";
 
 const [major, url] = process.argv.slice(2);
@@ -15,11 +15,11 @@ globalThis.fetch = (input, init) => {
 
 const now = () => Number(process.hrtime.bigint()) / 1e9;
 const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
-const told = {};
+const results = {};
 
 const app = await Client.connect(url, { events: ["data", "status"] });
-told.root = app.config.root;
-told.endpoints = Object.keys((await app.view_api()).named_endpoints).sort();
+results.root = app.config.root;
+results.endpoints = Object.keys((await app.view_api()).named_endpoints).sort();
 
 // The client hangs when it joins the queue before the end of its last event stream arrives: it takes that end for the
 // end of a stream that has yet to open. It does so without a proxy too, so a call here waits for the end first.
@@ -32,7 +32,7 @@ async function predict(endpoint, data) {
   return (await app.predict(endpoint, data)).data[0];
 }
 
-told.predict = await predict("/greet", ["Ada"]);
+results.predict = await predict("/greet", ["Ada"]);
 
 async function all(endpoint, data) {
   await settled();
@@ -48,25 +48,25 @@ async function all(endpoint, data) {
   return pieces;
 }
 
-told.stream = await all("/count", ["tick"]);
-told.chat = (await all("/chat", ["good morning"])).map(([text]) => text);
+results.stream = await all("/count", ["tick"]);
+results.chat = (await all("/chat", ["good morning"])).map(([text]) => text);
 
 const bytes = randomBytes(2_000_000);
 const sent = new Blob([bytes], { type: "application/octet-stream" });
 const file = await predict("/copied", [sent]);
-told.file_url = file.url;
+results.file_url = file.url;
 const got = await realFetch(file.url);
-told.file_status = got.status;
-told.file_is_equal = sha(Buffer.from(await got.arrayBuffer())) === sha(bytes);
+results.file_status = got.status;
+results.file_is_equal = sha(Buffer.from(await got.arrayBuffer())) === sha(bytes);
 
 try {
   await predict("/refuse", ["tea"]);
 } catch (error) {
-  told.error = String(error?.message ?? JSON.stringify(error));
+  results.error = String(error?.message ?? JSON.stringify(error));
 }
-told.session = [await predict("/bump", []), await predict("/bump", [])];
-told.asked = [...asked];
-console.log(JSON.stringify(told));
+results.session = [await predict("/bump", []), await predict("/bump", [])];
+results.asked = [...asked];
+console.log(JSON.stringify(results));
 app.close();
 // Some versions keep a stream open after that.
 process.exit(0);

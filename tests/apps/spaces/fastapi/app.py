@@ -1,4 +1,4 @@
-"""What proxies get wrong about plain web apps."""
+"""A web app with the features that proxies often break."""
 
 import asyncio
 import os
@@ -118,7 +118,7 @@ async def compares(socket: WebSocket, what: str):
 
 @app.post("/token")
 async def token():
-    """Where the tutorial of FastAPI logs its users in."""
+    """The login route of the FastAPI tutorial."""
     return {"access_token": "of-the-app", "token_type": "bearer"}
 
 

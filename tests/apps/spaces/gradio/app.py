@@ -13,14 +13,14 @@ def greet(name):
 
 
 def count(word):
-    """Tells with each piece when it was made."""
+    """Yields pieces, each with its time."""
     for step in range(5):
         yield f"{word} {step} {time.monotonic()}"
         time.sleep(0.4)
 
 
 def endless(word):
-    """Writes down when it worked, until nobody wants it any more."""
+    """Records the time of each step, until the caller leaves."""
     with open(os.environ["TICKS_FILE"], "a", buffering=1) as ticks:
         for step in range(600):
             ticks.write(f"{time.monotonic()}\n")

@@ -8,7 +8,7 @@ if "presses" not in st.session_state:
 name = st.text_input("Name")
 if st.button("Press"):
     st.session_state.presses += 1
-st.write(f"{name or 'nobody'} pressed {st.session_state.presses} times")
+st.write(f"{name or 'no one'} pressed {st.session_state.presses} times")
 file = st.file_uploader("File")
 if file is not None:
     content = file.getvalue()
