@@ -6,13 +6,13 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use url::Url;
 
 use crate::action::{Log, OutputFiles};
-use crate::app_check::{App, AppKind, Verdict, verify};
+use crate::app_check::{App, AppKind, CheckResult};
 use crate::auth::Credentials;
 use crate::commands::deploy::inputs::{CheckInputs, command_access, duration};
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{self, Code, Failure, Result};
 use crate::hub::{Hub, Repo};
 use crate::ops::janitor::{self, Prefix, Rules};
-use crate::ops::space;
+use crate::ops::{check as app_check, space};
 use crate::report;
 use crate::run::connect;
 use crate::target::{RepoName, RepoType};
@@ -178,9 +178,9 @@ async fn check(args: VerifyArgs, vars: Vec<(String, String)>, log: &Log) -> Resu
         (None, None) => return Err(Failure::new(Code::InvalidInput, "`--space` or `--url` must be given")),
     };
     log.info(&format!("checking the app at {}", app.url));
-    let verdict = verify(&app, &inputs.check, log).await;
-    hand_over(&verdict, &files, log);
-    verdict.conclude(log)
+    let result = app_check::check_app(&app, &inputs.check, log).await;
+    write_outputs(&result, &files, log);
+    app_check::conclude(&result, failure::app_check::hints(&result), log)
 }
 
 async fn space_app(name: &RepoName, inputs: &CheckInputs, log: &Log) -> Result<App> {
@@ -202,9 +202,9 @@ async fn space_app(name: &RepoName, inputs: &CheckInputs, log: &Log) -> Result<A
     })
 }
 
-/// For a step that goes on with the result.
-fn hand_over(verdict: &Verdict, files: &OutputFiles, log: &Log) {
-    let outputs: Vec<(&str, String)> = report::verdict_outputs(Some(verdict)).to_vec();
+/// Writes the outputs for a later step.
+fn write_outputs(result: &CheckResult, files: &OutputFiles, log: &Log) {
+    let outputs: Vec<(&str, String)> = report::check_outputs(Some(result)).to_vec();
     if let Err(error) = files.write_outputs(&outputs) {
         log.warning(&format!("cannot write the outputs: {error}"));
     }

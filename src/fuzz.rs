@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::action::commands::{self, Annotation, Level};
 use crate::action::markdown;
-use crate::app_check::{Verdict, Word};
+use crate::app_check::{CheckFailure, CheckResult};
 use crate::failure::{Code, Failure};
 use crate::folder::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
 use crate::hub::{CommitReceipt, LogKind, Stage};
@@ -243,9 +243,9 @@ fn outcome_that_says(text: &str) -> Outcome {
         plan: Some(Plan { changes: vec![change(Action::Add), change(Action::Delete)], ..Plan::default() }),
         commit: Some(receipt),
         space_stage: Some(Stage::Other(text.to_owned())),
-        verdict: Some(Verdict {
+        check: Some(CheckResult {
             endpoint: Some(text.to_owned()),
-            ..Verdict::of(Word::TechnicalBlocker, text)
+            ..CheckResult::failed(CheckFailure::QueueFull, text)
         }),
         log_tails: vec![tail],
         failure: Some(

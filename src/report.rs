@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::action::markdown;
-use crate::app_check::{Verdict, Word};
+use crate::app_check::{CheckResult, CheckStatus};
 use crate::failure::{Code, Failure};
 use crate::hub::{CommitReceipt, Repo, Stage};
 use crate::ops::deploy::plan::{Action, Plan};
@@ -86,8 +86,8 @@ pub struct Outcome {
     pub bytes_uploaded: u64,
     /// The last stage of the Space that was seen.
     pub space_stage: Option<Stage>,
-    /// What the check of the running app came to.
-    pub verdict: Option<Verdict>,
+    /// The result of the check of the running app.
+    pub check: Option<CheckResult>,
     /// The last lines of the Space's logs, where they were followed.
     pub log_tails: Vec<LogTail>,
     /// The variables that were written, with their values before: `None` for those that were not there.
@@ -253,7 +253,7 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
     let sent = plan.map(|_| outcome.bytes_uploaded.to_string()).unwrap_or_default();
     let pull_request = outcome.pull_request_url();
     let error_code = outcome.failure.as_ref().map(|failure| failure.code.as_str());
-    let [word, latency, recommended] = verdict_outputs(outcome.verdict.as_ref());
+    let [check_status, latency, recommended] = check_outputs(outcome.check.as_ref());
     vec![
         ("repo_id", outcome.repo.as_ref().map(|repo| repo.id.to_string()).unwrap_or_default()),
         ("repo_url", outcome.repo_url().unwrap_or_default()),
@@ -273,7 +273,7 @@ pub fn outputs(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("space_hardware", text(outcome.space_hardware.as_deref())),
         ("hardware_status", text(outcome.hardware_status.map(HardwareStatus::as_str))),
         ("space_stage", text(outcome.space_stage.as_ref().map(Stage::as_str))),
-        word,
+        check_status,
         latency,
         recommended,
         ("rollback_commit_sha", text(outcome.rollback_commit.as_deref())),
@@ -301,13 +301,12 @@ pub fn is_own_word(output: &str) -> bool {
         )
 }
 
-/// The outputs of a check.
-pub fn verdict_outputs(verdict: Option<&Verdict>) -> [(&'static str, String); 3] {
-    let latency =
-        verdict.and_then(|verdict| verdict.latency).map(|latency| seconds(latency.wall).to_string());
-    let recommended = verdict.and_then(|verdict| verdict.recommended_duration_seconds);
+/// Returns the outputs of a check.
+pub fn check_outputs(check: Option<&CheckResult>) -> [(&'static str, String); 3] {
+    let latency = check.and_then(|check| check.latency).map(|latency| seconds(latency.wall).to_string());
+    let recommended = check.and_then(|check| check.recommended_duration_seconds);
     [
-        ("verify_status", verdict.map(|verdict| verdict.word.as_str().to_owned()).unwrap_or_default()),
+        ("verify_status", check.map(|check| check.status.as_str().to_owned()).unwrap_or_default()),
         ("verify_latency_seconds", latency.unwrap_or_default()),
         ("recommended_duration_seconds", recommended.map(|seconds| seconds.to_string()).unwrap_or_default()),
     ]
@@ -429,8 +428,8 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(url) = outcome.proxy.as_ref().and_then(|proxy| proxy.url.as_deref()) {
         rows.push(("Proxy", markdown::link(url, url)));
     }
-    if let Some(verdict) = &outcome.verdict {
-        rows.push(("Check", check(verdict)));
+    if let Some(result) = &outcome.check {
+        rows.push(("Check", check(result)));
     }
     if let (Some(sha), Some(url)) = (outcome.commit_sha(), outcome.commit_url()) {
         let name = if outcome.rollback_commit.is_some() { "Failed commit" } else { "Commit" };
@@ -477,16 +476,16 @@ fn visible(access: Access) -> String {
     }
 }
 
-/// The word of the check, and where the time of its call went.
-fn check(verdict: &Verdict) -> String {
-    let mut text = markdown::code(verdict.word.as_str());
-    if let Some(endpoint) = &verdict.endpoint {
+/// Renders the status of the check, and the times of its call.
+fn check(result: &CheckResult) -> String {
+    let mut text = markdown::code(result.status.as_str());
+    if let Some(endpoint) = &result.endpoint {
         text.push_str(&format!(" by {}", markdown::cell_code(endpoint)));
     }
-    if let Some(latency) = &verdict.latency {
+    if let Some(latency) = &result.latency {
         text.push_str(&format!(": {latency}"));
-    } else if verdict.word != Word::Failed {
-        text.push_str(&format!(": {}", markdown::cell(&verdict.detail)));
+    } else if result.status != CheckStatus::Failed {
+        text.push_str(&format!(": {}", markdown::cell(&result.detail)));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! What a Gradio app says about itself: `/config` and the API schema, and which endpoint to call.
+//! The description that a Gradio app gives of itself: `/config` and the API schema. Chooses the endpoint to call.
 //!
 //! Shapes as measured on Gradio 4.44, 5.50 and 6.31: `GET /config` and `GET {prefix}/info`, where `prefix` is
 //! the `api_prefix` of the config (empty before Gradio 5).
@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::options::{Expect, Stop, Subject, quoted};
+use super::error::{CheckError, CheckFailure};
+use super::options::Expect;
+use super::quote::quoted;
 
 /// Names that authors give to the function of an app, tried in this order.
 const USUAL_NAMES: [&str; 6] = ["/generate", "/predict", "/run", "/infer", "/chat", "/process"];
-/// How many endpoints a message lists.
-const MAX_LISTED: usize = 12;
 
-/// The part of `/config` that a call needs.
+/// Part of `/config` that a call needs.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Config {
     pub(super) version: String,
@@ -35,14 +35,14 @@ pub(super) struct Component {
     kind: String,
     #[serde(default)]
     props: Value,
-    /// Whether the schema leaves it out.
+    /// True if the schema leaves it out.
     #[serde(default)]
     skip_api: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Dependency {
-    /// The `fn_index` of a call; before Gradio 4.18 the place in the list.
+    /// The `fn_index` of a call. Before Gradio 4.18, that is the place in the list.
     #[serde(default)]
     id: Option<i64>,
     /// A name without a slash, or `false`.
@@ -59,8 +59,8 @@ pub(super) struct Dependency {
 pub(super) struct Schema {
     /// By name, with a leading slash.
     pub(super) named_endpoints: BTreeMap<String, Signature>,
-    /// Endpoints that the app does not list: `show_api=False`, in Gradio 6 `api_visibility="undocumented"`. They can
-    /// be called by name, and are neither chosen nor suggested.
+    /// Endpoints that the app does not list: `show_api=False`, in Gradio 6 `api_visibility="undocumented"`. The check
+    /// calls them by name, and neither chooses nor suggests them.
     #[serde(skip)]
     pub(super) undocumented: BTreeMap<String, Signature>,
 }
@@ -113,13 +113,13 @@ pub(super) struct Return {
     pub(super) component: String,
 }
 
-/// One place in the `data` of a call.
+/// One position in the `data` of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Slot {
     /// The next parameter of the schema.
     Parameter,
-    /// Something that callers do not see: `null` for a state, which the server fills in, or the value that
-    /// the component has on the page.
+    /// A value that callers do not see: `null` for a state, which the server fills in, or the value of the component
+    /// on the page.
     Hidden(Value),
 }
 
@@ -131,17 +131,17 @@ pub(super) struct Endpoint {
     pub(super) fn_index: i64,
     pub(super) slots: Vec<Slot>,
     pub(super) parameters: Vec<Parameter>,
-    /// One for each place in the output `data`; `None` is a state.
+    /// One for each position in the output `data`. `None` is a state.
     pub(super) returns: Vec<Option<Return>>,
 }
 
 impl Config {
-    /// What stands before the paths of the API: empty, or `/gradio_api`.
+    /// Returns the start of all paths of the API: empty, or `/gradio_api`.
     pub(super) fn prefix(&self) -> &str {
         self.api_prefix.as_deref().unwrap_or("").trim_end_matches('/')
     }
 
-    /// Whether calls go over `queue/join` and `queue/data` with a session.
+    /// Returns true if calls go over `queue/join` and `queue/data` with a session.
     pub(super) fn is_supported(&self) -> bool {
         matches!(self.protocol.as_deref(), Some("sse_v2" | "sse_v2.1" | "sse_v3"))
     }
@@ -150,7 +150,7 @@ impl Config {
         self.components.iter().find(|component| component.id == id)
     }
 
-    /// The place of a component in `data`.
+    /// Returns the position of a component in `data`.
     fn slot(&self, id: i64) -> Slot {
         match self.component(id) {
             Some(component) if component.kind == "state" => Slot::Hidden(Value::Null),
@@ -161,8 +161,8 @@ impl Config {
         }
     }
 
-    /// Joins an endpoint of the schema with what the config knows about it.
-    pub(super) fn endpoint(&self, schema: &Schema, name: &str) -> Result<Endpoint, Stop> {
+    /// Joins the schema and the config of an endpoint.
+    pub(super) fn endpoint(&self, schema: &Schema, name: &str) -> Result<Endpoint, CheckError> {
         let bare = name.trim_start_matches('/');
         let found = self
             .dependencies
@@ -170,20 +170,19 @@ impl Config {
             .enumerate()
             .find(|(_, dependency)| dependency.api_name.as_str() == Some(bare));
         let Some((place, dependency)) = found else {
-            return Err(Stop::failed(format!(
-                "the app's config does not know its endpoint `{}`",
-                quoted(name)
-            )));
+            let detail = format!("the app's config does not know its endpoint `{}`", quoted(name));
+            return Err(CheckError::new(CheckFailure::InvalidApi, detail));
         };
         let signature = schema.signature(name).cloned().unwrap_or_default();
         let slots: Vec<Slot> = dependency.inputs.iter().map(|id| self.slot(*id)).collect();
         let open = slots.iter().filter(|slot| **slot == Slot::Parameter).count();
         if open != signature.parameters.len() {
             let known = signature.parameters.len();
-            return Err(Stop::failed(format!(
+            let detail = format!(
                 "the app's config and its schema disagree on `{}`: {open} inputs, {known} parameters",
                 quoted(name)
-            )));
+            );
+            return Err(CheckError::new(CheckFailure::InvalidApi, detail));
         }
         let mut returns = signature.returns.into_iter();
         let returns = dependency
@@ -199,33 +198,26 @@ impl Config {
     }
 }
 
-/// Chooses an endpoint: the one that was named; else the only one; else the first of the usual names; else
-/// the only one that returns what is expected.
+/// Chooses an endpoint: `wanted`, or else the only one, or else the first of the usual names, or else the only one
+/// that returns the expected content.
 ///
 /// # Errors
 ///
-/// There is no endpoint, not the one that was named, or more than one to choose from.
+/// There is no endpoint, not the wanted one, or more than one to choose from.
 pub(super) fn choose<'a>(
     schema: &'a Schema,
     wanted: Option<&str>,
     expect: Option<Expect>,
-) -> Result<&'a str, Stop> {
+) -> Result<&'a str, CheckError> {
     let names: Vec<&str> = schema.named_endpoints.keys().map(String::as_str).collect();
     if let Some(wanted) = wanted {
         return schema.find(wanted).ok_or_else(|| {
-            let bare = wanted.trim_start_matches('/');
-            let stop =
-                Stop::failed(format!("the app has no endpoint `/{}`", quoted(bare))).about(Subject::Input);
-            match names[..] {
-                [] => stop.hint("leave `api_name` out: the app lists no endpoint"),
-                _ => stop.hint(format!("set `api_name` to one of its endpoints: {}", listed(&names))),
-            }
+            let detail = format!("the app has no endpoint `/{}`", quoted(wanted.trim_start_matches('/')));
+            CheckError::new(CheckFailure::EndpointUnknown { endpoints: owned(&names) }, detail)
         });
     }
     if names.is_empty() {
-        return Err(Stop::failed("the app has no endpoint with a name")
-            .about(Subject::Input)
-            .hint("give the event an `api_name` in the app, or leave the call out"));
+        return Err(CheckError::new(CheckFailure::NoEndpoint, "the app has no endpoint with a name"));
     }
     if let [only] = names[..] {
         return Ok(only);
@@ -242,17 +234,22 @@ pub(super) fn choose<'a>(
         .collect();
     match fitting[..] {
         [only] => Ok(only),
-        _ => Err(Stop::failed(format!("the app has {} endpoints, and none is named", names.len()))
-            .about(Subject::Input)
-            .hint(format!("set `api_name` to one of: {}", listed(&names)))),
+        _ => {
+            let detail = format!("the app has {} endpoints, and none is named", names.len());
+            Err(CheckError::new(CheckFailure::EndpointAmbiguous { endpoints: owned(&names) }, detail))
+        }
     }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn promises(given: &Return, expect: Option<Expect>) -> bool {
     expect.is_some_and(|expect| expect != Expect::Any && promised(&given.component) == Some(expect))
 }
 
-/// What a component holds when it is an output; `None` where that is anything.
+/// Returns the content that a component has as an output, or `None` if any content is possible.
 pub(super) fn promised(component: &str) -> Option<Expect> {
     match component.to_ascii_lowercase().as_str() {
         "image" | "gallery" | "annotatedimage" | "imageslider" | "imageeditor" => Some(Expect::Image),
@@ -262,16 +259,6 @@ pub(super) fn promised(component: &str) -> Option<Expect> {
         | "number" => Some(Expect::Text),
         _ => None,
     }
-}
-
-/// Names for a message, in short.
-pub(super) fn listed(names: &[&str]) -> String {
-    let mut text =
-        names.iter().take(MAX_LISTED).map(|name| format!("`{}`", quoted(name))).collect::<Vec<_>>();
-    if names.len() > MAX_LISTED {
-        text.push(format!("and {} more", names.len() - MAX_LISTED));
-    }
-    text.join(", ")
 }
 
 #[cfg(test)]
@@ -294,13 +281,13 @@ mod tests {
     fn chosen(endpoints: &[(&str, &str)], wanted: Option<&str>, expect: Option<Expect>) -> String {
         match choose(&schema(endpoints), wanted, expect) {
             Ok(name) => name.to_owned(),
-            Err(stop) => stop.detail,
+            Err(error) => error.detail,
         }
     }
 
     #[test]
-    fn the_endpoint_is_named_alone_usual_or_fitting() {
-        let two = [("/draw", "Image"), ("/tell", "Textbox")];
+    fn endpoint_is_the_named_the_only_the_usual_or_the_fitting_one() {
+        let two = [("/draw", "Image"), ("/say", "Textbox")];
         assert_eq!(chosen(&two, Some("draw"), None), "/draw");
         assert_eq!(chosen(&two, Some("/draw"), None), "/draw");
         assert_eq!(chosen(&two, Some("sing"), None), "the app has no endpoint `/sing`");
@@ -309,7 +296,7 @@ mod tests {
             chosen(&[("/a", "Image"), ("/predict", "Image"), ("/run", "Image")], None, None),
             "/predict"
         );
-        assert_eq!(chosen(&two, None, Some(Expect::Text)), "/tell");
+        assert_eq!(chosen(&two, None, Some(Expect::Text)), "/say");
         assert_eq!(chosen(&two, None, Some(Expect::Video)), "the app has 2 endpoints, and none is named");
         assert_eq!(chosen(&two, None, Some(Expect::Any)), "the app has 2 endpoints, and none is named");
         assert_eq!(chosen(&two, None, None), "the app has 2 endpoints, and none is named");
@@ -317,17 +304,17 @@ mod tests {
     }
 
     #[test]
-    fn an_undocumented_endpoint_is_found_by_name_alone() {
+    fn undocumented_endpoint_is_found_by_name_only() {
         let mut schema = schema(&[("/draw", "Image")]);
         schema.undocumented.insert("/hidden".to_owned(), Signature::default());
         assert_eq!(choose(&schema, Some("hidden"), None).unwrap(), "/hidden");
         assert_eq!(choose(&schema, None, None).unwrap(), "/draw");
-        let stop = choose(&schema, Some("hid"), None).unwrap_err();
-        assert_eq!(stop.hints, ["set `api_name` to one of its endpoints: `/draw`"]);
+        let error = choose(&schema, Some("hid"), None).unwrap_err();
+        assert_eq!(error.failure, CheckFailure::EndpointUnknown { endpoints: vec!["/draw".to_owned()] });
     }
 
     #[test]
-    fn states_have_a_place_and_no_parameter() {
+    fn state_has_a_slot_and_no_parameter() {
         let config: Config = serde_json::from_value(json!({
             "version": "5.50.0", "protocol": "sse_v3", "api_prefix": "/gradio_api",
             "components": [

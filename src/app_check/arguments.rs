@@ -1,22 +1,23 @@
-//! From the arguments that a user gave to one value for each parameter of an endpoint. Pure.
+//! Finds one value for each parameter of an endpoint, from the arguments of the user. Pure.
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Endpoint, Parameter, Slot, listed};
-use super::options::{Stop, Subject, quoted};
+use super::api::{Endpoint, Parameter, Slot};
+use super::error::{CheckError, CheckFailure};
+use super::quote::quoted;
 
-/// Where the value of a parameter comes from.
+/// Source of the value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Argument {
-    /// The user gave it; it may name files.
+    /// The argument of the user. May name files.
     Given(Value),
-    /// It goes as it is: the default of the function, an example of the component.
+    /// The default of the function, or an example of the component. Sent as it is.
     Filled(Value),
-    /// A file of this kind, made here.
+    /// A file of this kind, made by the check.
     Sample(Sample),
 }
 
-/// A file for a parameter that nobody gave one for.
+/// A file for a parameter without an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sample {
     Image,
@@ -24,8 +25,8 @@ pub(super) enum Sample {
     Text,
 }
 
-/// Finds a value for each parameter: by place, by name, its default, an example of the component, or a
-/// sample of its type. States are not counted.
+/// Finds a value for each parameter: by place, by name, its default, an example of the component, or a sample of its
+/// type. Does not count states.
 ///
 /// # Errors
 ///
@@ -35,45 +36,41 @@ pub(super) fn fill(
     endpoint: &Endpoint,
     args: &[Value],
     kwargs: &Map<String, Value>,
-) -> Result<Vec<Argument>, Stop> {
+) -> Result<Vec<Argument>, CheckError> {
     let parameters = &endpoint.parameters;
     let names: Vec<&str> = parameters.iter().filter_map(|one| one.parameter_name.as_deref()).collect();
     let shown = quoted(&endpoint.name);
-    let known = || match names[..] {
-        [] => format!("`{shown}` takes no arguments"),
-        _ => format!("`{shown}` takes: {}", listed(&names)),
-    };
+    let known = || names.iter().map(|name| (*name).to_owned()).collect();
     if let Some(unknown) = kwargs.keys().find(|name| !names.contains(&name.as_str())) {
-        return Err(Stop::failed(format!("`{shown}` has no argument `{}`", quoted(unknown)))
-            .about(Subject::Input)
-            .hint(known()));
+        let detail = format!("`{shown}` has no argument `{}`", quoted(unknown));
+        let failure = CheckFailure::ArgumentUnknown { endpoint: shown, parameters: known() };
+        return Err(CheckError::new(failure, detail));
     }
     if args.len() > parameters.len() {
         let (given, taken) = (args.len(), parameters.len());
-        return Err(Stop::failed(format!("{given} arguments are given for the {taken} of `{shown}`"))
-            .about(Subject::Input)
-            .hint(known()));
+        let detail = format!("{given} arguments are given for the {taken} of `{shown}`");
+        let failure = CheckFailure::TooManyArguments { endpoint: shown, parameters: known() };
+        return Err(CheckError::new(failure, detail));
     }
     let fill_one = |(place, parameter): (usize, &Parameter)| {
         let by_name = parameter.parameter_name.as_deref().and_then(|name| kwargs.get(name));
         match (args.get(place), by_name) {
-            (Some(_), Some(_)) => Err(Stop::failed(format!(
-                "{} of `{shown}` is given by place and by name",
-                title(parameter, place)
-            ))
-            .about(Subject::Input)),
+            (Some(_), Some(_)) => {
+                let detail =
+                    format!("{} of `{shown}` is given by place and by name", title(parameter, place));
+                Err(CheckError::new(CheckFailure::ArgumentGivenTwice, detail))
+            }
             (Some(value), None) | (None, Some(value)) => Ok(Argument::Given(value.clone())),
             (None, None) => stand_in(parameter).ok_or_else(|| {
-                Stop::failed(format!("{} of `{shown}` is not given", title(parameter, place)))
-                    .about(Subject::Input)
-                    .hint("give it in `api_args` or `api_kwargs`")
+                let detail = format!("{} of `{shown}` is not given", title(parameter, place));
+                CheckError::new(CheckFailure::ArgumentMissing, detail)
             }),
         }
     };
     parameters.iter().enumerate().map(fill_one).collect()
 }
 
-/// Puts the values into the places that the server counts, states and hidden inputs among them.
+/// Puts the values into the slots that the server counts, which include states and hidden inputs.
 pub(super) fn arrange(slots: &[Slot], values: Vec<Value>) -> Vec<Value> {
     let mut values = values.into_iter();
     slots
@@ -85,7 +82,7 @@ pub(super) fn arrange(slots: &[Slot], values: Vec<Value>) -> Vec<Value> {
         .collect()
 }
 
-/// How a message names a parameter.
+/// Returns the name of a parameter, for a message.
 pub(super) fn title(parameter: &Parameter, place: usize) -> String {
     let name = parameter.parameter_name.as_deref().or(parameter.label.as_deref()).unwrap_or_default();
     if name.is_empty() { format!("argument {}", place + 1) } else { format!("`{}`", quoted(name)) }
@@ -110,8 +107,8 @@ fn stand_in(parameter: &Parameter) -> Option<Argument> {
     by_schema(&parameter.schema).map(Argument::Filled)
 }
 
-/// Reports whether a message has neither text nor files. Gradio 4 and 6 name it as the default of a multimodal chat,
-/// and no user sends it.
+/// Returns true for a message with neither text nor files: the default of a multimodal chat in Gradio 4 and 6, which
+/// no user sends.
 fn is_empty_message(message: &Value) -> bool {
     let is_empty = |value: &Value| match value {
         Value::String(text) => text.is_empty(),
@@ -121,7 +118,7 @@ fn is_empty_message(message: &Value) -> bool {
     ["text", "files"].iter().all(|name| message.get(name).is_none_or(is_empty))
 }
 
-/// A value that a JSON schema allows, for the simple ones.
+/// Returns a value that a simple JSON schema allows.
 fn by_schema(schema: &Value) -> Option<Value> {
     if let Some(first) = schema.get("enum").and_then(Value::as_array).and_then(|values| values.first()) {
         return Some(first.clone());
@@ -153,7 +150,7 @@ mod tests {
 
     fn filled(args: Value, kwargs: Value) -> Result<Vec<Argument>, String> {
         let (Value::Array(args), Value::Object(kwargs)) = (args, kwargs) else { panic!() };
-        fill(&endpoint(), &args, &kwargs).map_err(|stop| stop.detail)
+        fill(&endpoint(), &args, &kwargs).map_err(|error| error.detail)
     }
 
     #[test]
@@ -175,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_multimodal_chat_gets_a_message() {
+    fn multimodal_chat_gets_a_message() {
         let message = |default: Value| {
             let parameter: Parameter = serde_json::from_value(json!({
                 "component": "Multimodaltextbox", "parameter_has_default": true, "parameter_default": default,
@@ -191,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_found_before_anything_is_sent() {
+    fn invalid_arguments_are_errors() {
         assert_eq!(filled(json!([]), json!({"seed": 1})).unwrap_err(), "`/draw` has no argument `seed`");
         assert_eq!(filled(json!([]), json!({})).unwrap_err(), "`thing` of `/draw` is not given");
         assert_eq!(
@@ -205,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_inputs_keep_their_places() {
+    fn hidden_inputs_keep_their_slots() {
         let slots = [Slot::Parameter, Slot::Hidden(Value::Null), Slot::Parameter];
         assert_eq!(arrange(&slots, vec![json!(1), json!(2)]), [json!(1), Value::Null, json!(2)]);
     }

@@ -1,62 +1,64 @@
-//! What the check keeps: `.hf-deploy/` in the workspace.
+//! Files that the check keeps: `.hf-deploy/` in the workspace.
 //!
-//! Names are ours, never the app's. What cannot be kept is told, and fails nothing.
+//! The names are chosen here, never by the app. A file that cannot be kept is a warning, because it does not change the
+//! judgement.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use reqwest::Response;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use super::edge::{self, Trouble};
+use super::answer::RequestError;
 use super::media;
-use crate::action::Log;
+use super::observer::CheckObserver;
 
 /// The folder in the workspace.
 const FOLDER: &str = ".hf-deploy";
-/// The largest file that is fetched, in bytes.
-const MAX_ARTIFACT: usize = 200 << 20;
+/// Largest file that is fetched, in bytes.
+const MAX_FILE: usize = 200 << 20;
 
-/// Keeps files, and knows which.
+/// Folder for the files that are kept.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct Artifacts<'a> {
     folder: Option<PathBuf>,
-    kept: Vec<PathBuf>,
-    log: Log,
+    kept: Mutex<Vec<PathBuf>>,
+    observer: &'a dyn CheckObserver,
 }
 
 /// A file that was fetched to its end.
 #[derive(Debug)]
-pub(super) struct Artifact {
+pub(super) struct KeptFile {
     /// Its first bytes.
     pub(super) head: Vec<u8>,
     /// In bytes.
     pub(super) length: u64,
-    /// Its name in the folder, where it could be kept.
+    /// Its name in the folder, if it could be kept.
     pub(super) name: Option<String>,
 }
 
-impl Store {
-    pub(super) fn open(workspace: &Path, log: &Log) -> Self {
+impl<'a> Artifacts<'a> {
+    pub(super) fn open(workspace: &Path, observer: &'a dyn CheckObserver) -> Self {
         let folder = match prepare(workspace) {
             Ok(folder) => Some(folder),
             Err(error) => {
-                log.warning(&format!("cannot keep files in `{FOLDER}/`: {error}"));
+                observer.warning(&format!("cannot keep files in `{FOLDER}/`: {error}"));
                 None
             }
         };
-        Self { folder, kept: Vec::new(), log: log.clone() }
+        Self { folder, kept: Mutex::default(), observer }
     }
 
-    /// The files that were kept.
-    pub(super) fn into_kept(self) -> Vec<PathBuf> {
-        self.kept
+    /// Returns the files that were kept.
+    pub(super) fn kept(&self) -> Vec<PathBuf> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps a JSON value, without secrets.
-    pub(super) fn keep_json(&mut self, name: &str, value: &Value) {
-        let text = self.log.redact(&format!("{value:#}\n"));
+    pub(super) fn keep_json(&self, name: &str, value: &Value) {
+        let text = self.observer.redact(&format!("{value:#}\n"));
         let Some(folder) = &self.folder else { return };
         let write = || {
             let mut file = NamedTempFile::new_in(folder)?;
@@ -67,7 +69,7 @@ impl Store {
             Ok(file) => {
                 self.persist(file, name);
             }
-            Err(error) => self.log.warning(&format!("cannot keep `{FOLDER}/{name}`: {error}")),
+            Err(error) => self.observer.warning(&format!("cannot keep `{FOLDER}/{name}`: {error}")),
         }
     }
 
@@ -75,22 +77,22 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Why it could not be read: the connection, or its size.
-    pub(super) async fn keep(&mut self, mut response: Response, number: usize) -> Result<Artifact, Trouble> {
+    /// The connection failed, or the file is too large.
+    pub(super) async fn keep(&self, mut response: Response, number: usize) -> Result<KeptFile, RequestError> {
         let mut file = self.folder.as_ref().and_then(|folder| NamedTempFile::new_in(folder).ok());
         let mut head = Vec::new();
         let mut length = 0u64;
-        while let Some(chunk) = response.chunk().await.map_err(edge::trouble)? {
+        while let Some(chunk) = response.chunk().await? {
             length += chunk.len() as u64;
-            if length > MAX_ARTIFACT as u64 {
-                return Err(Trouble::TooLarge(MAX_ARTIFACT));
+            if length > MAX_FILE as u64 {
+                return Err(RequestError::TooLarge(MAX_FILE));
             }
             let room = media::HEAD - head.len();
             head.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if let Some(open) = &mut file
                 && let Err(error) = open.write_all(&chunk)
             {
-                self.log.warning(&format!("cannot keep a file of the result: {error}"));
+                self.observer.warning(&format!("cannot keep a file of the result: {error}"));
                 file = None;
             }
         }
@@ -98,42 +100,42 @@ impl Store {
     }
 
     /// Keeps a file that came with the result, as `output-{number}.{extension}`.
-    pub(super) fn keep_bytes(&mut self, bytes: &[u8], number: usize) -> Artifact {
+    pub(super) fn keep_bytes(&self, bytes: &[u8], number: usize) -> KeptFile {
         let file = self.folder.as_ref().and_then(|folder| NamedTempFile::new_in(folder).ok());
         let file = file.and_then(|mut file| file.write_all(bytes).is_ok().then_some(file));
         let head = bytes[..bytes.len().min(media::HEAD)].to_vec();
         self.named(file, head, bytes.len() as u64, number)
     }
 
-    /// Gives a file its name by what it is.
-    fn named(&mut self, file: Option<NamedTempFile>, head: Vec<u8>, length: u64, number: usize) -> Artifact {
+    /// Names a file by its format.
+    fn named(&self, file: Option<NamedTempFile>, head: Vec<u8>, length: u64, number: usize) -> KeptFile {
         let extension = media::sniff(&head).map_or("bin", |format| format.extension);
         let name = format!("output-{number}.{extension}");
-        let kept = file.is_some_and(|file| self.persist(file, &name));
-        Artifact { head, length, name: kept.then_some(name) }
+        let is_kept = file.is_some_and(|file| self.persist(file, &name));
+        KeptFile { head, length, name: is_kept.then_some(name) }
     }
 
-    fn persist(&mut self, file: NamedTempFile, name: &str) -> bool {
+    fn persist(&self, file: NamedTempFile, name: &str) -> bool {
         let Some(folder) = &self.folder else { return false };
         let path = folder.join(name);
         match file.persist(&path) {
             Ok(_) => {
-                self.kept.push(path);
+                self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(path);
                 true
             }
             Err(error) => {
-                self.log.warning(&format!("cannot keep `{FOLDER}/{name}`: {}", error.error));
+                self.observer.warning(&format!("cannot keep `{FOLDER}/{name}`: {}", error.error));
                 false
             }
         }
     }
 }
 
-/// Makes the folder, with a rule that keeps it out of git. A link in its place could lead anywhere.
+/// Makes the folder, with a rule that keeps it out of git. Refuses a link in its place, which could lead anywhere.
 fn prepare(workspace: &Path) -> std::io::Result<PathBuf> {
     let folder = workspace.join(FOLDER);
     match std::fs::symlink_metadata(&folder) {
-        Ok(about) if about.is_dir() => {}
+        Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => return Err(std::io::Error::other("it is there, and is not a folder")),
         Err(_) => std::fs::create_dir(&folder)?,
     }
@@ -149,35 +151,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::action::Mode;
-    use crate::auth::Secret;
-
-    fn log() -> Log {
-        Log::new(Mode::Plain, Box::new(std::io::sink()))
-    }
+    use crate::app_check::observer::tests::TestObserver;
 
     #[test]
-    fn what_is_kept_holds_no_secret() {
+    fn kept_file_contains_no_secret() {
         let workspace = tempfile::tempdir().unwrap();
-        let log = log();
-        log.mask(&Secret::new("hf_secret"));
-        let mut store = Store::open(workspace.path(), &log);
-        store.keep_json("result.json", &json!({"text": "hf_secret"}));
+        let observer = TestObserver::default();
+        let artifacts = Artifacts::open(workspace.path(), &observer);
+        artifacts.keep_json("result.json", &json!({"text": "hf_secret"}));
         let text = std::fs::read_to_string(workspace.path().join(".hf-deploy/result.json")).unwrap();
         assert_eq!(text, "{\n  \"text\": \"***\"\n}\n");
         assert_eq!(std::fs::read_to_string(workspace.path().join(".hf-deploy/.gitignore")).unwrap(), "*\n");
-        assert_eq!(store.into_kept().len(), 1);
+        assert_eq!(artifacts.kept().len(), 1);
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_folder_is_not_followed() {
+    fn link_in_place_of_the_folder_is_not_followed() {
         let workspace = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), workspace.path().join(".hf-deploy")).unwrap();
-        let log = log();
-        let mut store = Store::open(workspace.path(), &log);
-        store.keep_json("result.json", &json!({}));
+        let observer = TestObserver::default();
+        let artifacts = Artifacts::open(workspace.path(), &observer);
+        artifacts.keep_json("result.json", &json!({}));
         assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-        assert_eq!(log.warnings().len(), 1);
+        assert_eq!(observer.warnings.lock().unwrap().len(), 1);
     }
 }

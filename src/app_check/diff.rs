@@ -1,11 +1,11 @@
 //! The values of a generator, step by step. Pure.
 //!
 //! From the second step on, Gradio sends differences (gradio `utils.py`, `diff`): a list of
-//! `[action, path, value]`, where a path of no parts is the whole value.
+//! `[action, path, value]`. A path without parts is the whole value.
 
 use serde_json::Value;
 
-/// Applies the differences of one step to the value of one output, or returns nothing where they do not fit.
+/// Applies the differences of one step to the value of one output. Returns `None` if they do not fit.
 pub(super) fn apply(mut value: Value, edits: &Value) -> Option<Value> {
     for edit in edits.as_array()? {
         let [action, path, new] = edit.as_array()?.as_slice() else { return None };
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_changes_the_value() {
+    fn edits_change_the_value() {
         for (value, edits, expected) in [
             (json!("a"), json!([["append", [], "b"]]), json!("ab")),
             (json!("a"), json!([["replace", [], {"x": 1}]]), json!({"x": 1})),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_that_do_not_fit_end_nothing() {
+    fn edits_that_do_not_fit_return_none() {
         for edits in [
             json!("text"),
             json!([["append", [], 1]]),

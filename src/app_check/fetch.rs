@@ -1,47 +1,47 @@
-//! The files of a result: fetched from the app, or judged by what the app says about them.
+//! The files of a result: fetched from the app, or judged by the app's description of them.
 
 use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
+use super::answer::{self, RequestError};
 use super::api::promised;
-use super::artifacts::{Artifact, Store};
-use super::edge::{self, Edge, Trouble};
+use super::artifacts::KeptFile;
+use super::client::{AppClient, encode_path};
+use super::error::HttpAnswer;
 use super::media::{self, Family, Format};
-use super::options::{Expect, quoted};
+use super::options::Expect;
+use super::quote::quoted;
+use super::session::Session;
 
-/// A file that was fetched, or the reason why it was not.
+/// A file that was fetched, or the reason for its absence.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     pub(super) format: Option<Format>,
     /// An image without pixels, a sound without a sample.
     pub(super) is_empty: bool,
     pub(super) size: u64,
-    pub(super) trouble: Option<String>,
-    /// The other host that the file is on, where nothing is fetched.
+    /// Reason for the absence of the content.
+    pub(super) problem: Option<String>,
+    /// The HTTP answer in place of the content, if there was one.
+    pub(super) answer: Option<HttpAnswer>,
+    /// The other host of the file. The check fetches nothing from there.
     pub(super) foreign: Option<Foreign>,
     /// The name below `.hf-deploy/`.
     pub(super) kept_as: Option<String>,
 }
 
-/// A file on another host. It is judged by what the app says about it.
+/// A file on another host, judged by the app's description of it.
 #[derive(Debug)]
 pub(super) struct Foreign {
     pub(super) host: String,
     pub(super) family: Option<Family>,
 }
 
-/// Fetches a file of the result from the app, and nowhere else.
-pub(super) async fn fetch(
-    edge: &Edge,
-    prefix: &str,
-    component: &str,
-    file: &Value,
-    number: usize,
-    store: &mut Store,
-) -> Fetched {
+/// Fetches a file of the result, from the app only.
+pub(super) async fn fetch(session: &Session<'_>, component: &str, file: &Value, number: usize) -> Fetched {
     let mut fetched = Fetched::default();
-    let addresses = match addresses(edge, prefix, file) {
+    let addresses = match addresses(&session.client, &session.api_prefix, file) {
         Addresses::Own(addresses) => addresses,
         Addresses::Foreign(host) => {
             fetched.foreign = Some(Foreign { host, family: family(component, file) });
@@ -49,17 +49,20 @@ pub(super) async fn fetch(
         }
         Addresses::None => Vec::new(),
     };
-    fetched.trouble = Some("the file has no address".to_owned());
+    fetched.problem = Some("the file has no address".to_owned());
     for url in addresses {
-        match download(edge, url, number, store).await {
-            Ok(artifact) => return Fetched::of(artifact),
-            Err(trouble) => fetched.trouble = Some(trouble.to_string()),
+        match download(session, url, number).await {
+            Ok(file) => return Fetched::of(file),
+            Err(error) => {
+                fetched.problem = Some(error.to_string());
+                fetched.answer = error.answer();
+            }
         }
     }
     fetched
 }
 
-/// Returns the family of a file that is not fetched, by its MIME type, its name, or the component that shows it.
+/// Returns the family of a file that is not fetched, by its MIME type, its name, or its component.
 pub(super) fn family(component: &str, file: &Value) -> Option<Family> {
     const ENDINGS: [(Family, &[&str]); 3] = [
         (Family::Image, &["png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "bmp"]),
@@ -84,26 +87,24 @@ pub(super) fn family(component: &str, file: &Value) -> Option<Family> {
 #[derive(Debug, PartialEq, Eq)]
 enum Addresses {
     Own(Vec<Url>),
-    /// All are on another host, which is named.
+    /// All are on another host, of this name.
     Foreign(String),
     None,
 }
 
-/// Returns where a file may be had, all on the app's own origin. The `url` of the app comes second: Gradio 4.44
+/// Returns the addresses of a file on the app's own origin. The `url` of the app comes second, because Gradio 4.44
 /// names a wrong one in galleries.
-fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Addresses {
+fn addresses(client: &AppClient, prefix: &str, file: &Value) -> Addresses {
     let text = |name: &str| file.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let absolute = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let path = text("path");
     let remote = path.and_then(absolute);
     let rebuilt = match path {
-        Some(path) if remote.is_none() => {
-            edge.url(&format!("{prefix}/file={}", edge::encode_path(path))).ok()
-        }
+        Some(path) if remote.is_none() => client.url(&format!("{prefix}/file={}", encode_path(path))).ok(),
         _ => None,
     };
     let named: Vec<Url> = remote.into_iter().chain(text("url").and_then(absolute)).collect();
-    let own = named.iter().filter_map(|url| edge.own(url)).filter(|url| rebuilt.as_ref() != Some(url));
+    let own = named.iter().filter_map(|url| client.own(url)).filter(|url| rebuilt.as_ref() != Some(url));
     let mut all: Vec<Url> = rebuilt.iter().cloned().chain(own).collect();
     all.dedup();
     match (all.is_empty(), named.first()) {
@@ -113,30 +114,30 @@ fn addresses(edge: &Edge, prefix: &str, file: &Value) -> Addresses {
     }
 }
 
-/// Fetches a file, again where the trouble may pass.
-async fn download(edge: &Edge, url: Url, number: usize, store: &mut Store) -> Result<Artifact, Trouble> {
-    let mut pauses = edge::pauses(edge::ATTEMPTS);
+/// Fetches a file, with retries after temporary errors.
+async fn download(session: &Session<'_>, url: Url, number: usize) -> Result<KeptFile, RequestError> {
+    let mut pauses = answer::pauses(answer::ATTEMPTS);
     loop {
-        let trouble = match download_once(edge, url.clone(), number, store).await {
-            Ok(artifact) => return Ok(artifact),
-            Err(trouble) => trouble,
+        let error = match download_once(session, url.clone(), number).await {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
         };
-        match pauses.next().filter(|_| trouble.may_pass()) {
+        match pauses.next().filter(|_| error.is_transient()) {
             Some(pause) => tokio::time::sleep(pause).await,
-            None => return Err(trouble),
+            None => return Err(error),
         }
     }
 }
 
-async fn download_once(edge: &Edge, url: Url, number: usize, store: &mut Store) -> Result<Artifact, Trouble> {
-    let response = edge.request(Method::GET, url).send().await.map_err(edge::trouble)?;
+async fn download_once(session: &Session<'_>, url: Url, number: usize) -> Result<KeptFile, RequestError> {
+    let response = session.client.request(Method::GET, url).send().await?;
     if !response.status().is_success() {
-        return Err(Trouble::Refused(response.status()));
+        return Err(RequestError::Refused(response.status()));
     }
-    store.keep(response, number).await
+    session.artifacts.keep(response, number).await
 }
 
-/// Reports whether a file is of the expected family, and more than a header. Some containers carry sound or film.
+/// Returns true if a file is of the expected family, and more than a header. Some containers hold sound or film.
 pub(super) fn is(file: &Fetched, wanted: Expect) -> bool {
     if let Some(Foreign { family: Some(family), .. }) = &file.foreign {
         return family.as_str() == wanted.as_str();
@@ -153,7 +154,7 @@ pub(super) fn is(file: &Fetched, wanted: Expect) -> bool {
 }
 
 impl Fetched {
-    pub(super) fn of(Artifact { head, length, name }: Artifact) -> Self {
+    pub(super) fn of(KeptFile { head, length, name }: KeptFile) -> Self {
         let format = media::sniff(&head);
         let is_empty = length == 0 || format.is_some_and(|format| media::is_empty(format, &head, length));
         Self { format, is_empty, size: length, kept_as: name, ..Self::default() }
@@ -164,8 +165,8 @@ impl Fetched {
             let what = family.map_or("a file", Family::as_str);
             return format!("{what} on another host, which was not fetched (`{host}`)");
         }
-        match (&self.trouble, self.format) {
-            (Some(trouble), _) => format!("a file that could not be fetched ({trouble})"),
+        match (&self.problem, self.format) {
+            (Some(problem), _) => format!("a file that could not be fetched ({problem})"),
             (None, Some(format)) if self.is_empty => format!("{} without content", format.extension),
             (None, Some(format)) => format!("{} ({})", format.family.as_str(), format.extension),
             (None, None) => format!("a file of another kind, {} bytes", self.size),
@@ -181,10 +182,10 @@ mod tests {
     use crate::app_check::{App, AppKind};
 
     #[test]
-    fn files_come_from_the_app_alone() {
+    fn files_come_from_the_app_only() {
         let app = App { url: "https://a.example".parse().unwrap(), token: None, kind: AppKind::Gradio };
-        let edge = Edge::new(&app).unwrap();
-        let own = |file: Value| match addresses(&edge, "/gradio_api", &file) {
+        let client = AppClient::new(&app).unwrap();
+        let own = |file: Value| match addresses(&client, "/gradio_api", &file) {
             Addresses::Own(urls) => urls.into_iter().map(String::from).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
@@ -200,8 +201,11 @@ mod tests {
             own(json!({"path": "/tmp/a", "url": "http://a.example:7860/gradio_api/file=/tmp/a"})),
             ["https://a.example/gradio_api/file=/tmp/a"]
         );
-        let foreign = addresses(&edge, "", &json!({"path": "https://evil.example/x"}));
+        let foreign = addresses(&client, "", &json!({"path": "https://evil.example/x"}));
         assert_eq!(foreign, Addresses::Foreign("evil.example".to_owned()));
-        assert_eq!(addresses(&edge, "", &json!({"path": "", "url": "file:///etc/passwd"})), Addresses::None);
+        assert_eq!(
+            addresses(&client, "", &json!({"path": "", "url": "file:///etc/passwd"})),
+            Addresses::None
+        );
     }
 }

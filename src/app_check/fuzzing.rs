@@ -1,4 +1,4 @@
-//! What a Gradio app's answers are read with, for the fuzz targets.
+//! Fuzz targets for the answers of a Gradio app.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use super::api::{Config, Schema, choose};
 use super::arguments;
-use super::events::{Step, Story};
+use super::call_progress::{CallProgress, CallStep};
+use super::observer::tests::TestObserver;
 use super::options::Expect;
 use super::places::Place;
 use super::values;
-use crate::action::{Log, Mode};
 use crate::sse;
 
-/// A config and a schema, with a zero byte in between: which endpoint is called, and with what.
+/// Reads a config and a schema, with a zero byte in between, and chooses an endpoint and its arguments.
 pub(crate) fn config(bytes: &[u8]) -> String {
     let (config, schema) = match bytes.iter().position(|byte| *byte == 0) {
         Some(at) => (&bytes[..at], &bytes[at + 1..]),
@@ -33,8 +33,8 @@ pub(crate) fn config(bytes: &[u8]) -> String {
         };
         let endpoint = match config.endpoint(schema, name) {
             Ok(endpoint) => endpoint,
-            Err(stop) => {
-                shape.push_str(&format!(" {}", stop.detail.len().min(80)));
+            Err(error) => {
+                shape.push_str(&format!(" {}", error.detail.len().min(80)));
                 continue;
             }
         };
@@ -54,27 +54,29 @@ pub(crate) fn config(bytes: &[u8]) -> String {
     shape
 }
 
-/// The stream of a call, from its bytes to its end.
+/// Reads the stream of a call to its end.
 pub(crate) fn events(bytes: &[u8]) -> String {
-    let log = Log::new(Mode::GitHub, Box::new(std::io::sink()));
-    let mut story = Story::new();
+    let observer = TestObserver::default();
+    let mut progress = CallProgress::new();
     let mut shape = String::new();
     for event in sse::Decoder::default().push(bytes) {
-        let step = match story.hear(event.data, Duration::from_secs(1), &log) {
-            Step::Going => "g",
-            Step::Beat => "b",
-            Step::Finished(data) => {
+        let step = match progress.on_event(event.data, Duration::from_secs(1), &observer) {
+            CallStep::Running => "g",
+            CallStep::Heartbeat => "b",
+            CallStep::Finished(data) => {
                 let count = data.len().min(3);
                 let outputs =
                     data.into_iter().map(|value| values::take_apart("Json", value).text.len().min(9));
                 &format!("finished {count} {:?}", outputs.max())
             }
-            Step::Forgotten => "forgotten",
-            Step::Failed(stop) => &format!("failed {:?} {}", stop.word, stop.detail.len().min(40)),
+            CallStep::Forgotten => "forgotten",
+            CallStep::Failed(error) => {
+                &format!("failed {:?} {}", error.failure.status(), error.detail.len().min(40))
+            }
         };
         shape.push_str(if shape.len() < 40 { step } else { "" });
     }
-    let latency = story.latency(Duration::from_secs(2));
-    let _ = (latency.to_string(), super::recommended(latency.server));
-    format!("{shape} {}", story.has_started())
+    let latency = progress.latency(Duration::from_secs(2));
+    let _ = (latency.to_string(), latency.recommended_duration_seconds());
+    format!("{shape} {}", progress.has_started())
 }

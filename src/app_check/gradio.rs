@@ -1,4 +1,4 @@
-//! The check of a Gradio app: its config, its schema, one call.
+//! A Gradio app: its config, its schema, one call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,122 +7,117 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::api::{self, Config, Endpoint, Schema, Signature, listed};
-use super::artifacts::Store;
-use super::edge::{self, Answer, Edge};
-use super::options::{AppKind, Check, Latency, Stop, Verdict, Word, quoted};
-use super::{arguments, files, health, outputs, queue, within};
-use crate::action::Log;
+use super::answer::{self, Answer};
+use super::api::{self, Config, Endpoint, Schema, Signature};
+use super::client::AppClient;
+use super::error::{CheckError, CheckFailure};
+use super::options::{AppKind, Check};
+use super::quote::{listed, quoted};
+use super::result::{CheckResult, Latency};
+use super::session::{Session, within};
+use super::status::CheckStatus;
+use super::{arguments, files, health, outputs, queue};
 
-/// The largest config or schema, in bytes.
+/// Largest config or schema, in bytes.
 const MAX_CONFIG: usize = 16 << 20;
-/// Time allowed for the files of a generator that was cut off.
+/// Time allowed for the files of a generator that did not end.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// The name of the schema below `.hf-deploy/`.
 const SCHEMA: &str = "api_schema.json";
-/// The hint for an app without Gradio that should be called.
-pub(super) const CALL_NEEDS_GRADIO: &str =
-    "name the path of the Gradio app with `health_path`, or leave out what is about a call";
 
-/// Whether there is a Gradio app.
+/// A Gradio app, as it describes itself.
 #[derive(Debug)]
-pub(super) enum Found {
-    Gradio(Box<Gradio>),
-    NoGradio,
-}
-
-/// What a Gradio app says about itself.
-#[derive(Debug)]
-pub(super) struct Gradio {
-    /// Speaks to the Gradio app, which may be below a path.
-    edge: Edge,
+pub(super) struct GradioApp<'a> {
+    /// Its client is for the Gradio app, which may be below a path.
+    session: Session<'a>,
     config: Config,
     schema: Schema,
 }
 
-/// What the report says about the call.
+/// Facts about the call, for the report.
 #[derive(Debug, Default)]
-pub(super) struct Called {
+pub(super) struct CallRecord {
     pub(super) endpoint: Option<String>,
     pub(super) latency: Option<Latency>,
-    /// In short.
+    /// Summaries of the outputs.
     pub(super) outputs: Vec<Value>,
 }
 
-/// Looks for a Gradio app, and keeps its schema.
+/// Looks for a Gradio app, and keeps its schema. Returns `None` if there is none.
 ///
 /// # Errors
 ///
-/// The app is a Gradio app (or has to be one), and its config or its schema is not well formed.
-pub(super) async fn find(
-    edge: &Edge,
+/// The app is a Gradio app (or must be one), and its config or its schema is malformed.
+pub(super) async fn find<'a>(
+    session: &Session<'a>,
     kind: AppKind,
-    check: &Check,
-    store: &mut Store,
-) -> Result<Found, Stop> {
-    let asked = check.asks_for_a_call();
+) -> Result<Option<GradioApp<'a>>, CheckError> {
+    let check = session.check;
+    let client = &session.client;
+    let is_call_requested = check.requests_call();
     // A Space of the Gradio SDK may have its Gradio below a path, or none.
     let required = kind == AppKind::Gradio && !check.is_about_http();
-    let matters = required || asked;
-    let attempts = if matters { edge::ATTEMPTS } else { 1 };
-    let answer = match fetch(edge, "/config", attempts).await {
-        Err(_) if !matters => return Ok(Found::NoGradio),
+    let matters = required || is_call_requested;
+    let attempts = if matters { answer::ATTEMPTS } else { 1 };
+    let answer = match fetch(client, "/config", attempts).await {
+        Err(_) if !matters => return Ok(None),
         answer => answer?,
     };
-    let below = if matters && has_no_gradio(&answer) { below(edge, check).await } else { None };
-    let (edge, answer) = below.unwrap_or_else(|| (edge.clone(), answer));
+    let below = if matters && has_no_gradio(&answer) { find_below(client, check).await } else { None };
+    let (client, answer) = below.unwrap_or_else(|| (client.clone(), answer));
     if answer.status == StatusCode::UNAUTHORIZED {
-        // Where HTTP judges, it has: a login elsewhere is in nobody's way.
+        // HTTP alone has decided already, and a login elsewhere does not matter.
         return if matters || (!check.is_about_http() && is_login(&answer)) {
-            Err(health::login_required("/config"))
+            Err(answer::login_required("/config"))
         } else {
-            Ok(Found::NoGradio)
+            Ok(None)
         };
     }
     if answer.status == StatusCode::TOO_MANY_REQUESTS && matters {
-        return Err(health::rate_limited(&answer));
+        return Err(answer::rate_limited(&answer));
     }
-    // The Hub runs a Gradio Space without Gradio as well: that fails a call, and nothing else.
-    if !matters || (!asked && has_no_gradio(&answer)) {
+    // The Hub also runs a Gradio Space without Gradio. Only a call fails there.
+    if !matters || (!is_call_requested && has_no_gradio(&answer)) {
         let config = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status.is_success());
-        let Some(config) = config else { return Ok(Found::NoGradio) };
-        return describe(edge, config, check, store).await;
+        let Some(config) = config else { return Ok(None) };
+        return describe(session, client, config).await.map(Some);
     }
     if !answer.status.is_success() {
         return if required {
-            let complaint = answer.complaint();
-            Err(not_gradio(
-                asked,
-                format!("the app has no Gradio config: `GET /config` answered {complaint}"),
-            ))
+            let answered = answer.describe();
+            let failure = CheckFailure::NoGradio { answer: Some(answer.summary()), is_call_requested };
+            let detail = format!("the app has no Gradio config: `GET /config` answered {answered}");
+            Err(CheckError::new(failure, detail))
         } else {
-            Ok(Found::NoGradio)
+            Ok(None)
         };
     }
     let config: Config = match serde_json::from_slice(&answer.body) {
         Ok(config) => config,
         Err(error) if required => {
             let error = quoted(&error.to_string());
-            return Err(not_gradio(asked, format!("the app's Gradio config is not well formed: {error}")));
+            let failure = CheckFailure::NoGradio { answer: None, is_call_requested };
+            let detail = format!("the app's Gradio config is not well formed: {error}");
+            return Err(CheckError::new(failure, detail));
         }
-        Err(_) => return Ok(Found::NoGradio),
+        Err(_) => return Ok(None),
     };
-    describe(edge, config, check, store).await
+    describe(session, client, config).await.map(Some)
 }
 
-/// Reports whether an answer to `GET /config` comes from an app without Gradio there: no page, or one for people.
+/// Returns true if an answer to `GET /config` is from an app without Gradio there: no page, or one for people.
 fn has_no_gradio(answer: &Answer) -> bool {
     let is_page = || answer.body.trim_ascii_start().starts_with(b"<");
     answer.status == StatusCode::NOT_FOUND || (answer.status.is_success() && is_page())
 }
 
-/// Looks for Gradio where the front page leads, and at the path that the user named: a Gradio app can be mounted below
-/// a path of another app.
-async fn below(edge: &Edge, check: &Check) -> Option<(Edge, Answer)> {
+/// Looks for Gradio at the target of the front page and at `health_path`, because a Gradio app can be mounted below a
+/// path of another app.
+async fn find_below(client: &AppClient, check: &Check) -> Option<(AppClient, Answer)> {
     for path in ["/"].into_iter().chain(check.health_path.as_deref()) {
-        let Some(landed) = health::landing(edge, path).await else { continue };
-        let below = edge.rebased(&landed);
-        if below.base() == edge.base() {
+        let Some(landed) = health::landing(client, path).await else { continue };
+        let below = client.rebased(&landed);
+        if below.base() == client.base() {
             continue;
         }
         let Ok(answer) = fetch(&below, "/config", 1).await else { continue };
@@ -135,34 +130,40 @@ async fn below(edge: &Edge, check: &Check) -> Option<(Edge, Answer)> {
 }
 
 /// Reads the schema of a Gradio app.
-async fn describe(edge: Edge, config: Config, check: &Check, store: &mut Store) -> Result<Found, Stop> {
-    let asked = check.asks_for_a_call();
+async fn describe<'a>(
+    session: &Session<'a>,
+    client: AppClient,
+    config: Config,
+) -> Result<GradioApp<'a>, CheckError> {
+    let session = Session { client, api_prefix: config.prefix().to_owned(), ..session.clone() };
     let path = format!("{}/info", config.prefix());
-    let answer = fetch(&edge, &path, edge::ATTEMPTS).await?;
+    let answer = fetch(&session.client, &path, answer::ATTEMPTS).await?;
     if !answer.status.is_success() {
-        // Before Gradio 4, `/info` may be missing; there is nothing to call either.
+        // Before Gradio 4, `/info` may be missing, and the check makes no calls.
         if !config.is_supported() {
-            return Ok(Found::Gradio(Box::new(Gradio { edge, config, schema: Schema::default() })));
+            return Ok(GradioApp { session, config, schema: Schema::default() });
         }
-        let complaint = answer.complaint();
-        return Err(Stop::failed(format!("the app has no API schema: `GET {}` answered {complaint}", quoted(&path)))
-            .hint("Gradio cannot describe its own API: the run log of the Space has the traceback, often of a component or of pydantic"));
+        let detail =
+            format!("the app has no API schema: `GET {}` answered {}", quoted(&path), answer.describe());
+        return Err(CheckError::new(CheckFailure::NoApi(answer.summary()), detail));
     }
     let malformed = |error: serde_json::Error| {
-        Stop::failed(format!("the app's API schema is not well formed: {}", quoted(&error.to_string())))
+        let detail = format!("the app's API schema is not well formed: {}", quoted(&error.to_string()));
+        CheckError::new(CheckFailure::InvalidApi, detail)
     };
     let raw: Value = serde_json::from_slice(&answer.body).map_err(malformed)?;
-    store.keep_json(SCHEMA, &raw);
+    session.artifacts.keep_json(SCHEMA, &raw);
     let mut schema: Schema = serde_json::from_value(raw).map_err(malformed)?;
-    if let Some(name) = check.api_name.as_deref().filter(|name| asked && schema.find(name).is_none()) {
-        schema.undocumented = undocumented(&edge, &path, name).await;
+    let name = session.check.api_name.as_deref().filter(|_| session.check.requests_call());
+    if let Some(name) = name.filter(|name| schema.find(name).is_none()) {
+        schema.undocumented = undocumented(&session.client, &path, name).await;
     }
-    Ok(Found::Gradio(Box::new(Gradio { edge, config, schema })))
+    Ok(GradioApp { session, config, schema })
 }
 
-/// Looks for an endpoint that the app does not list. A server that does not answer has none.
-async fn undocumented(edge: &Edge, info: &str, wanted: &str) -> BTreeMap<String, Signature> {
-    let answer = fetch(edge, &format!("{info}?all_endpoints=True"), edge::ATTEMPTS).await;
+/// Looks for an endpoint that the app does not list. Returns none if the server does not answer.
+async fn undocumented(client: &AppClient, info: &str, wanted: &str) -> BTreeMap<String, Signature> {
+    let answer = fetch(client, &format!("{info}?all_endpoints=True"), answer::ATTEMPTS).await;
     let answer = answer.ok().filter(|answer| answer.status.is_success());
     let all =
         answer.and_then(|answer| serde_json::from_slice::<Schema>(&answer.body).ok()).unwrap_or_default();
@@ -172,126 +173,105 @@ async fn undocumented(edge: &Edge, info: &str, wanted: &str) -> BTreeMap<String,
     found.into_iter().collect()
 }
 
-fn not_gradio(asked: bool, detail: String) -> Stop {
-    Stop::failed(detail).hint(match asked {
-        true => CALL_NEEDS_GRADIO,
-        false => "an app without Gradio at its root is checked with `health_path` or `verify: health`",
-    })
-}
-
 fn is_login(answer: &Answer) -> bool {
     String::from_utf8_lossy(&answer.body).contains("Not authenticated")
 }
 
-/// Fetches a document, again where only the edge has answered.
-async fn fetch(edge: &Edge, path: &str, attempts: u32) -> Result<Answer, Stop> {
-    let url = edge.url(path)?;
-    let mut pauses = edge::pauses(attempts);
+/// Fetches a document, with retries while only the edge answers.
+async fn fetch(client: &AppClient, path: &str, attempts: u32) -> Result<Answer, CheckError> {
+    let url = client.url(path)?;
+    let mut pauses = answer::pauses(attempts);
     loop {
-        let answer = edge.get(url.clone(), MAX_CONFIG).await;
-        match pauses.next().filter(|_| edge::may_pass(&answer)) {
+        let answer = client.get(url.clone(), MAX_CONFIG).await;
+        match pauses.next().filter(|_| answer::is_transient(&answer)) {
             Some(pause) => tokio::time::sleep(pause).await,
             None => {
-                return answer.map_err(|trouble| Stop::failed(format!("`GET {}`: {trouble}", quoted(path))));
+                return answer.map_err(|error| {
+                    CheckError::new(CheckFailure::Unreachable, format!("`GET {}`: {error}", quoted(path)))
+                });
             }
         }
     }
 }
 
-impl Gradio {
+impl GradioApp<'_> {
     fn names(&self) -> Vec<&str> {
         self.schema.named_endpoints.keys().map(String::as_str).collect()
     }
 
-    /// The verdict when nothing asks for a call.
-    pub(super) fn uncalled(&self) -> Verdict {
+    /// Returns the result of an app that is not called.
+    pub(super) fn uncalled(&self) -> CheckResult {
         let version = quoted(&self.config.version);
         let names = self.names();
         if !self.config.is_supported() {
             let detail =
                 format!("the app answers; its Gradio {version} is too old to be called by this check");
-            return Verdict::of(Word::HealthOnly, detail);
+            return CheckResult::passed(CheckStatus::HealthOnly, detail);
         }
         match names.len() {
             0 => {
-                Verdict::of(Word::HealthOnly, format!("Gradio {version} answers; it has no endpoint to call"))
+                let detail = format!("Gradio {version} answers; it has no endpoint to call");
+                CheckResult::passed(CheckStatus::HealthOnly, detail)
             }
             count => {
                 let plural = if count == 1 { "" } else { "s" };
                 let detail =
                     format!("Gradio {version} answers with {count} endpoint{plural}: {}", listed(&names));
-                let hint = "set `api_name`, `api_args` or `expect` to have an endpoint called";
-                Verdict {
-                    hints: vec![hint.to_owned()],
-                    ..Verdict::of(Word::FullInferenceCandidateHealthPassed, detail)
-                }
+                CheckResult::passed(CheckStatus::FullInferenceCandidateHealthPassed, detail)
             }
         }
     }
 
-    /// Calls an endpoint and looks at the outputs; returns what happened in a sentence.
-    pub(super) async fn call(
-        &self,
-        check: &Check,
-        deadline: Instant,
-        log: &Log,
-        store: &mut Store,
-        called: &mut Called,
-    ) -> Result<String, Stop> {
-        let edge = &self.edge;
+    /// Calls an endpoint and judges the outputs. Returns a sentence about the call.
+    pub(super) async fn call(&self, record: &mut CallRecord) -> Result<String, CheckError> {
+        let Session { check, deadline, observer, .. } = self.session;
         if !self.config.is_supported() {
             let version = quoted(&self.config.version);
-            return Err(Stop::blocked(format!("calls need Gradio 4.44 or newer, the app has {version}"))
-                .hint("raise `sdk_version` in the Space card, or check the app with `health_path`"));
+            let detail = format!("calls need Gradio 4.44 or newer, the app has {version}");
+            return Err(CheckError::new(CheckFailure::GradioTooOld, detail));
         }
         let name = api::choose(&self.schema, check.api_name.as_deref(), check.expect)?;
         let endpoint = self.config.endpoint(&self.schema, name)?;
         let shown = quoted(name);
-        called.endpoint = Some(shown.clone());
-        let preparing = self.prepare(check, &endpoint, log);
-        let data = within(deadline, "upload the files of the call", preparing).await?;
-        log.info(&format!("calling `{shown}`"));
-        let prefix = self.config.prefix();
+        record.endpoint = Some(shown.clone());
+        let data = within(deadline, "upload the files of the call", self.prepare(&endpoint)).await?;
+        observer.info(&format!("calling `{shown}`"));
         let is_enough = |data: &[Value]| outputs::judge(&outputs::preview(&endpoint, data), check).is_ok();
-        let limits = queue::Limits { deadline, work: check.max_latency, is_enough: &is_enough };
-        let finished = queue::call(edge, prefix, &endpoint, &data, limits, log).await;
-        let finished =
-            finished.map_err(|stop| Stop { detail: format!("`{shown}`: {}", stop.detail), ..stop })?;
-        called.latency = Some(finished.latency);
-        let is_cut = finished.is_cut;
+        let outcome = queue::call(&self.session, &endpoint, &data, &is_enough).await;
+        let outcome = outcome.map_err(|error| error.within(&shown))?;
+        record.latency = Some(outcome.latency);
+        let is_cut = outcome.is_cut;
         let deadline = if is_cut { deadline.max(Instant::now() + FETCH_TIMEOUT) } else { deadline };
-        let collecting = async { Ok(outputs::collect(edge, prefix, &endpoint, finished.data, store).await) };
+        let collecting = async { Ok(outputs::collect(&self.session, &endpoint, outcome.data).await) };
         let outputs = within(deadline, "fetch the files of the result", collecting).await?;
-        called.outputs = outputs.iter().map(outputs::Output::report).collect();
+        record.outputs = outputs.iter().map(outputs::Output::report).collect();
         for output in &outputs {
-            log.untrusted(&format!("{}\n", output.summary()));
+            observer.untrusted(&format!("{}\n", output.summary()));
         }
-        let Latency { queue, server, wall } = finished.latency;
-        outputs::judge(&outputs, check).and_then(|()| in_time(finished.latency, check)).map_err(|stop| {
-            let seconds = wall.as_secs_f64();
-            let cut = if is_cut {
-                format!(" (the time ran out after {seconds:.1} s, while it yielded)")
+        let Latency { queue, server, wall } = outcome.latency;
+        let wall = wall.as_secs_f64();
+        outputs::judge(&outputs, check).and_then(|()| in_time(outcome.latency, check)).map_err(|error| {
+            let error = error.within(&shown);
+            if is_cut {
+                let detail =
+                    format!("{} (the time ran out after {wall:.1} s, while it yielded)", error.detail);
+                CheckError { detail, ..error }
             } else {
-                String::new()
-            };
-            Stop { detail: format!("`{shown}`: {}{cut}", stop.detail), ..stop }
+                error
+            }
         })?;
         if is_cut {
-            let wall = wall.as_secs_f64();
             let detail = format!("`{shown}` still yields after {wall:.1} s, and passes by its last step");
-            log.warning(&format!("{detail}: the check did not wait for its end"));
+            observer.warning(&format!("{detail}: the check did not wait for its end"));
             return Ok(detail);
         }
-        Ok(format!(
-            "`{shown}` answered in {:.1} s (queue {:.1} s, work {:.1} s)",
-            wall.as_secs_f64(),
-            queue.as_secs_f64(),
-            server.as_secs_f64()
-        ))
+        let (queue, server) = (queue.as_secs_f64(), server.as_secs_f64());
+        Ok(format!("`{shown}` answered in {wall:.1} s (queue {queue:.1} s, work {server:.1} s)"))
     }
 
-    /// The `data` of the call, with its files uploaded.
-    async fn prepare(&self, check: &Check, endpoint: &Endpoint, log: &Log) -> Result<Vec<Value>, Stop> {
+    /// Returns the `data` of the call, after it uploaded the files.
+    async fn prepare(&self, endpoint: &Endpoint) -> Result<Vec<Value>, CheckError> {
+        let check = self.session.check;
         let filled = arguments::fill(endpoint, &check.api_args, &check.api_kwargs)?;
         let made_up: Vec<String> = filled
             .iter()
@@ -301,26 +281,29 @@ impl Gradio {
             .map(|(place, (_, parameter))| arguments::title(parameter, place))
             .collect();
         if !made_up.is_empty() {
-            log.info(&format!("with defaults or samples for {}", made_up.join(", ")));
+            let names = made_up.join(", ");
+            self.session.observer.info(&format!("with defaults or samples for {names}"));
         }
         let mut values = Vec::new();
         for (parameter, argument) in endpoint.parameters.iter().zip(filled) {
-            let prefix = self.config.prefix();
-            values.push(files::prepare(&self.edge, prefix, &check.workspace, parameter, argument).await?);
+            values.push(files::prepare(&self.session, parameter, argument).await?);
         }
         Ok(arguments::arrange(&endpoint.slots, values))
     }
 }
 
-/// Whether the work was done within `max_latency`.
-fn in_time(latency: Latency, check: &Check) -> Result<(), Stop> {
+/// Checks that the work was done within `max_latency`.
+fn in_time(latency: Latency, check: &Check) -> Result<(), CheckError> {
     let took = latency.wall.saturating_sub(latency.queue);
     match check.max_latency {
-        Some(most) if took > most => Err(Stop::failed(format!(
-            "the work took {:.1} s, longer than `max_latency` of {:.1} s",
-            took.as_secs_f64(),
-            most.as_secs_f64()
-        ))),
+        Some(max) if took > max => {
+            let detail = format!(
+                "the work took {:.1} s, longer than `max_latency` of {:.1} s",
+                took.as_secs_f64(),
+                max.as_secs_f64()
+            );
+            Err(CheckError::new(CheckFailure::TooSlow, detail))
+        }
         _ => Ok(()),
     }
 }

@@ -1,76 +1,72 @@
-//! Whether the app answers at all: its front page, or the path that its author named.
+//! The check over HTTP: the front page of the app, or its `health_path`.
 
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{LOCATION, RETRY_AFTER};
+use reqwest::header::LOCATION;
 use tokio::time::Instant;
 use url::Url;
 
-use super::edge::{Answer, Edge, PASSED_ON, Trouble};
-use super::options::{Check, Stop, Subject, excerpt, quoted};
-use crate::action::Log;
+use super::answer::{Answer, PASSED_ON, RequestError, login_required, rate_limited};
+use super::client::AppClient;
+use super::error::{CheckError, CheckFailure};
+use super::quote::{excerpt, quoted};
+use super::session::Session;
 
-/// How much of a page is searched, in bytes.
+/// Part of a page that is searched, in bytes.
 const MAX_PAGE: usize = 4 << 20;
-/// How much of a page is shown that does not say what it should, in characters.
-const SHOWN: usize = 200;
-/// How often a redirect on the app's own origin is followed.
+/// Part of a page that an error quotes, in characters.
+const MAX_SHOWN: usize = 200;
+/// The most redirects on the app's own origin that are followed.
 const MAX_REDIRECTS: usize = 3;
-/// The longest pause between two attempts.
+/// Longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// What one look at the app showed.
-enum Look {
-    /// It answers, at this address.
-    Fine(Url),
-    /// Not yet, for this reason; worth another look.
-    NotYet(Stop),
-    /// Never.
-    Wrong(Stop),
+/// Result of one attempt.
+enum Attempt {
+    /// The app answers at this address.
+    Passed(Url),
+    /// Another attempt may pass.
+    Retry(CheckError),
+    Failed(CheckError),
 }
 
-/// Waits until the app answers as it should, and returns the address where it does.
-pub(super) async fn wait(edge: &Edge, check: &Check, deadline: Instant, log: &Log) -> Result<Url, Stop> {
-    let path = check.health_path.as_deref().unwrap_or("/");
-    let url = edge.url(path)?;
-    let mut told = String::new();
-    let last = repeat(
-        deadline,
-        || look(edge, check, path, url.clone(), log),
-        |reason| {
-            if told != reason {
-                log.info(&format!("waiting for the app to answer: {reason}"));
-                told = reason.to_owned();
-            }
-        },
-    );
-    last.await
+/// Waits until the app answers as expected, and returns the address of that answer.
+pub(super) async fn wait(session: &Session<'_>) -> Result<Url, CheckError> {
+    let path = session.check.health_path.as_deref().unwrap_or("/");
+    let url = session.client.url(path)?;
+    let mut reported = String::new();
+    let report = |reason: &str| {
+        if reported != reason {
+            session.observer.info(&format!("waiting for the app to answer: {reason}"));
+            reported = reason.to_owned();
+        }
+    };
+    repeat(session.deadline, || attempt(session, path, url.clone()), report).await
 }
 
-async fn repeat<F: Future<Output = Look>>(
+/// Repeats an attempt until it passes or fails, and returns the last error at the deadline.
+async fn repeat<F: Future<Output = Attempt>>(
     deadline: Instant,
     mut attempt: impl FnMut() -> F,
-    mut tell: impl FnMut(&str),
-) -> Result<Url, Stop> {
+    mut report: impl FnMut(&str),
+) -> Result<Url, CheckError> {
     let mut pause = Duration::from_secs(1);
-    let mut reason: Option<Stop> = None;
+    let mut last: Option<CheckError> = None;
     loop {
-        let look = match tokio::time::timeout_at(deadline, attempt()).await {
-            Ok(look) => look,
-            Err(_) => {
-                return Err(reason.unwrap_or_else(|| Stop::failed("the app did not answer in time")));
-            }
+        let Ok(result) = tokio::time::timeout_at(deadline, attempt()).await else {
+            let silent = || CheckError::new(CheckFailure::TimedOut, "the app did not answer in time");
+            return Err(last.unwrap_or_else(silent));
         };
-        match look {
-            Look::Fine(url) => return Ok(url),
-            Look::Wrong(stop) => return Err(stop),
-            Look::NotYet(stop) => {
+        match result {
+            Attempt::Passed(url) => return Ok(url),
+            Attempt::Failed(error) => return Err(error),
+            Attempt::Retry(error) => {
                 if Instant::now() + pause >= deadline {
-                    return Err(stop);
+                    return Err(error);
                 }
-                tell(&stop.detail);
-                reason = Some(stop);
+                report(&error.detail);
+                last = Some(error);
             }
         }
         tokio::time::sleep(pause).await;
@@ -78,137 +74,116 @@ async fn repeat<F: Future<Output = Look>>(
     }
 }
 
-async fn look(edge: &Edge, check: &Check, path: &str, url: Url, log: &Log) -> Look {
-    let asked = check.health_path.is_some();
-    let is_expected = |answer: &Answer| asked && answer.status.as_u16() == check.health_status;
-    let (url, answer) = match follow(edge, path, url, is_expected).await {
+async fn attempt(session: &Session<'_>, path: &str, url: Url) -> Attempt {
+    let check = session.check;
+    let has_path = check.health_path.is_some();
+    let is_expected = |answer: &Answer| has_path && answer.status.as_u16() == check.health_status;
+    let (url, answer) = match follow(&session.client, path, url, is_expected).await {
         Ok(found) => found,
-        Err(look) => return look,
+        Err(attempt) => return attempt,
     };
-    let is_right = is_expected(&answer) || (!asked && answer.status.is_success());
+    let has_right_status = is_expected(&answer) || (!has_path && answer.status.is_success());
     if is_edge_page(&answer) {
-        Look::NotYet(hub_page())
-    } else if is_right {
-        read(check, path, url, &answer, log)
+        let detail = "the Hub still shows its own page in place of the app";
+        Attempt::Retry(CheckError::new(CheckFailure::HubPage, detail))
+    } else if has_right_status {
+        judge_text(session, path, url, &answer)
     } else {
-        judge(edge, check, path, &answer)
+        judge_status(session, path, &answer)
     }
 }
 
 /// Fetches a page, following redirects on the app's own host unless the answer is the expected one.
 async fn follow(
-    edge: &Edge,
+    client: &AppClient,
     path: &str,
     mut url: Url,
     is_expected: impl Fn(&Answer) -> bool,
-) -> Result<(Url, Answer), Look> {
+) -> Result<(Url, Answer), Attempt> {
     for _ in 0..=MAX_REDIRECTS {
-        let answer = edge.peek(url.clone(), MAX_PAGE).await.map_err(|trouble| unanswered(path, &trouble))?;
+        let answer = client.peek(url.clone(), MAX_PAGE).await.map_err(|error| unanswered(path, &error))?;
         let leads_on = answer.status.is_redirection() && answer.headers.contains_key(LOCATION);
         if !leads_on || is_expected(&answer) {
             return Ok((url, answer));
         }
-        url = next(edge, &url, &answer).ok_or_else(|| Look::Wrong(leaves(path, &url, &answer)))?;
+        url = next(client, &url, &answer).ok_or_else(|| Attempt::Failed(leaves(path, &url, &answer)))?;
     }
-    Err(Look::Wrong(Stop::failed(format!("`GET {}` redirects in circles", quoted(path)))))
+    let detail = format!("`GET {}` redirects in circles", quoted(path));
+    Err(Attempt::Failed(CheckError::new(CheckFailure::RedirectLoop, detail)))
 }
 
-/// Returns the address where a path of the app ends up, if there is a page.
-pub(super) async fn landing(edge: &Edge, path: &str) -> Option<Url> {
-    let url = edge.url(path).ok()?;
-    let (url, answer) = follow(edge, path, url, |_| false).await.ok()?;
+/// Returns the address to which a path of the app leads, if there is a page.
+pub(super) async fn landing(client: &AppClient, path: &str) -> Option<Url> {
+    let url = client.url(path).ok()?;
+    let (url, answer) = follow(client, path, url, |_| false).await.ok()?;
     answer.status.is_success().then_some(url)
 }
 
-fn hub_page() -> Stop {
-    Stop::failed("the Hub still shows its own page in place of the app")
-        .hint("look at the Space's page on the Hub: it may be building, sleeping, paused or in error")
-}
-
-/// Whether an answer of the right status says what it should.
-fn read(check: &Check, path: &str, url: Url, answer: &Answer, log: &Log) -> Look {
-    let Some(wanted) = &check.health_contains else { return Look::Fine(url) };
+/// Judges the text of an answer that has the right status.
+fn judge_text(session: &Session<'_>, path: &str, url: Url, answer: &Answer) -> Attempt {
+    let Some(wanted) = &session.check.health_contains else { return Attempt::Passed(url) };
     let text = String::from_utf8_lossy(&answer.body);
     if text.contains(wanted.as_str()) {
-        return Look::Fine(url);
+        return Attempt::Passed(url);
     }
-    // Secrets go before the cut: nobody would know the half of one.
-    let shown = excerpt(&log.redact(&text), SHOWN);
+    // Secrets are removed before the cut, because half a secret is not recognized.
+    let shown = excerpt(&session.observer.redact(&text), MAX_SHOWN);
     let shown = if shown.is_empty() { "the answer is empty".to_owned() } else { format!("`{shown}`") };
-    Look::Wrong(Stop::failed(format!(
-        "`GET {}` answered without `health_contains`, `{}`: {shown}",
-        quoted(path),
-        quoted(wanted)
-    )))
+    let detail =
+        format!("`GET {}` answered without `health_contains`, `{}`: {shown}", quoted(path), quoted(wanted));
+    Attempt::Failed(CheckError::new(CheckFailure::TextMissing, detail))
 }
 
-/// What an answer of another status means.
-fn judge(edge: &Edge, check: &Check, path: &str, answer: &Answer) -> Look {
-    let shown = quoted(path);
-    let stop = Stop::failed(format!("`GET {shown}` answered {}", answer.complaint()));
+/// Judges an answer that does not have the right status.
+fn judge_status(session: &Session<'_>, path: &str, answer: &Answer) -> Attempt {
+    let check = session.check;
+    let detail = format!("`GET {}` answered {}", quoted(path), answer.describe());
+    let failure = CheckFailure::UnexpectedStatus {
+        answer: answer.summary(),
+        path: check.health_path.clone(),
+        may_be_private: session.client.may_be_private() && !answer.headers.contains_key(PASSED_ON),
+    };
     match answer.status {
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            Look::NotYet(stop)
+            Attempt::Retry(CheckError::new(failure, detail))
         }
-        StatusCode::TOO_MANY_REQUESTS => Look::NotYet(rate_limited(answer)),
-        StatusCode::UNAUTHORIZED => Look::Wrong(login_required(path)),
-        StatusCode::NOT_FOUND => Look::Wrong(not_found(edge, check, answer, stop)),
-        status => {
+        StatusCode::TOO_MANY_REQUESTS => Attempt::Retry(rate_limited(answer)),
+        StatusCode::UNAUTHORIZED => Attempt::Failed(login_required(path)),
+        status if status != StatusCode::NOT_FOUND && check.health_path.is_some() => {
             let expected = check.health_status;
-            let stop = match &check.health_path {
-                Some(_) => Stop::failed(format!("{}, where {expected} is expected", stop.detail)),
-                None => stop,
-            };
-            Look::Wrong(match status.is_server_error() {
-                true => {
-                    stop.about(Subject::Exception).hint("look for the exception in the run log of the Space")
-                }
-                false if check.health_path.is_none() => {
-                    stop.hint("an app without a front page needs `health_path`")
-                }
-                false => stop.hint("correct `health_path` or `health_status`, unless the app is at fault"),
-            })
+            let detail = format!("{detail}, where {expected} is expected");
+            Attempt::Failed(CheckError::new(failure, detail))
         }
+        _ => Attempt::Failed(CheckError::new(failure, detail)),
     }
 }
 
-/// What may be behind a 404.
-fn not_found(edge: &Edge, check: &Check, answer: &Answer, stop: Stop) -> Stop {
-    let stop = match edge.may_be_closed() && !answer.headers.contains_key(PASSED_ON) {
-        true => stop.hint("a private Space answers 404 to callers without a token"),
-        false => stop,
-    };
-    match check.health_path.as_deref() {
-        None | Some("/") => stop.hint("an app without a front page needs `health_path`"),
-        Some(path) => stop.hint(format!("the app has no page at `{}`: correct `health_path`", quoted(path))),
-    }
+fn unanswered(path: &str, error: &RequestError) -> Attempt {
+    let detail = format!("`GET {}`: {error}", quoted(path));
+    let check_error = CheckError::new(CheckFailure::Unreachable, detail);
+    if error.is_transient() { Attempt::Retry(check_error) } else { Attempt::Failed(check_error) }
 }
 
-fn unanswered(path: &str, trouble: &Trouble) -> Look {
-    let stop = Stop::failed(format!("`GET {}`: {trouble}", quoted(path)));
-    if trouble.may_pass() { Look::NotYet(stop) } else { Look::Wrong(stop) }
-}
-
-/// Returns where a redirect leads, if that is on the app's own host.
-fn next(edge: &Edge, from: &Url, answer: &Answer) -> Option<Url> {
+/// Returns the target of a redirect, if that is on the app's own host.
+fn next(client: &AppClient, from: &Url, answer: &Answer) -> Option<Url> {
     let location = answer.headers.get(LOCATION)?.to_str().ok()?;
-    edge.own(&from.join(location).ok()?)
+    client.own(&from.join(location).ok()?)
 }
 
-fn leaves(path: &str, from: &Url, answer: &Answer) -> Stop {
+fn leaves(path: &str, from: &Url, answer: &Answer) -> CheckError {
     let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let host = from.join(location).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let status = answer.status.as_u16();
-    Stop::failed(format!(
+    let detail = format!(
         "`GET {}` answered {status} and leads to another host, where the check does not follow: `{}`",
         quoted(path),
         quoted(&host)
-    ))
-    .hint("if that is right, say so with `health_path` and `health_status`")
+    );
+    CheckError::new(CheckFailure::RedirectToOtherHost, detail)
 }
 
-/// A page that the edge made because the app does not run: the Hub's own words, without the headers that
-/// the edge puts on answers of the app.
+/// Returns true for a page of the Hub in place of an app that does not run: it has the Hub's own words, and not the
+/// headers that the edge adds to answers of the app.
 fn is_edge_page(answer: &Answer) -> bool {
     const WORDS: [&str; 4] =
         ["check its status on hf.co", "preparing space", "space is building", "starting space"];
@@ -217,21 +192,6 @@ fn is_edge_page(answer: &Answer) -> bool {
     }
     let text = String::from_utf8_lossy(&answer.body).to_lowercase();
     WORDS.iter().any(|words| text.contains(words))
-}
-
-/// 429, from the edge or from the app.
-pub(super) fn rate_limited(answer: &Answer) -> Stop {
-    let wait = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(quoted);
-    let wait = wait.map(|wait| format!(", and asks to wait: {wait}")).unwrap_or_default();
-    Stop::blocked(format!("too many requests: the app's host answered 429{wait}"))
-        .hint("run the check again later")
-}
-
-/// The app asks for a login of its own, which a check has not got.
-pub(super) fn login_required(path: &str) -> Stop {
-    Stop::blocked(format!("the app asks for a login: `{}` answered 401", quoted(path)))
-        .hint("the app asks for a name and a password (`launch(auth=…)`); check it without, or with `health_path` and `health_status: 401`")
-        .hint("a private Space may answer the same to a token that it does not accept")
 }
 
 #[cfg(test)]
@@ -248,8 +208,12 @@ mod tests {
         }
     }
 
+    fn retry(detail: &str) -> Attempt {
+        Attempt::Retry(CheckError::new(CheckFailure::Unreachable, detail))
+    }
+
     #[test]
-    fn the_page_of_the_edge_is_not_the_app() {
+    fn page_of_the_edge_is_not_the_app() {
         let mut page = answer(200, "<h1>Your space is building, check its status on hf.co</h1>");
         assert!(is_edge_page(&page));
         page.headers.insert("x-proxied-host", "http://10.0.0.1".parse().unwrap());
@@ -258,27 +222,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_ready_is_looked_at_again() {
+    async fn attempt_is_repeated_until_it_passes() {
         let url = "http://a.example/".parse().unwrap();
-        let mut looks =
-            vec![Look::Fine(url), Look::NotYet(Stop::failed("502")), Look::NotYet(Stop::failed("503"))];
-        let mut told = Vec::new();
+        let mut attempts = vec![Attempt::Passed(url), retry("502"), retry("503")];
+        let mut reported = Vec::new();
         let result = repeat(
             Instant::now() + Duration::from_secs(60),
-            || std::future::ready(looks.pop().unwrap()),
-            |reason| told.push(reason.to_owned()),
+            || std::future::ready(attempts.pop().unwrap()),
+            |reason| reported.push(reason.to_owned()),
         );
         assert!(result.await.is_ok());
-        assert_eq!(told, ["503", "502"]);
+        assert_eq!(reported, ["503", "502"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_with_the_last_reason() {
+    async fn deadline_returns_the_last_error() {
         let start = Instant::now();
         let deadline = start + Duration::from_secs(30);
-        let never = || std::future::ready(Look::NotYet(Stop::failed("502")));
-        let stop = repeat(deadline, never, |_| {}).await.unwrap_err();
-        assert_eq!(stop.detail, "502");
+        let never = || std::future::ready(retry("502"));
+        let error = repeat(deadline, never, |_| {}).await.unwrap_err();
+        assert_eq!(error.detail, "502");
         assert!(start.elapsed() <= Duration::from_secs(30));
     }
 }

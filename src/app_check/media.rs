@@ -1,11 +1,11 @@
-//! What a file is, by its first bytes: names and MIME types are the app's own word, and prove nothing.
+//! Formats of files, by their first bytes, because names and MIME types are claims of the app.
 
 use infer::MatcherType;
 
-/// How many bytes of a file are enough for [`sniff`].
+/// Number of first bytes that [`sniff`] reads.
 pub const HEAD: usize = 512;
 
-/// The families that a check can expect.
+/// Families of formats that a check can expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     Image,
@@ -23,15 +23,15 @@ impl Family {
     }
 }
 
-/// A format that was recognised.
+/// A recognized format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     pub family: Family,
-    /// The usual ending of its file names, without the dot.
+    /// The usual file name extension, without the dot.
     pub extension: &'static str,
 }
 
-/// Recognises a file by its first [`HEAD`] bytes; `None` for what is neither image, video nor audio.
+/// Recognizes an image, a video or a sound by its first [`HEAD`] bytes.
 pub fn sniff(head: &[u8]) -> Option<Format> {
     let known = infer::get(head).and_then(|known| {
         let family = match known.matcher_type() {
@@ -45,8 +45,8 @@ pub fn sniff(head: &[u8]) -> Option<Format> {
     known.or_else(|| text_format(head))
 }
 
-/// The formats that are text: a vector image, and a playlist of HTTP Live Streaming, by which Gradio streams
-/// both sound and film.
+/// Recognizes formats that are text: a vector image, and a playlist of HTTP Live Streaming, with which Gradio streams
+/// sound and video.
 fn text_format(head: &[u8]) -> Option<Format> {
     if head.starts_with(b"#EXTM3U") {
         return Some(Format { family: Family::Video, extension: "m3u8" });
@@ -58,8 +58,8 @@ fn text_format(head: &[u8]) -> Option<Format> {
     is_svg.then_some(Format { family: Family::Image, extension: "svg" })
 }
 
-/// What is wrong with a file of this format, judged by its header and its length in bytes: an image without
-/// pixels, a sound or a film without content.
+/// Returns true for an image without pixels, and a sound or a video without content, judged by header and length in
+/// bytes.
 pub fn is_empty(format: Format, head: &[u8], length: u64) -> bool {
     match format.extension {
         "png" => head.get(16..24).is_none_or(|size| size[..4] == [0; 4] || size[4..] == [0; 4]),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_by_their_first_bytes() {
+    fn formats_are_recognized_by_their_first_bytes() {
         let table: &[(&[u8], &str, &str)] = &[
             (b"\x89PNG\r\n\x1a\n....", "image", "png"),
             (b"\xff\xd8\xff\xe0", "image", "jpg"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn files_without_content() {
+    fn files_without_content_are_empty() {
         let png =
             |width: u8| [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0".as_slice(), &[width, 0, 0, 0, 1]].concat();
         let empty = |head: &[u8], length| is_empty(sniff(head).unwrap(), head, length);

@@ -1,193 +1,141 @@
-//! The live check: does the app answer, and does it do what it is for?
+//! The check of a running app: an address in, a result out.
 //!
-//! It needs an address and nothing of the deploy: the same check runs behind a deploy and alone. For Gradio
-//! (4.44, 5.x and 6.x) it makes a real call and looks at what comes back.
+//! It knows nothing of the deploy, so that it runs after a deploy and alone. It makes a real call to a Gradio app
+//! (4.44, 5.x and 6.x) and judges the outputs.
 //!
-//! Whatever the app says is data: it is escaped where it is printed, cut where it is long, and names neither
-//! a file nor a host that the check would touch.
+//! All text of the app is data: the caller escapes it where it is printed, long text is cut, and it never names a file
+//! or a host for the check to use.
 
+mod answer;
 mod api;
 mod arguments;
 mod artifacts;
+mod call_progress;
+mod client;
 mod diff;
-mod edge;
-mod events;
+mod error;
 mod fetch;
+mod file_shapes;
 mod files;
 #[cfg(test)]
 pub(crate) mod fuzzing;
 mod gradio;
 mod health;
 mod media;
+mod observer;
 mod options;
 mod outputs;
 mod places;
 mod queue;
+mod quote;
+mod result;
+mod sample_files;
+mod session;
+mod status;
+mod upload;
 mod values;
 
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::Instant;
 
-pub use options::{App, AppKind, Check, Expect, Latency, Mode, Subject, Verdict, Word};
+pub use error::{CheckError, CheckFailure, HttpAnswer};
+pub use observer::CheckObserver;
+pub use options::{App, AppKind, Check, Expect, Mode};
+pub use quote::{listed, quoted};
+pub use result::{CheckResult, Latency};
+pub use status::{CheckStatus, Subject};
 
-use crate::action::Log;
-use artifacts::Store;
-use edge::Edge;
-use gradio::{Called, Found};
-use options::{Stop, quoted};
+use artifacts::Artifacts;
+use client::AppClient;
+use gradio::CallRecord;
+use session::{Session, within};
 
 /// The name of the report below `.hf-deploy/`.
 const REPORT: &str = "result.json";
+/// Deadline of a timeout that is too long for the clock.
+const FAR_FUTURE: Duration = Duration::from_secs(86_400);
 
-/// Checks an app. How it went is in the verdict; there is no other error.
+/// A check of one app.
 ///
-/// Writes `.hf-deploy/` in the workspace: `api_schema.json` of a Gradio app, `output-N.*` for the files of a
-/// call, and `result.json` in the end.
-#[must_use]
-pub async fn verify(app: &App, check: &Check, log: &Log) -> Verdict {
-    verify_until(app, check, log, std::future::pending()).await
+/// Writes to `.hf-deploy/` in the workspace: `api_schema.json` of a Gradio app, and `output-N.*` for the files of a
+/// call. The caller adds `result.json` with [`AppCheck::keep_report`].
+#[derive(Debug)]
+pub struct AppCheck<'a> {
+    app: &'a App,
+    check: &'a Check,
+    observer: &'a dyn CheckObserver,
+    artifacts: Artifacts<'a>,
 }
 
-/// Checks an app that may end meanwhile: `ended` returns the reason, with which the check has failed.
-#[must_use]
-pub async fn verify_until(
-    app: &App,
-    check: &Check,
-    log: &Log,
-    ended: impl Future<Output = String>,
-) -> Verdict {
-    let mut store = Store::open(&check.workspace, log);
-    let mut called = Called::default();
-    let judged = tokio::select! {
-        biased;
-        judged = judge(app, check, log, &mut store, &mut called) => judged,
-        reason = ended => Err(Stop::failed(quoted(&reason))),
-    };
-    let mut verdict = match judged {
-        Ok(verdict) => verdict,
-        Err(stop) => stop.into(),
-    };
-    verdict.endpoint = called.endpoint;
-    verdict.latency = called.latency;
-    if verdict.word == Word::FullInferenceSuccess {
-        verdict.recommended_duration_seconds = called.latency.map(|latency| recommended(latency.server));
+impl<'a> AppCheck<'a> {
+    /// Prepares a check.
+    pub fn new(app: &'a App, check: &'a Check, observer: &'a dyn CheckObserver) -> Self {
+        Self { app, check, observer, artifacts: Artifacts::open(&check.workspace, observer) }
     }
-    let seconds = |latency: Latency| {
-        json!({
-            "queue": latency.queue.as_secs_f64(),
-            "server": latency.server.as_secs_f64(),
-            "wall": latency.wall.as_secs_f64(),
-        })
-    };
-    store.keep_json(
-        REPORT,
-        &json!({
-            "verify_status": verdict.word.as_str(),
-            "detail": verdict.detail,
-            "hints": verdict.hints,
-            "endpoint": verdict.endpoint,
-            "latency_seconds": verdict.latency.map(seconds),
-            "recommended_duration_seconds": verdict.recommended_duration_seconds,
-            "outputs": called.outputs,
-        }),
-    );
-    verdict.artifacts = store.into_kept();
-    verdict
-}
 
-async fn judge(
-    app: &App,
-    check: &Check,
-    log: &Log,
-    store: &mut Store,
-    called: &mut Called,
-) -> Result<Verdict, Stop> {
-    // A timeout too far away for the clock is one that never comes.
-    let now = Instant::now();
-    let deadline = now.checked_add(check.timeout).unwrap_or(now + Duration::from_secs(86_400));
-    let edge = Edge::new(app)?;
-    if app.token.is_some() && !edge.has_token() {
-        log.warning("the token is not sent: the app's address is not https");
-    }
-    let landed = health::wait(&edge, check, deadline, log).await?;
-    let edge = edge.moved(&landed);
-    log.info("the app answers");
-    let asked = check.asks_for_a_call();
-    let found = match app.kind {
-        AppKind::Static => Found::NoGradio,
-        _ => within(deadline, "read the app's API", gradio::find(&edge, app.kind, check, store)).await?,
-    };
-    let gradio = match found {
-        Found::Gradio(gradio) => gradio,
-        Found::NoGradio if asked => {
-            return Err(Stop::failed("a call is asked for, and the app is no Gradio app")
-                .hint(gradio::CALL_NEEDS_GRADIO));
+    /// Checks the app. Every error is part of the result.
+    ///
+    /// The check fails as soon as `ended` returns a reason, because the app may stop during the check.
+    pub async fn run(&self, ended: impl Future<Output = String>) -> CheckResult {
+        let mut record = CallRecord::default();
+        let judged = tokio::select! {
+            biased;
+            judged = self.judge(&mut record) => judged,
+            reason = ended => Err(CheckError::new(CheckFailure::Stopped, quoted(&reason))),
+        };
+        let mut result = judged.unwrap_or_else(CheckResult::from);
+        if result.status == CheckStatus::FullInferenceSuccess {
+            result.recommended_duration_seconds = record.latency.map(Latency::recommended_duration_seconds);
         }
-        Found::NoGradio => {
-            let detail = match app.kind {
-                AppKind::Gradio => "the app answers; no Gradio app was found at its front page",
-                _ => "the app answers; it has no API that can be called",
-            };
-            return Ok(Verdict::of(Word::HealthOnly, detail));
+        result.endpoint = record.endpoint;
+        result.latency = record.latency;
+        result.outputs = record.outputs;
+        result.artifacts = self.artifacts.kept();
+        result
+    }
+
+    /// Writes `result.json`, with `hints` for the user.
+    pub fn keep_report(&self, result: &mut CheckResult, hints: &[String]) {
+        self.artifacts.keep_json(REPORT, &result.to_json(hints));
+        result.artifacts = self.artifacts.kept();
+    }
+
+    async fn judge(&self, record: &mut CallRecord) -> Result<CheckResult, CheckError> {
+        let Self { app, check, observer, artifacts } = self;
+        let now = Instant::now();
+        let deadline = now.checked_add(check.timeout).unwrap_or(now + FAR_FUTURE);
+        let client = AppClient::new(app)?;
+        if app.token.is_some() && !client.has_token() {
+            observer.warning("the token is not sent: the app's address is not https");
         }
-    };
-    if asked {
-        let detail = gradio.call(check, deadline, log, store, called).await?;
-        return Ok(Verdict::of(Word::FullInferenceSuccess, detail));
-    }
-    Ok(gradio.uncalled())
-}
-
-impl From<Stop> for Verdict {
-    fn from(stop: Stop) -> Self {
-        Self { hints: stop.hints, subject: stop.subject, ..Self::of(stop.word, stop.detail) }
-    }
-}
-
-/// Ends a piece of work at the deadline of the check.
-async fn within<T>(
-    deadline: Instant,
-    what: &str,
-    work: impl Future<Output = Result<T, Stop>>,
-) -> Result<T, Stop> {
-    match tokio::time::timeout_at(deadline, work).await {
-        Ok(result) => result,
-        Err(_) => Err(Stop::failed(format!("cannot {what} before the timeout"))),
-    }
-}
-
-/// The number for `@spaces.GPU(duration=…)`, in seconds.
-fn recommended(server: Duration) -> u64 {
-    // Whole milliseconds: 1.4 times a number of seconds is not exact in floating point.
-    let milliseconds = u64::try_from(server.as_millis()).unwrap_or(u64::MAX / 14);
-    (milliseconds.saturating_mul(14)).div_ceil(10_000).max(10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_recommended_duration_has_room() {
-        let of = |milliseconds| recommended(Duration::from_millis(milliseconds));
-        assert_eq!((of(0), of(7_000), of(10_000), of(10_001), of(60_000)), (10, 10, 14, 15, 84));
-    }
-
-    #[test]
-    fn only_some_options_ask_for_a_call() {
-        let check = Check::new(".");
-        assert!(!check.asks_for_a_call());
-        assert!(!Check { health_path: Some("/x".into()), ..check.clone() }.asks_for_a_call());
-        assert!(Check { expect: Some(Expect::Any), ..check.clone() }.asks_for_a_call());
-        assert!(Check { mode: Mode::Inference, ..check.clone() }.asks_for_a_call());
-        assert!(!Check { mode: Mode::Health, api_name: Some("x".into()), ..check.clone() }.asks_for_a_call());
-        assert!(!check.asks_for_something());
-        assert!(Check { health_path: Some("/x".into()), ..check.clone() }.asks_for_something());
-        assert!(!Check { mode: Mode::Off, api_name: Some("x".into()), ..check.clone() }.asks_for_something());
-        let by_path = Check { health_path: Some("/x".into()), ..check.clone() };
-        assert!(by_path.is_about_http() && Check { mode: Mode::Health, ..check.clone() }.is_about_http());
-        assert!(!check.is_about_http() && !Check { api_name: Some("x".into()), ..by_path }.is_about_http());
+        let mut session =
+            Session { client, api_prefix: String::new(), check, deadline, observer: *observer, artifacts };
+        let landed = health::wait(&session).await?;
+        session.client = session.client.moved(&landed);
+        observer.info("the app answers");
+        let is_call_requested = check.requests_call();
+        let gradio = match app.kind {
+            AppKind::Static => None,
+            _ => within(deadline, "read the app's API", gradio::find(&session, app.kind)).await?,
+        };
+        match gradio {
+            Some(gradio) if is_call_requested => {
+                let detail = gradio.call(record).await?;
+                Ok(CheckResult::passed(CheckStatus::FullInferenceSuccess, detail))
+            }
+            Some(gradio) => Ok(gradio.uncalled()),
+            None if is_call_requested => {
+                let detail = "a call is asked for, and the app is no Gradio app";
+                Err(CheckError::new(CheckFailure::NoGradio { answer: None, is_call_requested }, detail))
+            }
+            None => {
+                let detail = match app.kind {
+                    AppKind::Gradio => "the app answers; no Gradio app was found at its front page",
+                    _ => "the app answers; it has no API that can be called",
+                };
+                Ok(CheckResult::passed(CheckStatus::HealthOnly, detail))
+            }
+        }
     }
 }

@@ -1,6 +1,5 @@
-//! What is asked, of which app, and the answer: the types that callers see.
+//! The app to check, and the options of the check.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,26 +7,23 @@ use regex::Regex;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::action::Log;
 use crate::auth::Secret;
-use crate::failure::{Code, Failure, Result};
 
-/// How far the check goes.
+/// Depth of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Nothing is asked of the app.
+    /// Sends no request to the app.
     Off,
-    /// The app answers; where it is a Gradio app, its API is looked at, and called if anything in the
-    /// options is about a call.
+    /// Expects an answer of the app. Reads the API of a Gradio app, and calls it if an option is about a call.
     #[default]
     Auto,
-    /// The app answers and, where it is a Gradio app, its API is well formed. Nothing is called.
+    /// Expects an answer of the app and, of a Gradio app, a well-formed API. Makes no call.
     Health,
-    /// A call is made whatever else is set. An app that cannot be called has failed.
+    /// Always makes a call. An app that cannot be called has failed.
     Inference,
 }
 
-/// What the outputs of the call have to hold.
+/// Content that the outputs of the call must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
     Image,
@@ -35,7 +31,7 @@ pub enum Expect {
     Audio,
     /// Text that is not empty.
     Text,
-    /// The call succeeds; its outputs may be anything.
+    /// Any output of a call that succeeds.
     Any,
 }
 
@@ -51,40 +47,40 @@ impl Expect {
     }
 }
 
-/// What to check, and how long.
+/// Options of a check.
 #[derive(Debug, Clone)]
 pub struct Check {
     pub mode: Mode,
     /// A path of the app with its query, such as `/health`; `None` is the front page.
     pub health_path: Option<String>,
-    /// The status that `health_path` has to answer with. The front page may answer with any 2xx.
+    /// Expected status of `health_path`. The front page may answer with any 2xx.
     pub health_status: u16,
-    /// Text that stands in the first 4 MB of the answer to `health_path` (or of the front page).
+    /// Text expected in the first 4 MB of the answer to `health_path` (or of the front page).
     pub health_contains: Option<String>,
-    /// The name of the endpoint, with or without its leading slash; `None` lets the check choose.
+    /// The name of the endpoint, with or without its leading slash. `None` lets the check choose.
     pub api_name: Option<String>,
     /// The arguments in the order of the schema, without states. `@path` and `{"path": "…"}` name local
     /// files where the parameter takes files.
     pub api_args: Vec<Value>,
     /// Arguments by `parameter_name`.
     pub api_kwargs: Map<String, Value>,
-    /// `None` goes by what the endpoint promises to return.
+    /// `None` expects the content that the endpoint promises to return.
     pub expect: Option<Expect>,
     /// Text that one of the text outputs holds.
     pub expect_contains: Option<String>,
     /// A pattern that one of the text outputs matches.
     pub expect_regex: Option<Regex>,
-    /// The longest that the work may take, from its start to its end. Time in the queue does not count:
-    /// that is made by other callers.
+    /// Longest time that the work may take, from its start to its end. Time in the queue does not count, because
+    /// other callers cause it.
     pub max_latency: Option<Duration>,
-    /// The time for everything: waiting for the app to answer, the queue, the call, the downloads.
+    /// Time for everything: waiting for the app to answer, the queue, the call, the downloads.
     pub timeout: Duration,
-    /// The folder that local files in arguments are in. What the check keeps goes to `.hf-deploy/` in it.
+    /// The folder of local files in arguments. The check keeps its own files in `.hf-deploy/` below it.
     pub workspace: PathBuf,
 }
 
 impl Check {
-    /// The check that is made when nothing is asked for: `verify: auto`, ten minutes.
+    /// Returns the default check: mode `auto`, ten minutes.
     pub fn new(workspace: impl Into<PathBuf>) -> Self {
         Self {
             mode: Mode::Auto,
@@ -103,24 +99,24 @@ impl Check {
         }
     }
 
-    /// Whether anything but the default is asked for.
-    pub fn asks_for_something(&self) -> bool {
+    /// Returns true if an option differs from the default check.
+    pub fn is_customized(&self) -> bool {
         match self.mode {
             Mode::Off => false,
             Mode::Health | Mode::Inference => true,
             Mode::Auto => {
-                self.health_path.is_some() || self.health_contains.is_some() || self.asks_for_a_call()
+                self.health_path.is_some() || self.health_contains.is_some() || self.requests_call()
             }
         }
     }
 
-    /// Whether it is for HTTP to judge: there is a path to answer or `verify: health`, and nothing to call.
+    /// Returns true if HTTP alone decides: a path or mode `health` is given, and no call is requested.
     pub(super) fn is_about_http(&self) -> bool {
-        !self.asks_for_a_call() && (self.health_path.is_some() || self.mode == Mode::Health)
+        !self.requests_call() && (self.health_path.is_some() || self.mode == Mode::Health)
     }
 
-    /// Whether anything that was set is about a call.
-    pub fn asks_for_a_call(&self) -> bool {
+    /// Returns true if an option is about a call.
+    pub fn requests_call(&self) -> bool {
         match self.mode {
             Mode::Off | Mode::Health => false,
             Mode::Inference => true,
@@ -137,14 +133,14 @@ impl Check {
     }
 }
 
-/// What the app is made with, as far as the caller knows.
+/// The kind of the app, as far as the caller knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppKind {
-    /// It has to have `/config`.
+    /// Must have `/config`.
     Gradio,
-    /// Files: there is no API to call.
+    /// Files, without an API to call.
     Static,
-    /// Anything; it may be Gradio inside.
+    /// Any server; it may be a Gradio app.
     Docker,
     Unknown,
 }
@@ -152,203 +148,31 @@ pub enum AppKind {
 /// The app to check.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// Its address as the Hub named it, never one that was computed.
+    /// Its address as the Hub gives it, never a computed one.
     pub url: Url,
-    /// Opens a private Space. It goes as `X-HF-Authorization: Bearer …` to the origin of `url`, over TLS
+    /// Opens a private Space. The client sends it as `X-HF-Authorization: Bearer …` to the origin of `url`, over TLS
     /// or on this machine, and nowhere else.
     pub token: Option<Secret>,
     pub kind: AppKind,
 }
 
-/// The result in one word: the output `verify_status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// A call of the API was made, and its outputs are what was expected.
-    FullInferenceSuccess,
-    /// The app answers and is a Gradio app with endpoints that can be called, and none was called, because
-    /// nothing asked for a call.
-    FullInferenceCandidateHealthPassed,
-    /// The app answers, and has no API that this check can call.
-    HealthOnly,
-    /// The hardware that the app needs was not granted, so there is nothing to check until somebody picks
-    /// it by hand. Set by callers; the check itself never finds it.
-    ManualHardwareRequired,
-    /// Something outside the app is in the way of a judgement: the caller's own GPU quota, a rate limit, a
-    /// full queue, a login page, a Gradio too old to be called.
-    TechnicalBlocker,
-    /// The app does not do what was asked.
-    Failed,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Word {
-    /// The word as users see it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FullInferenceSuccess => "full_inference_success",
-            Self::FullInferenceCandidateHealthPassed => "full_inference_candidate_health_passed",
-            Self::HealthOnly => "health_only",
-            Self::ManualHardwareRequired => "manual_hardware_required",
-            Self::TechnicalBlocker => "technical_blocker",
-            Self::Failed => "failed",
-        }
+    #[test]
+    fn some_options_request_a_call() {
+        let check = Check::new(".");
+        assert!(!check.requests_call());
+        assert!(!Check { health_path: Some("/x".into()), ..check.clone() }.requests_call());
+        assert!(Check { expect: Some(Expect::Any), ..check.clone() }.requests_call());
+        assert!(Check { mode: Mode::Inference, ..check.clone() }.requests_call());
+        assert!(!Check { mode: Mode::Health, api_name: Some("x".into()), ..check.clone() }.requests_call());
+        assert!(!check.is_customized());
+        assert!(Check { health_path: Some("/x".into()), ..check.clone() }.is_customized());
+        assert!(!Check { mode: Mode::Off, api_name: Some("x".into()), ..check.clone() }.is_customized());
+        let by_path = Check { health_path: Some("/x".into()), ..check.clone() };
+        assert!(by_path.is_about_http() && Check { mode: Mode::Health, ..check.clone() }.is_about_http());
+        assert!(!check.is_about_http() && !Check { api_name: Some("x".into()), ..by_path }.is_about_http());
     }
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where the time of a call went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Latency {
-    /// From the request to the start of the work.
-    pub queue: Duration,
-    /// The work, as the app measured it: the sum over all steps of a generator.
-    pub server: Duration,
-    /// From the request to the last event.
-    pub wall: Duration,
-}
-
-/// The subject of a verdict, which decides how a failure is reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Subject {
-    #[default]
-    App,
-    /// The inputs of the check, such as an endpoint that the app does not have.
-    Input,
-    /// A file of the workspace that the inputs name. The app has no part in it.
-    Workspace,
-    /// An exception of the app, whose text only the run log has.
-    Exception,
-}
-
-/// How the check ended.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    pub word: Word,
-    pub subject: Subject,
-    /// One line. It may hold text of the app, made visible and cut: escape it where it is printed.
-    pub detail: String,
-    /// One thing each that the user can do next.
-    pub hints: Vec<String>,
-    /// Only when a call ended.
-    pub latency: Option<Latency>,
-    /// For `@spaces.GPU(duration=…)`: 1.4 times the time of the work, rounded up, and at least 10. Only
-    /// when a call succeeded.
-    pub recommended_duration_seconds: Option<u64>,
-    /// The endpoint that was called, with its leading slash.
-    pub endpoint: Option<String>,
-    /// The files that were kept, below `.hf-deploy/` in the workspace.
-    pub artifacts: Vec<PathBuf>,
-}
-
-impl Verdict {
-    /// A verdict with nothing but its word and its reason.
-    pub fn of(word: Word, detail: impl Into<String>) -> Self {
-        Self {
-            word,
-            subject: Subject::App,
-            detail: detail.into(),
-            hints: Vec::new(),
-            latency: None,
-            recommended_duration_seconds: None,
-            endpoint: None,
-            artifacts: Vec::new(),
-        }
-    }
-
-    /// Names the exception that the run log has, in place of the advice where to look for it.
-    pub fn name_exception(&mut self, exception: &str) {
-        let exception = quoted(exception);
-        self.detail = match &self.endpoint {
-            Some(endpoint) => format!("`{endpoint}`: the app raised {exception}"),
-            None => format!("{}; the app raised {exception}", self.detail),
-        };
-        self.hints.clear();
-    }
-
-    /// Writes the verdict to the log, and makes the failure of it, where it is one. What is in the way of a
-    /// judgement is a warning.
-    ///
-    /// # Errors
-    ///
-    /// `check_failed`: the app does not do what was asked.
-    pub fn conclude(&self, log: &Log) -> Result<()> {
-        let subject =
-            self.endpoint.as_ref().map(|name| format!(" of `{}`", quoted(name))).unwrap_or_default();
-        match self.word {
-            Word::Failed => {
-                let message = match self.subject {
-                    Subject::Input | Subject::Workspace => format!("cannot check the app: {}", self.detail),
-                    Subject::App | Subject::Exception => format!("the app did not pass: {}", self.detail),
-                };
-                let failure = Failure::new(Code::CheckFailed, message);
-                return Err(self.hints.iter().fold(failure, |failure, hint| failure.hint(hint.clone())));
-            }
-            Word::TechnicalBlocker | Word::ManualHardwareRequired => {
-                log.warning(&format!("the app could not be judged ({}): {}", self.word, self.detail));
-                self.hints.iter().for_each(|hint| log.info(hint));
-            }
-            _ => log.info(&format!("the check{subject} ended in {}: {}", self.word, self.detail)),
-        }
-        if let Some(latency) = &self.latency {
-            log.info(&format!("latency: {latency}"));
-        }
-        if let Some(seconds) = self.recommended_duration_seconds {
-            log.info(&format!("on ZeroGPU, `@spaces.GPU(duration={seconds})` leaves room for this call"));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Latency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [queue, server, wall] = [self.queue, self.server, self.wall].map(|part| part.as_secs_f64());
-        write!(f, "{wall:.2} s in all, {queue:.2} s in the queue, {server:.2} s of work")
-    }
-}
-
-/// Why a check ends before its end.
-#[derive(Debug, Clone)]
-pub(super) struct Stop {
-    pub(super) word: Word,
-    pub(super) subject: Subject,
-    pub(super) detail: String,
-    pub(super) hints: Vec<String>,
-}
-
-impl Stop {
-    /// The app does not do what was asked.
-    pub(super) fn failed(detail: impl Into<String>) -> Self {
-        Self { word: Word::Failed, subject: Subject::App, detail: detail.into(), hints: Vec::new() }
-    }
-
-    /// Something outside the app is in the way.
-    pub(super) fn blocked(detail: impl Into<String>) -> Self {
-        Self { word: Word::TechnicalBlocker, ..Self::failed(detail) }
-    }
-
-    #[must_use]
-    pub(super) fn about(self, subject: Subject) -> Self {
-        Self { subject, ..self }
-    }
-
-    #[must_use]
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-}
-
-/// Text of the app on one line, cut, for a sentence of ours.
-pub(super) fn quoted(text: &str) -> String {
-    excerpt(text, 400)
-}
-
-/// The same, of at most so many characters.
-pub(super) fn excerpt(text: &str, most: usize) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    crate::text::plain(&crate::target::shorten(&text, most))
 }

@@ -1,18 +1,20 @@
-//! What the call returned: its texts, its files, and whether they are what was expected.
+//! The outputs of a call: their texts, their files, and the judgement on them.
 
 use serde_json::{Value, json};
 
-use super::api::{Endpoint, Return, listed, promised};
-use super::artifacts::{Artifact, Store};
-use super::edge::Edge;
+use super::api::{Endpoint, Return, promised};
+use super::artifacts::KeptFile;
+use super::error::{CheckError, CheckFailure};
 use super::fetch::{Fetched, Foreign, family, fetch, is};
-use super::options::{Check, Expect, Stop, quoted};
+use super::options::{Check, Expect};
+use super::quote::{listed, quoted};
+use super::session::Session;
 use super::values::{self, Contents, File, Spacing};
 use crate::target::shorten;
 
-/// How many files of one result are fetched.
+/// The most files of one result that are fetched.
 const MAX_FILES: usize = 16;
-/// How much of a text goes into the report, in characters.
+/// Longest text in the report, in characters.
 const MAX_TEXT: usize = 2000;
 
 /// One output of an endpoint.
@@ -24,14 +26,8 @@ pub(super) struct Output {
     pub(super) files: Vec<Fetched>,
 }
 
-/// Sorts the values into outputs, and fetches the files in them.
-pub(super) async fn collect(
-    edge: &Edge,
-    prefix: &str,
-    endpoint: &Endpoint,
-    data: Vec<Value>,
-    store: &mut Store,
-) -> Vec<Output> {
+/// Sorts the values into outputs, and fetches their files.
+pub(super) async fn collect(session: &Session<'_>, endpoint: &Endpoint, data: Vec<Value>) -> Vec<Output> {
     let mut outputs = Vec::new();
     let mut count = 0;
     for (value, given) in data.into_iter().zip(&endpoint.returns) {
@@ -44,11 +40,11 @@ pub(super) async fn collect(
                 break;
             }
             files.push(match file {
-                File::Served(file) => fetch(edge, prefix, component, &file, count, store).await,
+                File::Served(file) => fetch(session, component, &file, count).await,
                 File::Embedded(address) => match values::embedded(&address) {
-                    Some(bytes) => Fetched::of(store.keep_bytes(&bytes, count)),
+                    Some(bytes) => Fetched::of(session.artifacts.keep_bytes(&bytes, count)),
                     None => {
-                        Fetched { trouble: Some("its Base64 is not valid".to_owned()), ..Fetched::default() }
+                        Fetched { problem: Some("its Base64 is not valid".to_owned()), ..Fetched::default() }
                     }
                 },
             });
@@ -59,7 +55,7 @@ pub(super) async fn collect(
     outputs
 }
 
-/// Sorts the values into outputs without fetching a file: each is taken for what the app says about it.
+/// Sorts the values into outputs without fetching a file, and trusts the app's description of each.
 pub(super) fn preview(endpoint: &Endpoint, data: &[Value]) -> Vec<Output> {
     let shown = |(value, given): (&Value, &Option<Return>)| {
         let Return { label, component } = given.clone()?;
@@ -72,7 +68,7 @@ pub(super) fn preview(endpoint: &Endpoint, data: &[Value]) -> Vec<Output> {
             File::Embedded(address) => {
                 let head = values::embedded(&address).unwrap_or_default();
                 let length = head.len() as u64;
-                Fetched::of(Artifact { head, length, name: None })
+                Fetched::of(KeptFile { head, length, name: None })
             }
         });
         let files = files.collect();
@@ -81,9 +77,9 @@ pub(super) fn preview(endpoint: &Endpoint, data: &[Value]) -> Vec<Output> {
     data.iter().zip(&endpoint.returns).filter_map(shown).collect()
 }
 
-/// Judges whether the outputs are what was asked for, or else what the endpoint promises.
-pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), Stop> {
-    // An update that brings no value keeps no promise, and breaks none.
+/// Compares the outputs with the expected content, or else with the content that the endpoint promises.
+pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), CheckError> {
+    // An update without a value neither keeps nor breaks a promise.
     let is_update = outputs.iter().any(|output| output.contents.update.is_some());
     let promise = outputs.iter().find_map(|output| promised(&output.component)).filter(|_| !is_update);
     let expect = check.expect.or(promise);
@@ -99,20 +95,23 @@ pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), Stop> {
             }
         }
         None if !outputs.is_empty() && outputs.iter().all(Output::is_nothing) => {
-            return Err(Stop::failed("the endpoint returned nothing"));
+            return Err(unexpected("the endpoint returned nothing".to_owned()));
         }
         None => {}
     }
     if expect != Some(Expect::Any)
-        && let Some(trouble) =
-            outputs.iter().flat_map(|output| &output.files).find_map(|file| file.trouble.as_ref())
+        && let Some((file, problem)) = outputs
+            .iter()
+            .flat_map(|output| &output.files)
+            .find_map(|file| Some((file, file.problem.as_ref()?)))
     {
-        return Err(Stop::failed(format!("cannot fetch a file of the result: {trouble}")));
+        let detail = format!("cannot fetch a file of the result: {problem}");
+        return Err(CheckError::new(CheckFailure::OutputNotFetched(file.answer.clone()), detail));
     }
     judge_text(outputs, check)
 }
 
-fn judge_text(outputs: &[Output], check: &Check) -> Result<(), Stop> {
+fn judge_text(outputs: &[Output], check: &Check) -> Result<(), CheckError> {
     let shown = || {
         let texts = outputs.iter().map(|output| shorten(&output.contents.text, MAX_TEXT));
         quoted(&texts.collect::<Vec<_>>().join(" | "))
@@ -121,21 +120,25 @@ fn judge_text(outputs: &[Output], check: &Check) -> Result<(), Stop> {
         && !outputs.iter().any(|output| output.holds(wanted))
     {
         let wanted = quoted(wanted);
-        return Err(Stop::failed(format!("no output holds `expect_contains`, `{wanted}`: `{}`", shown())));
+        return Err(unexpected(format!("no output holds `expect_contains`, `{wanted}`: `{}`", shown())));
     }
     if let Some(pattern) = &check.expect_regex
         && !outputs.iter().any(|output| output.says(|text| pattern.is_match(text)))
     {
         let pattern = quoted(pattern.as_str());
-        return Err(Stop::failed(format!("no output matches `expect_regex`, `{pattern}`: `{}`", shown())));
+        return Err(unexpected(format!("no output matches `expect_regex`, `{pattern}`: `{}`", shown())));
     }
     Ok(())
 }
 
-fn unlike(wanted: &str, outputs: &[Output]) -> Stop {
+fn unexpected(detail: String) -> CheckError {
+    CheckError::new(CheckFailure::UnexpectedOutput, detail)
+}
+
+fn unlike(wanted: &str, outputs: &[Output]) -> CheckError {
     let got = outputs.iter().map(Output::summary).collect::<Vec<_>>().join("; ");
     let got = if got.is_empty() { "no output".to_owned() } else { got };
-    Stop::failed(format!("expected {wanted}, got {}", quoted(&got)))
+    unexpected(format!("expected {wanted}, got {}", quoted(&got)))
 }
 
 impl Output {
@@ -144,7 +147,7 @@ impl Output {
         text.is_empty() && structure.is_none() && update.is_none() && self.files.is_empty()
     }
 
-    /// Reports whether the text of this output passes, or its JSON in one of the usual spellings.
+    /// Returns true if the text of this output passes, or its JSON in one of the usual spellings.
     fn says(&self, passes: impl Fn(&str) -> bool) -> bool {
         let spelled = |value: &Value| {
             [Spacing::Wide, Spacing::Compact].into_iter().any(|spacing| passes(&values::json(value, spacing)))
@@ -152,7 +155,7 @@ impl Output {
         passes(&self.contents.text) || self.contents.structure.as_ref().is_some_and(spelled)
     }
 
-    /// Reports whether this output has a text in it, or these keys and values in whatever order.
+    /// Returns true if this output contains a text, or these keys and values in any order.
     fn holds(&self, wanted: &str) -> bool {
         let keys = || {
             let parse = |text: &str| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
@@ -162,7 +165,7 @@ impl Output {
         self.says(|text| text.contains(wanted)) || keys() == Some(true)
     }
 
-    /// In a few words, such as `Textbox: text "Hello"`.
+    /// Describes the output in a few words, such as `Textbox: text "Hello"`.
     pub(super) fn summary(&self) -> String {
         let text = &self.contents.text;
         let mut parts: Vec<String> = self.files.iter().map(Fetched::summary).collect();
@@ -172,10 +175,7 @@ impl Output {
         if let Some(changed) = &self.contents.update {
             parts.push(match changed[..] {
                 [] => "an update that changes nothing".to_owned(),
-                _ => format!(
-                    "an update of {}",
-                    listed(&changed.iter().map(String::as_str).collect::<Vec<_>>())
-                ),
+                _ => format!("an update of {}", listed(changed)),
             });
         }
         if parts.is_empty() {
@@ -185,7 +185,7 @@ impl Output {
         format!("{}: {}", quoted(&self.component), parts.join(", "))
     }
 
-    /// For `result.json`.
+    /// Returns the report for `result.json`.
     pub(super) fn report(&self) -> Value {
         let files = self.files.iter().map(|file| {
             json!({
@@ -193,7 +193,7 @@ impl Output {
                 "format": file.format.map(|format| format.extension),
                 "bytes": file.size,
                 "kept_as": file.kept_as,
-                "trouble": file.trouble,
+                "trouble": file.problem,
                 "host": file.foreign.as_ref().map(|foreign| &foreign.host),
             })
         });
@@ -232,48 +232,48 @@ mod tests {
         Output { component: component.into(), files: vec![file], ..Output::default() }
     }
 
-    fn verdict(outputs: &[Output], expect: Option<Expect>) -> Result<(), String> {
-        judge(outputs, &Check { expect, ..Check::new(".") }).map_err(|stop| stop.detail)
+    fn judged(outputs: &[Output], expect: Option<Expect>) -> Result<(), String> {
+        judge(outputs, &Check { expect, ..Check::new(".") }).map_err(|error| error.detail)
     }
 
     #[test]
-    fn outputs_are_measured_by_what_they_are() {
+    fn outputs_are_judged_by_their_content() {
         let png = b"\x89PNG\r\n\x1a\n";
-        assert_eq!(verdict(&[text("Textbox", "hi")], Some(Expect::Text)), Ok(()));
-        assert_eq!(verdict(&[text("Json", "hi")], Some(Expect::Text)), Ok(()));
-        assert_eq!(verdict(&[file("File", png)], Some(Expect::Image)), Ok(()));
-        assert_eq!(verdict(&[text("Textbox", ""), file("Image", png)], Some(Expect::Image)), Ok(()));
+        assert_eq!(judged(&[text("Textbox", "hi")], Some(Expect::Text)), Ok(()));
+        assert_eq!(judged(&[text("Json", "hi")], Some(Expect::Text)), Ok(()));
+        assert_eq!(judged(&[file("File", png)], Some(Expect::Image)), Ok(()));
+        assert_eq!(judged(&[text("Textbox", ""), file("Image", png)], Some(Expect::Image)), Ok(()));
         assert_eq!(
-            verdict(&[text("Textbox", "hi")], Some(Expect::Image)),
+            judged(&[text("Textbox", "hi")], Some(Expect::Image)),
             Err("expected image, got Textbox: text \"hi\"".into())
         );
         assert_eq!(
-            verdict(&[file("Image", b"<html>")], None),
+            judged(&[file("Image", b"<html>")], None),
             Err("expected image, got Image: a file of another kind, 99 bytes".into())
         );
-        assert_eq!(verdict(&[text("Image", "")], None), Err("expected image, got Image: nothing".into()));
-        assert_eq!(verdict(&[text("Image", "")], Some(Expect::Any)), Ok(()));
-        assert_eq!(verdict(&[text("Json", "")], None), Err("the endpoint returned nothing".into()));
-        assert_eq!(verdict(&[], None), Ok(()));
+        assert_eq!(judged(&[text("Image", "")], None), Err("expected image, got Image: nothing".into()));
+        assert_eq!(judged(&[text("Image", "")], Some(Expect::Any)), Ok(()));
+        assert_eq!(judged(&[text("Json", "")], None), Err("the endpoint returned nothing".into()));
+        assert_eq!(judged(&[], None), Ok(()));
     }
 
     #[test]
-    fn a_file_on_another_host_is_judged_by_what_the_app_says() {
+    fn file_on_another_host_is_judged_by_its_description() {
         let gallery = || foreign("Gallery", "cat.png");
-        assert_eq!(verdict(&[gallery()], None), Ok(()));
-        assert_eq!(verdict(&[gallery()], Some(Expect::Image)), Ok(()));
-        assert_eq!(verdict(&[text("Textbox", "hi"), gallery()], Some(Expect::Text)), Ok(()));
+        assert_eq!(judged(&[gallery()], None), Ok(()));
+        assert_eq!(judged(&[gallery()], Some(Expect::Image)), Ok(()));
+        assert_eq!(judged(&[text("Textbox", "hi"), gallery()], Some(Expect::Text)), Ok(()));
         assert_eq!(
-            verdict(&[gallery()], Some(Expect::Video)),
+            judged(&[gallery()], Some(Expect::Video)),
             Err("expected video, got Gallery: image on another host, which was not fetched (`example.org`)"
                 .into())
         );
-        assert_eq!(verdict(&[foreign("File", "talk.mp3")], Some(Expect::Audio)), Ok(()));
-        assert!(verdict(&[foreign("File", "talk")], Some(Expect::Audio)).is_err());
+        assert_eq!(judged(&[foreign("File", "talk.mp3")], Some(Expect::Audio)), Ok(()));
+        assert!(judged(&[foreign("File", "talk")], Some(Expect::Audio)).is_err());
     }
 
     #[test]
-    fn a_preview_takes_files_for_what_the_app_says() {
+    fn preview_trusts_the_description_of_files() {
         let given = |component: &str| Some(Return { label: None, component: component.to_owned() });
         let endpoint = Endpoint {
             name: "/draw".into(),
@@ -292,25 +292,22 @@ mod tests {
     }
 
     #[test]
-    fn a_result_without_words_is_a_result() {
+    fn result_without_text_passes() {
         for value in [json!({}), json!([]), json!({"v": null}), json!({"error": null, "items": []})] {
-            assert_eq!(verdict(&[output("Json", value.clone())], None), Ok(()), "{value}");
+            assert_eq!(judged(&[output("Json", value.clone())], None), Ok(()), "{value}");
         }
-        assert_eq!(
-            verdict(&[output("Json", Value::Null)], None),
-            Err("the endpoint returned nothing".into())
-        );
+        assert_eq!(judged(&[output("Json", Value::Null)], None), Err("the endpoint returned nothing".into()));
         let update = || output("Dropdown", json!({"choices": ["c"], "__type__": "update"}));
-        assert_eq!(verdict(&[update()], None), Ok(()));
-        assert_eq!(verdict(&[text("Textbox", ""), update()], None), Ok(()));
+        assert_eq!(judged(&[update()], None), Ok(()));
+        assert_eq!(judged(&[text("Textbox", ""), update()], None), Ok(()));
         assert_eq!(
-            verdict(&[update()], Some(Expect::Text)),
+            judged(&[update()], Some(Expect::Text)),
             Err("expected text, got Dropdown: an update of `choices`".into())
         );
     }
 
     #[test]
-    fn json_is_searched_by_its_keys() {
+    fn json_is_searched_by_keys() {
         let value = json!({"status": "ok", "n": 3, "nested": {"x": [1, 2.5, true]}});
         let outputs = [output("Json", value)];
         let holds = |wanted: &str| {
@@ -341,7 +338,7 @@ mod tests {
                 expect_regex: regex.map(|regex| regex::Regex::new(regex).unwrap()),
                 ..Check::new(".")
             };
-            judge(&outputs, &check).map_err(|stop| stop.detail)
+            judge(&outputs, &check).map_err(|error| error.detail)
         };
         assert_eq!(judged(Some("Ada"), Some("^Hello, .*!$")), Ok(()));
         assert_eq!(

@@ -1,11 +1,11 @@
-//! Positions in the value of a parameter, by its JSON schema: where a file belongs, and where text does. Pure.
+//! Positions in the value of a parameter, by its JSON schema: those for files and those for text. Pure.
 
 use serde_json::Value;
 
 /// The most schemas that one position is resolved through, because a schema may refer to itself.
 const MAX_STEPS: usize = 500;
 
-/// One position in a value: the schemas that it may follow, with references and alternatives resolved.
+/// One position in a value: the schemas for it, with references and alternatives resolved.
 #[derive(Debug, Clone)]
 pub(super) struct Place<'a> {
     /// The whole schema, which holds the definitions.
@@ -16,13 +16,13 @@ pub(super) struct Place<'a> {
 /// The meaning of a string in a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strings {
-    /// It names a file, or it is a mistake: the position takes nothing but files.
+    /// The name of a file, or a mistake, because the position takes files only.
     Files,
-    /// It is passed on, unless it is spelled as a file.
+    /// Text, unless it is spelled as a file.
     Either,
-    /// It is text, unless it names a file of the workspace as `@path`: the position takes text and files.
+    /// Text, unless it names a file of the workspace as `@path`. The position takes text and files.
     TextOrFile,
-    /// It is passed on as it is.
+    /// Text, sent as it is.
     Text,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Place<'a> {
         Self { root: self.root, alternatives: found }
     }
 
-    /// Reports whether a file can stand here as it is.
+    /// Returns true if this position takes a file without a wrapper.
     pub(super) fn takes_file(&self) -> bool {
         self.alternatives.iter().any(|schema| is_file(schema))
     }
@@ -67,7 +67,7 @@ impl<'a> Place<'a> {
         self.objects().filter(|schema| !is_file(schema)).find_map(wraps)
     }
 
-    /// Returns what a string means here.
+    /// Returns the meaning of a string here.
     pub(super) fn strings(&self) -> Strings {
         let takes_text = self.alternatives.iter().any(|schema| match schema.get("type") {
             Some(kind) => kind == "string",
@@ -86,7 +86,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Reports whether this is a list of files, for which a single file may stand.
+    /// Returns true for a list of files, in place of which a single file is allowed.
     fn lists_files(&self) -> bool {
         let is_list = self.alternatives.iter().any(|schema| schema.get("type") == Some(&"array".into()));
         let item = self.item(0);
@@ -98,14 +98,14 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Reports whether a schema is that of gradio's `FileData` or `ImageData`.
+/// Returns true if a schema is that of gradio's `FileData` or `ImageData`.
 fn is_file(schema: &Value) -> bool {
     let Some(properties) = schema.get("properties") else { return false };
     let has = |name: &str| properties.get(name).is_some();
     has("path") && (has("orig_name") || has("meta"))
 }
 
-/// Follows references and alternatives. Null is no alternative: nothing stands in its place.
+/// Follows references and alternatives. Skips null, because no argument stands for it.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let mut found = Vec::new();
     let mut open = vec![schema];
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_a_chat_is_text() {
+    fn chat_message_is_text() {
         let schema = chat(json!({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/FileMessage"}]}));
         let message = Place::root(&schema).item(0);
         assert_eq!(message.property("role").strings(), Strings::Text);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_of_pairs_is_text() {
+    fn chat_of_pairs_is_text() {
         let schema = json!({"type": "array", "items": {"type": "array", "prefixItems": [
             {"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string"},
         ]}});
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn files_stand_alone_in_lists_and_in_wrappers() {
+    fn files_are_found_alone_in_lists_and_in_wrappers() {
         let file = json!({"type": "object", "properties": {"path": {}, "meta": {}}});
         let image = json!({"type": "object", "properties": {"image": file, "caption": {"type": "string"}}});
         let either = json!({"anyOf": [{"type": "null"}, file]});
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
+    fn recursive_schema_is_resolved() {
         let itself = json!({"$ref": "#/$defs/A"});
         let schema =
             json!({"$defs": {"A": {"anyOf": [{"type": "string"}, itself, itself]}}, "$ref": "#/$defs/A"});

@@ -1,4 +1,4 @@
-//! The value of an output: its texts, its files, and whether there is anything. Pure.
+//! The value of an output: its texts and its files. Pure.
 
 use std::borrow::Cow;
 use std::io;
@@ -12,13 +12,13 @@ use serde_json::ser::Formatter;
 use super::api::promised;
 use super::options::Expect;
 
-/// The value of one output, taken apart.
+/// The parts of the value of one output.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// All words and numbers, one a line, or the JSON of a component that returns JSON. Files are left out.
+    /// All words and numbers, one per line, or the JSON of a component that returns JSON. Without files.
     pub(super) text: String,
     pub(super) files: Vec<File>,
-    /// The value itself, where it has keys or items.
+    /// The value itself, if it has keys or items.
     pub(super) structure: Option<Value>,
     /// The properties that an update without a value changes.
     pub(super) update: Option<Vec<String>>,
@@ -33,7 +33,7 @@ pub(super) enum File {
     Embedded(String),
 }
 
-/// Takes the value of an output apart.
+/// Splits the value of an output into its parts.
 pub(super) fn take_apart(component: &str, mut value: Value) -> Contents {
     let mut contents = Contents::default();
     // The value of a component that an update changes: `{"__type__": "update", "value": …}`.
@@ -57,9 +57,10 @@ pub(super) fn take_apart(component: &str, mut value: Value) -> Contents {
             let rules = Rules { is_json, holds_media, has_words: !(is_json && is_structure) };
             let mut texts = Vec::new();
             sort(&value, &rules, &mut texts, &mut contents.files);
-            contents.text = match is_json && is_structure {
-                true => json(&value, Spacing::Wide),
-                false => texts.join("\n").trim().to_owned(),
+            contents.text = if is_json && is_structure {
+                json(&value, Spacing::Wide)
+            } else {
+                texts.join("\n").trim().to_owned()
             };
             contents.structure = Some(value).filter(|_| is_structure);
         }
@@ -74,13 +75,13 @@ fn trimmed(mut text: String) -> String {
     text
 }
 
-/// Files in a component.
+/// Treatment of the values of a component.
 struct Rules {
-    /// Everything is data, but for what is marked as a file: any app may have a field `path`.
+    /// Only values with a mark are files, because JSON of any app may have a field `path`.
     is_json: bool,
     /// A `data:` address is a file, not a text.
     holds_media: bool,
-    /// Words and numbers are collected: not where the JSON itself is the text, which can be large.
+    /// Words and numbers are collected. Not if the JSON itself is the text, which can be large.
     has_words: bool,
 }
 
@@ -100,7 +101,7 @@ fn sort<'a>(value: &'a Value, rules: &Rules, texts: &mut Vec<Cow<'a, str>>, file
     }
 }
 
-/// Reports whether a value is gradio's `FileData`.
+/// Returns true if a value is gradio's `FileData`.
 fn is_file(value: &Value, rules: &Rules) -> bool {
     let has = |name: &str| value.get(name).is_some();
     value.pointer("/meta/_type").and_then(Value::as_str) == Some("gradio.FileData")
@@ -114,7 +115,7 @@ fn file(value: &Value) -> File {
     }
 }
 
-/// Reports whether a text is a `data:` address of an image, a film or a sound, in Base64.
+/// Returns true if a text is a `data:` address of an image, a film or a sound, in Base64.
 fn is_embedded(text: &str) -> bool {
     let Some((kind, _)) = text.split_once(',').filter(|(kind, _)| kind.len() < 200) else { return false };
     let kind = kind.to_ascii_lowercase();
@@ -163,7 +164,7 @@ impl Formatter for Wide {
     }
 }
 
-/// Reports whether a value has these keys with these values, at any depth: the order of keys does not count.
+/// Returns true if a value has these keys with these values, at any depth and in any order.
 pub(super) fn includes(value: &Value, wanted: &Value) -> bool {
     let here = match (value, wanted) {
         (Value::Object(map), Value::Object(wanted)) if !wanted.is_empty() => {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_files_are_told_apart() {
+    fn words_and_files_are_separated() {
         let file = json!({"path": "p", "meta": {"_type": "gradio.FileData"}});
         let contents = take_apart("Gallery", json!([{"image": file, "caption": "small"}, 7]));
         assert_eq!((contents.text.as_str(), contents.files), ("small\n7", vec![File::Served(file)]));
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_in_json_is_data() {
+    fn path_in_json_is_data() {
         let value = json!({"path": "/etc/hosts", "mime_type": "text/plain"});
         assert_eq!(take_apart("Json", value.clone()).files, []);
         assert_eq!(take_apart("File", value).files.len(), 1);
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_in_an_address_is_a_file() {
+    fn data_address_of_a_picture_is_a_file() {
         let picture = "data:image/webp;base64,aGk=";
         let contents = take_apart("Plot", json!({"type": "matplotlib", "plot": picture}));
         assert_eq!(
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_is_its_value_or_the_properties_that_it_changes() {
+    fn update_is_its_value_or_the_changed_properties() {
         assert_eq!(text("Textbox", json!({"__type__": "update", "value": "x"})), "x");
         let contents = take_apart("Dropdown", json!({"choices": [["c", "c"]], "__type__": "update"}));
         assert_eq!((contents.update, contents.text), (Some(vec!["choices".to_owned()]), String::new()));

@@ -1,8 +1,9 @@
 //! What can go wrong, as users meet it: the only table of error codes and exit codes.
 
-use std::fmt;
-
+pub mod app_check;
 pub mod folder;
+
+use std::fmt;
 
 /// The family of a failure, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

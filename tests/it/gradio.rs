@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hf_deploy::action::{Log, Mode as LogMode};
-use hf_deploy::app_check::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
+use hf_deploy::app_check::{App, AppKind, Check, CheckResult, CheckStatus, Expect, Mode};
+use hf_deploy::failure::app_check::hints;
+use hf_deploy::ops::check::check_app;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -96,19 +98,19 @@ impl Running {
     }
 
     /// Checks the app; the check itself waits for it to come up.
-    async fn check(&self, check: &Check) -> (Verdict, String) {
+    async fn check(&self, check: &Check) -> (CheckResult, String) {
         let captured = Captured::default();
-        let verdict = verify(&self.app(), check, &captured.log()).await;
+        let result = check_app(&self.app(), check, &captured.log()).await;
         let text = captured.text();
-        println!("gradio {}: {verdict:?}\n{text}", self.version);
-        (verdict, text)
+        println!("gradio {}: {result:?}\n{text}", self.version);
+        (result, text)
     }
 
-    async fn word(&self, check: &Check, word: Word, detail: &str) -> (Verdict, String) {
-        let (verdict, text) = self.check(check).await;
-        assert_eq!(verdict.word, word, "gradio {}: {verdict:?}\n{text}", self.version);
-        assert!(verdict.detail.contains(detail), "gradio {}: {verdict:?}\n{text}", self.version);
-        (verdict, text)
+    async fn expect(&self, check: &Check, status: CheckStatus, detail: &str) -> (CheckResult, String) {
+        let (result, text) = self.check(check).await;
+        assert_eq!(result.status, status, "gradio {}: {result:?}\n{text}", self.version);
+        assert!(result.detail.contains(detail), "gradio {}: {result:?}\n{text}", self.version);
+        (result, text)
     }
 }
 
@@ -129,8 +131,8 @@ fn regex(pattern: &str) -> regex::Regex {
     regex::Regex::new(pattern).unwrap()
 }
 
-fn kept(verdict: &Verdict) -> Vec<String> {
-    verdict.artifacts.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+fn kept(result: &CheckResult) -> Vec<String> {
+    result.artifacts.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
 fn report(folder: &Path) -> Value {
@@ -159,82 +161,84 @@ macro_rules! on_each_version {
     };
 }
 
-const SUCCESS: Word = Word::FullInferenceSuccess;
+const SUCCESS: CheckStatus = CheckStatus::FullInferenceSuccess;
 
 on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
-    let (verdict, log) =
-        app.word(&check(folder), Word::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
-    assert_eq!(kept(&verdict), ["api_schema.json", "result.json"]);
-    assert!(verdict.latency.is_none() && log.contains("the app answers"));
+    let (result, log) =
+        app.expect(&check(folder), CheckStatus::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
+    assert_eq!(kept(&result), ["api_schema.json", "result.json"]);
+    assert!(result.latency.is_none() && log.contains("the app answers"));
 
     let kwargs = json!({"name": "Ada", "loud": true}).as_object().unwrap().clone();
     let asked = Check { api_kwargs: kwargs, expect_contains: Some("HELLO, ADA!".into()), ..check(folder) };
-    let (verdict, _) = app.word(&asked, SUCCESS, "answered in").await;
+    let (result, _) = app.expect(&asked, SUCCESS, "answered in").await;
     let endpoint = if app.version == 6 { "/greet" } else { "/predict" };
-    assert_eq!(verdict.endpoint.as_deref(), Some(endpoint));
-    assert_eq!(verdict.recommended_duration_seconds, Some(10));
+    assert_eq!(result.endpoint.as_deref(), Some(endpoint));
+    assert_eq!(result.recommended_duration_seconds, Some(10));
     assert_eq!(report(folder)["outputs"][0]["text"], "HELLO, ADA!");
 
     let sampled = Check { expect: Some(Expect::Text), ..check(folder) };
-    let (_, log) = app.word(&sampled, SUCCESS, "answered in").await;
+    let (_, log) = app.expect(&sampled, SUCCESS, "answered in").await;
     assert!(log.contains("with defaults or samples for `name`, `loud`"), "{log}");
 
     let unknown = Check { api_kwargs: json!({"nam": 1}).as_object().unwrap().clone(), ..check(folder) };
-    let (verdict, _) = app.word(&unknown, Word::Failed, "has no argument `nam`").await;
-    assert!(verdict.hints[0].ends_with("takes: `name`, `loud`"));
-    app.word(
+    let (result, _) = app.expect(&unknown, CheckStatus::Failed, "has no argument `nam`").await;
+    assert!(hints(&result)[0].ends_with("takes: `name`, `loud`"));
+    app.expect(
         &Check { expect: Some(Expect::Image), ..check(folder) },
-        Word::Failed,
+        CheckStatus::Failed,
         "expected image, got Textbox",
     )
     .await;
-    app.word(&call(folder, "nope", json!([])), Word::Failed, "the app has no endpoint `/nope`").await;
+    app.expect(&call(folder, "nope", json!([])), CheckStatus::Failed, "the app has no endpoint `/nope`")
+        .await;
     let regex = Some(regex("^Bye"));
-    app.word(&Check { expect_regex: regex, ..check(folder) }, Word::Failed, "expect_regex").await;
+    app.expect(&Check { expect_regex: regex, ..check(folder) }, CheckStatus::Failed, "expect_regex").await;
     let health = Check {
         health_path: Some("/config".into()),
         health_contains: Some("version".into()),
         ..check(folder)
     };
-    app.word(&health, Word::FullInferenceCandidateHealthPassed, "").await;
+    app.expect(&health, CheckStatus::FullInferenceCandidateHealthPassed, "").await;
     let health = Check { health_path: Some("/nothing".into()), ..check(folder) };
-    app.word(&health, Word::Failed, "answered 404").await;
+    app.expect(&health, CheckStatus::Failed, "answered 404").await;
 });
 
 on_each_version!(image, "image", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
-    let (verdict, _) =
-        app.word(&Check { expect: Some(Expect::Image), ..check(folder) }, SUCCESS, "`/generate`").await;
-    assert_eq!(kept(&verdict), ["api_schema.json", "output-1.png", "result.json"]);
+    let (result, _) =
+        app.expect(&Check { expect: Some(Expect::Image), ..check(folder) }, SUCCESS, "`/generate`").await;
+    assert_eq!(kept(&result), ["api_schema.json", "output-1.png", "result.json"]);
     let bytes = std::fs::read(folder.join(".hf-deploy/output-1.png")).unwrap();
     assert!(bytes.starts_with(b"\x89PNG"));
     // A sample is uploaded where nothing is given, and a file of the workspace where one is named.
-    app.word(&call(folder, "invert", json!([])), SUCCESS, "`/invert`").await;
+    app.expect(&call(folder, "invert", json!([])), SUCCESS, "`/invert`").await;
     std::fs::rename(folder.join(".hf-deploy/output-1.png"), folder.join("in put.png")).unwrap();
-    app.word(&call(folder, "invert", json!(["@in put.png"])), SUCCESS, "`/invert`").await;
-    app.word(&call(folder, "/invert", json!([{"path": "in put.png"}])), SUCCESS, "`/invert`").await;
-    app.word(&call(folder, "/invert", json!(["@../x.png"])), Word::Failed, "cannot read `../x.png`").await;
-    let (verdict, _) = app.word(&call(folder, "many", json!(["cats"])), SUCCESS, "`/many`").await;
-    assert_eq!(verdict.artifacts.len(), 4, "{verdict:?}");
+    app.expect(&call(folder, "invert", json!(["@in put.png"])), SUCCESS, "`/invert`").await;
+    app.expect(&call(folder, "/invert", json!([{"path": "in put.png"}])), SUCCESS, "`/invert`").await;
+    app.expect(&call(folder, "/invert", json!(["@../x.png"])), CheckStatus::Failed, "cannot read `../x.png`")
+        .await;
+    let (result, _) = app.expect(&call(folder, "many", json!(["cats"])), SUCCESS, "`/many`").await;
+    assert_eq!(result.artifacts.len(), 4, "{result:?}");
 });
 
 on_each_version!(media, "media", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
     let tone = Check { expect: Some(Expect::Audio), ..call(folder, "tone", json!([])) };
-    let (verdict, _) = app.word(&tone, SUCCESS, "").await;
-    assert_eq!(kept(&verdict)[1], "output-1.wav");
+    let (result, _) = app.expect(&tone, SUCCESS, "").await;
+    assert_eq!(kept(&result)[1], "output-1.wav");
     let length = Check { expect_contains: Some("1.00 s".into()), ..call(folder, "length", json!([])) };
-    app.word(&length, SUCCESS, "").await;
+    app.expect(&length, SUCCESS, "").await;
     let film = Check { expect: Some(Expect::Video), ..call(folder, "film", json!([])) };
-    let (verdict, _) = app.word(&film, SUCCESS, "").await;
-    assert_eq!(kept(&verdict)[1], "output-1.mp4");
+    let (result, _) = app.expect(&film, SUCCESS, "").await;
+    assert_eq!(kept(&result)[1], "output-1.mp4");
     std::fs::rename(folder.join(".hf-deploy/output-1.mp4"), folder.join("film.mp4")).unwrap();
     let size =
         Check { expect_regex: Some(regex("^[0-9]+ bytes$")), ..call(folder, "size", json!(["@film.mp4"])) };
-    app.word(&size, SUCCESS, "").await;
+    app.expect(&size, SUCCESS, "").await;
     let wrong = Check { expect: Some(Expect::Video), ..call(folder, "tone", json!([])) };
-    app.word(&wrong, Word::Failed, "expected video, got Audio: audio (wav)").await;
+    app.expect(&wrong, CheckStatus::Failed, "expected video, got Audio: audio (wav)").await;
 });
 
 on_each_version!(upload, "upload", async |app: Running, folder: tempfile::TempDir| {
@@ -242,40 +246,41 @@ on_each_version!(upload, "upload", async |app: Running, folder: tempfile::TempDi
     std::fs::write(folder.join("ä b.txt"), "first line\nsecond\n").unwrap();
     let read =
         Check { expect_contains: Some("first line".into()), ..call(folder, "read", json!(["@ä b.txt"])) };
-    app.word(&read, SUCCESS, "").await;
+    app.expect(&read, SUCCESS, "").await;
     let one =
         Check { expect_contains: Some("1 files".into()), ..call(folder, "count", json!(["@ä b.txt"])) };
-    app.word(&one, SUCCESS, "").await;
+    app.expect(&one, SUCCESS, "").await;
     let two = json!([["@ä b.txt", {"path": "ä b.txt"}]]);
     let two = Check { expect_contains: Some("2 files".into()), ..call(folder, "count", two) };
-    app.word(&two, SUCCESS, "").await;
-    app.word(&Check { mode: Mode::Inference, ..check(folder) }, Word::Failed, "and none is named").await;
+    app.expect(&two, SUCCESS, "").await;
+    app.expect(&Check { mode: Mode::Inference, ..check(folder) }, CheckStatus::Failed, "and none is named")
+        .await;
 });
 
 on_each_version!(generator, "generator", async |app: Running, folder: tempfile::TempDir| {
     let counted =
         Check { expect_contains: Some("tick 4".into()), ..call(folder.path(), "count", json!(["tick"])) };
-    let (verdict, log) = app.word(&counted, SUCCESS, "").await;
-    let latency = verdict.latency.unwrap();
+    let (result, log) = app.expect(&counted, SUCCESS, "").await;
+    let latency = result.latency.unwrap();
     assert!(latency.server >= Duration::from_millis(900), "{latency:?}");
     assert!(latency.wall >= latency.server && latency.wall >= latency.queue, "{latency:?}");
     assert!(log.contains("progress: counting"), "{log}");
     let late = Check { max_latency: Some(Duration::from_millis(100)), ..counted.clone() };
-    app.word(&late, Word::Failed, "longer than `max_latency`").await;
+    app.expect(&late, CheckStatus::Failed, "longer than `max_latency`").await;
     let short = Check { timeout: Duration::from_millis(700), ..counted };
     // Where the time ran out depends on the machine.
-    app.word(&short, Word::Failed, "time").await;
+    app.expect(&short, CheckStatus::Failed, "time").await;
 });
 
 on_each_version!(state, "state", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
     let added = Check { expect_contains: Some("total 16".into()), ..call(folder, "add", json!([])) };
-    app.word(&added, SUCCESS, "").await;
+    app.expect(&added, SUCCESS, "").await;
     let added = Check { expect_contains: Some("total 45".into()), ..call(folder, "add", json!([5, 7])) };
-    app.word(&added, SUCCESS, "").await;
-    app.word(
+    app.expect(&added, SUCCESS, "").await;
+    app.expect(
         &call(folder, "add", json!([1, 2, 3])),
-        Word::Failed,
+        CheckStatus::Failed,
         "3 arguments are given for the 2 of `/add`",
     )
     .await;
@@ -290,7 +295,7 @@ on_each_version!(chat, "chat", async |app: Running, folder: tempfile::TempDir| {
         expect_contains: Some("You said: good morning".into()),
         ..check(folder)
     };
-    app.word(&chat, SUCCESS, "").await;
+    app.expect(&chat, SUCCESS, "").await;
 });
 
 on_each_version!(values, "values", async |app: Running, folder: tempfile::TempDir| {
@@ -304,92 +309,109 @@ on_each_version!(values, "values", async |app: Running, folder: tempfile::TempDi
         _ => json!("hi /tmp/there"),
     };
     let history = json!([[{"role": "user", "content": hi}, {"role": "assistant", "content": hi}]]);
-    app.word(&says("said", history, "hi /tmp/there"), SUCCESS, "").await;
+    app.expect(&says("said", history, "hi /tmp/there"), SUCCESS, "").await;
     std::fs::write(folder.join("cat.png"), b"\x89PNG\r\n\x1a\n").unwrap();
     let pictures = json!([["@cat.png", ["@cat.png", "a cat"], {"image": "@cat.png", "caption": "@home"}]]);
     let captions = "cat.png: None | cat.png: a cat | cat.png: @home";
-    app.word(&says("captions", pictures, captions), SUCCESS, "").await;
-    app.word(&call(folder, "captions", json!([["dog.png"]])), Word::Failed, "it does not name a file").await;
+    app.expect(&says("captions", pictures, captions), SUCCESS, "").await;
+    app.expect(
+        &call(folder, "captions", json!([["dog.png"]])),
+        CheckStatus::Failed,
+        "it does not name a file",
+    )
+    .await;
     // Not listed, and called all the same.
     let named = Check {
         api_kwargs: json!({"count": 4}).as_object().unwrap().clone(),
         ..says("hidden", json!(["cat"]), "hidden cat 4")
     };
-    let (verdict, _) = app.word(&named, SUCCESS, "`/hidden` answered").await;
-    assert_eq!(verdict.endpoint.as_deref(), Some("/hidden"));
-    let (verdict, _) =
-        app.word(&call(folder, "secret", json!([])), Word::Failed, "has no endpoint `/secret`").await;
+    let (result, _) = app.expect(&named, SUCCESS, "`/hidden` answered").await;
+    assert_eq!(result.endpoint.as_deref(), Some("/hidden"));
+    let (result, _) = app
+        .expect(&call(folder, "secret", json!([])), CheckStatus::Failed, "has no endpoint `/secret`")
+        .await;
     assert!(
-        !verdict.hints[0].contains("hidden") && verdict.hints[0].contains("`/Generate speech`"),
-        "{verdict:?}"
+        !hints(&result)[0].contains("hidden") && hints(&result)[0].contains("`/Generate speech`"),
+        "{result:?}"
     );
-    app.word(&says("/Generate speech", json!(["hi"]), "spoken: hi"), SUCCESS, "`/Generate speech`").await;
-    app.word(&says("keys", json!([]), r#""status": "ok""#), SUCCESS, "").await;
+    app.expect(&says("/Generate speech", json!(["hi"]), "spoken: hi"), SUCCESS, "`/Generate speech`").await;
+    app.expect(&says("keys", json!([]), r#""status": "ok""#), SUCCESS, "").await;
     assert_eq!(
         report(folder)["outputs"][0]["text"],
         r#"{"n": 3, "nested": {"x": [1, 2.5, true]}, "status": "ok"}"#
     );
     for name in ["nothing_in_it", "no_items", "not_a_number", "update"] {
-        app.word(&call(folder, name, json!([])), SUCCESS, "").await;
+        app.expect(&call(folder, name, json!([])), SUCCESS, "").await;
     }
-    app.word(&says("file_name", json!([]), r#""path": "/etc/hosts""#), SUCCESS, "").await;
+    app.expect(&says("file_name", json!([]), r#""path": "/etc/hosts""#), SUCCESS, "").await;
     for expect in [None, Some(Expect::Image)] {
         let addresses = Check { expect, ..call(folder, "addresses", json!([])) };
-        let (_, log) = app.word(&addresses, SUCCESS, "").await;
+        let (_, log) = app.expect(&addresses, SUCCESS, "").await;
         assert!(log.contains("image on another host, which was not fetched (`example.org`)"), "{log}");
     }
     let plot = Check { expect: Some(Expect::Image), ..call(folder, "plot", json!([])) };
-    let (verdict, _) = app.word(&plot, SUCCESS, "").await;
-    assert_eq!(kept(&verdict)[1], "output-1.png");
-    app.word(&says("large", json!([]), "x the end"), SUCCESS, "").await;
+    let (result, _) = app.expect(&plot, SUCCESS, "").await;
+    assert_eq!(kept(&result)[1], "output-1.png");
+    app.expect(&says("large", json!([]), "x the end"), SUCCESS, "").await;
     // It ends with the time, and is judged by what it yielded.
     let short = |check: Check| Check { timeout: Duration::from_secs(4), ..check };
-    let (_, log) = app.word(&short(says("forever", json!([]), "step ")), SUCCESS, "still yields after").await;
+    let (_, log) =
+        app.expect(&short(says("forever", json!([]), "step ")), SUCCESS, "still yields after").await;
     assert!(log.contains("::warning::`/forever` still yields"), "{log}");
-    app.word(&short(says("forever", json!([]), "done")), Word::Failed, "no output holds `expect_contains`")
-        .await;
+    app.expect(
+        &short(says("forever", json!([]), "done")),
+        CheckStatus::Failed,
+        "no output holds `expect_contains`",
+    )
+    .await;
 });
 
 on_each_version!(below, "below", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
-    app.word(&check(folder), Word::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
+    app.expect(&check(folder), CheckStatus::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
     // A message that says something, though the default of the component is empty.
     let hello = Some("You said: Hello".to_owned());
     let asked = Check { mode: Mode::Inference, expect_contains: hello.clone(), ..check(folder) };
-    app.word(&asked, SUCCESS, "").await;
+    app.expect(&asked, SUCCESS, "").await;
     // The health is asked of another path, and Gradio is still found; so it is by the path itself.
     for path in ["/health", "/ui/"] {
-        app.word(&Check { health_path: Some(path.to_owned()), ..asked.clone() }, SUCCESS, "").await;
+        app.expect(&Check { health_path: Some(path.to_owned()), ..asked.clone() }, SUCCESS, "").await;
     }
 });
 
 on_each_version!(raises, "raises", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
     let text = "the model is on holiday";
-    let (verdict, log) = app.word(&call(folder, "refuse", json!([])), Word::Failed, text).await;
+    let (result, log) = app.expect(&call(folder, "refuse", json!([])), CheckStatus::Failed, text).await;
     assert!(!log.lines().any(|line| line.starts_with("::error")), "{log}");
-    assert!(verdict.latency.is_none());
-    app.word(&call(folder, "crash", json!([])), Word::Failed, "run log").await;
-    app.word(&call(folder, "halfway", json!([])), Word::Failed, "run log").await;
-    app.word(&call(folder, "quota", json!([])), Word::TechnicalBlocker, "quota").await;
+    assert!(result.latency.is_none());
+    app.expect(&call(folder, "crash", json!([])), CheckStatus::Failed, "run log").await;
+    app.expect(&call(folder, "halfway", json!([])), CheckStatus::Failed, "run log").await;
+    app.expect(&call(folder, "quota", json!([])), CheckStatus::TechnicalBlocker, "quota").await;
 });
 
 on_each_version!(wrong_type, "wrong_type", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
-    app.word(&call(folder, "picture", json!([])), Word::Failed, "expected image, got Image: nothing").await;
-    app.word(&call(folder, "words", json!([])), Word::Failed, "expected text, got Textbox: nothing").await;
+    app.expect(
+        &call(folder, "picture", json!([])),
+        CheckStatus::Failed,
+        "expected image, got Image: nothing",
+    )
+    .await;
+    app.expect(&call(folder, "words", json!([])), CheckStatus::Failed, "expected text, got Textbox: nothing")
+        .await;
     let any = Check { expect: Some(Expect::Any), ..call(folder, "picture", json!([])) };
-    app.word(&any, SUCCESS, "").await;
+    app.expect(&any, SUCCESS, "").await;
 });
 
 on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
-    app.word(&check(folder.path()), Word::FullInferenceCandidateHealthPassed, "").await;
+    app.expect(&check(folder.path()), CheckStatus::FullInferenceCandidateHealthPassed, "").await;
     let folders = [workspace(), workspace()];
     let checks = folders.each_ref().map(|folder| call(folder.path(), "work", json!(["x"])));
     let ((first, _), (second, _)) = tokio::join!(app.check(&checks[0]), app.check(&checks[1]));
-    let [first, second] = [first, second].map(|verdict| {
-        assert_eq!(verdict.word, SUCCESS, "{verdict:?}");
-        verdict.latency.unwrap()
+    let [first, second] = [first, second].map(|result| {
+        assert_eq!(result.status, SUCCESS, "{result:?}");
+        result.latency.unwrap()
     });
     let (early, late) = if first.queue < second.queue { (first, second) } else { (second, first) };
     for latency in [early, late] {
@@ -401,43 +423,43 @@ on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
     let most = Some(Duration::from_secs(10));
     let checks = checks.map(|check| Check { max_latency: most, ..check });
     let ((first, _), (second, _)) = tokio::join!(app.check(&checks[0]), app.check(&checks[1]));
-    assert_eq!([first.word, second.word], [SUCCESS; 2]);
+    assert_eq!([first.status, second.status], [SUCCESS; 2]);
     // More calls than the queue holds: the last are told to come again, and do.
     let folders: Vec<_> = (0..5).map(|_| workspace()).collect();
     let checks: Vec<Check> = folders.iter().map(|folder| call(folder.path(), "work", json!(["x"]))).collect();
-    let verdicts = futures_util::future::join_all(checks.iter().map(|check| app.check(check))).await;
-    assert!(verdicts.iter().all(|(verdict, _)| verdict.word == SUCCESS));
-    assert!(verdicts.iter().any(|(_, log)| log.contains("queue of the app is full")));
+    let results = futures_util::future::join_all(checks.iter().map(|check| app.check(check))).await;
+    assert!(results.iter().all(|(result, _)| result.status == SUCCESS));
+    assert!(results.iter().any(|(_, log)| log.contains("queue of the app is full")));
 });
 
 on_each_version!(login, "login", async |app: Running, folder: tempfile::TempDir| {
-    app.word(&check(folder.path()), Word::TechnicalBlocker, "asks for a login").await;
+    app.expect(&check(folder.path()), CheckStatus::TechnicalBlocker, "asks for a login").await;
     let health = Check { health_path: Some("/config".into()), health_status: 401, ..check(folder.path()) };
     let unknown = App { kind: AppKind::Docker, ..app.app() };
-    let verdict = verify(&unknown, &health, &Captured::default().log()).await;
-    assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
+    let result = check_app(&unknown, &health, &Captured::default().log()).await;
+    assert_eq!(result.status, CheckStatus::HealthOnly, "{result:?}");
 });
 
 on_each_version!(no_api, "no_api", async |app: Running, folder: tempfile::TempDir| {
-    app.word(&check(folder.path()), Word::HealthOnly, "no endpoint").await;
-    app.word(
+    app.expect(&check(folder.path()), CheckStatus::HealthOnly, "no endpoint").await;
+    app.expect(
         &Check { mode: Mode::Inference, ..check(folder.path()) },
-        Word::Failed,
+        CheckStatus::Failed,
         "no endpoint with a name",
     )
     .await;
 });
 
 on_each_version!(cut, "generator", async |app: Running, folder: tempfile::TempDir| {
-    app.word(&check(folder.path()), Word::FullInferenceCandidateHealthPassed, "").await;
+    app.expect(&check(folder.path()), CheckStatus::FullInferenceCandidateHealthPassed, "").await;
     let url = crate::cuts::between(&app.url, 1).await;
     let captured = Captured::default();
     let counted =
         Check { expect_contains: Some("tick 4".into()), ..call(folder.path(), "count", json!(["tick"])) };
     let through = App { url: url.parse().unwrap(), ..app.app() };
-    let verdict = verify(&through, &counted, &captured.log()).await;
+    let result = check_app(&through, &counted, &captured.log()).await;
     let log = captured.text();
-    assert_eq!(verdict.word, SUCCESS, "gradio {}: {verdict:?}\n{log}", app.version);
+    assert_eq!(result.status, SUCCESS, "gradio {}: {result:?}\n{log}", app.version);
     assert!(log.contains("the stream of the call broke off"), "{log}");
     println!("gradio {}: {log}", app.version);
 });

@@ -11,8 +11,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use hf_deploy::app_check::{App, AppKind, Check, Expect, Mode, Verdict, Word, verify};
+use hf_deploy::app_check::{App, AppKind, Check, CheckResult, CheckStatus, Expect, Mode};
 use hf_deploy::auth::Secret;
+use hf_deploy::failure::app_check::hints;
+use hf_deploy::ops::check::check_app;
 use serde_json::{Value, json};
 
 use crate::gradio::Captured;
@@ -175,7 +177,7 @@ fn completed(file: Value) -> Value {
     json!({"msg": "process_completed", "success": true, "output": {"data": [file], "duration": 0.5}})
 }
 
-async fn judged(address: SocketAddr, kind: AppKind, check: Check) -> (Verdict, String) {
+async fn judged(address: SocketAddr, kind: AppKind, check: Check) -> (CheckResult, String) {
     judged_with(Some(Secret::new(TOKEN)), address, kind, check).await
 }
 
@@ -184,15 +186,15 @@ async fn judged_with(
     address: SocketAddr,
     kind: AppKind,
     check: Check,
-) -> (Verdict, String) {
+) -> (CheckResult, String) {
     let url = format!("http://{address}").parse().unwrap();
     let captured = Captured::default();
     let log = captured.log();
-    let verdict = verify(&App { url, token, kind }, &check, &log).await;
+    let result = check_app(&App { url, token, kind }, &check, &log).await;
     let text = captured.text();
-    println!("{verdict:?}\n{text}");
-    assert!(!format!("{text}{verdict:?}").contains(TOKEN));
-    (verdict, text)
+    println!("{result:?}\n{text}");
+    assert!(!format!("{text}{result:?}").contains(TOKEN));
+    (result, text)
 }
 
 fn check(folder: &tempfile::TempDir) -> Check {
@@ -213,8 +215,8 @@ async fn the_token_goes_to_the_app_with_every_request() {
         );
     let address = app.start("127.0.0.1").await;
     let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
-    let (verdict, _) = judged(address, AppKind::Gradio, asked).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    let (result, _) = judged(address, AppKind::Gradio, asked).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess);
     assert!(app.every_request_had_it());
     assert_eq!(app.paths().len(), 6);
 }
@@ -225,20 +227,24 @@ async fn the_token_does_not_follow_a_file_to_another_host() {
     let other = Script::default().on("/x.png", reply(200, &b"\x89PNG\r\n\x1a\n"[..]));
     let elsewhere = other.start("127.0.0.2").await;
     let url = format!("http://{elsewhere}/x.png");
-    for (file, word, said) in [
-        (json!({"path": url, "orig_name": "x.png"}), Word::FullInferenceSuccess, "another host"),
-        (json!({"path": "", "url": url, "orig_name": "x.png"}), Word::FullInferenceSuccess, "another host"),
+    for (file, status, said) in [
+        (json!({"path": url, "orig_name": "x.png"}), CheckStatus::FullInferenceSuccess, "another host"),
+        (
+            json!({"path": "", "url": url, "orig_name": "x.png"}),
+            CheckStatus::FullInferenceSuccess,
+            "another host",
+        ),
         (
             json!({"path": "/tmp/none.png", "url": url, "orig_name": "x.png"}),
-            Word::Failed,
+            CheckStatus::Failed,
             "could not be fetched",
         ),
     ] {
         let app = gradio().on("/gradio_api/queue/data", events(&[completed(file)]));
         let address = app.start("127.0.0.1").await;
         let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
-        let (verdict, log) = judged(address, AppKind::Gradio, asked).await;
-        assert_eq!(verdict.word, word, "{verdict:?}");
+        let (result, log) = judged(address, AppKind::Gradio, asked).await;
+        assert_eq!(result.status, status, "{result:?}");
         assert!(log.contains(said), "{log}");
     }
     assert_eq!(other.paths(), Vec::<String>::new());
@@ -256,22 +262,22 @@ async fn the_token_does_not_cross_a_redirect() {
     };
     // The front page.
     let app = Script::default().on("/", away("/"));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
-    assert_eq!(verdict.word, Word::Failed);
-    assert!(verdict.detail.contains("leads to another host"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
+    assert_eq!(result.status, CheckStatus::Failed);
+    assert!(result.detail.contains("leads to another host"), "{result:?}");
     let expected = Check { health_path: Some("/".into()), health_status: 302, ..check(&folder) };
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Static, expected).await;
-    assert_eq!(verdict.word, Word::HealthOnly);
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Static, expected).await;
+    assert_eq!(result.status, CheckStatus::HealthOnly);
     // A file, the queue, the config.
     let app = gradio()
         .on("/gradio_api/queue/data", events(&[completed(json!({"path": "/f", "orig_name": "f"}))]))
         .on("/gradio_api/file=/f", away("/f.png"));
     let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
-    assert_eq!(verdict.word, Word::Failed);
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::Failed);
     let app = gradio().on("/gradio_api/queue/data", away("/"));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-    assert!(verdict.detail.contains("answered 302"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert!(result.detail.contains("answered 302"), "{result:?}");
     assert!(!other.saw_the_token());
     assert_eq!(other.paths(), Vec::<String>::new());
 }
@@ -285,21 +291,21 @@ async fn an_app_that_starts_is_waited_for() {
         .on("/health", reply(200, "all is well"));
     let asked =
         Check { health_path: Some("/health".into()), health_contains: Some("well".into()), ..check(&folder) };
-    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
-    assert_eq!(verdict.word, Word::HealthOnly);
+    let (result, log) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::HealthOnly);
     assert!(log.contains("waiting for the app to answer: `GET /health` answered 503"), "{log}");
     assert!(log.contains("the Hub still shows its own page"), "{log}");
     let asked = Check { health_contains: Some("ill".into()), ..asked };
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
-    assert_eq!((verdict.word, verdict.detail.contains("health_contains")), (Word::Failed, true));
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert_eq!((result.status, result.detail.contains("health_contains")), (CheckStatus::Failed, true));
     let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
     let app = Script::default().on("/", reply(401, ""));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
-    assert_eq!(verdict.word, Word::TechnicalBlocker);
-    assert!(verdict.detail.starts_with("the app asks for a login"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
+    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert!(result.detail.starts_with("the app asks for a login"), "{result:?}");
     let app = Script::default().on("/", reply(200, "page")).on("/config", reply(200, "<html>"));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
-    assert!(verdict.detail.starts_with("a call is asked for, and the app is no Gradio app"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert!(result.detail.starts_with("a call is asked for, and the app is no Gradio app"), "{result:?}");
 }
 
 #[tokio::test]
@@ -314,22 +320,22 @@ async fn a_stream_that_breaks_off_is_opened_again() {
     let app = gradio()
         .on("/gradio_api/queue/data", events(std::slice::from_ref(&starts)))
         .on("/gradio_api/queue/data", events(std::slice::from_ref(&end)));
-    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    let (result, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess);
     assert!(log.contains("opening it again"), "{log}");
     // The server has forgotten the session: the call is made once more.
     let app = gradio()
         .on("/gradio_api/queue/data", events(&[starts]))
         .on("/gradio_api/queue/data", events(std::slice::from_ref(&lost)))
         .on("/gradio_api/queue/data", events(&[end]));
-    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    let (result, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess);
     assert!(log.contains("making it once more"), "{log}");
     assert_eq!(app.paths().iter().filter(|path| path.ends_with("/join")).count(), 2);
     // Never a third time.
     let app = gradio().on("/gradio_api/queue/data", events(&[lost]));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-    assert_eq!(verdict.word, Word::Failed);
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert_eq!(result.status, CheckStatus::Failed);
     assert_eq!(app.paths().iter().filter(|path| path.ends_with("/join")).count(), 2);
 }
 
@@ -345,8 +351,8 @@ async fn a_call_that_the_server_forgot_without_a_word_is_made_once_more() {
         .on("/gradio_api/queue/data", Reply { then_beats: true, ..events(std::slice::from_ref(&beat)) })
         .on("/gradio_api/queue/data", events(&[end]));
     let asked = Check { expect: Some(Expect::Text), timeout: Duration::from_secs(300), ..check(&folder) };
-    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess, "{verdict:?}");
+    let (result, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess, "{result:?}");
     assert!(log.contains("making it once more"), "{log}");
 }
 
@@ -354,19 +360,19 @@ async fn a_call_that_the_server_forgot_without_a_word_is_made_once_more() {
 async fn refusals_of_the_queue_have_their_words() {
     let folder = tempfile::tempdir().unwrap();
     let asked = Check { expect: Some(Expect::Any), timeout: Duration::from_secs(8), ..check(&folder) };
-    for (status, word, text) in [
-        (429, Word::TechnicalBlocker, "429"),
-        (401, Word::TechnicalBlocker, "the app asks for a login"),
-        (503, Word::TechnicalBlocker, "queue of the app is full"),
-        (422, Word::Failed, "does not take the request: 422: bad"),
-        (500, Word::Failed, "500"),
+    for (answered, status, text) in [
+        (429, CheckStatus::TechnicalBlocker, "429"),
+        (401, CheckStatus::TechnicalBlocker, "the app asks for a login"),
+        (503, CheckStatus::TechnicalBlocker, "queue of the app is full"),
+        (422, CheckStatus::Failed, "does not take the request: 422: bad"),
+        (500, CheckStatus::Failed, "500"),
     ] {
         let app = gradio();
         app.answers.lock().unwrap().pop_back();
-        let app = app.on("/gradio_api/queue/join", reply(status, r#"{"detail":"bad"}"#));
-        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
-        assert_eq!(verdict.word, word, "{status}: {verdict:?}");
-        assert!(verdict.detail.contains(text), "{status}: {verdict:?}");
+        let app = app.on("/gradio_api/queue/join", reply(answered, r#"{"detail":"bad"}"#));
+        let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+        assert_eq!(result.status, status, "{answered}: {result:?}");
+        assert!(result.detail.contains(text), "{answered}: {result:?}");
     }
 }
 
@@ -376,12 +382,12 @@ async fn a_gradio_too_old_is_a_blocker_for_calls_alone() {
     let config = json!({"version": "3.50.2", "protocol": "ws", "components": [], "dependencies": []});
     let app = Script::default().on("/", reply(200, "app")).on("/config", document(config));
     let address = app.start("127.0.0.1").await;
-    let (verdict, _) = judged(address, AppKind::Gradio, check(&folder)).await;
-    assert_eq!(verdict.word, Word::HealthOnly);
-    let (verdict, _) =
+    let (result, _) = judged(address, AppKind::Gradio, check(&folder)).await;
+    assert_eq!(result.status, CheckStatus::HealthOnly);
+    let (result, _) =
         judged(address, AppKind::Gradio, Check { expect: Some(Expect::Any), ..check(&folder) }).await;
-    assert_eq!(verdict.word, Word::TechnicalBlocker);
-    assert!(verdict.detail.contains("calls need Gradio 4.44 or newer"), "{verdict:?}");
+    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert!(result.detail.contains("calls need Gradio 4.44 or newer"), "{result:?}");
 }
 
 #[tokio::test]
@@ -389,13 +395,13 @@ async fn an_app_that_never_answers_is_told_with_its_last_word() {
     let folder = tempfile::tempdir().unwrap();
     let asked = Check { timeout: Duration::from_secs(4), ..check(&folder) };
     let app = Script::default().on("/", reply(502, "<h1>bad gateway</h1>"));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
-    assert_eq!((verdict.word, verdict.detail.as_str()), (Word::Failed, "`GET /` answered 502"));
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    assert_eq!((result.status, result.detail.as_str()), (CheckStatus::Failed, "`GET /` answered 502"));
     let app =
         Script::default().on("/", Reply { headers: vec![("retry-after", "600".into())], ..reply(429, "") });
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
-    assert_eq!(verdict.word, Word::TechnicalBlocker);
-    assert!(verdict.detail.contains("asks to wait: 600"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert!(result.detail.contains("asks to wait: 600"), "{result:?}");
 }
 
 #[tokio::test]
@@ -406,7 +412,7 @@ async fn a_404_has_the_hints_that_can_be_true() {
     let no_front = "an app without a front page needs `health_path`";
     let private = "a private Space answers 404 to callers without a token";
     let address = Script::default().start("127.0.0.1").await;
-    for (token, kind, asked, hints) in [
+    for (token, kind, asked, expected) in [
         // Where there is a token, or the Hub was asked, the Space opens.
         (Some(TOKEN), AppKind::Docker, check(&folder), vec![no_front]),
         (Some(TOKEN), AppKind::Docker, named(), vec![no_page]),
@@ -416,18 +422,18 @@ async fn a_404_has_the_hints_that_can_be_true() {
         (None, AppKind::Unknown, named(), vec![private, no_page]),
         (None, AppKind::Unknown, check(&folder), vec![private, no_front]),
     ] {
-        let (verdict, _) = judged_with(token.map(Secret::new), address, kind, asked).await;
+        let (result, _) = judged_with(token.map(Secret::new), address, kind, asked).await;
         assert_eq!(
-            (verdict.word, verdict.hints),
-            (Word::Failed, hints.into_iter().map(String::from).collect())
+            (result.status, hints(&result)),
+            (CheckStatus::Failed, expected.into_iter().map(String::from).collect())
         );
-        assert!(verdict.detail.ends_with("answered 404"), "{}", verdict.detail);
+        assert!(result.detail.ends_with("answered 404"), "{}", result.detail);
     }
     // What the edge lets through is the app's own.
     let own = Reply { headers: vec![("x-proxied-host", "http://10.0.0.1".into())], ..reply(404, "") };
     let address = Script::default().on("/nope", own).start("127.0.0.1").await;
-    let (verdict, _) = judged_with(None, address, AppKind::Unknown, named()).await;
-    assert_eq!(verdict.hints, [no_page]);
+    let (result, _) = judged_with(None, address, AppKind::Unknown, named()).await;
+    assert_eq!(hints(&result), [no_page]);
 }
 
 #[tokio::test]
@@ -436,14 +442,14 @@ async fn a_page_without_its_text_is_shown() {
     let asked = Check { health_contains: Some("all is well".into()), ..check(&folder) };
     let page = format!("<h1>\nout of order</h1>\u{1b}[31m{}", "x".repeat(10_000));
     let app = Script::default().on("/", reply(200, page));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
     let start =
         "`GET /` answered without `health_contains`, `all is well`: `<h1> out of order</h1>\\u{1b}[31mxxx";
-    assert!(verdict.detail.starts_with(start), "{verdict:?}");
-    assert!(verdict.detail.ends_with("xxx…`") && verdict.detail.len() < 300, "{verdict:?}");
+    assert!(result.detail.starts_with(start), "{result:?}");
+    assert!(result.detail.ends_with("xxx…`") && result.detail.len() < 300, "{result:?}");
     let app = Script::default().on("/", reply(200, ""));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
-    assert!(verdict.detail.ends_with("`all is well`: the answer is empty"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
+    assert!(result.detail.ends_with("`all is well`: the answer is empty"), "{result:?}");
 }
 
 #[tokio::test]
@@ -454,8 +460,8 @@ async fn a_secret_in_a_page_is_not_shown_not_even_its_half() {
     let asked = Check { health_contains: Some("all is well".into()), ..check(&folder) };
     let log = Captured::default().log();
     log.mask(&Secret::new(TOKEN));
-    let verdict = verify(&App { url, token: None, kind: AppKind::Docker }, &asked, &log).await;
-    assert!(verdict.detail.ends_with("xxx***`"), "{verdict:?}");
+    let result = check_app(&App { url, token: None, kind: AppKind::Docker }, &asked, &log).await;
+    assert!(result.detail.ends_with("xxx***`"), "{result:?}");
 }
 
 #[tokio::test]
@@ -470,28 +476,28 @@ async fn a_gradio_space_without_gradio_at_its_root_is_checked_by_its_path() {
             .on("/config", config);
         let address = app.start("127.0.0.1").await;
         for asked in [&by_path, &by_mode] {
-            let (verdict, _) = judged(address, AppKind::Gradio, asked.clone()).await;
-            assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
+            let (result, _) = judged(address, AppKind::Gradio, asked.clone()).await;
+            assert_eq!(result.status, CheckStatus::HealthOnly, "{result:?}");
         }
     }
     // The Hub runs it, so it is healthy where nothing else is asked. A call has to find Gradio.
     let app = Script::default().on("/", reply(200, "page")).on("/health", reply(200, "ok"));
     let address = app.start("127.0.0.1").await;
-    let (verdict, _) = judged(address, AppKind::Gradio, check(&folder)).await;
-    assert_eq!(verdict.word, Word::HealthOnly);
-    assert_eq!(verdict.detail, "the app answers; no Gradio app was found at its front page");
+    let (result, _) = judged(address, AppKind::Gradio, check(&folder)).await;
+    assert_eq!(result.status, CheckStatus::HealthOnly);
+    assert_eq!(result.detail, "the app answers; no Gradio app was found at its front page");
     let called = Check { api_name: Some("/draw".into()), ..by_path };
-    let (verdict, _) = judged(address, AppKind::Gradio, called.clone()).await;
-    assert!(verdict.detail.starts_with("the app has no Gradio config"), "{verdict:?}");
+    let (result, _) = judged(address, AppKind::Gradio, called.clone()).await;
+    assert!(result.detail.starts_with("the app has no Gradio config"), "{result:?}");
     assert!(
-        verdict.hints[0].starts_with("name the path of the Gradio app with `health_path`"),
-        "{verdict:?}"
+        hints(&result)[0].starts_with("name the path of the Gradio app with `health_path`"),
+        "{result:?}"
     );
-    let (verdict, _) = judged(address, AppKind::Docker, called).await;
-    assert!(verdict.detail.starts_with("a call is asked for, and the app is no Gradio app"), "{verdict:?}");
+    let (result, _) = judged(address, AppKind::Docker, called).await;
+    assert!(result.detail.starts_with("a call is asked for, and the app is no Gradio app"), "{result:?}");
     assert!(
-        verdict.hints[0].starts_with("name the path of the Gradio app with `health_path`"),
-        "{verdict:?}"
+        hints(&result)[0].starts_with("name the path of the Gradio app with `health_path`"),
+        "{result:?}"
     );
 }
 
@@ -513,8 +519,8 @@ async fn what_is_not_well_formed_fails_where_gradio_is_promised() {
         ),
     ] {
         let app = Script::default().on("/", reply(200, "page")).on("/config", config).on("/info", info);
-        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, check(&folder)).await;
-        assert_eq!(verdict.word, Word::Failed);
-        assert!(verdict.detail.contains(detail), "{verdict:?}");
+        let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, check(&folder)).await;
+        assert_eq!(result.status, CheckStatus::Failed);
+        assert!(result.detail.contains(detail), "{result:?}");
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Deploy;
-use crate::app_check::{self, App, Check, Mode, Subject, Verdict, Word};
-use crate::failure::{Code, Failure, Place, Result};
+use crate::app_check::{App, Check, CheckFailure, CheckResult, CheckStatus, Mode, Subject};
+use crate::failure::{self, Code, Failure, Place, Result};
 use crate::folder::{Source, card, sdk};
 use crate::hub::{CommitReceipt, LogKind, RepoInfo};
+use crate::ops::check;
 use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::{
     self, Awaited, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions,
@@ -63,6 +64,21 @@ impl Target<'_> {
             SpaceSdk::Static => None,
         }
     }
+}
+
+/// The running app of a Space, if there is one to check.
+enum AppToCheck {
+    Found(App),
+    /// There is none, and this is the result.
+    None(CheckResult),
+}
+
+/// An exception from the run log.
+struct LoggedException {
+    text: String,
+    hints: Vec<String>,
+    /// Its place in a file of the user.
+    place: Option<Place>,
 }
 
 /// A commit that does not run as it should.
@@ -123,12 +139,12 @@ impl Deploy<'_> {
         self.check(target, &Check { timeout: left, ..check.clone() }).await
     }
 
-    /// Checks the running app, and writes down what it came to. A Space that stops ends the check.
+    /// Checks the running app, and records the result. A Space that stops ends the check.
     async fn check(&self, target: &Target<'_>, check: &Check) -> Result<(), NotLive> {
         let options = target.wait_options(target.commit, false, Duration::MAX);
         let mut stopped = None;
-        let mut verdict = match self.app_to_check().await? {
-            Ok(app) => {
+        let mut result = match self.app_to_check().await? {
+            AppToCheck::Found(app) => {
                 let _phase = self.ledger.phase("verify");
                 self.log.info(&format!("checking the app at {}", app.url));
                 let ended = async {
@@ -136,13 +152,17 @@ impl Deploy<'_> {
                     stopped = Some(space::until_it_stops(self.hub, self.log, &self.repo, &options).await);
                     "the Space stopped while its app was checked".to_owned()
                 };
-                let verdict = app_check::verify_until(&app, check, self.log, ended).await;
-                if self.hub.is_keyless() && app.token.is_some() { unless_closed(verdict) } else { verdict }
+                let mut result = check::check_app_until(&app, check, self.log, ended).await;
+                if self.hub.is_keyless() && app.token.is_some() && has_answered_404(&result) {
+                    // Unknown: a keyless token may not open a private app, which is no fault of the app.
+                    result.reclassify(CheckFailure::ClosedToToken);
+                }
+                result
             }
-            Err(verdict) => verdict,
+            AppToCheck::None(result) => result,
         };
-        let is_the_apps = !matches!(verdict.subject, Subject::Input | Subject::Workspace);
-        let failed = verdict.word == Word::Failed && is_the_apps;
+        let is_the_apps = !matches!(result.subject(), Subject::Input | Subject::Workspace);
+        let failed = result.status == CheckStatus::Failed && is_the_apps;
         let mut tail = None;
         if failed && stopped.is_none() {
             // The app may have failed because it ended.
@@ -151,34 +171,43 @@ impl Deploy<'_> {
             stopped = stop.ok();
             tail = log.filter(|_| stopped.is_none());
         }
-        let place = tail
-            .as_ref()
-            .filter(|_| verdict.subject == Subject::Exception)
-            .and_then(|tail| self.name_exception(target, &mut verdict, tail));
-        let result = match stopped {
+        let mut place = None;
+        let mut hints = failure::app_check::hints(&result);
+        if let Some(tail) = tail.as_ref().filter(|_| result.subject() == Subject::Exception)
+            && let Some(exception) = self.exception(target, tail)
+        {
+            result.name_exception(&exception.text);
+            (place, hints) = (exception.place, exception.hints);
+        }
+        let outcome = match stopped {
             Some(awaited) => self.stopped(target, awaited),
             // An endpoint that is missing may have gone with this deploy; a file of the workspace has not.
-            None => verdict.conclude(self.log).map_err(|failure| NotLive {
-                is_the_apps: verdict.subject != Subject::Workspace,
+            None => check::conclude(&result, hints, self.log).map_err(|failure| NotLive {
+                is_the_apps: result.subject() != Subject::Workspace,
                 failure: failure.at(place),
             }),
         };
-        self.ledger.update(|outcome| outcome.verdict = Some(verdict));
+        self.ledger.update(|outcome| outcome.check = Some(result));
         if let Some(tail) = tail {
             self.show_run_log(tail);
         }
-        result
+        outcome
     }
 
-    /// The running app, or why there is none to check.
-    async fn app_to_check(&self) -> Result<std::result::Result<App, Verdict>> {
+    /// Returns the running app, or the result of a check without one.
+    async fn app_to_check(&self) -> Result<AppToCheck> {
         if self.ledger.read(|outcome| outcome.hardware_status) == Some(HardwareStatus::ManualHardwareRequired)
         {
             let detail = "it has not got the hardware that was asked for";
-            return Ok(Err(Verdict::of(Word::ManualHardwareRequired, detail)));
+            return Ok(AppToCheck::None(CheckResult::failed(CheckFailure::HardwareMissing, detail)));
         }
-        let app = space::app(self.hub, &self.repo).await?;
-        Ok(app.ok_or_else(|| Verdict::of(Word::TechnicalBlocker, "the Hub does not say where the app is")))
+        Ok(match space::app(self.hub, &self.repo).await? {
+            Some(app) => AppToCheck::Found(app),
+            None => {
+                let detail = "the Hub does not say where the app is";
+                AppToCheck::None(CheckResult::failed(CheckFailure::AddressUnknown, detail))
+            }
+        })
     }
 
     /// Writes down how a Space stopped that was being checked.
@@ -201,20 +230,21 @@ impl Deploy<'_> {
         Some(tail).filter(|tail| !tail.is_empty())
     }
 
-    /// Names the exception that the run log has, with its place in a file of the user, which is returned.
-    fn name_exception(&self, target: &Target<'_>, verdict: &mut Verdict, tail: &LogTail) -> Option<Place> {
+    /// Finds the exception that the run log has.
+    fn exception(&self, target: &Target<'_>, tail: &LogTail) -> Option<LoggedException> {
         let lines: Vec<&str> = tail.evidence().collect();
         let exception = space::last_traceback(lines.iter().copied())?;
         let text = self.log.redact(&exception.to_string());
-        verdict.name_exception(&text);
+        let mut hints = Vec::new();
         let known = space::diagnose(&Evidence { hub: None, kind: LogKind::Run, log: &lines });
         if let Some(Diagnosis { cause, fixes, is_weak: false, .. }) = known {
-            let hints = fixes.iter().map(|fix| self.log.redact(&format!("{cause}: {fix}")));
-            verdict.hints.extend(hints);
+            hints.extend(fixes.iter().map(|fix| self.log.redact(&format!("{cause}: {fix}"))));
         }
-        let CodeLine { file, line } = exception.origin?;
-        let spot = Spot { file, line: Some(line), find: None };
-        self.place_of(target.source, &spot, format!("the app raised {text}"))
+        let place = exception.origin.and_then(|CodeLine { file, line }| {
+            let spot = Spot { file, line: Some(line), find: None };
+            self.place_of(target.source, &spot, format!("the app raised {text}"))
+        });
+        Some(LoggedException { text, hints, place })
     }
 
     fn show_run_log(&self, tail: LogTail) {
@@ -266,14 +296,8 @@ impl Deploy<'_> {
     }
 }
 
-/// Nobody says whether a keyless token opens a private app: an app that stays closed to it is no fault of the app.
-fn unless_closed(mut verdict: Verdict) -> Verdict {
-    if verdict.word == Word::Failed && verdict.detail.contains("answered 404") {
-        verdict.word = Word::TechnicalBlocker;
-        verdict.hints = vec![
-            "the app of a private Space may not open to a keyless token: pass `hf_token` to check it"
-                .to_owned(),
-        ];
-    }
-    verdict
+/// Returns true if the app failed by a 404.
+fn has_answered_404(result: &CheckResult) -> bool {
+    let answer = result.failure.as_ref().and_then(CheckFailure::answer);
+    result.status == CheckStatus::Failed && answer.is_some_and(|answer| answer.status == 404)
 }

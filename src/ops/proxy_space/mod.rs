@@ -8,18 +8,19 @@ mod options;
 use std::path::Path;
 use std::time::Duration;
 
-use hf_proxy::refusal::{METHOD_REFUSED, PATH_REFUSED, UPSTREAM_AUTH};
+use hf_proxy::refusal::{METHOD_REFUSED, PATH_REFUSED, Refusal, UPSTREAM_AUTH};
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::action::Log;
-use crate::app_check::{self, App, AppKind, Check, Mode, Word};
+use crate::app_check::{App, AppKind, Check, CheckFailure, CheckResult, CheckStatus, HttpAnswer, Mode};
 use crate::auth::{Access, Secret, token_form};
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{self, Code, Failure, Result};
 use crate::folder::card::Card;
 use crate::hub::{Hub, Lookup, Repo};
 use crate::image;
+use crate::ops::check;
 use crate::ops::deploy;
 use crate::ops::deploy::options::{CommitLimits, DeployOptions, OnFailure, Origin, Prune, SpaceOptions};
 use crate::ops::space;
@@ -55,9 +56,8 @@ const MARKER: &str = "hf-deploy-proxy";
 const RECORD: &str = "deploy.json";
 /// How long the app has to answer through the proxy. Both were seen running a moment ago.
 const THROUGH: Duration = Duration::from_secs(60);
-/// Status and words of the proxy's answer to what its own settings close.
-const CLOSED: &[(&str, &str)] =
-    &[("answered 403", PATH_REFUSED.message), ("answered 405", METHOD_REFUSED.message)];
+/// Answers of the proxy to a page that its own settings close.
+const CLOSED: [Refusal; 2] = [PATH_REFUSED, METHOD_REFUSED];
 /// Answers with 200 once the proxy takes requests.
 const READY: &str = "/_proxy/readyz";
 
@@ -152,9 +152,10 @@ impl<'a> Proxy<'a> {
 
     /// Whether the private app can be asked for anything: it may lack its hardware, or be none of the check's business.
     fn answers(&self, ledger: &Ledger) -> bool {
-        let lacks_hardware = |word| matches!(word, Word::ManualHardwareRequired | Word::TechnicalBlocker);
-        let word = ledger.read(|outcome| outcome.verdict.as_ref().map(|verdict| verdict.word));
-        self.behind.space.check.mode != Mode::Off && !word.is_some_and(lacks_hardware)
+        let lacks_hardware =
+            |status| matches!(status, CheckStatus::ManualHardwareRequired | CheckStatus::TechnicalBlocker);
+        let status = ledger.read(|outcome| outcome.check.as_ref().map(|result| result.status));
+        self.behind.space.check.mode != Mode::Off && !status.is_some_and(lacks_hardware)
     }
 
     /// The address of the private app. A dry run may not know it.
@@ -281,22 +282,20 @@ impl<'a> Proxy<'a> {
         }
         log.info(&format!("asking for the app through the proxy at {url}"));
         let app = App { url, token: None, kind: AppKind::Static };
-        let mut verdict = app_check::verify(&app, &check, log).await;
-        if verdict.word != Word::Failed {
+        let result = check::check_app(&app, &check, log).await;
+        let mut hints = failure::app_check::hints(&result);
+        if result.status != CheckStatus::Failed {
             log.info("the app answers through the proxy");
-        } else if CLOSED
-            .iter()
-            .any(|(status, words)| [*status, *words].iter().all(|word| verdict.detail.contains(word)))
-        {
+        } else if CLOSED.iter().any(|refusal| is_refused(&result, refusal)) {
             log.info("the proxy answers, and its settings close the page that was asked for");
             return Ok(());
-        } else if verdict.detail.contains(UPSTREAM_AUTH.message) {
-            verdict.hints.push(
+        } else if is_refused(&result, &UPSTREAM_AUTH) {
+            hints.push(
                 "the Space does not open to the proxy's token: give `proxy_hf_token` read access to it"
                     .to_owned(),
             );
         }
-        verdict.conclude(log)
+        check::conclude(&result, hints, log)
     }
 
     /// What is special about a proxy that could not be made.
@@ -322,6 +321,14 @@ fn files(image: Option<&str>) -> Vec<(String, Vec<u8>)> {
         names.filter_map(|name| Some((name.to_string(), Template::get(&name)?.data.into_owned()))).collect();
     files.extend(image.map(|image| ("Dockerfile".to_owned(), format!("FROM {image}\n").into_bytes())));
     files
+}
+
+/// Returns true if the check ended with this answer of the proxy.
+fn is_refused(result: &CheckResult, refusal: &Refusal) -> bool {
+    let answer = result.failure.as_ref().and_then(CheckFailure::answer);
+    answer.is_some_and(|HttpAnswer { status, code }| {
+        *status == refusal.status && code.as_deref() == Some(refusal.code)
+    })
 }
 
 fn origin(url: &Url) -> String {

@@ -11,11 +11,11 @@ async fn a_redirect_on_the_app_is_followed_three_times() {
         .on("/a", to("b"))
         .on("/b", to("./c"))
         .on("/c", reply(200, "here"));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Static, check(&folder)).await;
-    assert_eq!(verdict.word, Word::HealthOnly);
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Static, check(&folder)).await;
+    assert_eq!(result.status, CheckStatus::HealthOnly);
     let app = Script::default().on("/", to("/"));
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Static, check(&folder)).await;
-    assert!(verdict.detail.contains("in circles"), "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Static, check(&folder)).await;
+    assert!(result.detail.contains("in circles"), "{result:?}");
 }
 
 /// More than 200 MB in one event, made as it is read.
@@ -24,9 +24,9 @@ async fn a_result_beyond_all_measure_is_a_blocker() {
     let folder = tempfile::tempdir().unwrap();
     let app = gradio().on("/gradio_api/queue/data", Reply { then_floods: true, ..reply(200, "data: ") });
     let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-    assert_eq!(verdict.word, Word::TechnicalBlocker);
-    assert_eq!(verdict.detail, "`/draw`: the result is larger than 200 MB, and the check reads no more");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert_eq!(result.detail, "`/draw`: the result is larger than 200 MB, and the check reads no more");
 }
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn a_redirect_to_another_scheme_or_port_of_the_host_is_followed() {
         let away = Reply { headers: vec![("location", location)], ..reply(307, "") };
         app.answers.lock().unwrap().retain(|(path, _)| *path != "/");
         let _ = app.clone().on("/", away);
-        let (verdict, _) = judged(address, AppKind::Docker, check(&folder)).await;
-        assert_eq!(verdict.word, Word::HealthOnly, "{verdict:?}");
+        let (result, _) = judged(address, AppKind::Docker, check(&folder)).await;
+        assert_eq!(result.status, CheckStatus::HealthOnly, "{result:?}");
     }
     assert!(app.every_request_had_it());
 }
@@ -52,8 +52,8 @@ async fn a_front_page_that_fails_has_a_hint() {
         (403, "an app without a front page needs `health_path`"),
     ] {
         let app = Script::default().on("/", reply(status, "no"));
-        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
-        assert_eq!((verdict.word, verdict.hints), (Word::Failed, vec![hint.to_owned()]));
-        assert_eq!(verdict.detail, format!("`GET /` answered {status}: no"));
+        let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
+        assert_eq!((result.status, hints(&result)), (CheckStatus::Failed, vec![hint.to_owned()]));
+        assert_eq!(result.detail, format!("`GET /` answered {status}: no"));
     }
 }

@@ -1,4 +1,4 @@
-//! Faults of the way to the app that pass: they are no verdict on it.
+//! Faults of the way to the app that pass: they are no result on it.
 
 use super::*;
 
@@ -16,8 +16,8 @@ async fn a_file_that_fails_in_passing_is_fetched_again() {
         .on(FILE, Reply { then_breaks: true, ..reply(200, &png[..9]) })
         .on(FILE, reply(200, png));
     let asked = Check { expect: Some(Expect::Image), ..check(&folder) };
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess);
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess);
     assert_eq!(std::fs::read(folder.path().join(".hf-deploy/output-1.png")).unwrap(), png);
     // What is not there is asked for once at each of its addresses, and both are one here.
     let app = gradio();
@@ -26,8 +26,8 @@ async fn a_file_that_fails_in_passing_is_fetched_again() {
         "path": "/tmp/x.png", "orig_name": "x.png", "url": format!("http://{address}{FILE}"),
     });
     let app = app.on("/gradio_api/queue/data", events(&[completed(file)]));
-    let (verdict, _) = judged(address, AppKind::Gradio, asked).await;
-    assert!(verdict.detail.contains("could not be fetched (the app answered 404)"), "{verdict:?}");
+    let (result, _) = judged(address, AppKind::Gradio, asked).await;
+    assert!(result.detail.contains("could not be fetched (the app answered 404)"), "{result:?}");
     assert_eq!(app.bodies(FILE).len(), 1);
 }
 
@@ -55,8 +55,8 @@ async fn an_upload_that_fails_in_passing_is_made_again() {
         .on("/gradio_api/queue/join", document(json!({"event_id": "e"})))
         .on("/gradio_api/queue/data", events(&[completed(json!("first line"))]));
     let named = Check { api_args: vec![json!("@notes.txt")], ..check(&folder) };
-    let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, named).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess, "{verdict:?}");
+    let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, named).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess, "{result:?}");
     let sent = app.bodies(UPLOAD);
     assert!(sent.len() == 3 && sent.iter().all(|body| body.contains("first line\n")), "{sent:?}");
     assert!(app.bodies("/queue/join")[0].contains("/tmp/notes.txt"));
@@ -74,8 +74,8 @@ async fn a_join_whose_answer_is_lost_is_made_again_with_another_session() {
         .on(JOIN, broken())
         .on(JOIN, document(json!({"event_id": "e"})))
         .on("/gradio_api/queue/data", events(&[completed(json!("hi"))]));
-    let (verdict, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
-    assert_eq!(verdict.word, Word::FullInferenceSuccess, "{verdict:?}");
+    let (result, log) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked.clone()).await;
+    assert_eq!(result.status, CheckStatus::FullInferenceSuccess, "{result:?}");
     assert!(log.contains("cannot join the queue: the app answered 502: trying again"), "{log}");
     let sessions: Vec<String> = app
         .bodies(JOIN)
@@ -91,9 +91,9 @@ async fn a_join_whose_answer_is_lost_is_made_again_with_another_session() {
         app.answers.lock().unwrap().pop_back();
         let app = app.on(JOIN, reply(504, ""));
         let asked = Check { timeout: Duration::from_secs(timeout), ..asked.clone() };
-        let (verdict, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-        assert_eq!(verdict.word, Word::Failed);
-        assert!(verdict.detail.contains("cannot join the queue: the app answered 504"), "{verdict:?}");
+        let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
+        assert_eq!(result.status, CheckStatus::Failed);
+        assert!(result.detail.contains("cannot join the queue: the app answered 504"), "{result:?}");
         assert_eq!(app.bodies(JOIN).len(), joins);
     }
 }

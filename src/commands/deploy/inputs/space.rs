@@ -48,7 +48,7 @@ pub(super) fn read(
     let (wait, check) = (wait?.unwrap_or(true), check?);
     let on_failure = on_failure?.unwrap_or(OnFailure::Keep);
     if !wait {
-        if check.asks_for_something() {
+        if check.is_customized() {
             findings.fault(
                 "wait",
                 "must not be `false` when the app is to be checked: only a Space that runs can be",
@@ -312,7 +312,7 @@ pub(super) fn warn_of_a_wait_for_nothing(raw: &Raw, space: &SpaceOptions, findin
     let asked = [
         ("wait", given(raw.wait.as_deref()).is_some() && space.wait.is_some()),
         ("timeout", given(raw.timeout.as_deref()).is_some()),
-        ("verify", space.check.asks_for_something()),
+        ("verify", space.check.is_customized()),
         ("on_failure", space.on_failure == OnFailure::Rollback),
     ];
     findings.without_effect(&set_ones(&asked), "what this deploy writes does not run before it is on `main`");

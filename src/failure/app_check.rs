@@ -1,0 +1,185 @@
+//! Advice on a check of a running app.
+
+use super::{Code, Failure};
+use crate::app_check::{CheckFailure, CheckResult, CheckStatus, Subject, listed, quoted};
+
+/// Returns the failure of a run for an app that did not pass, without hints. Returns `None` for other results.
+pub fn failure(result: &CheckResult) -> Option<Failure> {
+    if result.status != CheckStatus::Failed {
+        return None;
+    }
+    let message = match result.subject() {
+        Subject::Input | Subject::Workspace => format!("cannot check the app: {}", result.detail),
+        Subject::App | Subject::Exception => format!("the app did not pass: {}", result.detail),
+    };
+    Some(Failure::new(Code::CheckFailed, message))
+}
+
+/// Returns the hints for a result.
+pub fn hints(result: &CheckResult) -> Vec<String> {
+    match &result.failure {
+        Some(failure) => hints_for(failure),
+        None if result.status == CheckStatus::FullInferenceCandidateHealthPassed => {
+            vec!["set `api_name`, `api_args` or `expect` to have an endpoint called".to_owned()]
+        }
+        None => Vec::new(),
+    }
+}
+
+fn hints_for(failure: &CheckFailure) -> Vec<String> {
+    let fixed: &[&str] = match failure {
+        CheckFailure::UnexpectedStatus { answer, path, may_be_private } => {
+            return hints_for_status(answer.status, path.as_deref(), *may_be_private);
+        }
+        CheckFailure::EndpointUnknown { endpoints } if !endpoints.is_empty() => {
+            return vec![format!("set `api_name` to one of its endpoints: {}", listed(endpoints))];
+        }
+        CheckFailure::EndpointUnknown { .. } => &["leave `api_name` out: the app lists no endpoint"],
+        CheckFailure::EndpointAmbiguous { endpoints } => {
+            return vec![format!("set `api_name` to one of: {}", listed(endpoints))];
+        }
+        CheckFailure::NoEndpoint => &["give the event an `api_name` in the app, or leave the call out"],
+        CheckFailure::ArgumentUnknown { endpoint, parameters }
+        | CheckFailure::TooManyArguments { endpoint, parameters } => {
+            return vec![if parameters.is_empty() {
+                format!("`{endpoint}` takes no arguments")
+            } else {
+                format!("`{endpoint}` takes: {}", listed(parameters))
+            }];
+        }
+        CheckFailure::ArgumentMissing => &["give it in `api_args` or `api_kwargs`"],
+        CheckFailure::FileUnreadable => {
+            &["paths in `api_args` and `api_kwargs` are relative to the workspace"]
+        }
+        CheckFailure::FileNotNamed => &["name a file of the workspace as `@path`, or give an https address"],
+        CheckFailure::NoGradio { is_call_requested: true, .. } => {
+            &["name the path of the Gradio app with `health_path`, or leave out what is about a call"]
+        }
+        CheckFailure::NoGradio { .. } => {
+            &["an app without Gradio at its root is checked with `health_path` or `verify: health`"]
+        }
+        CheckFailure::NoApi(_) => &[
+            "Gradio cannot describe its own API: the run log of the Space has the traceback, often of a component or of pydantic",
+        ],
+        CheckFailure::GradioTooOld => {
+            &["raise `sdk_version` in the Space card, or check the app with `health_path`"]
+        }
+        CheckFailure::HubPage => {
+            &["look at the Space's page on the Hub: it may be building, sleeping, paused or in error"]
+        }
+        CheckFailure::RedirectToOtherHost => {
+            &["if that is right, say so with `health_path` and `health_status`"]
+        }
+        CheckFailure::RateLimited => &["run the check again later"],
+        CheckFailure::LoginRequired => &[
+            "the app asks for a name and a password (`launch(auth=…)`); check it without, or with `health_path` and `health_status: 401`",
+            "a private Space may answer the same to a token that it does not accept",
+        ],
+        CheckFailure::QueueTimedOut => &["other calls may hold the app; give the check a longer timeout"],
+        CheckFailure::CallTimedOut => &["give the check a longer timeout, or call the app with less work"],
+        CheckFailure::ResultTooLarge => &["call the app with less work, or return the result as a file"],
+        CheckFailure::HiddenException => {
+            &["raise `gr.Error(\"…\")`, or launch with `show_error=True`, to see the reason here"]
+        }
+        CheckFailure::GpuQuota => {
+            &["run the check again later, or with the token of a plan with more GPU time"]
+        }
+        CheckFailure::ClosedToToken => {
+            &["the app of a private Space may not open to a keyless token: pass `hf_token` to check it"]
+        }
+        CheckFailure::ClientSetup
+        | CheckFailure::InvalidPath
+        | CheckFailure::Unreachable
+        | CheckFailure::TimedOut
+        | CheckFailure::TextMissing
+        | CheckFailure::RedirectLoop
+        | CheckFailure::InvalidApi
+        | CheckFailure::ArgumentGivenTwice
+        | CheckFailure::FileRejected
+        | CheckFailure::Refused(_)
+        | CheckFailure::InvalidAnswer
+        | CheckFailure::QueueFull
+        | CheckFailure::TooSlow
+        | CheckFailure::StreamBroken
+        | CheckFailure::QueueFailed
+        | CheckFailure::NoResult
+        | CheckFailure::AppError
+        | CheckFailure::KnownException
+        | CheckFailure::UnexpectedOutput
+        | CheckFailure::OutputNotFetched(_)
+        | CheckFailure::Stopped
+        | CheckFailure::AddressUnknown
+        | CheckFailure::HardwareMissing => &[],
+    };
+    fixed.iter().map(|hint| (*hint).to_owned()).collect()
+}
+
+/// Returns the hints for a page with another status than the expected one.
+fn hints_for_status(status: u16, path: Option<&str>, may_be_private: bool) -> Vec<String> {
+    let no_front_page = || "an app without a front page needs `health_path`".to_owned();
+    let mut hints = Vec::new();
+    match (status, path) {
+        // The edge cannot reach the app, whose author knows no more.
+        (502..=504, _) => {}
+        (404, path) => {
+            if may_be_private {
+                hints.push("a private Space answers 404 to callers without a token".to_owned());
+            }
+            hints.push(match path {
+                None | Some("/") => no_front_page(),
+                Some(path) => {
+                    format!("the app has no page at `{}`: correct `health_path`", quoted(path))
+                }
+            });
+        }
+        (500.., _) => hints.push("look for the exception in the run log of the Space".to_owned()),
+        (_, None) => hints.push(no_front_page()),
+        (_, Some(_)) => {
+            hints.push("correct `health_path` or `health_status`, unless the app is at fault".to_owned());
+        }
+    }
+    hints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app_check::HttpAnswer;
+
+    #[test]
+    fn message_names_the_subject_of_the_failure() {
+        let message = |cause| failure(&CheckResult::failed(cause, "x")).map(|failure| failure.message);
+        assert_eq!(message(CheckFailure::AppError).as_deref(), Some("the app did not pass: x"));
+        assert_eq!(message(CheckFailure::ArgumentMissing).as_deref(), Some("cannot check the app: x"));
+        assert_eq!(message(CheckFailure::QueueFull), None);
+    }
+
+    #[test]
+    fn hints_follow_from_the_failure() {
+        let page = |status, path: Option<&str>| CheckFailure::UnexpectedStatus {
+            answer: HttpAnswer { status, code: None },
+            path: path.map(str::to_owned),
+            may_be_private: true,
+        };
+        let parameters = vec!["name".to_owned(), "loud".to_owned()];
+        let no_front_page = "an app without a front page needs `health_path`";
+        let cases: [(CheckFailure, &[&str]); 7] = [
+            (page(404, None), &["a private Space answers 404 to callers without a token", no_front_page]),
+            (page(403, None), &[no_front_page]),
+            (page(403, Some("/")), &["correct `health_path` or `health_status`, unless the app is at fault"]),
+            (page(500, None), &["look for the exception in the run log of the Space"]),
+            (page(502, None), &[]),
+            (
+                CheckFailure::ArgumentUnknown { endpoint: "/greet".to_owned(), parameters },
+                &["`/greet` takes: `name`, `loud`"],
+            ),
+            (
+                CheckFailure::EndpointUnknown { endpoints: Vec::new() },
+                &["leave `api_name` out: the app lists no endpoint"],
+            ),
+        ];
+        for (cause, expected) in cases {
+            assert_eq!(hints_for(&cause), expected, "{cause:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The check of a running app as a step of a run: with the log of the run, and with advice.
+
+use crate::action::Log;
+use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, quoted};
+use crate::failure::{Result, app_check as advice};
+
+impl CheckObserver for Log {
+    fn info(&self, text: &str) {
+        Log::info(self, text);
+    }
+
+    fn warning(&self, text: &str) {
+        Log::warning(self, text);
+    }
+
+    fn untrusted(&self, text: &str) {
+        Log::untrusted(self, text);
+    }
+
+    fn redact(&self, text: &str) -> String {
+        Log::redact(self, text)
+    }
+}
+
+/// Checks an app, and keeps `result.json`.
+#[must_use]
+pub async fn check_app(app: &App, check: &Check, log: &Log) -> CheckResult {
+    check_app_until(app, check, log, std::future::pending()).await
+}
+
+/// Checks an app that may stop meanwhile: the check fails for the reason that `ended` returns.
+#[must_use]
+pub async fn check_app_until(
+    app: &App,
+    check: &Check,
+    log: &Log,
+    ended: impl Future<Output = String>,
+) -> CheckResult {
+    let run = AppCheck::new(app, check, log);
+    let mut result = run.run(ended).await;
+    let hints = advice::hints(&result);
+    run.keep_report(&mut result, &hints);
+    result
+}
+
+/// Logs a result with its hints. A result without a judgement is a warning.
+///
+/// # Errors
+///
+/// `check_failed`: the app does not do what was requested. Nothing is logged then.
+pub fn conclude(result: &CheckResult, hints: Vec<String>, log: &Log) -> Result<()> {
+    if let Some(failure) = advice::failure(result) {
+        return Err(hints.into_iter().fold(failure, |failure, hint| failure.hint(hint)));
+    }
+    match result.status {
+        CheckStatus::TechnicalBlocker | CheckStatus::ManualHardwareRequired => {
+            log.warning(&format!("the app could not be judged ({}): {}", result.status, result.detail));
+            hints.iter().for_each(|hint| log.info(hint));
+        }
+        _ => {
+            let endpoint = result.endpoint.as_ref().map(|name| format!(" of `{}`", quoted(name)));
+            let endpoint = endpoint.unwrap_or_default();
+            log.info(&format!("the check{endpoint} ended in {}: {}", result.status, result.detail));
+        }
+    }
+    if let Some(latency) = &result.latency {
+        log.info(&format!("latency: {latency}"));
+    }
+    if let Some(seconds) = result.recommended_duration_seconds {
+        log.info(&format!("on ZeroGPU, `@spaces.GPU(duration={seconds})` leaves room for this call"));
+    }
+    Ok(())
+}
