@@ -33,7 +33,7 @@ def major(gradio: App) -> int:
 
 @pytest.fixture(scope="session")
 def browser():
-    """Debian's Chromium, started once."""
+    """Starts Debian's Chromium once."""
     path = os.environ.get("HF_DEPLOY_CHROMIUM")
     if not path:
         assert "CI" not in os.environ, "HF_DEPLOY_CHROMIUM is not set: it names the browser"

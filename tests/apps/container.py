@@ -26,21 +26,21 @@ def main() -> None:
     if Path("next.config.mjs").is_file():
         link_build(next_build)
     command = json.loads(re.findall(r"^CMD\s+(\[.*\])$", Path("Dockerfile").read_text(), re.MULTILINE)[-1])
-    # A container may listen everywhere, a test does so on loopback only.
+    # On loopback only, unlike a container.
     command = [part.replace("0.0.0.0", "127.0.0.1") for part in command]
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     os.execvp(command[0], command)
 
 
 def link_build(next_build: Path) -> None:
-    """Brings in what the Dockerfile makes before its `CMD`: the test has made it, since that takes its time."""
+    """Copies the files that the Dockerfile builds before its `CMD`; the test built them, because that takes time."""
     for name in ("node_modules", ".next"):
         if not Path(name).exists():
             Path(name).symlink_to(next_build / name)
 
 
 async def record(program: Path, folder: Path) -> int:
-    """Runs the proxy on a port of its own, and listens on `PORT` in its place."""
+    """Runs the proxy on another port, and listens on `PORT` in its place."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -63,7 +63,7 @@ async def record(program: Path, folder: Path) -> int:
             asyncio.create_task(copy(reader, upstream_writer, folder / f"{name}.request")),
             asyncio.create_task(copy(upstream_reader, writer, folder / f"{name}.answer")),
         ]
-        # Neither side of the edge closes one direction only: the end of one is the end of both.
+        # The edge never closes one direction only, so the end of one is the end of both.
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()

@@ -1,4 +1,4 @@
-"""Reads what the recorder in front of a proxy has kept: one connection, one request and its answer."""
+"""Reads the records of the recorder in front of a proxy: one connection, one request and its answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Answer:
     target: str
     raw: bytes
     head: str
-    #: Unpacked. What follows a 101 stays as it is.
+    #: Unpacked, except for the bytes after a 101.
     body: bytes
 
     @property
@@ -31,7 +31,7 @@ def answers(folder: Path) -> list[Answer]:
         raw = kept.read_bytes()
         request = kept.with_suffix(".request").read_bytes().split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         if not raw or len(request) < 2:
-            # Whether the port is open, or a caller that left.
+            # A test for an open port, or a caller that left.
             continue
         head, _, body = raw.partition(b"\r\n\r\n")
         text = head.decode("latin-1")
@@ -60,7 +60,7 @@ def unpacked(head: str, body: bytes) -> bytes:
 
 
 def dechunked(body: bytes) -> bytes:
-    """Without trailers, which are not packed: they are read in the raw bytes."""
+    """Unpacks a body without its trailers, which are in the raw bytes."""
     out, at = bytearray(), 0
     while (end := body.find(b"\r\n", at)) >= 0:
         size = int(body[at:end].split(b";")[0], 16)

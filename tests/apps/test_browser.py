@@ -18,14 +18,13 @@ from world import App, World
 
 #: The first page of a version is large, and the machine may be busy.
 PATIENCE = 60_000
-#: What Gradio's page complains of without a proxy too: that it cannot look up who made the Space, and that it has
-#: ended a stream by itself.
+#: Complaints of Gradio's page without a proxy too: it cannot look up the author of the Space, and it ended a stream.
 OWN_DOING = ("Space not found", "AbortError: signal is aborted without reason")
 
 
 @dataclass
 class Visit:
-    """A page, and all that happened on it."""
+    """A page, and the record of its events."""
 
     app: App
     page: Page
@@ -36,7 +35,7 @@ class Visit:
     frames: list[bytes] = field(default_factory=list)
 
     def check(self) -> None:
-        """Nothing went to the private host, nothing came from it, and nothing of the proxy's failed."""
+        """Asserts that nothing went to or came from the private host, and that no request to the proxy failed."""
         assert self.asked
         for url in self.asked + self.sockets:
             assert self.app.private_host not in url, url
@@ -58,11 +57,11 @@ def visiting(browser: Browser, app: App) -> Iterator[Visit]:
     here = f"{app.url}/"
 
     def elsewhere(route: Route) -> None:
-        # Fonts and the like. This machine has no way out, and what they are is not the question.
+        # Fonts and the like, which this machine cannot load.
         route.fulfill(status=200, body="", content_type="text/css")
 
     def console(message: ConsoleMessage) -> None:
-        # What a page says of addresses elsewhere is not about the proxy.
+        # Complaints about other addresses do not concern the proxy.
         if message.text.startswith(OWN_DOING):
             return
         if message.type == "error" and message.location.get("url", "").startswith(here):
@@ -92,8 +91,8 @@ def visiting(browser: Browser, app: App) -> Iterator[Visit]:
 
 
 def settle(page: Page) -> None:
-    """Lets the last event stream end. A call that comes before that end waits in the page for the next call's stream:
-    so Gradio's client is made, with a proxy and without."""
+    """Waits for the end of the last event stream, because Gradio's client holds an earlier call until the next stream,
+    with a proxy and without."""
     page.wait_for_timeout(1000)
 
 
@@ -106,7 +105,7 @@ def test_gradio(browser: Browser, gradio: App, tmp_path: Path):
         greeting = page.get_by_label("Greeting")
         expect(greeting).to_have_value("Hello, Ada!", timeout=PATIENCE)
 
-        # Each piece replaces the one before it, which was on the page for a while.
+        # Each piece replaces the previous one, which was visible for a while.
         page.evaluate(
             """() => {
                 window.seen = new Set();
@@ -127,7 +126,7 @@ def test_gradio(browser: Browser, gradio: App, tmp_path: Path):
         sent = tmp_path / "sent.bin"
         sent.write_bytes(os.urandom(300_000))
         page.locator("input[type=file]").first.set_input_files(sent)
-        # Its name is there before it is uploaded, and as long as it is not the page takes no click.
+        # The page shows the name before the upload, and ignores clicks until it ends.
         expect(page.locator("a[href*='sent.bin']").first).to_be_visible(timeout=PATIENCE)
         settle(page)
         page.get_by_role("button", name="Copy", exact=True).click()
@@ -173,7 +172,7 @@ def test_gradio_components(browser: Browser, gradio: App, major: int):
 
 
 def test_a_class_opens_the_page(browser: Browser, world: World):
-    """Eight browsers behind one address, each with nothing of the page in its cache."""
+    """Loads the page in eight browsers behind one address, each with an empty cache."""
     app = world.apps["gradio-5"]
     with ExitStack() as open_pages:
         visits = [open_pages.enter_context(visiting(browser, app)) for _ in range(8)]
@@ -223,7 +222,7 @@ def test_streamlit(browser: Browser, streamlit: App, tmp_path: Path):
         assert Path(download.value.path()).read_bytes() == content
 
         shown = page.locator("code").inner_text().lower()
-        # It compares the origin of the page with `Host`, and sees no other host beside that.
+        # It compares the origin of the page with `Host`, and sees no other host.
         assert "x-forwarded-for: " in shown and "x-forwarded-host" not in shown
         assert "authorization" not in shown
         address = streamlit.url.replace("http", "ws", 1) + "/_stcore/stream"

@@ -26,7 +26,7 @@ def visitor(app: App):
 
 def test_redirects_stay_at_the_proxy(app: App, visitor: httpx.Client):
     for path, status, lands in [
-        # Starlette makes this one of the Host that it sees.
+        # Starlette builds this one from the Host that it sees.
         ("/items", 307, "/items/"),
         ("/relative", 307, "/landing?way=relative"),
         ("/absolute", 303, "/landing?way=absolute"),
@@ -78,7 +78,7 @@ def test_answers_without_a_body(visitor: httpx.Client):
     assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", page.headers["etag"])
     gone = visitor.delete("/page")
     assert (gone.status_code, gone.content) == (204, b"")
-    # And the connection is as good as before.
+    # The connection still works.
     assert visitor.get("/page").text == "a page\n"
 
 
@@ -106,7 +106,7 @@ def test_what_the_app_sees(app: App, visitor: httpx.Client):
     assert "203.0.113.9" not in seen["x-forwarded-for"]
     assert seen["authorization"] == "Bearer of-the-app"
     assert "x-hf-authorization" not in seen and TOKEN not in json.dumps(received)
-    # A caller that is logged in at Hugging Face keeps that to itself.
+    # The login of a caller at Hugging Face does not reach the app.
     for name in ("authorization", "x-hf-authorization"):
         theirs = visitor.get("/headers", headers={name: "Bearer hf_theirsTheirsTheirsTheirsTheirs"})
         assert "hf_theirs" not in theirs.text

@@ -20,7 +20,7 @@ def run_client(command: list, home: Path) -> dict:
 
 
 def one_by_one(pieces: list) -> None:
-    """Each piece says when it was made: it must have arrived before the next ones were, not with the last."""
+    """Asserts that each piece arrived before the next one was made, and not with the last."""
     made = [float(piece.split()[-1]) for piece, _ in pieces]
     arrived = [at for _, at in pieces]
     assert len(pieces) >= 5, pieces
@@ -42,7 +42,7 @@ def test_python(gradio: App, major: int, tmp_path: Path):
     assert "there is no tea today" in said["error"]
     assert said["session"] == ["total 1", "total 2"]
     assert said["other_session"] == "total 1"
-    # The app learns who asked for what, and not what opens it.
+    # The app sees the caller's headers, and not the token.
     seen = said["headers"].lower()
     assert f"x-forwarded-host: {gradio.public_host}" in seen
     assert "authorization" not in seen and TOKEN.lower() not in seen
@@ -51,7 +51,7 @@ def test_python(gradio: App, major: int, tmp_path: Path):
 def test_javascript(gradio: App, major: int, tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir()
-    # A module is looked up from the folder of the file that asks for it.
+    # Node looks up a module from the folder of the importing file.
     program = node_modules().parent / "calls.mjs"
     program.write_bytes((HERE / "js/calls.mjs").read_bytes())
     said = run_client(["node", program, str(major), gradio.url], home)
@@ -68,7 +68,7 @@ def test_javascript(gradio: App, major: int, tmp_path: Path):
 
 
 def call(gradio: App, major: int, name: str, *data) -> list:
-    """The two steps that Gradio documents for curl."""
+    """Calls an endpoint with the two steps that Gradio documents for curl."""
     url = f"{gradio.url}{api_prefix(major)}/call/{name}"
     event = httpx.post(url, json={"data": data}, timeout=30).json()["event_id"]
     lines = httpx.get(f"{url}/{event}", timeout=30).text.splitlines()
@@ -81,7 +81,7 @@ def test_curl(gradio: App, major: int):
 
 
 def test_a_caller_that_leaves_ends_the_work(gradio: App, major: int):
-    """As a browser does it when its tab is closed: its one stream of events ends."""
+    """Ends the stream of events, as a browser does when its tab closes."""
     api = f"{gradio.url}{api_prefix(major)}"
     functions = httpx.get(f"{gradio.url}/config", timeout=30).json()["dependencies"]
     index = next(f.get("id", at) for at, f in enumerate(functions) if f["api_name"] == "endless")

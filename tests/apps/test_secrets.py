@@ -14,9 +14,9 @@ import pytest
 from processes import TOKEN, USER
 from world import METRICS_TOKEN, App, World, api_prefix
 
-#: The app answers with its own `Host` here, as the test of it asks.
+#: Routes that return the app's own `Host`, as their test requires.
 SHOWS_HOST = {"fastapi": ("/headers", "/landing", "/ws")}
-#: What a request has and an answer has not.
+#: Headers of requests that no answer has.
 OF_REQUESTS = {
     "accept", "authorization", "cookie", "forwarded", "host", "origin", "range", "referer", "user-agent",
     "x-amzn-trace-id", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-hf-authorization", "x-ip-token",
@@ -25,7 +25,7 @@ OF_REQUESTS = {
 
 @pytest.fixture(scope="module")
 def shown_to_the_app(world: World) -> App:
-    """A second door to the same app, through which the app sees the token: for an edge that needs it so."""
+    """Starts a second proxy for the same app, which shows the token to the app, for an edge that requires it."""
     return world.deploy("gradio-6", world.gradio_source(6), suffix="-plain", settings="AUTH_MODE=authorization")
 
 
@@ -48,7 +48,7 @@ def clean(name: str, data: bytes | str, app: App, host: bool = True) -> None:
 
 
 def test_a_part_of_a_file_is_no_copy_of_the_request(gradio: App, major: int):
-    """Gradio answers a Range with the headers of the request. Without the proxy that shows, with it it does not."""
+    """Gradio answers a Range with the headers of the request; through the proxy, they are not visible."""
     url = sent_file(gradio, major, b"0123456789")
     echo = part_of(url.replace(gradio.url, gradio.private_url), authorization=f"Bearer {TOKEN}")
     assert echo.status_code == 206
@@ -134,13 +134,13 @@ def test_logs(world: World, shown_to_the_app: App):
         assert any(line.get("status") == 200 for line in lines), log[:2000]
         clean(f"the log of {app.proxy_name}", log, app)
         assert "Bearer" not in log and "panicked" not in log
-        # Where the private app is stands in outputs and log of the job of its owner; the token does not.
+        # The owner's outputs and log have the address of the private app, but not the token.
         job = app.deployed.stdout.replace(f"::add-mask::{TOKEN}\n", "") + app.deployed.stderr + app.deployed.summary
         assert TOKEN not in job
 
 
 def decoded(log: str) -> str:
-    """The lines of the log, out of the events that carry them."""
+    """Returns the lines of the log, from their events."""
     events = (json.loads(line.removeprefix("data: ")) for line in log.splitlines() if line.startswith("data: {"))
     return "\n".join(event.get("data", "") for event in events)
 

@@ -1,4 +1,4 @@
-"""Private apps behind the local Hub's edge, each with a public proxy Space that hf-deploy has made."""
+"""Private apps behind the local Hub's edge, each with a public proxy Space that hf-deploy created."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METRICS_TOKEN = "the-metrics-token-of-these-tests"
 
 
 def gradio_python(major: int) -> Path:
-    """The interpreter with that version of Gradio, as `tests/run` names it."""
+    """Returns the interpreter with this version of Gradio, from the variable of `tests/run`."""
     return Path(os.environ[f"HF_DEPLOY_GRADIO{major}"])
 
 
@@ -45,7 +45,7 @@ class App:
     url: str
     #: Address of the private Space.
     private_url: str
-    #: A generator of the app writes the time here, as long as it works.
+    #: A generator of the app writes the time here while it works.
     ticks: Path
     proxy_name: str
     world: World
@@ -59,7 +59,7 @@ class App:
         return urllib.parse.urlsplit(self.private_url).netloc
 
     def stops_working(self, left: float) -> None:
-        """The app stops a second after its caller left at the latest, and half of one for a machine that is busy."""
+        """Asserts that the app stops within a second after its caller left, plus half a second for a busy machine."""
         time.sleep(2.5)
         last = self._last_tick()
         assert last < left + 1.5, f"it worked for {last - left:.2f} s after its caller had left"
@@ -88,7 +88,7 @@ class World:
     def log(self, space: str) -> str:
         url = f"{self.hub.endpoint}/api/spaces/{space}/logs/run"
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
-        # The log of a Space that runs has no end: what stands there now comes at once.
+        # The log of a running Space has no end; its current lines arrive at once.
         lines = []
         with urllib.request.urlopen(request, timeout=3) as stream:
             try:
@@ -139,7 +139,7 @@ class World:
         return source
 
     def deploy_next(self) -> App:
-        """Builds the app beside its Space: the Hub waits for an app that starts, and not for long."""
+        """Builds the app outside of its Space, because the Hub waits only for a short start."""
         source, built = SPACES / "nextjs", next_build(self.scratch)
         shutil.copytree(source, built)
         (built / "node_modules").symlink_to(node_modules())
@@ -150,9 +150,9 @@ class World:
         return self.deploy("nextjs", source, health_path="/")
 
     def deploy_all(self) -> None:
-        """All of them side by side: most of it is waiting for imports."""
+        """Starts all apps at once, because they mostly wait for imports."""
         with ThreadPoolExecutor() as pool:
-            # With the limits that a proxy has by itself, and the narrower of the two ways to open a page.
+            # With the default limits of a proxy, and the narrower of the two path settings.
             paths = "ALLOW_PATHS=gradio-ui"
             jobs = {
                 f"gradio-{v}": pool.submit(self.deploy, f"gradio-{v}", self.gradio_source(v), settings=paths)

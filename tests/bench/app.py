@@ -1,4 +1,4 @@
-"""An upstream that swallows uploads, and holds WebSockets without a word: `app.py PORT [CERTIFICATE KEY]`."""
+"""An upstream that discards uploads, and keeps WebSockets open and silent: `app.py PORT [CERTIFICATE KEY]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Reads into one buffer for all connections: nothing that comes is kept, but for heads."""
+    """Reads into one buffer for all connections, because only heads are kept."""
 
     scratch = memoryview(bytearray(1 << 20))
 

@@ -23,7 +23,7 @@ class Cost:
 
     wall: float
     cpu: float
-    #: In bytes, of the largest of them.
+    #: Peak of the largest command, in bytes.
     memory: int
     #: The reason of a failure.
     failure: str = ""
@@ -45,14 +45,14 @@ def cargo(target: Path, *arguments: str, **environment: str) -> None:
 
 
 def build_ours() -> Path:
-    """As it is shipped: alone, so that it is built with its own features only."""
+    """Builds hf-deploy as released: alone, so that it has only its own features."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     cargo(target, "--package", "hf-deploy", "--bin", "hf-deploy", "--features", "jemalloc")
     return target / "release" / "hf-deploy"
 
 
 def build_hub() -> Path:
-    """Optimised, so that the tools are what is measured; without the last tenth that takes minutes to build."""
+    """Builds the local Hub with optimisation, so that it does not slow down the tools, but without LTO, which takes minutes."""
     target = WORK / "hub"
     quick = {"CARGO_PROFILE_RELEASE_LTO": "false", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
     cargo(target, "--package", "local-hub", "--bin", "local-hub", **quick)
@@ -66,7 +66,7 @@ def build_hf_hub() -> Path:
 
 
 def install_client() -> Path:
-    """The `hf` command, in a virtual environment of its own."""
+    """Installs the `hf` command in its own virtual environment."""
     venv = WORK / f"venv-{CLIENT}"
     hf = venv / "bin" / "hf"
     if not hf.exists():
@@ -126,5 +126,5 @@ class HfHub:
         return cost_of(run([self.program, repo, source], env, scratch.parent, scratch, timeout=900))
 
 
-#: By the name that `--tools` takes.
+#: Tools by their name for `--tools`.
 CONTENDERS = {"ours": Ours, "hf": HfUpload, "hub-sync": HubSync, "hf-hub": HfHub}

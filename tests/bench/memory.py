@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The most memory that a deploy takes, seen from outside: 50,000 small files, and one file of 5 GB.
+"""Measures the peak memory of a deploy from outside: 50,000 small files, and one file of 5 GB.
 
     tests/bench/memory.py [--files 50000] [--bytes 5000000000]
 
@@ -31,7 +31,7 @@ def many(root: Path, count: int) -> None:
 
 
 def large(root: Path, size: int) -> None:
-    """Content without repetition, since the storage keeps what repeats only once."""
+    """Writes content without repetition, because the storage keeps repeated blocks once."""
     root.mkdir(parents=True)
     with (root / "weights.bin").open("wb") as file:
         for start in range(0, size, 64 * MIB):

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "tests" / "bench" / "plan.json"
 FILES = 20_000
-#: By so much a count may grow before it is a fault: another compiler moves it by a few hundredths.
+#: Growth that is not a fault: another compiler changes a count by a few percent.
 TOLERANCE = 0.10
 
 
@@ -36,7 +36,7 @@ def make(root: Path) -> None:
 
 def count() -> int:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    # With the features of the tests, so that nothing is built twice.
+    # The features of the tests, so that nothing is built twice.
     build = ["cargo", "build", "--quiet", "--locked", "--workspace", "--examples"]
     subprocess.run(build, cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="plan-") as folder:

@@ -37,7 +37,7 @@ def milliseconds(text: str) -> float:
 
 
 def wrk(server: Server, connections: int, seconds: int) -> dict[str, float]:
-    """Small requests on connections that stay open."""
+    """Measures small requests on open connections."""
     threads = min(2, connections)
     cpu = server.cpu()
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency", f"{server.url}/small"]
@@ -59,7 +59,7 @@ def wrk(server: Server, connections: int, seconds: int) -> dict[str, float]:
 
 
 def curl(server: Server, path: str, ca: Path, *more: str | Path) -> float:
-    """Megabytes a second."""
+    """Returns megabytes per second."""
     command = ["curl", "--silent", "--show-error", "--fail", "--cacert", ca, "--output", "/dev/null"]
     command += ["--header", "Expect:", "--write-out", "%{time_total} %{size_download} %{size_upload}", *more]
     ran = subprocess.run([*command, f"{server.url}{path}"], check=True, capture_output=True, text=True)
@@ -96,20 +96,20 @@ def websockets(server: Server, count: int) -> float:
 
 
 def measure(web: Server, ca: Path, big: Path, seconds: int) -> dict[str, float]:
-    """One round of one way to the upstream."""
+    """Runs one round of one way to the upstream."""
     many = wrk(web, CONNECTIONS, seconds)
     one = wrk(web, 1, max(1, seconds // 2))
     return {
         **many,
         "one p50": one["p50"],
         "one p99": one["p99"],
-        # The best of three, since one is over so soon.
+        # The best of three, because one is short.
         "down": max(curl(web, "/big", ca) for _ in range(3)),
         "up": max(curl(web, "/up/big", ca, "--upload-file", big) for _ in range(3)),
     }
 
 
-#: Title, key, whether it is a ratio, digits.
+#: Title, key, is a ratio, digits.
 COLUMNS = [
     ("req/s", "rate", True, 2),
     ("CPU µs", "cpu", False, 1),
@@ -143,11 +143,11 @@ def compare(tls: bool, binaries: list[Path], ca_files, work: Path, rounds: int, 
         for number, binary in enumerate(binaries, 1):
             name = "hf-proxy" if len(binaries) == 1 else f"hf-proxy {number}"
             ways[name] = tuple(start(servers.hf_proxy, binary, work, to, ca) for to in (web, app))
-        # Before anything else has widened what they hold.
+        # Measured first, before other requests grow the memory.
         idle = {name: websockets(way[1], WEBSOCKETS) for name, way in ways.items() if name != "direct"}
         samples: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
         for number in range(rounds):
-            # In turns, and each time from another one on: a slow moment must not fall on one only.
+            # In turns that start with another server, so that a slow moment does not affect only one.
             names = list(ways)
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 samples[name].append(measure(ways[name][0], ca, work / "files" / "big", seconds))
@@ -201,7 +201,7 @@ def main() -> None:
     print("req/s, down and up (100 MB) are ratios to the direct way of the same round\n")
     print(f"| upstream | way | {' | '.join(title for title, *_ in COLUMNS)} |")
     print(f"| --- | --- | {' | '.join('---:' for _ in COLUMNS)} |", flush=True)
-    # What is uploaded is written to a file, which a disk shall not slow down.
+    # In memory, because the upstream writes uploads to a file, and a disk would slow it down.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="hf-proxy-bench-", dir=memory) as folder:
         work = Path(folder)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A TCP relay that adds round-trip time, and nothing else: bytes leave in the order and at the rate they came.
+"""A TCP relay that only adds round-trip time: bytes leave in the order and at the rate of their arrival.
 
     tests/bench/relay.py --to 127.0.0.1:8080 --rtt 80
 
@@ -14,13 +14,13 @@ import argparse
 import asyncio
 import collections
 
-#: Bytes that one direction of a connection has under way: 64 MiB in 80 ms are 800 MB/s, more than the tools reach.
+#: Bytes in flight in one direction: 64 MiB in 80 ms are 800 MB/s, more than the tools reach.
 WINDOW = 64 << 20
 BLOCK = 1 << 20
 
 
 class Delayed:
-    """One direction of a connection: what is read leaves `delay` seconds later."""
+    """Forwards one direction of a connection, `delay` seconds later."""
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
@@ -65,7 +65,7 @@ class Delayed:
 
 
 async def carry(host: str, port: int, delay: float, reader, writer) -> None:
-    # The handshake: the other side has the first byte a whole round trip after this side connected.
+    # The handshake takes a whole round trip before the first byte.
     opened = asyncio.get_running_loop().time()
     try:
         far_reader, far_writer = await asyncio.open_connection(host, port, limit=BLOCK)

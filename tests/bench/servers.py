@@ -18,13 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(__file__).resolve().parent
 TICKS = os.sysconf("SC_CLK_TCK")
 BIG = 100_000_000
-#: Long enough to look like something, short enough to measure the passage and not the bytes.
+#: Short, to measure the requests and not the bytes.
 SMALL = b"thirty-nine bytes are one small answer\n"
 TOKEN = "hf_TokenOfTheBenchmark"
 
 
 def need(packages: dict[str, str]) -> None:
-    """Installs the Debian packages whose command is missing, with all that they depend on."""
+    """Installs the Debian packages of missing commands, with their dependencies."""
     missing = [package for command, package in packages.items() if not command_path(command)]
     if not missing:
         return
@@ -37,12 +37,12 @@ def need(packages: dict[str, str]) -> None:
 
 
 def command_path(name: str) -> str | None:
-    """Servers are where the PATH of users does not always lead."""
+    """Finds a command, also in the folders of servers, which are not always in PATH."""
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 def build_proxy() -> Path:
-    """hf-proxy as it is released."""
+    """Builds hf-proxy as released."""
     manifest = ROOT / "proxy-template" / "Cargo.toml"
     subprocess.run(["cargo", "build", "--release", "--locked", "--features", "jemalloc", "--manifest-path", manifest], check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", manifest.parent / "target"))
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 def allow_many_files() -> None:
-    """A thousand WebSockets are three thousand files in three processes."""
+    """Raises the limit of open files, because a thousand WebSockets need three thousand."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
 
@@ -97,7 +97,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        # By name, as the certificate has it.
+        # By the name in the certificate.
         return f"https://localhost:{self.port}" if self.tls else f"http://127.0.0.1:{self.port}"
 
     def pids(self) -> list[int]:
@@ -112,7 +112,7 @@ class Server:
         return found
 
     def cpu(self) -> float:
-        """Seconds of CPU so far, of all its processes."""
+        """Returns the CPU seconds of all its processes."""
         total = 0
         for pid in self.pids():
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -120,7 +120,7 @@ class Server:
         return total / TICKS
 
     def memory(self) -> float:
-        """Resident megabytes of all its processes."""
+        """Returns the resident megabytes of all its processes."""
         kilobytes = 0
         for pid in self.pids():
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -139,7 +139,7 @@ class Server:
 
 
 def certificates(work: Path) -> tuple[Path, Path, Path]:
-    """An authority of our own, and a certificate with its key for `localhost`."""
+    """Creates an authority, and a certificate with its key for `localhost`."""
     (work / "leaf.ext").write_text("basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost\n")
     new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     for command in (
@@ -155,7 +155,7 @@ def certificates(work: Path) -> tuple[Path, Path, Path]:
 def nginx_command(work: Path, name: str, port: int, workers: str, http: str) -> list:
     folder = work / f"{name}-{port}"
     folder.mkdir()
-    # As root, the workers would change to a user who may not read the folder.
+    # As root, the workers would switch to a user without access to the folder.
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(f"""
@@ -173,7 +173,7 @@ http {{
 
 
 def nginx_upstream(work: Path, tls: tuple[Path, Path, Path] | None) -> Server:
-    """Answers from files and takes uploads, with one worker, as it comes: a server that does no more than it has to."""
+    """Starts an nginx with one worker that serves files and accepts uploads."""
     files = work / "files"
     if not files.exists():
         files.mkdir()
@@ -190,7 +190,7 @@ def nginx_upstream(work: Path, tls: tuple[Path, Path, Path] | None) -> Server:
 
 
 def app_upstream(work: Path, tls: tuple[Path, Path, Path] | None) -> Server:
-    """Takes uploads and WebSockets."""
+    """Starts the upstream for uploads and WebSockets."""
     port = free_port()
     command = [sys.executable, BENCH / "app.py", port, *(tls[1:] if tls else ())]
     return Server("app-tls" if tls else "app", command, port, work, bool(tls))
@@ -218,7 +218,7 @@ def nginx(work: Path, upstream: Server, ca: Path) -> Server:
 
 
 def relay(work: Path, upstream: Server, ca: Path) -> Server:
-    """Bytes in, bytes out, and nothing read: what passing on costs by itself."""
+    """Starts a relay that forwards bytes without reading them, to measure the cost of a hop."""
     return haproxy(work, upstream, ca, http=False)
 
 
@@ -260,7 +260,7 @@ def hf_proxy(binary: Path, work: Path, upstream: Server, ca: Path, **variables: 
         "TARGET_EDGE": "never",
         "ALLOW_ANY_TARGET": "true",
         "AUTH_MODE": "x-hf-authorization",
-        # The peers count nothing and write nothing.
+        # Without limits and logs, like the peers.
         "RATE_LIMIT": "off",
         "RATE_LIMIT_COMPUTE": "off",
         "MAX_STREAMS_PER_IP": "0",

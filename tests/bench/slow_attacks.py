@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Attacks hf-proxy with slowhttptest while a visitor goes on asking.
+"""Attacks hf-proxy with slowhttptest, during requests of a visitor.
 
     tests/bench/slow_attacks.py [--connections 1500] [--seconds 30] [--binary PATH]
 
@@ -25,13 +25,13 @@ from servers import Server
 ATTACKS = [
     ("slow heads", "/small", ["-H", "-i", "5"]),
     ("slow bodies", "/up", ["-B", "-i", "5", "-s", "1000000", "-x", "10"]),
-    # Windows of a few bytes, so that even answers which fit into the kernel's buffers stay on their way.
+    # Windows of a few bytes, so that responses do not fit into the kernel's buffers.
     ("slow readers", "/big", ["-X", "-w", "10", "-y", "20", "-n", "5", "-z", "10", "-k", "1"]),
 ]
 
 
 def visit(server: Server, path: str) -> float:
-    """Milliseconds of one request on a connection of its own, from an address that is not the attacker's."""
+    """Returns the milliseconds of one request on a new connection, from another address than the attacker's."""
     began = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:
@@ -46,7 +46,7 @@ def visit(server: Server, path: str) -> float:
 
 
 def connections(server: Server) -> int:
-    """Established ones, of callers."""
+    """Counts the established connections of callers."""
     count = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()

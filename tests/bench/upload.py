@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares hf-deploy with the other ways to put a folder on the Hub, in one run on this machine.
+"""Compares hf-deploy with other tools that upload a folder to the Hub, in one run on this machine.
 
     tests/bench/upload.py                              everything; about 25 minutes on two quiet cores
     tests/bench/upload.py --cases small --rtt 0        the cases whose name has this in it, without delay
@@ -68,9 +68,9 @@ def change_nothing(root: Path) -> None:
 class Case:
     name: str
     make: Callable[[Path], None]
-    #: What happens between a first deploy, which is not measured, and the measured one.
+    #: Change between the first deploy, which is not measured, and the measured one.
     change: Callable[[Path], None] | None = None
-    #: Runs once where others run `--runs` times: it is long enough to be steady.
+    #: Runs once instead of `--runs` times, because it is long enough to be steady.
     long: bool = False
 
 
@@ -94,7 +94,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def hub_behind(data: Path, rtt: int):
-    """A Hub, and its address through a relay that adds `rtt` milliseconds; 0 is the Hub's own."""
+    """Starts a Hub, and yields its address, through a relay that adds `rtt` milliseconds unless it is 0."""
     if rtt == 0:
         with running_hub(data) as hub:
             yield hub, hub.endpoint
@@ -105,7 +105,7 @@ def hub_behind(data: Path, rtt: int):
     try:
         public = f"http://127.0.0.1:{relay.stdout.readline().split()[-1]}"
         with running_hub(data, "xet", "--port", str(port), "--public-url", public) as hub:
-            # What is asked about the run goes past the relay.
+            # Questions about the run do not use the relay.
             hub.endpoint = f"http://127.0.0.1:{port}"
             yield hub, public
     finally:
@@ -178,7 +178,7 @@ def print_row(case: Case, rtt: int, label: str, row: Row, ours: Row | None) -> N
 
 
 def first_request(program: str, runs: int = 15) -> float:
-    """Seconds from the start of the process to the first byte that reaches a server."""
+    """Returns the seconds from the start of the process to the first byte at a server."""
     taken = []
     for _ in range(runs):
         with socket.socket() as listener, tempfile.TemporaryDirectory(dir=WORK) as folder:
@@ -215,7 +215,7 @@ def main() -> None:
     rtts = [int(rtt) for rtt in options.rtt.split(",")]
 
     WORK.mkdir(parents=True, exist_ok=True)
-    # What is measured is not the Hub's work of checking requests: the tests do that.
+    # Without the check of requests, because it would be measured too.
     unchecked = WORK / "unchecked.json"
     unchecked.write_text('{"openapi": "3.1.0", "paths": {}}')
     os.environ["HUB_OPENAPI"] = str(unchecked)
@@ -235,7 +235,7 @@ def main() -> None:
             case.make(folder)
             for rtt in rtts:
                 rows: dict[str, list[Row]] = {name: [] for name in tools}
-                # In turns, so that a slow moment of the machine does not fall on one tool only.
+                # In turns, so that a slow moment of the machine does not affect only one tool.
                 for _ in range(1 if case.long else options.runs):
                     for name, tool in tools.items():
                         rows[name].append(measure(tool, first, case, rtt, folder))
