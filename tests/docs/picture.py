@@ -1,4 +1,4 @@
-"""Makes the pictures of the job summary in README.md: a real deploy to a Hub on this machine, and a real browser.
+"""Renders the pictures of the job summary in README.md, with a real deploy to a local Hub, and a real browser.
 
 tests/run picture
 """
@@ -36,7 +36,7 @@ p {{ margin: 0 0 12px }}
 
 
 def source(folder, files):
-    """A folder to deploy, from the fixture and what differs."""
+    """Writes a folder to deploy: the fixture, and the given files."""
     for path in (ROOT / "tests/fixtures/hello-space").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     for name, content in files.items():

@@ -47,7 +47,7 @@ def proxy(base, figures) -> Image:
 
 @pytest.fixture
 def hub(tmp_path):
-    """A Hub. After the test, every request of the test must have kept the contract."""
+    """Starts a Hub, and checks after the test that every request kept the contract."""
     with running_hub(tmp_path / "hub") as hub:
         yield hub
         assert hub.violations() == []

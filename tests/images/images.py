@@ -31,12 +31,12 @@ STAND_IN = f"localhost/stand-in:{zlib.crc32((STAND_IN_PACKAGES + APK).encode()):
 #: Path of the toolchain in the stand-in.
 TOOLCHAIN = "/opt/rust"
 
-#: With a store of its own, of a kind that every file system can hold.
+#: With its own store, of a kind that works on every file system.
 BUILDAH = ["buildah", "--root", STORE / "store", "--runroot", STORE / "run", "--storage-driver", "vfs"]
 
 
 def buildah(*arguments: str | Path, **options) -> str:
-    """Runs buildah to its end, and returns what it prints."""
+    """Runs buildah, and returns its output."""
     command = [*BUILDAH, *arguments]
     ran = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False, **options)
     assert ran.returncode == 0, f"{' '.join(map(str, arguments))}\n{ran.stdout}"
@@ -71,13 +71,13 @@ def stand_in() -> None:
 
 
 def build(name: str, folder: Path) -> Image:
-    """Builds the Dockerfile of a folder. What cargo compiled stays for the next time."""
+    """Builds the Dockerfile of a folder, and keeps the compiled crates for the next build."""
     compiled = STORE / f"compiled-{name}"
     compiled.mkdir(exist_ok=True)
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True, check=True)
     cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     mounts = [f"{sysroot.stdout.strip()}:{TOOLCHAIN}:ro", f"{cargo}/registry:/root/.cargo/registry", f"{compiled}:/build/target"]
-    # Where the registry is a mirror, cargo looks for its files under another name.
+    # With a mirror of the registry, cargo uses another name for its files.
     mounts += [f"{config}:/root/.cargo/config.toml:ro" for config in [cargo / "config.toml"] if config.is_file()]
     volumes = [argument for mount in mounts for argument in ("--volume", mount)]
     buildah(
@@ -89,7 +89,7 @@ def build(name: str, folder: Path) -> Image:
 
 
 class Image:
-    """An image that was built."""
+    """A built image."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -100,7 +100,7 @@ class Image:
         config, *layers = (folder / blob["digest"].removeprefix("sha256:") for blob in blobs)
         #: The configuration of the image.
         self.config: dict = json.loads(config.read_text())["config"]
-        #: Each a tar archive.
+        #: Tar archives.
         self.layers: list[bytes] = [unpacked(layer.read_bytes()) for layer in layers]
 
     @property
@@ -139,7 +139,7 @@ class Container:
 
     @contextlib.contextmanager
     def root(self):
-        """Its file system, on this machine."""
+        """Returns the path of its file system on this machine."""
         try:
             yield Path(buildah("mount", self.name))
         finally:

@@ -16,14 +16,14 @@ import yaml
 from processes import ROOT, TOKEN, USER, parse_outputs
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-#: The user that a runner works as, who owns the workspace.
+#: User of the runner, who owns the workspace.
 RUNNER = 1001
 LARGE = bytes(range(256)) * 45_000
 
 
 @dataclass
 class Step:
-    """A step that has ended."""
+    """A finished step."""
 
     code: int
     log: str
@@ -32,7 +32,7 @@ class Step:
 
 
 def inputs(given: dict[str, str]) -> dict[str, str]:
-    """Every input of action.yml, those that the workflow does not name as well: with the default, else empty."""
+    """Returns every input of action.yml, with its default or empty, as the runner does."""
     assert given.keys() <= ACTION["inputs"].keys()
     values = {name: str(spec.get("default", "")) for name, spec in ACTION["inputs"].items()} | given
     return {f"INPUT_{name.replace(' ', '_').upper()}": value for name, value in values.items()}
@@ -88,7 +88,7 @@ def step(action, tmp_path):
             log, errors = process.communicate(timeout=300)
         read = lambda name: (temp / "file_commands" / commands[name]).read_text(encoding="utf-8")
         captured = {
-            # The one line in which the runner wants to see it.
+            # The line that masks the token may contain it.
             "log": log.replace(f"::add-mask::{TOKEN}\n", ""),
             "errors": errors,
             **{name: read(name) for name in commands},

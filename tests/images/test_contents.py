@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-#: The action's image is pulled or built by each job that uses it.
+#: Small, because each job pulls or builds the action's image.
 MOST_BYTES = 8_000_000
 #: Some versions of buildah write down the default.
 FOLDERS_OF_NO_MATTER = (None, "", "/")
@@ -27,12 +27,12 @@ def test_an_image_holds_one_static_binary_and_nothing_else(name, request, tmp_pa
     assert [(file.name.strip("./"), oct(file.mode & 0o7777), file.uid) for file in files] == [(name, "0o755", 0)]
     with image.container() as container, container.root() as root:
         binary = (root / name).read_bytes()
-    # The kernel starts it alone: no part of it names a loader, which would look for libraries.
+    # No segment names a loader, so the binary needs no libraries.
     assert PT_INTERP not in segments(binary)
 
 
 def segments(binary: bytes) -> list[int]:
-    """The types of the program headers of a 64-bit, little-endian ELF file."""
+    """Returns the types of the program headers of a 64-bit, little-endian ELF file."""
     assert binary.startswith(b"\x7fELF\x02\x01")
     (offset,) = struct.unpack_from("<Q", binary, 32)
     size, count = struct.unpack_from("<HH", binary, 54)

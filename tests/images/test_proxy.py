@@ -20,7 +20,7 @@ TOKEN = "hf_ProxyTokenThatMustNeverShowUp"
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the request that it got."""
+    """Answers with the received request."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -34,7 +34,7 @@ class Echo(BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def log_message(self, *_) -> None:
-        """Nothing: the test looks at the answers."""
+        """Logs nothing, because the test reads the answers."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def free_port() -> int:
 
 
 def process_of(program: str, port: int) -> int:
-    """The id of the process with this name, and this port in its environment."""
+    """Returns the id of the process with this name, and this port in its environment."""
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdigit() and (entry / "comm").read_text().strip() == program:

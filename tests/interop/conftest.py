@@ -19,13 +19,13 @@ def session_hub(tmp_path_factory):
 
 @pytest.fixture
 def hub(session_hub: LocalHub):
-    """The Hub. After the test, every request of the test must have kept the contract."""
+    """Yields the Hub, and checks after the test that every request kept the contract."""
     session_hub.clear()
     session_hub.forgive()
     yield session_hub
     assert session_hub.violations() == []
     for request in session_hub.requests():
-        # The token belongs into one header, and neither into addresses nor into what is stored.
+        # The token is in one header only, not in addresses or in stored content.
         assert TOKEN not in request["path"] + request["query"] + request["body"]
 
 
@@ -36,9 +36,9 @@ def client_env(session_hub: LocalHub, tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def hf(client_env: dict[str, str]):
-    """The official client, imported after its environment is set: it reads it once, on import."""
+    """Imports the official client after setting its environment, because it reads it on import."""
     for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
-        # The paths of the programs under test are ours, not the client's.
+        # Except for the paths of the programs under test.
         if name != "HF_DEPLOY_BIN":
             del os.environ[name]
     os.environ.update({name: value for name, value in client_env.items() if name.startswith("HF_")})
@@ -54,7 +54,7 @@ def api(hf, hub):
 
 @pytest.fixture
 def new_repo():
-    """Makes a repo name that no other test uses."""
+    """Returns a repo name that no other test uses."""
     return lambda name="repo": f"{USER}/{name}-{uuid.uuid4().hex[:8]}"
 
 
@@ -73,16 +73,16 @@ def hf_command(hub, client_env: dict[str, str], tmp_path: Path):
 
 @pytest.fixture
 def ours(tmp_path: Path):
-    """Runs hf-deploy; each call has files and a home of its own."""
+    """Runs hf-deploy with its own files and home."""
     count = SimpleNamespace(runs=0)
 
     def action(hub: LocalHub, source: Path, repo: str, repo_type: str, **inputs: str):
         count.runs += 1
         scratch = tmp_path / f"run-{count.runs}"
-        # The official client leaves out nothing of this by default.
+        # The official client excludes none of these by default.
         inputs = {"default_excludes": "false"} | inputs
         if repo_type == "space":
-            # This Hub has no edge, at which an app could be asked.
+            # This Hub has no edge, so the app has no address.
             inputs = {"verify": "false"} | inputs
         return deploy(hub.endpoint, source, scratch, huggingface_repo=repo, repo_type=repo_type, **inputs)
 

@@ -1,4 +1,4 @@
-"""Folders that are hard to deploy. The same bytes on every run."""
+"""Folders that are hard to deploy, with the same bytes in every run."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Names, shapes and sizes that break tools.
 
 
 def noise(seed: str, size: int) -> bytes:
-    """Bytes without a pattern, decided by the seed."""
+    """Returns bytes without a pattern, from the seed."""
     return hashlib.shake_128(seed.encode()).digest(size)
 
 
 def png(width: int, height: int) -> bytes:
-    """A small image, written by hand so that it is the same with every library."""
+    """Returns a small image, built by hand because libraries differ."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -77,7 +77,7 @@ class Folder:
 
 
 def names(root: Path) -> None:
-    """Names that need escaping somewhere: in a URL, a shell, a pattern, JSON, or a workflow command."""
+    """Writes names that need escaping somewhere: in a URL, a shell, a pattern, JSON, or a workflow command."""
     folder = Folder(root)
     for name in [
         "with space.txt", " leading and trailing .txt", "two  spaces.txt", "#hash.txt", "a#b.txt", "what?.txt",
@@ -90,18 +90,18 @@ def names(root: Path) -> None:
         "n" * 200 + ".txt",
     ]:
         folder.write(name, f"{name}\n")
-    # The same name in both normal forms: two files for git, the Hub and Linux, one for macOS.
+    # One name in both normal forms: two files on git, the Hub and Linux, one on macOS.
     for form in ("NFC", "NFD"):
         folder.write(unicodedata.normalize(form, "café.txt"), f"{form}\n")
         folder.write(unicodedata.normalize(form, "Ångström/é.txt"), f"{form}\n")
     for path in ["fold er/#/100%/wh?t/'q'/\"d\"/🤗/file.txt", "resolve/main/x", "tree/main", "api/models", "blob/a#b?c=d&e"]:
         folder.write(path, f"{path}\n")
-    # A large file, so that such names also travel on the other road.
+    # A large file, because large files use another API.
     folder.write("large #1 of 100%? 🤗.bin", noise("large name", 300_000))
 
 
 def shapes(root: Path) -> None:
-    """Files that are odd in themselves."""
+    """Writes files with unusual content."""
     folder = Folder(root)
     folder.write("/".join(f"level{depth}" for depth in range(40)) + "/bottom.txt", "deep\n")
     folder.write("empty.txt", "")
@@ -114,11 +114,11 @@ def shapes(root: Path) -> None:
     folder.write(".hidden", "dotfile\n")
     folder.write(".config/settings.toml", "answer = 42\n")
     folder.write(".github/workflows/ci.yml", "on: push\n")
-    # The Hub's own ignore rules: what they match is left out by the official client too.
+    # The official client also leaves out files that the Hub's ignore rules match.
     folder.write(".gitignore", "*.log\n/ignored/\n!kept.log\n")
     for name in ("ignored.log", "kept.log", "ignored/file.txt", "sub/ignored.log", "sub/ignored/file.txt"):
         folder.write(name, f"{name}\n")
-    # Never part of a deploy, for either tool.
+    # Neither tool deploys these.
     folder.write(".git/config", "[core]\n")
     folder.write(".cache/huggingface/upload/x.metadata", "cache\n")
     folder.write("crlf.txt", "one\r\ntwo\r\n")
@@ -130,7 +130,7 @@ def shapes(root: Path) -> None:
     folder.write("nul-late.txt", "a" * 600 + "\0")
     for size in (1, 511, 512, 513, 2048):
         folder.write(f"text-{size}.txt", "x" * size)
-    # A multi-byte character across the end of the sample that the Hub looks at.
+    # A multi-byte character at the end of the sample for the Hub.
     folder.write("split-character.txt", "a" * 511 + "é" * 100)
     folder.write("same-1.txt", "the same\n")
     folder.write("same-2.txt", "the same\n")
@@ -146,7 +146,7 @@ def shapes(root: Path) -> None:
 
 
 def large(root: Path) -> None:
-    """Sizes around and above what travels with a commit."""
+    """Writes files around and above the size limit of a commit."""
     folder = Folder(root)
     folder.write("5mb.dat", noise("5", 5_000_000))
     folder.write("11mb.dat", noise("11", 11_000_000))
@@ -157,7 +157,7 @@ def large(root: Path) -> None:
 
 
 def many(root: Path) -> None:
-    """More files than a listing has on one page, or one commit of the official client takes."""
+    """Writes more files than one page of a listing, or one commit of the official client, contains."""
     folder = Folder(root)
     for number in range(1100):
         folder.write(f"part-{number % 7}/file {number:04}.txt", f"file number {number}\n")

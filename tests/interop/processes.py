@@ -1,4 +1,4 @@
-"""Starts the programs under test and reads what they leave behind. Loopback only."""
+"""Starts the programs under test and reads their results. Loopback only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 USER = "ada"
 TOKEN = "hf_InteropTokenThatMustNeverShowUp"
 
-# Answered by the storage behind the Hub, whichever way the content travels.
+# Paths of the storage, for all transfers.
 STORAGE_PATHS = ("/v1/", "/v2/", "/simulation/", "/__lfs/", "/__cdn/")
 
 
 def binary(variable: str, name: str) -> Path:
-    """The program of this name: the path in `variable`, else cargo's dev build."""
+    """Returns the program of this name: the path in `variable`, else cargo's dev build."""
     path = Path(os.environ.get(variable) or ROOT / "target" / "debug" / name)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: build it with `cargo build --workspace`, or set {variable}")
@@ -37,7 +37,7 @@ def plain_environment(home: Path) -> dict[str, str]:
 
 
 def client_environment(endpoint: str, home: Path, **more: str) -> dict[str, str]:
-    """The environment of an official client that has never run before."""
+    """Returns the environment of an official client that has never run before."""
     return plain_environment(home) | {
         "HF_ENDPOINT": endpoint,
         "HF_TOKEN": TOKEN,
@@ -51,7 +51,7 @@ def client_environment(endpoint: str, home: Path, **more: str) -> dict[str, str]
 
 
 class LocalHub:
-    """A local Hub in a process of its own, and a look into it."""
+    """A local Hub in its own process, and its introspection."""
 
     def __init__(self, data: Path, transfer: str = "xet", *options: str) -> None:
         data.mkdir(parents=True, exist_ok=True)
@@ -81,17 +81,17 @@ class LocalHub:
         self.process.stdout.close()
 
     def ask(self, method: str, path: str):
-        """One of the introspection paths, which are not part of the Hub and are never recorded."""
+        """Requests an introspection path, which is not part of the Hub and not recorded."""
         request = urllib.request.Request(f"{self.endpoint}/__local/{path}", method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def clear(self) -> None:
-        """Forgets the recorded requests and pending faults."""
+        """Clears the recorded requests and pending faults."""
         self.ask("POST", "clear")
 
     def forgive(self) -> None:
-        """Forgets where requests broke the contract, which `clear` does not."""
+        """Clears the requests that broke the contract, which `clear` keeps."""
         self.ask("POST", "forgive")
 
     def violations(self) -> list[str]:
@@ -102,7 +102,7 @@ class LocalHub:
         return self.ask("GET", "requests")
 
     def hub_requests(self) -> list[dict]:
-        """The requests that count against a quota: all but those to the storage."""
+        """Returns the requests that count against a quota: all except those to the storage."""
         return [request for request in self.requests() if not request["path"].startswith(STORAGE_PATHS)]
 
     def commits_made(self) -> int:
@@ -111,7 +111,7 @@ class LocalHub:
         return sum(bool(re.search(r"/commit/[^/]+$|/discussions/\d+/merge$", r["path"])) for r in made)
 
     def tree(self, repo_type: str, repo: str, revision: str = "main") -> dict[str, dict]:
-        """Path → git object id, size, SHA-256 of a large file, and mode."""
+        """Returns path → git object id, size, SHA-256 of a large file, and mode."""
         revision = urllib.parse.quote(revision, safe="")
         return self.ask("GET", f"tree/{repo_type}/{repo}/{revision}")
 
@@ -134,7 +134,7 @@ def running_hub(data: Path, transfer: str = "xet", *options: str):
 
 @dataclass
 class Finished:
-    """A process that has ended."""
+    """A finished process."""
 
     code: int
     stdout: str
@@ -146,7 +146,7 @@ class Finished:
 
 
 def run(command: list, env: dict[str, str], cwd: Path, scratch: Path, timeout: float = 300) -> Finished:
-    """Runs a program to its end, and measures it.
+    """Runs a program, and measures it.
 
     Its output goes to files, since a full pipe would stop it. The peak is read from `VmHWM` while it runs:
     `ru_maxrss` of a child also counts what its parent held at the moment of the fork.
@@ -192,7 +192,7 @@ def _watch_memory(pid: int, peak: list[int], ended: threading.Event) -> None:
 
 @dataclass
 class Deployed(Finished):
-    """A run of hf-deploy that has ended."""
+    """A finished run of hf-deploy."""
 
     outputs: dict[str, str]
     summary: str
@@ -228,12 +228,12 @@ def deploy(
         **{name: str(file) for name, file in files.items()},
         **(step_env or {}),
     }
-    # The runner passes every input of action.yml, those that the workflow does not name as well.
+    # The runner passes every input of action.yml, also those that the workflow does not set.
     env |= {f"INPUT_{name.upper()}": value for name, value in ({"hf_token": TOKEN} | inputs).items()}
     ran = run([binary("HF_DEPLOY_BIN", "hf-deploy")], env, source, scratch)
     raw_outputs = files["GITHUB_OUTPUT"].read_text(encoding="utf-8")
     summary = files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
-    # The one line in which the runner wants to see it.
+    # The line that masks the token may contain it.
     log = ran.stdout.replace(f"::add-mask::{TOKEN}\n", "")
     for place, text in {"log": log, "stderr": ran.stderr, "outputs": raw_outputs, "summary": summary}.items():
         assert TOKEN not in text, f"the token stands in the {place}"

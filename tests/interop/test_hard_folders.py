@@ -24,16 +24,16 @@ def folder(tmp_path_factory):
 def upload_with_client(
     hub: LocalHub, kind: str, repo: str, source: Path, scratch: Path, delete: bool | None = None, **env: str
 ) -> None:
-    # A Space is what the folder is. Models and datasets have other writers, whose files stay.
+    # A Space has exactly the files of the folder. Files of other writers stay in models and datasets.
     patterns = ["*"] if delete or (delete is None and kind == "space") else []
     command = [sys.executable, Path(__file__).with_name("upload_with_client.py"), kind, repo, source, *patterns]
-    # A client that has never run, so that nothing is skipped for what it remembers.
+    # A client that has never run, so that it skips nothing.
     ran = run(command, client_environment(hub.endpoint, scratch / "home", **env), scratch.parent, scratch)
     assert ran.code == 0, f"{ran.stdout}\n{ran.stderr}"
 
 
 def snapshot(root: Path) -> dict[str, tuple]:
-    """Everything about a folder that a deploy could disturb."""
+    """Returns everything about a folder that a deploy could change."""
     found = {}
     for path in root.rglob("*"):
         state = path.lstat()
@@ -45,8 +45,8 @@ def snapshot(root: Path) -> dict[str, tuple]:
 def assert_same_tree(hub: LocalHub, kind: str, ours: str, theirs: str) -> None:
     our_tree, their_tree = hub.tree(kind, ours), hub.tree(kind, theirs)
     assert our_tree.keys() == their_tree.keys()
-    # The Hub itself adds a rule for each large file, in the order in which a commit names them: the lines
-    # must be the same, their order may differ.
+    # The Hub adds a rule for each large file, in the order of the commit: the lines must be equal, their order may
+    # differ.
     rules = ".gitattributes"
     if our_tree[rules] != their_tree[rules]:
         assert sorted(hub.read(kind, ours, rules).splitlines()) == sorted(hub.read(kind, theirs, rules).splitlines())
@@ -64,7 +64,7 @@ def compare(hub: LocalHub, kind: str, source: Path, ours, new_repo, scratch: Pat
     upload_with_client(hub, kind, their_repo, source, scratch, **env)
     assert_same_tree(hub, kind, our_repo, their_repo)
 
-    # The counts are the truth, and there is nothing left to do.
+    # The counts are right, and a second run has nothing to do.
     tree = hub.tree(kind, our_repo)
     initial = {".gitattributes"}
     counted = sum(int(deployed.outputs[f"files_{what}"]) for what in ("added", "updated", "unchanged"))
@@ -72,7 +72,7 @@ def compare(hub: LocalHub, kind: str, source: Path, ours, new_repo, scratch: Pat
     again = ours(hub, source, our_repo, kind).expect("unchanged")
     assert again.outputs["commit_sha"] == deployed.outputs["commit_sha"]
     assert (again.outputs["bytes_uploaded"], again.outputs["files_unchanged"]) == ("0", str(counted))
-    # What the official client has uploaded is not sent a second time either.
+    # Files of the official client are not sent again either.
     ours(hub, source, their_repo, kind).expect("unchanged")
 
 
@@ -85,7 +85,7 @@ def test_same_tree_as_the_official_client(hub, folder, ours, new_repo, tmp_path,
 @pytest.mark.parametrize("transfer", ["multipart", "basic"])
 def test_same_tree_without_xet(folder, ours, new_repo, tmp_path, transfer):
     with running_hub(tmp_path / "hub", transfer) as hub:
-        # The official client does not look for another way by itself.
+        # The official client does not fall back by itself.
         compare(hub, "model", folder("large"), ours, new_repo, tmp_path / "client", HF_HUB_DISABLE_XET="1")
         assert hub.violations() == []
 
@@ -121,7 +121,7 @@ def test_same_tree_after_a_change(hub, ours, new_repo, tmp_path, kind):
 
 
 def test_what_the_corpus_is_for(hub, folder, ours, new_repo):
-    """The tree holds what the comparison is about, in case both tools lose the same thing."""
+    """The tree contains the hard cases, in case both tools lose the same file."""
     repo = new_repo()
     for name in ("names", "shapes"):
         ours(hub, folder(name), repo, "model").expect("deployed")
@@ -142,7 +142,7 @@ def test_what_the_corpus_is_for(hub, folder, ours, new_repo):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_with_its_own_gitattributes(hub, ours, new_repo, tmp_path, kind):
-    """It is left out, at the root: the Hub's own says which files are large, and has to go on saying it."""
+    """It is left out at the root, because the Hub's own file says which files are large."""
     source = tmp_path / "source"
     source.mkdir()
     folder = corpus.Folder(source)
@@ -165,6 +165,6 @@ def test_a_name_with_a_newline_is_refused(hub, ours, new_repo, tmp_path):
     assert refused.outputs["error_code"] == "invalid_path"
     shown = refused.stdout + refused.summary
     assert "evil" in shown and r"\n" in shown
-    # Escaped, in the log and in the summary: never a line, and so never a command, of its own.
+    # Escaped in the log and in the summary, so that it is never a line or a command.
     assert not any(line.startswith("::error::name") for line in shown.splitlines())
     assert hub.requests() == []

@@ -22,7 +22,7 @@ def js_hub(request, tmp_path_factory):
 def test_upload_and_download(js_hub, kind, tmp_path: Path):
     transfer, hub = js_hub
     hub.clear()
-    # A module is looked up from the folder of the file that imports it.
+    # Node looks up a module from the folder of the importing file.
     program = Path(os.environ["INTEROP_NODE_MODULES"]).parent / "calls.mjs"
     program.write_bytes((HERE / "js/calls.mjs").read_bytes())
     env = plain_environment(tmp_path) | {"HF_TOKEN": TOKEN, "USE_XET": "1" if transfer == "xet" else "0"}

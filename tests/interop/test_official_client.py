@@ -1,4 +1,4 @@
-"""The official client, unchanged, does its work against the local Hub and keeps the Hub's contract.
+"""The unchanged official client works with the local Hub and keeps the Hub's contract.
 
 This tests the local Hub: it behaves as the official clients expect.
 """
@@ -20,7 +20,7 @@ def sdk(kind: str) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Small files, and 20 MB twice: of text, and of bytes without a pattern."""
+    """Writes small files, and 20 MB twice: of text, and of bytes without a pattern."""
     root = tmp_path / "folder"
     files = {
         "README.md": CARD.encode(),
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def contents(root: Path) -> dict[str, bytes]:
     files = (file for file in root.rglob("*") if file.is_file())
     found = {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
-    # What the client itself leaves beside a download.
+    # The client's own files beside a download.
     return {path: content for path, content in found.items() if not path.startswith(".cache/")}
 
 
@@ -110,7 +110,7 @@ def test_upload_and_download(hf, api, hub, new_repo, folder, tmp_path, kind):
     commits = api.list_repo_commits(repo, repo_type=kind)
     assert (len(commits) - before, commits[0].title, commits[0].commit_id) == (1, "All of it", done.oid)
 
-    # The same again: no second commit.
+    # The same folder again makes no commit.
     hub.clear()
     api.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder)
     assert hub.commits_made() == 0

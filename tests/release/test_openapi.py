@@ -1,4 +1,4 @@
-"""tests/local-hub/openapi on documents of its own.
+"""Tests tests/local-hub/openapi with its own documents.
 
 python3 -m unittest discover tests/release
 """

@@ -39,11 +39,11 @@ def git(*arguments):
 
 
 class Repository(unittest.TestCase):
-    """Each test has a repository of its own, in which all is right."""
+    """Gives each test its own repository without faults."""
 
     def setUp(self):
         scratch = self.enterContext(tempfile.TemporaryDirectory())
-        # Whatever the machine's own configuration says of identities and signatures.
+        # Without the machine's configuration of identities and signatures.
         quiet = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
         self.enterContext(unittest.mock.patch.dict(os.environ, quiet))
         self.enterContext(contextlib.chdir(scratch))
@@ -70,7 +70,7 @@ class Repository(unittest.TestCase):
         return release.plan(version, repository, ref, runs or self.runs(), environment)
 
     def assert_refused(self, faults, *words):
-        """One fault for each of the words, and no other."""
+        """Asserts one fault for each of the words, and no other."""
         self.assertEqual(len(faults), len(words), faults)
         for fault, word in zip(faults, words):
             self.assertIn(word, fault)
@@ -79,7 +79,7 @@ class Repository(unittest.TestCase):
 class Plan(Repository):
     def test_a_release_that_is_ready(self):
         self.assertEqual(self.plan(), [])
-        # Names on GitHub have no case.
+        # Names on GitHub ignore case.
         self.assertEqual(self.plan(repository="Acme/HF-Deploy"), [])
         outputs = release.outputs("1.2.3", "Acme/HF-Deploy")
         self.assertEqual(outputs["image"], "ghcr.io/acme/hf-deploy")
@@ -155,7 +155,7 @@ class Plan(Repository):
             self.assert_refused(self.plan(runs=runs), conclusion or status, conclusion or status)
         for other in ({"head_sha": "0" * 40}, {"head_branch": "topic"}, {"event": "pull_request"}):
             self.assert_refused(self.plan(runs=self.runs(**other)), "has not run", "has not run")
-        # The newest counts, whichever way it went.
+        # Only the newest run counts.
         old, new = self.runs(conclusion="failure"), self.runs(run_attempt=2)
         both = {"workflow_runs": new["workflow_runs"] + old["workflow_runs"]}
         self.assertEqual(self.plan(runs=both), [])
@@ -209,7 +209,7 @@ class Commit(Repository):
         self.assertEqual(git("show", f"{made}:action.yml"), FILES["action.yml"].replace("Dockerfile", f"docker://{IMAGE}").strip())
         self.assertEqual(git("diff", "--name-only", main, made), "action.yml")
         self.assertEqual(git("log", "-1", "--format=%an <%ae> %s", made), f"{release.AUTHOR} <{release.EMAIL}> release: 1.2.3")
-        # `main` stays where it is.
+        # `main` does not move.
         self.assertEqual(git("rev-parse", "HEAD"), main)
         self.assertEqual(git("status", "--porcelain"), "")
 
@@ -271,7 +271,7 @@ class Commit(Repository):
 
 
 class Here(unittest.TestCase):
-    """This repository, as it is on `main`."""
+    """Tests this repository as it is on `main`."""
 
     def test_its_versions_agree_and_its_changelog_is_read(self):
         with contextlib.chdir(ROOT):

