@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use hub::{Credentials, Hub, Repo, RepoName, RepoType};
 use url::Url;
 
 use crate::action::{Log, OutputFiles};
 use crate::app_check::{App, AppKind, CheckResult};
-use crate::auth::Credentials;
 use crate::commands::deploy::inputs::{CheckInputs, command_access, duration};
 use crate::failure::{self, Code, Failure, Result};
-use crate::hub::{Hub, Repo};
 use crate::ops::janitor::{self, Prefix, Rules};
 use crate::ops::{check as app_check, space};
 use crate::report;
 use crate::run::connect;
-use crate::target::{RepoName, RepoType};
 
 /// The commands.
 #[derive(Debug, Parser)]
@@ -187,7 +185,7 @@ async fn space_app(name: &RepoName, inputs: &CheckInputs, log: &Log) -> Result<A
     let Some(id) = name.full() else {
         return Err(Failure::new(Code::InvalidInput, "`--space` must be `namespace/name`"));
     };
-    let credentials = inputs.token.clone().map_or(Credentials::None, Credentials::Token);
+    let credentials = inputs.token.clone().map_or(Credentials::Anonymous, Credentials::Token);
     let hub = connect(&inputs.endpoint, credentials, log)?;
     let space = Repo { repo_type: RepoType::Space, id };
     space::app(&hub, &space).await?.ok_or_else(|| {

@@ -11,19 +11,24 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use hub::{
+    Cause, CommitReceipt, HubError, LogKind, Machine, Price, Refusal, RepoInfo, RepoPath, Runtime, SpaceSdk,
+    Stage, WhoAmI, sse,
+};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::de::DeserializeOwned;
 
 use crate::action::commands::{self, Annotation, Level};
 use crate::action::markdown;
 use crate::app_check::{CheckFailure, CheckResult};
 use crate::failure::{Code, Failure};
 use crate::folder::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
-use crate::hub::{CommitReceipt, LogKind, Stage};
 use crate::ops::deploy::plan::{Action, Change, Plan};
 use crate::ops::space::LogTail;
 use crate::report::{self, Outcome, WrittenSetting};
-use crate::sse;
-use crate::target::{RepoPath, SpaceSdk};
 use crate::text::{log_lines, plain};
 
 const SECONDS: u64 = 2;
@@ -346,12 +351,47 @@ fn server_sent_events() {
 
 #[test]
 fn answers_of_the_hub() {
-    fuzz("answers", crate::hub::fuzzing::answer);
+    fn is<T: DeserializeOwned>(body: &[u8]) -> bool {
+        serde_json::from_slice::<T>(body).is_ok()
+    }
+    fuzz("answers", |body| {
+        let prices = serde_json::from_slice::<Vec<Price>>(body);
+        let hourly =
+            prices.map(|prices| prices.iter().map(|price| price.per_hour().is_some()).collect::<Vec<_>>());
+        let refusal = Refusal::read(StatusCode::BAD_REQUEST, &HeaderMap::new(), body, SystemTime::UNIX_EPOCH);
+        assert!(refusal.message.chars().count() <= 601, "{}", refusal.message.len());
+        let length = refusal.message.len().min(20);
+        let failure = Failure::from(HubError::new("do it", Cause::Status(refusal)));
+        format!(
+            "{:?} {:?} {:?} {:?} {hourly:?} {length} {}",
+            is::<RepoInfo>(body),
+            serde_json::from_slice::<Runtime>(body)
+                .map(|runtime| (runtime.stage.is_error(), runtime.sha.is_some()))
+                .ok(),
+            serde_json::from_slice::<Machine>(body).map(|machine| machine.volumes.len().min(4)).ok(),
+            is::<WhoAmI>(body),
+            failure.message.len().min(90),
+        )
+    });
 }
 
 #[test]
 fn waits_that_the_hub_asks_for() {
-    fuzz("rate_limit", crate::hub::fuzzing::wait);
+    fuzz("rate_limit", |bytes| {
+        let mut headers = HeaderMap::new();
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let mut parts = line.splitn(2, |byte| *byte == b':');
+            let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+                headers.insert(name, value);
+            }
+        }
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let wait =
+            |status| Refusal::read(status, &headers, b"", now).wait.map(|wait| wait.as_secs().min(700));
+        let waits = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].map(wait);
+        format!("{:?}", waits.map(|wait| wait.map(|seconds| (seconds <= 660, seconds.min(3)))))
+    });
 }
 
 #[test]

@@ -4,22 +4,18 @@
 
 pub mod action;
 pub mod app_check;
-pub mod auth;
 pub mod cli;
 pub mod commands;
 pub mod failure;
 pub mod folder;
 #[cfg(test)]
 mod fuzz;
-mod http;
-pub mod hub;
 mod image;
 pub mod ops;
 mod ordinary;
 pub mod report;
 mod run;
-pub mod sse;
-pub mod target;
 mod text;
 
+pub use ::hub;
 pub use run::{panic_exit_code, run};

@@ -1,9 +1,9 @@
 //! Ordinary text: names and addresses that the workflow itself gives, and words of this action and of the Hub. A secret
 //! that is part of it is no secret there, and must not damage an output.
 
-use crate::hub::Stage;
+use hub::{Flavor, Stage};
+
 use crate::report::Outcome;
-use crate::target::Flavor;
 
 /// Words that stand in logs, summaries and addresses, whatever the repo.
 const WORDS: &[&str] = &[
@@ -99,8 +99,8 @@ fn parts_of_sha(sha: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{CommitReceipt, Repo};
-    use crate::target::{RepoName, RepoType};
+    use hub::{CommitReceipt, Repo};
+    use hub::{RepoName, RepoType};
 
     #[test]
     fn secrets_that_are_ordinary_text() {

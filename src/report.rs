@@ -5,13 +5,13 @@ mod ends;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use hub::{CommitReceipt, Repo, Revision, Stage, Visibility};
+
 use crate::action::markdown;
 use crate::app_check::{CheckResult, CheckStatus};
 use crate::failure::{Code, Failure};
-use crate::hub::{CommitReceipt, Repo, Stage};
 use crate::ops::deploy::plan::{Action, Plan};
 use crate::ops::space::{HardwareStatus, LogTail};
-use crate::target::{Revision, Visibility};
 use crate::text::human_bytes;
 pub use ends::{InFlight, Landing, Sent, Unfinished};
 

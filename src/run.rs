@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::{Credentials, Hub, HubOptions};
 use url::Url;
 
 use crate::action::{Log, OutputFiles};
-use crate::auth::Credentials;
 use crate::commands::deploy::inputs::Inputs;
 use crate::failure::{Code, Failure, Kind, Result};
-use crate::hub::{Hub, HubOptions, RetryPolicy};
 use crate::ops::deploy;
 use crate::ops::proxy_space::Proxy;
 use crate::ordinary;
@@ -90,10 +89,12 @@ async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<
         ledger.update(|outcome| outcome.status = Some(Status::Skipped));
         return Ok(());
     }
-    ledger.update(|outcome| outcome.auth = inputs.credentials.as_str());
+    ledger.update(|outcome| outcome.auth = inputs.credentials.method());
     let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
     let done = carry_out(&inputs, &hub, log, ledger).await;
-    done.map_err(|failure| if hub.is_keyless() { failure } else { deploy::explain_token(failure) })
+    done.map_err(
+        |failure| if hub.uses_trusted_publishing() { failure } else { deploy::explain_token(failure) },
+    )
 }
 
 async fn carry_out(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Result<()> {
@@ -114,13 +115,7 @@ fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
     let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
     let secrets =
         inputs.deploy.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
-    let request_token = match &inputs.credentials {
-        Credentials::Keyless(id_tokens) => Some(&id_tokens.request_token),
-        _ => None,
-    };
-    for secret in
-        inputs.credentials.token().into_iter().chain(request_token).chain(proxy_token).chain(secrets)
-    {
+    for secret in inputs.credentials.secret().into_iter().chain(proxy_token).chain(secrets) {
         log.mask(secret);
     }
     for warning in &warnings {
@@ -155,13 +150,11 @@ fn warn_of_ordinary_secrets(inputs: &Inputs, log: &Log) {
 /// A client that tells its retries.
 pub(crate) fn connect(endpoint: &Url, credentials: Credentials, log: &Log) -> Result<Hub> {
     let (notes, masks) = (log.clone(), log.clone());
-    Hub::new(HubOptions {
-        endpoint: endpoint.clone(),
-        credentials,
-        retry: RetryPolicy::default(),
-        notify: Arc::new(move |line| notes.info(line)),
-        hide: Arc::new(move |token| masks.mask(token)),
-    })
+    let mut options = HubOptions::new(endpoint.clone());
+    options.credentials = credentials;
+    options.on_notice = Arc::new(move |line| notes.info(line));
+    options.on_secret = Arc::new(move |token| masks.mask(token));
+    Ok(Hub::new(options)?)
 }
 
 /// Writes down how the run ended. What cannot be written is told, and fails nothing.

@@ -265,7 +265,7 @@ mod tests {
     async fn success_writes_redacted_outputs_and_the_closing_line() {
         let written = run(pending(), async |handles: Handles<Toy>| {
             let Handles { log, journal, recorder } = handles;
-            log.mask(&crate::auth::Secret::new("false"));
+            log.mask(&hub::Secret::new("false"));
             log.warning("careful");
             drop(journal.enter(Phase::Analyze, "plan"));
             recorder.record(|toy| toy.value = "is false".to_owned());

@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hub::Secret;
 use indicatif::ProgressBar;
 
 use super::commands::{self, Annotation, Level};
 use super::redact::Redactor;
-use crate::auth::Secret;
 use crate::failure::{Failure, Place};
 use crate::text::log_lines;
 

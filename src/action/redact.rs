@@ -5,9 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use hub::Secret;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::auth::Secret;
 
 /// What stands in the place of a secret, as in the runner's own masks.
 const MASK: &str = "***";

@@ -37,7 +37,7 @@ pub(super) struct AppClient {
 
 impl AppClient {
     pub(super) fn new(app: &App) -> Result<Self, CheckError> {
-        let http = crate::http::client()
+        let http = hub::http::client()
             // A redirect would carry the token along, so the check follows redirects itself.
             .redirect(redirect::Policy::none())
             .build()
@@ -185,7 +185,7 @@ fn is_safe(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Secret;
+    use hub::Secret;
 
     fn client(url: &str) -> AppClient {
         let token = Some(Secret::new("hf_x"));

@@ -11,7 +11,7 @@ use super::observer::tests::TestObserver;
 use super::options::Expect;
 use super::places::Place;
 use super::values;
-use crate::sse;
+use hub::sse;
 
 /// Reads a config and a schema, with a zero byte in between, and chooses an endpoint and its arguments.
 pub(crate) fn config(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::auth::Secret;
+use hub::Secret;
 
 /// Depth of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,5 +1,6 @@
 //! The outputs of a call: their texts, their files, and the judgement on them.
 
+use hub::shorten;
 use serde_json::{Value, json};
 
 use super::api::{Endpoint, Return, promised};
@@ -10,7 +11,6 @@ use super::options::{Check, Expect};
 use super::quote::{listed, quoted};
 use super::session::Session;
 use super::values::{self, Contents, File, Spacing};
-use crate::target::shorten;
 
 /// The most files of one result that are fetched.
 const MAX_FILES: usize = 16;

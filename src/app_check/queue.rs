@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use hub::sse::Decoder;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -18,7 +19,6 @@ use super::call_progress::{CallProgress, CallStep};
 use super::error::{CheckError, CheckFailure, HttpAnswer};
 use super::result::Latency;
 use super::session::Session;
-use crate::sse::Decoder;
 use crate::text::random_token;
 
 /// Largest answer to a join, in bytes.

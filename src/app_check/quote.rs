@@ -1,6 +1,7 @@
 //! Text of an app, for sentences of this module.
 
-use crate::target::shorten;
+use hub::shorten;
+
 use crate::text::plain;
 
 /// Longest quotation, in characters.

@@ -2,6 +2,7 @@
 
 pub mod app_check;
 pub mod folder;
+mod hub;
 
 use std::fmt;
 

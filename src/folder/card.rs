@@ -3,11 +3,11 @@
 //! Keys and their meaning: hub docs, "Spaces configuration reference". A README without a card gets one in
 //! the uploaded copy only, never in the working tree.
 
+use hub::SpaceSdk;
 use serde_yaml::{Mapping, Value};
 
 use super::front_matter::{self, FrontMatter, LineEnd, YamlError, without_bom};
 use super::yaml_edit::{self, CannotEdit, Editor};
-use crate::target::SpaceSdk;
 
 pub use super::card_place::line_of;
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hub::shorten;
+
 use super::limits::{MAX_FILE_BYTES, MAX_FOLDER_ENTRIES};
 use super::patterns::UnusedPattern;
-use crate::target::shorten;
 use crate::text::{count, name_some, quoted_path};
 
 /// Maximum length of a path in a message, in characters, because a message may name ten of them.
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn refused_paths_cannot_break_a_message() {
-        let reason = "a\nb".parse::<crate::target::RepoPath>().unwrap_err().to_string();
+        let reason = "a\nb".parse::<hub::RepoPath>().unwrap_err().to_string();
         let message = refused(Path::new("a\nb"), &reason);
         assert_eq!(message, "\"a\\nb\" (has the control character '\\n', which the Hub refuses)");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::target::RepoPath;
+use hub::RepoPath;
 
 /// Name of an ignore file of git.
 pub const GIT_IGNORE: &str = ".gitignore";

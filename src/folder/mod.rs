@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use crate::target::RepoPath;
+use hub::RepoPath;
 
 mod cache;
 pub mod card;
 mod card_place;
+mod content;
 mod error;
 pub mod executables;
 mod filter;
@@ -40,13 +41,9 @@ pub use cache::{HashCache, Look};
 pub use error::{EmptyReason, Error, MissingFolder, MissingReason, Result, Siblings};
 pub use filter::PathFilter;
 pub use gitignore::GitIgnores;
-pub use hash::{BlobHasher, Checksum, Oid, Sha256, SizeChanged};
+pub use hash::{Checksum, Oid, Sha256, SizeChanged};
 pub use left_out::LeftOut;
 pub use patterns::{PatternList, UnusedPattern};
-
-/// How many bytes of a file the Hub wants to see before it says how the file must come
-/// (`sample` in `POST /api/{type}s/{id}/preupload/{rev}`).
-pub const SAMPLE_BYTES: u64 = 512;
 
 /// Options for reading a folder. Paths are as the user wrote them.
 #[derive(Debug, Clone, Default)]
@@ -190,18 +187,6 @@ impl SourceFile {
         }
     }
 
-    /// The first [`SAMPLE_BYTES`] bytes. Fails like [`SourceFile::git_blob_oid`], because the Hub refuses a sample that
-    /// does not fit the size.
-    pub fn sample(&self) -> io::Result<Vec<u8>> {
-        let mut sample = Vec::new();
-        self.open()?.take(SAMPLE_BYTES).read_to_end(&mut sample)?;
-        let found = sample.len() as u64;
-        if found != self.size.min(SAMPLE_BYTES) {
-            return Err(SizeChanged { expected: self.size, found }.into());
-        }
-        Ok(sample)
-    }
-
     /// The whole content. For small files only.
     pub fn read_to_vec(&self) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
@@ -299,8 +284,6 @@ mod tests {
             cache: None,
         };
         let disk = SourceFile { content: Content::Disk(path.clone()), ..memory.clone() };
-        assert_eq!(memory.sample().unwrap(), content.as_bytes()[..512]);
-        assert_eq!(memory.sample().unwrap(), disk.sample().unwrap());
         for offset in [0, 1, 599, 600, 601] {
             let rest = |file: &SourceFile| io::read_to_string(file.open_at(offset).unwrap()).unwrap();
             assert_eq!(rest(&memory), content[600.min(offset as usize)..]);
@@ -310,7 +293,6 @@ mod tests {
         assert_eq!(memory.sha256().unwrap(), disk.sha256().unwrap());
 
         std::fs::write(&path, "shorter").unwrap();
-        assert_eq!(disk.sample().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(disk.git_blob_oid().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(disk.sha256().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }

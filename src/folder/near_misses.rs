@@ -1,8 +1,9 @@
 //! Files whose names are almost those that the Hub looks for.
 
+use hub::SpaceSdk;
+
 use super::Source;
 use super::sdk::{DOCKERFILE, README};
-use crate::target::SpaceSdk;
 
 /// A file at the top of the folder, and the name that it was probably meant to have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hub::suggest;
+
 use super::error::{EmptyReason, Error, MissingFolder, MissingReason, Result, Siblings};
 use super::submodules::{empty_submodules, is_empty_folder};
-use crate::target::suggest;
 use crate::text::quoted_path;
 
 /// Number of entries that a message lists.

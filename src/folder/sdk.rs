@@ -1,8 +1,9 @@
 //! What the folder tells about how a Space runs: the SDK, the app file, the port.
 
+use hub::SpaceSdk;
+
 use super::card::{DEFAULT_PORT, card_sdk};
 use super::{Source, SourceFile};
-use crate::target::SpaceSdk;
 
 /// Where the Hub looks for the card, the build recipe, and an app without `app_file`.
 pub const README: &str = "README.md";

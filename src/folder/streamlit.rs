@@ -293,7 +293,7 @@ CMD ["streamlit","run","main.py","--server.port=7860","--server.address=0.0.0.0"
     proptest! {
         #[test]
         fn hostile_names_stay_one_argument(name in "[^/\\\\\\p{Cc}]{1,20}\\.py") {
-            prop_assume!(name.parse::<crate::target::RepoPath>().is_ok());
+            prop_assume!(name.parse::<hub::RepoPath>().is_ok());
             let text = text(&[(&name, "")]).unwrap();
             let command = text.lines().last().unwrap().strip_prefix("CMD ").unwrap();
             let command: Vec<String> = serde_json::from_str(command).unwrap();

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hub::RepoPath;
+
 use super::error::{Error, Problems, Result, refused};
 use super::filter::{DefaultExcludes, HiddenBy, IGNORE_FILE, PathFilter, is_never_sent, single_patterns};
 use super::gitignore::{GIT_IGNORE, GitIgnoreMatch, GitIgnores};
@@ -14,7 +16,6 @@ use super::patterns::UnusedPattern;
 use super::root::{find_root, is_whole_checkout};
 use super::submodules::empty_submodules;
 use super::{Content, HashCache, Source, SourceFile, SourceOptions, pointer};
-use crate::target::RepoPath;
 use crate::text::quoted_path;
 
 /// Maximum number of folders behind symbolic links, because links that multiply each other have no end.

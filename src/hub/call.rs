@@ -1,4 +1,4 @@
-//! What is asked of the Hub and what it answers, before anything is sent.
+//! Requests before they are sent, and their answers.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -9,46 +9,46 @@ use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::error::{Cause, HubError};
-use crate::failure::Failure;
+use crate::content::ContentError;
+use crate::error::Error;
 
 /// One request.
 pub(crate) struct Call {
-    /// The operation and its object, to stand behind "cannot".
-    pub(crate) what: String,
+    /// Operation and its object, to stand behind "cannot".
+    pub(crate) operation: String,
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
     pub(crate) repeat: Repeat,
-    /// Whether the token goes along; even then, only to the Hub's own origin.
+    /// False for a request without the token. Even with it, the token goes to the Hub's own origin only.
     pub(crate) with_token: bool,
 }
 
-/// What a request carries.
+/// Body of a request.
 pub(crate) enum Body {
     Empty,
     Bytes { content_type: &'static str, bytes: Bytes },
     Stream(StreamBody),
 }
 
-/// A body that is made anew for each attempt and never held in memory as a whole.
+/// Body that is made anew for each attempt, and never in memory as a whole.
 pub(crate) struct StreamBody {
     pub(crate) content_type: Option<&'static str>,
-    /// The exact length in bytes.
+    /// Exact length in bytes.
     pub(crate) length: u64,
-    /// Makes the body; it counts what it hands out in the given counter, and leaves the reason in the
-    /// given slot when it ends early.
-    pub(crate) make: Box<dyn Fn(Arc<AtomicU64>, Trouble) -> reqwest::Body + Send + Sync>,
+    /// Makes the body. It adds the bytes that it yields to the counter, and leaves the reason in the slot if it ends
+    /// early.
+    pub(crate) make: Box<dyn Fn(Arc<AtomicU64>, EndedEarly) -> reqwest::Body + Send + Sync>,
 }
 
-/// Where a streamed body leaves the reason for ending early.
-pub(crate) type Trouble = Arc<Mutex<Option<Failure>>>;
+/// Slot for the reason why a streamed body ended early.
+pub(crate) type EndedEarly = Arc<Mutex<Option<ContentError>>>;
 
-/// Which failures are worth another attempt.
+/// Failures after which a request is sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// All transient ones: doing it twice is doing it once.
+    /// All transient ones, because sending it twice has the effect of sending it once.
     Freely,
     /// Only those after which the request cannot have been carried out.
     IfNotApplied,
@@ -62,16 +62,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, HubError> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| HubError::new(what, Cause::Unexpected { detail: error.to_string() }))
+    pub(crate) fn json<T: DeserializeOwned>(&self, operation: &str) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::unexpected(operation, error.to_string()))
     }
 }
 
 impl Call {
-    pub(crate) fn new(what: impl Into<String>, method: Method, url: Url) -> Self {
+    pub(crate) fn new(operation: impl Into<String>, method: Method, url: Url) -> Self {
         Self {
-            what: what.into(),
+            operation: operation.into(),
             method,
             url,
             headers: HeaderMap::new(),

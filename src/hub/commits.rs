@@ -1,94 +1,30 @@
-//! One commit, streamed, and never made twice.
-
-mod body;
-
-use std::sync::Arc;
+//! Commits: each is streamed, and never made twice.
 
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::call::{Body, Call, Repeat};
-use super::client::Hub;
-use super::error::HubError;
-use super::{Repo, encode};
-use crate::folder::{Oid, SourceFile};
-use crate::target::{RepoPath, Revision};
+use crate::call::{Body, Call, Repeat};
+use crate::client::Hub;
+use crate::commit_body;
+use crate::error::Error;
+use crate::operation::{CommitRequest, OnBytes, Operation};
+use crate::types::Repo;
+use crate::url::encode;
 
-/// One line of a commit.
-#[derive(Debug, Clone)]
-pub enum Operation {
-    /// A small file, sent with the commit itself.
-    File {
-        path: RepoPath,
-        source: Arc<SourceFile>,
-        /// What the plan was made for, where it was hashed.
-        oid: Option<Oid>,
-    },
-    /// A large file, whose content is in the storage already.
-    LargeFile {
-        path: RepoPath,
-        sha256: String,
-        size: u64,
-    },
-    Delete {
-        path: RepoPath,
-    },
-    /// A small file that the repo holds under another name: the Hub moves it, and its content stays here.
-    Move {
-        from: RepoPath,
-        path: RepoPath,
-        source: Arc<SourceFile>,
-        oid: Oid,
-    },
-}
-
-impl Operation {
-    pub fn path(&self) -> &RepoPath {
-        match self {
-            Self::File { path, .. }
-            | Self::LargeFile { path, .. }
-            | Self::Delete { path }
-            | Self::Move { path, .. } => path,
-        }
-    }
-
-    /// The bytes of content that travel with the commit itself.
-    pub fn inline_bytes(&self) -> u64 {
-        match self {
-            Self::File { source, .. } => source.size,
-            Self::LargeFile { .. } | Self::Delete { .. } | Self::Move { .. } => 0,
-        }
-    }
-}
-
-/// A commit to make.
-#[derive(Debug, Clone)]
-pub struct CommitRequest {
-    pub repo: Repo,
-    pub revision: Revision,
-    /// The first line of the message.
-    pub summary: String,
-    /// The rest of the message. It holds `marker`.
-    pub description: String,
-    /// A text that no other commit's message has: how this commit is found again after a lost answer.
-    pub marker: String,
-    /// The head that the plan was made for. If the branch has moved, the Hub refuses with 412.
-    pub parent: Option<String>,
-    pub create_pr: bool,
-    pub operations: Arc<Vec<Operation>>,
-}
-
-/// A commit that is on the Hub.
+/// A commit on the Hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitReceipt {
+    /// Id of the commit.
     pub oid: String,
+    /// Address of its page.
     pub url: String,
+    /// Address of the pull request that it opened.
     pub pull_request_url: Option<String>,
-    /// The Hub's answer was lost, and the commit was found on the branch.
+    /// True if the Hub's answer was lost, and the commit was found on the branch.
     pub recovered: bool,
 }
 
-/// Everything in it is optional: a commit that the answer does not name is looked for.
+/// Answer to a commit. All fields are optional, because a commit that the answer does not name is looked for.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitAnswer {
@@ -97,12 +33,12 @@ struct CommitAnswer {
     pull_request_url: Option<String>,
 }
 
-/// A commit, as lists show it.
+/// A commit in a list.
 #[derive(Debug, Deserialize)]
-pub(super) struct CommitRow {
-    pub(super) id: String,
+pub(crate) struct CommitRow {
+    pub(crate) id: String,
     #[serde(default)]
-    pub(super) title: String,
+    pub(crate) title: String,
     #[serde(default)]
     message: String,
 }
@@ -119,43 +55,36 @@ struct RefRow {
     name: String,
 }
 
-/// How far back a commit is looked for: others may have committed on top of it meanwhile.
+/// Number of commits that are searched: other writers may have committed on top of it.
 const LOOK_BACK: usize = 20;
-/// How many of the newest pull requests are looked at.
+/// Number of the newest pull requests that are searched.
 const PULL_REQUESTS: usize = 5;
-/// Server errors after which a commit with moves is given up, because the Hub may not know moves: no official client
-/// sends them.
+/// Number of server errors after which a commit with moves is given up, because the Hub may not support moves: no
+/// official client sends them.
 const MOVE_ATTEMPTS: u32 = 2;
 
-/// The beginning of every marker. A commit that has it, and not the marker that is looked for, is another run's, even
-/// where its title is the same, as the default titles of all runs of one source commit are.
+/// Beginning of every marker. A commit with another marker than the wanted one was made by another run, even if its
+/// title is the same.
 pub const MARK: &str = "Deploy-Id: ";
-
-/// Told how many more bytes of content have left.
-pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl Hub {
     /// Makes a commit (`POST …/commit/{rev}`, NDJSON).
     ///
-    /// An answer that is lost is not a failure until the Hub says so: the branch is searched for the
-    /// commit first, and only then is it sent again, with the same parent, so that it cannot land twice.
-    pub async fn commit(
-        &self,
-        request: &CommitRequest,
-        on_bytes: OnBytes,
-    ) -> Result<CommitReceipt, HubError> {
-        let what = format!("commit to the {}", request.repo);
+    /// After a lost answer, the branch is searched for the commit before it is sent again. It is sent with the same
+    /// parent, so that it cannot land twice.
+    pub async fn commit(&self, request: &CommitRequest, on_bytes: OnBytes) -> Result<CommitReceipt, Error> {
+        let operation = format!("commit to the {}", request.repo);
         let query = if request.create_pr { "?create_pr=1" } else { "" };
         let path = format!("{}/commit/{}{query}", request.repo.api(), encode(request.revision.as_str()));
-        let mut call = Call::new(&what, Method::POST, self.url(&path)?);
-        call.body = Body::Stream(body::ndjson(request, on_bytes));
+        let mut call = Call::new(&operation, Method::POST, self.url(&path)?);
+        call.body = Body::Stream(commit_body::ndjson(request, on_bytes));
         call.repeat = Repeat::IfNotApplied;
         let has_moves = request.operations.iter().any(|one| matches!(one, Operation::Move { .. }));
         let attempts = self.retry_policy().attempts;
         let (mut lost, mut server_errors) = (0, 0);
         loop {
-            let answer = self.call(&call).await.and_then(|answer| answer.json::<CommitAnswer>(&what));
-            let error = match answer.and_then(|answer| self.receipt_of(&what, request, answer)) {
+            let answer = self.call(&call).await.and_then(|answer| answer.json::<CommitAnswer>(&operation));
+            let error = match answer.and_then(|answer| self.receipt_of(&operation, request, answer)) {
                 Ok(receipt) => return Ok(receipt),
                 Err(error) => error,
             };
@@ -185,19 +114,19 @@ impl Hub {
         }
     }
 
-    /// Reads an answer. Addresses may be relative to the Hub, and the id may be in the address alone.
+    /// Reads an answer. Addresses may be relative to the Hub, and the id may be in the address only.
     fn receipt_of(
         &self,
-        what: &str,
+        operation: &str,
         request: &CommitRequest,
         answer: CommitAnswer,
-    ) -> Result<CommitReceipt, HubError> {
+    ) -> Result<CommitReceipt, Error> {
         let whole = |url: String| self.complete(&url);
         let named = answer.commit_url.as_deref().and_then(|url| url.rsplit('/').next());
         let is_id = |id: &&str| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let oid = answer.commit_oid.or_else(|| named.filter(is_id).map(str::to_owned));
         let Some(oid) = oid.filter(|oid| !oid.is_empty()) else {
-            return Err(HubError::unexpected(what, "an answer without the commit"));
+            return Err(Error::unexpected(operation, "an answer without the commit"));
         };
         let plain = self.receipt(&request.repo, oid, None);
         Ok(CommitReceipt {
@@ -208,12 +137,12 @@ impl Hub {
         })
     }
 
-    /// Looks at once, and again after a wait, since the Hub may still be at work.
+    /// Searches at once, and again after a wait, because the Hub may still be at work.
     async fn find_commit_patiently(
         &self,
         request: &CommitRequest,
         failures: u32,
-    ) -> Result<Option<CommitReceipt>, HubError> {
+    ) -> Result<Option<CommitReceipt>, Error> {
         if let Some(receipt) = self.find_commit(request).await? {
             return Ok(Some(receipt));
         }
@@ -221,22 +150,22 @@ impl Hub {
         self.find_commit(request).await
     }
 
-    /// Finds the commit by the marker in its message, or on the branch by its title right after its parent.
-    pub async fn find_commit(&self, request: &CommitRequest) -> Result<Option<CommitReceipt>, HubError> {
+    /// Finds a commit by the marker in its message, or by its title directly after its parent on the branch.
+    pub async fn find_commit(&self, request: &CommitRequest) -> Result<Option<CommitReceipt>, Error> {
         if !request.create_pr {
             let rows = self.commit_rows(&request.repo, request.revision.as_str()).await?;
             let marked = rows.iter().find(|row| row.message.contains(&request.marker));
             let found = marked.or_else(|| {
-                // A Hub that keeps no descriptions keeps the title.
+                // A Hub without descriptions keeps the title.
                 let is_ours = |row: &&CommitRow| row.title == request.summary && !row.message.contains(MARK);
                 let after = rows.iter().position(|row| Some(&row.id) == request.parent.as_ref())?;
                 rows[..after].last().filter(is_ours)
             });
             return Ok(found.map(|row| self.receipt(&request.repo, row.id.clone(), None)));
         }
-        let what = format!("list the pull requests of the {}", request.repo);
+        let operation = format!("list the pull requests of the {}", request.repo);
         let url = self.url(&format!("{}/refs?include_prs=1", request.repo.api()))?;
-        let refs: Refs = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
+        let refs: Refs = self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)?;
         let mut numbers: Vec<u64> = refs
             .pull_requests
             .iter()
@@ -254,18 +183,18 @@ impl Hub {
     }
 
     /// Lists the last commits of a revision, newest first.
-    pub(super) async fn commit_rows(&self, repo: &Repo, revision: &str) -> Result<Vec<CommitRow>, HubError> {
-        let what = format!("read the commits of the {repo}");
+    pub(crate) async fn commit_rows(&self, repo: &Repo, revision: &str) -> Result<Vec<CommitRow>, Error> {
+        let operation = format!("read the commits of the {repo}");
         let path = format!("{}/commits/{}?limit={LOOK_BACK}", repo.api(), encode(revision));
-        self.call(&Call::new(&what, Method::GET, self.url(&path)?)).await?.json(&what)
+        self.call(&Call::new(&operation, Method::GET, self.url(&path)?)).await?.json(&operation)
     }
 
-    /// The address of a pull request.
+    /// Returns the address of a pull request.
     pub fn pull_request_url(&self, repo: &Repo, number: u64) -> String {
         format!("{}/{}/discussions/{number}", self.endpoint(), repo.page())
     }
 
-    /// The receipt of a commit that no answer described.
+    /// Makes the receipt of a commit that no answer described.
     pub fn receipt(&self, repo: &Repo, oid: String, pull_request: Option<u64>) -> CommitReceipt {
         let page = format!("{}/{}", self.endpoint(), repo.page());
         CommitReceipt {

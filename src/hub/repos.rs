@@ -1,287 +1,171 @@
-//! Repos: who we are, what is there, creating what is missing.
+//! Repos: lookup, creation, visibility, listing, deletion.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::call::{Call, Repeat};
-use super::client::Hub;
-use super::error::{Cause, HubError, Refusal};
-use super::spaces::{Machine, MountedVolume};
-use super::{Repo, encode, encode_path};
-use crate::auth::Secret;
-use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility, Volume};
+use crate::call::{Answer, Call, Repeat};
+use crate::client::Hub;
+use crate::error::{Cause, Error};
+use crate::refusal::{Refusal, RefusalKind};
+use crate::secret::Secret;
+use crate::spaces::{Machine, MountedVolume};
+use crate::types::{
+    Flavor, Repo, RepoName, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility, Volume,
+};
+use crate::url::encode;
 
-/// The token's user (`GET /api/whoami-v2`).
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WhoAmI {
-    pub name: String,
-    #[serde(default)]
-    pub is_pro: bool,
-    /// True if there is a payment method; `None` if the Hub does not say.
-    #[serde(default)]
-    pub can_pay: Option<bool>,
-    #[serde(default)]
-    pub orgs: Vec<Org>,
-    #[serde(default)]
-    auth: Auth,
-}
+/// Maximum number of creations that collide with another operation, 1 second apart.
+const COLLISIONS: u32 = 5;
+/// Maximum number of pages of a listing: 100,000 repos.
+const MAX_PAGES: usize = 1000;
 
-/// An organisation of the user.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Org {
-    pub name: String,
-    #[serde(rename = "roleInOrg", default)]
-    pub role: Option<OrgRole>,
-    /// Absent without a paid one.
-    #[serde(default)]
-    pub plan: Option<String>,
-    #[serde(rename = "canPay", default)]
-    pub can_pay: Option<bool>,
-}
-
-/// What a user may do in an organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OrgRole {
-    Admin,
-    Write,
-    /// Writes to repos of their own making.
-    Contributor,
-    Read,
-    NoAccess,
-    #[serde(other)]
-    Unknown,
-}
-
-/// What the token itself may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenRole {
-    Read,
-    /// What its user may do.
-    Write,
-    FineGrained(Vec<TokenScope>),
-    Unknown,
-}
-
-/// What a fine-grained token may do with one thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenScope {
-    /// `user`, `org`, `space`, `resource-group` and others.
-    pub kind: String,
-    /// A namespace, or `namespace/name`.
-    pub name: String,
-    pub permissions: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Auth {
-    #[serde(default)]
-    access_token: Option<AccessToken>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AccessToken {
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    fine_grained: Option<FineGrained>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct FineGrained {
-    #[serde(default)]
-    scoped: Vec<Scoped>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Scoped {
-    entity: Entity,
-    #[serde(default)]
-    permissions: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Entity {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    name: String,
-}
-
-impl WhoAmI {
-    pub fn token_role(&self) -> TokenRole {
-        let Some(token) = &self.auth.access_token else { return TokenRole::Unknown };
-        match (token.role.as_str(), &token.fine_grained) {
-            ("read", _) => TokenRole::Read,
-            ("write" | "god", _) => TokenRole::Write,
-            ("fineGrained", Some(fine)) => {
-                let scope = |scoped: &Scoped| TokenScope {
-                    kind: scoped.entity.kind.clone(),
-                    name: scoped.entity.name.clone(),
-                    permissions: scoped.permissions.clone(),
-                };
-                TokenRole::FineGrained(fine.scoped.iter().map(scope).collect())
-            }
-            _ => TokenRole::Unknown,
-        }
-    }
-}
-
-/// What the Hub says of a repo at a revision (`GET /api/{type}s/{id}[/revision/{rev}]`).
+/// A repo at a revision (`GET /api/{type}s/{id}[/revision/{rev}]`).
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoInfo {
-    /// `namespace/name` as the Hub has it: another than was asked for, where the repo was renamed.
+    /// Current `namespace/name`: another than in the request if the repo was renamed.
     pub id: Option<String>,
-    /// The commit at the head of the revision.
+    /// Commit at the head of the revision.
     pub sha: Option<String>,
+    /// True if the repo is not public.
     #[serde(default)]
     pub private: bool,
-    /// Spaces: the address of the live app. It cannot be computed, only read.
+    /// Spaces: address of the app. It cannot be computed.
     pub host: Option<String>,
     /// Spaces: `gradio`, `docker` or `static`; absent while the card names none.
     pub sdk: Option<String>,
-    /// Who can see it, in the words of the input: only said where it was asked for.
+    /// Visibility, in answers that were requested with `expand=visibility`.
     pub visibility: Option<String>,
-    /// Spaces: what it runs on.
+    /// Spaces: hardware, sleep time and volumes.
     pub runtime: Option<Machine>,
-    /// Those of its card, among others.
+    /// Tags of the card, and others.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// When it was made: RFC 3339.
+    /// Time of its creation (RFC 3339).
     #[serde(default)]
     pub created_at: Option<String>,
-    /// Every file of the revision, by name.
+    /// All files of the revision, by name.
     pub siblings: Option<Vec<Sibling>>,
 }
 
+/// Name of a file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Sibling {
+    /// Path in the repo.
     pub rfilename: String,
 }
 
-/// What a look at a repo and a revision finds.
+/// Result of a lookup of a repo and a revision.
 #[derive(Debug)]
 pub enum Lookup {
+    /// Both exist.
     Found(Box<RepoInfo>),
-    /// The repo is there, the branch is not.
+    /// The repo exists, the revision does not.
     NoRevision,
-    /// There is no such repo, or the token cannot see it.
+    /// The repo does not exist, or the token cannot see it.
     NoRepo(Refusal),
 }
 
 /// A repo to create.
 #[derive(Debug, Clone)]
 pub struct CreateRepo {
+    /// Visibility of the repo.
     pub visibility: Visibility,
-    /// Spaces only.
+    /// Settings of a Space; `None` for other repos.
     pub space: Option<NewSpace>,
-    /// What it holds from the start. The Hub adds files of its own.
+    /// Files of the first commit. The Hub adds files of its own.
     pub files: Vec<NewFile>,
 }
 
-/// What a Space is born with.
+/// Settings of a new Space.
 #[derive(Debug, Clone)]
 pub struct NewSpace {
+    /// SDK of the app.
     pub sdk: SpaceSdk,
+    /// Hardware; the free one if there is none.
     pub hardware: Option<Flavor>,
+    /// Idle time before the Space sleeps.
     pub sleep_time: Option<SleepTime>,
+    /// Variables of the app, which everyone can read in a public Space.
     pub variables: Vec<(String, String)>,
+    /// Secrets of the app.
     pub secrets: Vec<(String, Secret)>,
+    /// Mounted volumes.
     pub volumes: Vec<Volume>,
 }
 
 /// A small text file of a new repo.
 #[derive(Debug, Clone)]
 pub struct NewFile {
+    /// Path in the repo.
     pub path: RepoPath,
+    /// Content of the file.
     pub content: String,
 }
 
-/// What became of a wish to create a repo.
+/// Result of creating a repo.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Creation {
+    /// This request created it.
     Created,
-    /// It was there already, perhaps since a moment ago.
+    /// It exists already.
     Existed,
-    /// It is there, most likely by this request, whose answer was lost.
+    /// It exists, probably because of this request, whose answer was lost.
     Unanswered,
 }
 
-/// What the Hub thinks of a README's metadata block (`POST /api/validate-yaml`).
-#[derive(Debug, Default, Clone)]
-pub struct CardCheck {
-    pub errors: Vec<String>,
-    pub warnings: Vec<String>,
+/// A repo in a listing.
+#[derive(Debug, Clone)]
+pub struct ListedRepo {
+    /// The repo.
+    pub repo: Repo,
+    /// Time of its creation (RFC 3339), such as `2026-11-20T16:18:11.000Z`.
+    pub created_at: Option<String>,
+    /// Tags of the card, and others.
+    pub tags: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct CardAnswer {
+#[serde(rename_all = "camelCase")]
+struct ListRow {
+    id: String,
     #[serde(default)]
-    errors: Vec<CardMessage>,
+    created_at: Option<String>,
     #[serde(default)]
-    warnings: Vec<CardMessage>,
+    tags: Vec<String>,
 }
-
-#[derive(Deserialize)]
-struct CardMessage {
-    message: String,
-}
-
-/// How often a creation that collides with another operation is tried, one second apart.
-const COLLISIONS: u32 = 5;
 
 impl Hub {
-    /// The user behind the token. The Hub limits this call strictly: once per run.
-    pub async fn whoami(&self) -> Result<WhoAmI, HubError> {
-        self.user(true).await
-    }
-
-    /// The same, without patience: what it says is good to know, and no more.
-    pub async fn whoami_once(&self) -> Result<WhoAmI, HubError> {
-        self.user(false).await
-    }
-
-    async fn user(&self, patient: bool) -> Result<WhoAmI, HubError> {
-        let what = "read the user of `hf_token`";
-        let ask = || async {
-            let call = Call::new(what, Method::GET, self.url("/api/whoami-v2")?);
-            let answer = if patient { self.call(&call).await } else { self.call_once(&call).await };
-            answer?.json(what)
-        };
-        self.user_cell().get_or_try_init(ask).await.cloned()
-    }
-
-    /// Looks at a repo, at a revision.
-    pub async fn look_up(&self, repo: &Repo, revision: &Revision) -> Result<Lookup, HubError> {
-        let what = format!("read the {repo}");
+    /// Looks up a repo at a revision (`GET /api/{type}s/{id}[/revision/{rev}]`).
+    pub async fn look_up(&self, repo: &Repo, revision: &Revision) -> Result<Lookup, Error> {
+        let operation = format!("read the {repo}");
         let mut path = repo.api();
         if !revision.is_main() {
             path.push_str(&format!("/revision/{}", encode(revision.as_str())));
         }
-        match self.call(&Call::new(&what, Method::GET, self.url(&path)?)).await {
-            Ok(answer) => Ok(Lookup::Found(answer.json(&what)?)),
+        match self.call(&Call::new(&operation, Method::GET, self.url(&path)?)).await {
+            Ok(answer) => Ok(Lookup::Found(answer.json(&operation)?)),
             Err(error) => match error.refusal() {
-                Some(refusal) if refusal.is(404, "RevisionNotFound") => Ok(Lookup::NoRevision),
-                // To nobody in particular the Hub says 401 of what it does not show, and not what the matter is.
-                Some(refusal)
-                    if refusal.status == 404
-                        || refusal.is(401, "RepoNotFound")
-                        || (refusal.status == 401 && !self.has_token()) =>
-                {
-                    Ok(Lookup::NoRepo(refusal.clone()))
-                }
-                _ => Err(error),
+                Some(refusal) => match refusal.kind() {
+                    RefusalKind::RevisionNotFound => Ok(Lookup::NoRevision),
+                    RefusalKind::RepoNotFound | RefusalKind::EntryNotFound => {
+                        Ok(Lookup::NoRepo(refusal.clone()))
+                    }
+                    // Without a token, the Hub answers 401 for a repo that it does not show.
+                    RefusalKind::TokenRefused if !self.has_token() => Ok(Lookup::NoRepo(refusal.clone())),
+                    _ => Err(error),
+                },
+                None => Err(error),
             },
         }
     }
 
-    /// Creates a repo. Whether it is there by now is what counts, so a repeated request is no fault.
-    pub async fn create_repo(&self, repo: &Repo, create: &CreateRepo) -> Result<Creation, HubError> {
-        let what = format!("create the {repo}");
+    /// Creates a repo (`POST /api/repos/create`). A repo that exists already is a result, not an error.
+    pub async fn create_repo(&self, repo: &Repo, create: &CreateRepo) -> Result<Creation, Error> {
+        let operation = format!("create the {repo}");
         let body = CreateBody {
             name: &repo.id.name,
             organization: &repo.id.namespace,
@@ -294,7 +178,7 @@ impl Hub {
                 .map(|file| FileBody { path: file.path.as_str(), content: &file.content, encoding: "utf-8" })
                 .collect(),
         };
-        let mut call = Call::new(&what, Method::POST, self.url("/api/repos/create")?).json(&body);
+        let mut call = Call::new(&operation, Method::POST, self.url("/api/repos/create")?).json(&body);
         call.repeat = Repeat::IfNotApplied;
         let (mut collisions, mut lost) = (0, 0);
         while collisions < COLLISIONS {
@@ -302,26 +186,24 @@ impl Hub {
                 Ok(_) => return Ok(Creation::Created),
                 Err(error) => error,
             };
-            match error.refusal() {
-                // Not "exists" but "busy": the official client repeats this one at once and for ever.
-                Some(refusal)
-                    if refusal.status == 409 && refusal.message.contains("conflicting operation") =>
-                {
+            match error.kind() {
+                // The official client repeats this one at once and without end.
+                Some(RefusalKind::ConflictingOperation) => {
                     collisions += 1;
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                Some(refusal) if refusal.status == 409 && lost > 0 => return Ok(Creation::Unanswered),
-                Some(refusal) if refusal.status == 409 => return Ok(Creation::Existed),
-                // What never left this machine has had all its attempts.
+                Some(RefusalKind::Conflict) if lost > 0 => return Ok(Creation::Unanswered),
+                Some(RefusalKind::Conflict) => return Ok(Creation::Existed),
+                // A request that was never sent has had all its attempts.
                 _ if matches!(&*error.cause, Cause::Unreachable { before_sending: true, .. }) => {
                     return Err(error);
                 }
                 _ if error.is_ambiguous() && lost + 1 < self.retry_policy().attempts => {
                     lost += 1;
-                    self.note(&format!("trying again, since it may have worked: {error}"));
+                    self.note(&format!("retrying, because it may have worked: {error}"));
                     tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
                 }
-                // It may be there all the same: that is what counts.
+                // The repo may exist all the same.
                 _ if error.is_ambiguous() => {
                     return match self.look_up(repo, &Revision::default()).await {
                         Ok(Lookup::Found(_)) => Ok(Creation::Unanswered),
@@ -331,87 +213,101 @@ impl Hub {
                 _ => return Err(error),
             }
         }
-        let detail = "another operation on this repo does not end".to_owned();
-        Err(HubError::new(what, Cause::Unexpected { detail }))
+        Err(Error::unexpected(operation, "another operation on this repo does not end"))
     }
 
-    /// Who can see a repo, in the words of the input: a plain look at it tells protected from neither public
-    /// nor private. `None` where this Hub does not say.
-    pub async fn visibility(&self, repo: &Repo) -> Result<Option<String>, HubError> {
-        self.ask_visibility(repo, true).await
+    /// Returns the visibility of a repo, which a plain lookup does not show. `None` if this Hub does not support the
+    /// question.
+    pub async fn visibility(&self, repo: &Repo) -> Result<Option<String>, Error> {
+        let call = self.visibility_call(repo)?;
+        let answer = self.call(&call).await;
+        read_visibility(&call, answer)
     }
 
-    /// The same without a retry, for a report.
-    pub async fn visibility_once(&self, repo: &Repo) -> Result<Option<String>, HubError> {
-        self.ask_visibility(repo, false).await
+    /// Returns the visibility of a repo without a retry.
+    pub async fn visibility_once(&self, repo: &Repo) -> Result<Option<String>, Error> {
+        let call = self.visibility_call(repo)?;
+        let answer = self.call_once(&call).await;
+        read_visibility(&call, answer)
     }
 
-    async fn ask_visibility(&self, repo: &Repo, patient: bool) -> Result<Option<String>, HubError> {
-        let what = format!("read who can see the {repo}");
+    fn visibility_call(&self, repo: &Repo) -> Result<Call, Error> {
         let url = self.url(&format!("{}?expand=visibility", repo.api()))?;
-        let call = Call::new(&what, Method::GET, url);
-        let answer = if patient { self.call(&call).await } else { self.call_once(&call).await };
-        match answer {
-            Ok(answer) => Ok(answer.json::<RepoInfo>(&what)?.visibility),
-            Err(error) if error.status() == Some(400) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(Call::new(format!("read who can see the {repo}"), Method::GET, url))
     }
 
-    /// Changes who can see a repo (`PUT /api/{type}s/{id}/settings`).
-    pub async fn set_visibility(&self, repo: &Repo, visibility: Visibility) -> Result<(), HubError> {
-        let what = format!("make the {repo} {}", visibility.as_str());
+    /// Changes the visibility of a repo (`PUT /api/{type}s/{id}/settings`).
+    pub async fn set_visibility(&self, repo: &Repo, visibility: Visibility) -> Result<(), Error> {
+        let operation = format!("make the {repo} {}", visibility.as_str());
         let url = self.url(&format!("{}/settings", repo.api()))?;
-        let body = serde_json::json!({ "visibility": visibility.as_str() });
-        self.call(&Call::new(what, Method::PUT, url).json(&body)).await?;
+        let body = json!({ "visibility": visibility.as_str() });
+        self.call(&Call::new(operation, Method::PUT, url).json(&body)).await?;
         Ok(())
     }
 
-    /// Creates a branch from the head of `main` (`POST …/branch/{rev}`). One that exists is no fault.
-    pub async fn create_branch(&self, repo: &Repo, branch: &Revision) -> Result<(), HubError> {
-        let what = format!("create the branch `{branch}` of the {repo}");
+    /// Creates a branch from the head of `main` (`POST …/branch/{rev}`). A branch that exists is no error.
+    pub async fn create_branch(&self, repo: &Repo, branch: &Revision) -> Result<(), Error> {
+        let operation = format!("create the branch `{branch}` of the {repo}");
         let url = self.url(&format!("{}/branch/{}", repo.api(), encode(branch.as_str())))?;
-        let call = Call::new(what, Method::POST, url).json(&serde_json::json!({}));
+        let call = Call::new(operation, Method::POST, url).json(&json!({}));
         match self.call(&call).await {
             Err(error) if error.status() == Some(409) => Ok(()),
             other => other.map(drop),
         }
     }
 
-    /// Asks what the Hub thinks of a README, before anything is uploaded.
-    pub async fn check_card(&self, repo_type: RepoType, readme: &str) -> Result<CardCheck, HubError> {
-        let what = "check the metadata of README.md";
-        let body = serde_json::json!({ "content": readme, "repoType": repo_type.as_str() });
-        let call = Call::new(what, Method::POST, self.url("/api/validate-yaml")?).json(&body);
-        let messages = |list: Vec<CardMessage>| list.into_iter().map(|entry| entry.message).collect();
+    /// Lists the repos of a namespace whose names contain `search` (`GET /api/{types}?author=…`).
+    pub async fn list_repos(
+        &self,
+        namespace: &str,
+        repo_type: RepoType,
+        search: &str,
+    ) -> Result<Vec<ListedRepo>, Error> {
+        let operation = format!("list the {} of `{namespace}`", repo_type.plural());
+        let mut url = self.url(&format!("/api/{}", repo_type.plural()))?;
+        url.query_pairs_mut()
+            .append_pair("author", namespace)
+            .append_pair("search", search)
+            .append_pair("expand[]", "createdAt")
+            .append_pair("expand[]", "tags")
+            .append_pair("limit", "100");
+        let mut next = Some(url);
+        let mut repos = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let Some(url) = next else { return Ok(repos) };
+            let answer = self.call(&Call::new(&operation, Method::GET, url.clone())).await?;
+            let rows: Vec<ListRow> = answer.json(&operation)?;
+            for row in rows {
+                let Some(id) = row.id.parse::<RepoName>().ok().and_then(|name| name.full()) else { continue };
+                let repo = Repo { repo_type, id };
+                repos.push(ListedRepo { repo, created_at: row.created_at, tags: row.tags });
+            }
+            next = self.next_page(&operation, &url, &answer.headers)?;
+        }
+        Err(Error::unexpected(operation, format!("a listing of more than {MAX_PAGES} pages")))
+    }
+
+    /// Deletes a repo with all its content (`DELETE /api/repos/delete`). Returns false if it did not exist.
+    pub async fn delete_repo(&self, repo: &Repo) -> Result<bool, Error> {
+        let operation = format!("delete the {repo}");
+        let call = Call::new(&operation, Method::DELETE, self.url("/api/repos/delete")?).json(&json!({
+            "name": repo.id.name,
+            "organization": repo.id.namespace,
+            "type": repo.repo_type.as_str(),
+        }));
         match self.call(&call).await {
-            Ok(answer) => {
-                let answer: CardAnswer = answer.json(what)?;
-                Ok(CardCheck { errors: messages(answer.errors), warnings: messages(answer.warnings) })
-            }
-            // The refusal's text is its errors, joined.
-            Err(error) if error.status() == Some(400) => {
-                let errors = error.refusal().map(|refusal| vec![refusal.message.clone()]).unwrap_or_default();
-                Ok(CardCheck { errors, warnings: Vec::new() })
-            }
+            Ok(_) => Ok(true),
+            Err(error) if error.status() == Some(404) => Ok(false),
             Err(error) => Err(error),
         }
     }
+}
 
-    /// Reads a small file at a commit, as the Hub serves it for download: `None` when it is not there.
-    pub async fn read_small_file(
-        &self,
-        repo: &Repo,
-        commit: &str,
-        path: &str,
-    ) -> Result<Option<bytes::Bytes>, HubError> {
-        let what = format!("read `{path}` of the {repo}");
-        let url = format!("/{}/resolve/{}/{}", repo.page(), encode(commit), encode_path(path));
-        match self.call(&Call::new(what, Method::GET, self.url(&url)?)).await {
-            Ok(answer) => Ok(Some(answer.body)),
-            Err(error) if error.status() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+fn read_visibility(call: &Call, answer: Result<Answer, Error>) -> Result<Option<String>, Error> {
+    match answer {
+        Ok(answer) => Ok(answer.json::<RepoInfo>(&call.operation)?.visibility),
+        Err(error) if error.status() == Some(400) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::Repo;
-use super::call::Call;
-use super::client::Hub;
-use super::error::HubError;
+use crate::call::Call;
+use crate::client::Hub;
+use crate::error::Error;
+use crate::types::Repo;
 
 /// The state of a Space (`GET /api/spaces/{id}/runtime`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -140,31 +140,31 @@ impl LogBytes {
 
 impl Hub {
     /// What a Space is doing now.
-    pub async fn runtime(&self, space: &Repo) -> Result<Runtime, HubError> {
-        let what = format!("read the state of the {space}");
+    pub async fn runtime(&self, space: &Repo) -> Result<Runtime, Error> {
+        let operation = format!("read the state of the {space}");
         let url = self.url(&format!("{}/runtime", space.api()))?;
-        self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)
+        self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)
     }
 
     /// Starts a Space again, or wakes it.
-    pub async fn restart(&self, space: &Repo) -> Result<(), HubError> {
+    pub async fn restart(&self, space: &Repo) -> Result<(), Error> {
         let url = self.url(&format!("{}/restart", space.api()))?;
         self.call(&Call::new(format!("restart the {space}"), Method::POST, url)).await?;
         Ok(())
     }
 
     /// Builds a Space again, without what earlier builds left.
-    pub async fn rebuild(&self, space: &Repo) -> Result<(), HubError> {
+    pub async fn rebuild(&self, space: &Repo) -> Result<(), Error> {
         let url = self.url(&format!("{}/restart?factory=true", space.api()))?;
         self.call(&Call::new(format!("rebuild the {space}"), Method::POST, url)).await?;
         Ok(())
     }
 
     /// Opens a log. Each connection starts from the log's beginning again.
-    pub async fn open_log(&self, space: &Repo, kind: LogKind) -> Result<LogBytes, HubError> {
-        let what = format!("read the {} log of the {space}", kind.as_str());
+    pub async fn open_log(&self, space: &Repo, kind: LogKind) -> Result<LogBytes, Error> {
+        let operation = format!("read the {} log of the {space}", kind.as_str());
         let url = self.url(&format!("{}/logs/{}", space.api(), kind.as_str()))?;
-        self.open_stream(&Call::new(what, Method::GET, url)).await.map(LogBytes)
+        self.open_stream(&Call::new(operation, Method::GET, url)).await.map(LogBytes)
     }
 }
 

@@ -6,12 +6,11 @@ use reqwest::Method;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::Repo;
-use super::call::Call;
-use super::client::Hub;
-use super::error::HubError;
-use crate::auth::Secret;
-use crate::target::{Flavor, SleepTime, Volume};
+use crate::call::Call;
+use crate::client::Hub;
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::types::{Flavor, Repo, SleepTime, Volume};
 
 /// What a Space runs on, as the Hub says with the Space itself, with its runtime, and after each change
 /// of it.
@@ -130,13 +129,13 @@ struct VariableRow {
 
 impl Hub {
     /// The variables of a Space with their values, by name.
-    pub async fn variables(&self, space: &Repo) -> Result<BTreeMap<String, String>, HubError> {
+    pub async fn variables(&self, space: &Repo) -> Result<BTreeMap<String, String>, Error> {
         let rows: BTreeMap<String, VariableRow> = self.list_settings(space, SettingKind::Variable).await?;
         Ok(rows.into_iter().map(|(key, row)| (key, row.value)).collect())
     }
 
     /// The names of the secrets of a Space. Nobody can read their values.
-    pub async fn secret_names(&self, space: &Repo) -> Result<Vec<String>, HubError> {
+    pub async fn secret_names(&self, space: &Repo) -> Result<Vec<String>, Error> {
         let rows: BTreeMap<String, Value> = self.list_settings(space, SettingKind::Secret).await?;
         Ok(rows.into_keys().collect())
     }
@@ -145,17 +144,17 @@ impl Hub {
         &self,
         space: &Repo,
         kind: SettingKind,
-    ) -> Result<T, HubError> {
-        let what = format!("read the {} of the {space}", kind.plural());
+    ) -> Result<T, Error> {
+        let operation = format!("read the {} of the {space}", kind.plural());
         let url = self.url(&format!("{}/{}", space.api(), kind.plural()))?;
-        self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)
+        self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)
     }
 
-    pub async fn set_variable(&self, space: &Repo, key: &str, value: &str) -> Result<(), HubError> {
+    pub async fn set_variable(&self, space: &Repo, key: &str, value: &str) -> Result<(), Error> {
         self.set_setting(space, SettingKind::Variable, key, value).await
     }
 
-    pub async fn set_secret(&self, space: &Repo, key: &str, value: &Secret) -> Result<(), HubError> {
+    pub async fn set_secret(&self, space: &Repo, key: &str, value: &Secret) -> Result<(), Error> {
         self.set_setting(space, SettingKind::Secret, key, value.expose()).await
     }
 
@@ -165,27 +164,27 @@ impl Hub {
         kind: SettingKind,
         key: &str,
         value: &str,
-    ) -> Result<(), HubError> {
-        let what = format!("set the {} `{key}` of the {space}", kind.as_str());
+    ) -> Result<(), Error> {
+        let operation = format!("set the {} `{key}` of the {space}", kind.as_str());
         let url = self.url(&format!("{}/{}", space.api(), kind.plural()))?;
         let body = json!({ "key": key, "value": value });
-        self.call(&Call::new(what, Method::POST, url).json(&body)).await?;
+        self.call(&Call::new(operation, Method::POST, url).json(&body)).await?;
         Ok(())
     }
 
     /// Deletes a variable or a secret. One that is not there is no fault.
-    pub async fn delete_setting(&self, space: &Repo, kind: SettingKind, key: &str) -> Result<(), HubError> {
-        let what = format!("delete the {} `{key}` of the {space}", kind.as_str());
+    pub async fn delete_setting(&self, space: &Repo, kind: SettingKind, key: &str) -> Result<(), Error> {
+        let operation = format!("delete the {} `{key}` of the {space}", kind.as_str());
         let url = self.url(&format!("{}/{}", space.api(), kind.plural()))?;
-        self.call(&Call::new(what, Method::DELETE, url).json(&json!({ "key": key }))).await?;
+        self.call(&Call::new(operation, Method::DELETE, url).json(&json!({ "key": key }))).await?;
         Ok(())
     }
 
     /// What a Space runs on (`GET …/runtime`).
-    pub async fn machine(&self, space: &Repo) -> Result<Machine, HubError> {
-        let what = format!("read the hardware of the {space}");
+    pub async fn machine(&self, space: &Repo) -> Result<Machine, Error> {
+        let operation = format!("read the hardware of the {space}");
         let url = self.url(&format!("{}/runtime", space.api()))?;
-        self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)
+        self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)
     }
 
     /// Asks for hardware, which restarts the Space. A 400, 401, 402 or 403 is the Hub's no.
@@ -194,40 +193,42 @@ impl Hub {
         space: &Repo,
         flavor: Flavor,
         sleep_time: Option<SleepTime>,
-    ) -> Result<Machine, HubError> {
-        let what = format!("get the hardware `{flavor}` for the {space}");
+    ) -> Result<Machine, Error> {
+        let operation = format!("get the hardware `{flavor}` for the {space}");
         let url = self.url(&format!("{}/hardware", space.api()))?;
         let mut body = json!({ "flavor": flavor.as_str() });
         if let Some(sleep_time) = sleep_time {
             body["sleepTimeSeconds"] = json!(sleep_time.seconds());
         }
-        self.call(&Call::new(&what, Method::POST, url).json(&body)).await?.json(&what)
+        self.call(&Call::new(&operation, Method::POST, url).json(&body)).await?.json(&operation)
     }
 
-    pub async fn set_sleep_time(&self, space: &Repo, sleep_time: SleepTime) -> Result<(), HubError> {
-        let what = format!("set the sleep time of the {space}");
+    pub async fn set_sleep_time(&self, space: &Repo, sleep_time: SleepTime) -> Result<(), Error> {
+        let operation = format!("set the sleep time of the {space}");
         let url = self.url(&format!("{}/sleeptime", space.api()))?;
         let body = json!({ "seconds": sleep_time.seconds() });
-        self.call(&Call::new(what, Method::POST, url).json(&body)).await?;
+        self.call(&Call::new(operation, Method::POST, url).json(&body)).await?;
         Ok(())
     }
 
     /// Mounts exactly these volumes: none at all unmounts everything.
-    pub async fn set_volumes(&self, space: &Repo, volumes: &[MountedVolume]) -> Result<(), HubError> {
-        let what = format!("set the volumes of the {space}");
+    pub async fn set_volumes(&self, space: &Repo, volumes: &[MountedVolume]) -> Result<(), Error> {
+        let operation = format!("set the volumes of the {space}");
         let url = self.url(&format!("{}/volumes", space.api()))?;
         let call = match volumes {
-            [] => Call::new(what, Method::DELETE, url),
-            some => Call::new(what, Method::PUT, url).json(&json!({ "volumes": some })),
+            [] => Call::new(operation, Method::DELETE, url),
+            some => Call::new(operation, Method::PUT, url).json(&json!({ "volumes": some })),
         };
         self.call(&call).await?;
         Ok(())
     }
 
     /// What each flavor costs.
-    pub async fn prices(&self) -> Result<Vec<Price>, HubError> {
-        let what = "read the prices of the hardware";
-        self.call(&Call::new(what, Method::GET, self.url("/api/spaces/hardware")?)).await?.json(what)
+    pub async fn prices(&self) -> Result<Vec<Price>, Error> {
+        let operation = "read the prices of the hardware";
+        self.call(&Call::new(operation, Method::GET, self.url("/api/spaces/hardware")?))
+            .await?
+            .json(operation)
     }
 }
 

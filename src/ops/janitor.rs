@@ -6,12 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hub::{Hub, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
 use jiff::Timestamp;
 
 use crate::action::Log;
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{Hub, ListedRepo, Lookup, Repo};
-use crate::target::{RepoName, RepoType, Revision};
 
 /// Tags of cards that mark what tests make: their own repos, and the proxies that this action makes for them.
 const MARKERS: [&str; 2] = ["hf-deploy-test", "hf-deploy-proxy"];

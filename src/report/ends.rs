@@ -1,8 +1,8 @@
 //! The ends of runs: writes without an answer, pull requests that were not merged, and the page of the deploy.
 
+use hub::{CommitRequest, Hub, Repo, RepoType, Stage};
+
 use super::{Outcome, Status};
-use crate::hub::{CommitRequest, Hub, Repo, Stage};
-use crate::target::RepoType;
 
 /// A pull request in which a deploy is being put together.
 #[derive(Debug, Clone)]

@@ -385,11 +385,11 @@ fn planted_cycles_and_breaches_are_found() {
         let files = [
             ("lib.rs", "mod hub; pub mod ops; mod action;"),
             ("hub.rs", "pub struct Repo;"),
-            ("action.rs", "use crate::hub::Repo; pub fn log(_: Repo) {}"),
+            ("action.rs", "use hub::Repo; pub fn log(_: Repo) {}"),
             ("ops/mod.rs", "mod deploy; pub mod space; pub use deploy::deploy;"),
             (
                 "ops/deploy.rs",
-                "use super::space::Space; pub fn deploy(_: Space) { crate::action::log(crate::hub::Repo) }",
+                "use super::space::Space; pub fn deploy(_: Space) { crate::action::log(hub::Repo) }",
             ),
             ("ops/space.rs", &format!("pub struct Space; {extra}")),
         ];

@@ -141,7 +141,7 @@ fn quote_faults(support: &str, sources: &str) -> Vec<String> {
 }
 
 /// Finds dependencies of the action and of the proxy that AGENTS.md does not explain, in the order of the manifests.
-fn dependency_faults(manifests: [&str; 2], agents: &str) -> Vec<String> {
+fn dependency_faults(manifests: [&str; 3], agents: &str) -> Vec<String> {
     let wanted: Vec<&str> = manifests.into_iter().flat_map(dependencies).collect();
     let rows = rows(section(agents, "Dependencies"));
     let found: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
@@ -241,12 +241,12 @@ fn support_quotes_errors_literally() {
 
 #[test]
 fn agents_md_explains_each_dependency() {
-    let (action, proxy) = (read("Cargo.toml"), read("proxy-template/Cargo.toml"));
+    let [action, hub, proxy] = ["Cargo.toml", "src/hub/Cargo.toml", "proxy-template/Cargo.toml"].map(read);
     let agents = read("AGENTS.md");
-    let faults = |agents: &str| dependency_faults([&action, &proxy], agents);
+    let faults = |agents: &str| dependency_faults([&action, &hub, &proxy], agents);
     planted(faults, &agents, "| `envy` |", "| `envoy` |", "lacks \"envy\"");
     planted(faults, &agents, "| `subtle` | ", "| `subtle` |  | ", "explain `subtle`");
-    let faults = |action: &str| dependency_faults([action, &proxy], &agents);
+    let faults = |action: &str| dependency_faults([action, &hub, &proxy], &agents);
     let (from, to) = ("\n[dependencies]\n", "\n[dependencies]\nleft-pad = \"1\"\n");
     planted(faults, &action, from, to, "lacks \"left-pad\"");
 }

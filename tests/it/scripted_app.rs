@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use hf_deploy::app_check::{App, AppKind, Check, CheckResult, CheckStatus, Expect, Mode};
-use hf_deploy::auth::Secret;
 use hf_deploy::failure::app_check::hints;
+use hf_deploy::hub::Secret;
 use hf_deploy::ops::check::check_app;
 use serde_json::{Value, json};
 

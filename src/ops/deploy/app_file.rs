@@ -1,9 +1,10 @@
 //! The file that a Space starts with, and what to do where it is missing.
 
+use hub::SpaceSdk;
+
 use super::Deploy;
 use crate::failure::{Code, Failure};
 use crate::folder::{Source, card, sdk};
-use crate::target::SpaceSdk;
 
 /// Which file the Hub starts, or shows first.
 #[derive(Debug, Clone, PartialEq, Eq)]

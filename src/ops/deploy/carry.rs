@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hub::{LargeFile, OnBytes, Operation};
+
 use super::draft::Draft;
 use super::land::{Change, Landed};
 use super::remote::{Against, Planned};
@@ -9,7 +11,6 @@ use super::{Deploy, prepare};
 use crate::action::Progress;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::Source;
-use crate::hub::{LargeFile, OnBytes, Operation};
 use crate::image;
 use crate::ops::deploy::plan::{Action, Plan};
 
@@ -125,10 +126,10 @@ impl Deploy<'_> {
                 && let Some(oid) = file.oid
             {
                 on_bytes(change.size);
-                let source = Arc::clone(&file.source);
-                operations.push(Operation::Move { from: from.clone(), path, source, oid });
+                let content = file.source.clone();
+                operations.push(Operation::Move { from: from.clone(), path, content, oid });
             } else {
-                operations.push(Operation::File { path, source: Arc::clone(&file.source), oid: file.oid });
+                operations.push(Operation::File { path, content: file.source.clone(), oid: file.oid });
             }
         }
         Ok(operations)

@@ -1,12 +1,12 @@
 //! The draft in which the parts of a large deploy are collected: opened, found again by the next run, closed.
 
+use hub::{HubError, Lookup, NewDraft, PullStatus, RepoInfo, Revision, pull_request_ref};
+
 use super::land::Change;
 use super::{Deploy, unsettled};
 use crate::failure::Result;
 use crate::folder::{Source, hash};
-use crate::hub::{HubError, Lookup, NewDraft, PullStatus, RepoInfo, pull_request_ref};
 use crate::report::Unfinished;
-use crate::target::Revision;
 
 /// How many of the user's newest pull requests are looked at for a draft to go on with.
 const LOOKED_AT: usize = 5;
@@ -76,7 +76,7 @@ impl Deploy<'_> {
     /// Only what the token's own user opened is looked at; what is older than the head is closed, where a run that
     /// was killed left it open.
     pub(super) async fn find_draft(&self, scope: &str, base: &str) -> Option<(Draft, Box<RepoInfo>)> {
-        if self.hub.is_keyless() {
+        if self.hub.uses_trusted_publishing() {
             return None;
         }
         let user = self.hub.whoami_once().await.ok()?;

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use hub::RepoInfo;
+
 use super::Deploy;
 use super::remote::Planned;
 use crate::failure::folder::unused_pattern_warning;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{Source, UnusedPattern};
-use crate::hub::RepoInfo;
 use crate::ops::deploy::plan::Action;
 use crate::text::count;
 

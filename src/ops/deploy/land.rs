@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hub::{
+    CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, RepoType, Revision,
+    pull_request_ref,
+};
+
 use super::draft::Draft;
 use super::prepare::Message;
 use super::{Deploy, moves, parts};
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{
-    CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, pull_request_ref,
-};
 use crate::ops::deploy::options::CommitLimits;
 use crate::report::{InFlight, Sent};
-use crate::target::{RepoType, Revision};
 use crate::text::count;
 
 /// A change that is ready to be committed: its large files are in the storage.

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use hub::{RemoteFile, RepoInfo, RepoPath, RepoType};
 
 use super::{Deploy, remote::GIT_ATTRIBUTES};
 use crate::failure::Result;
 use crate::folder::Source;
 use crate::folder::gitignore::{GIT_IGNORE, GitIgnoreMatch, GitIgnores};
-use crate::hub::{RemoteFile, RepoInfo};
-use crate::target::{RepoPath, RepoType};
 
 /// `.gitignore` files of the repo that are read at once.
 const READS: usize = 4;

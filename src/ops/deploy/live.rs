@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
+use hub::{CommitReceipt, LogKind, RepoInfo, RepoType, SpaceSdk};
 use tokio::time::Instant;
 
 use super::Deploy;
 use crate::app_check::{App, Check, CheckFailure, CheckResult, CheckStatus, Mode, Subject};
 use crate::failure::{self, Code, Failure, Place, Result};
 use crate::folder::{Source, card, sdk};
-use crate::hub::{CommitReceipt, LogKind, RepoInfo};
 use crate::ops::check;
 use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::{
     self, Awaited, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions,
 };
 use crate::report::Status;
-use crate::target::{RepoType, SpaceSdk};
 
 /// The time that a check has, however long the Space took to come up.
 const SHORTEST_CHECK: Duration = Duration::from_secs(60);
@@ -153,7 +152,7 @@ impl Deploy<'_> {
                     "the Space stopped while its app was checked".to_owned()
                 };
                 let mut result = check::check_app_until(&app, check, self.log, ended).await;
-                if self.hub.is_keyless() && app.token.is_some() && has_answered_404(&result) {
+                if self.hub.uses_trusted_publishing() && app.token.is_some() && has_answered_404(&result) {
                     // Unknown: a keyless token may not open a private app, which is no fault of the app.
                     result.reclassify(CheckFailure::ClosedToToken);
                 }

@@ -30,12 +30,11 @@ use crate::action::Log;
 use crate::failure::folder::{left_out_notes, left_out_warnings};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{self, HashCache, Source, SourceFile, SourceOptions};
-use crate::hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, Transfer};
 use crate::ops::deploy::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
-use crate::target::{RepoName, RepoType};
 use crate::text::{count, human_bytes, name_some, quoted_all};
 use app_file::AppFile;
+use hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, RepoName, RepoType, Transfer};
 use land::Landed;
 use open::Born;
 pub use options::DeployOptions;
@@ -57,7 +56,7 @@ pub async fn deploy(options: &DeployOptions, hub: &Hub, log: &Log, ledger: &Ledg
     let result = read_and_deploy(options, hub, log, ledger, cache.clone()).await;
     // After a failure as well: what was read is read.
     write_cache(cache, log).await;
-    result.map_err(|failure| if hub.is_keyless() { explain_keyless(failure) } else { failure })
+    result.map_err(|failure| if hub.uses_trusted_publishing() { explain_keyless(failure) } else { failure })
 }
 
 /// What a keyless token may not do is no fault of a token that somebody could mend.

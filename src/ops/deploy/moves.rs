@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use hub::{HubError, Operation, RemoteFile, RepoPath};
+
 use super::Deploy;
 use crate::folder::Oid;
-use crate::hub::{HubError, Operation, RemoteFile};
 use crate::ops::deploy::plan::{Action, Candidate, Plan};
-use crate::target::RepoPath;
 use crate::text::count;
 
 /// Small files of the repo that the source no longer has.
@@ -80,8 +80,8 @@ pub(super) fn expand(operations: &[Operation]) -> Vec<Operation> {
         _ => None,
     });
     let written = operations.iter().map(|operation| match operation {
-        Operation::Move { path, source, oid, .. } => {
-            Operation::File { path: path.clone(), source: source.clone(), oid: Some(*oid) }
+        Operation::Move { path, content, oid, .. } => {
+            Operation::File { path: path.clone(), content: content.clone(), oid: Some(*oid) }
         }
         other => other.clone(),
     });
@@ -201,7 +201,7 @@ mod tests {
         let written = plan.changes.iter().filter_map(|change| {
             let index = change.candidate?;
             let path = change.path.clone();
-            let source = Arc::new(SourceFile {
+            let content = Arc::new(SourceFile {
                 path: path.clone(),
                 content: Content::Memory(Bytes::new()),
                 size: change.size,
@@ -209,8 +209,8 @@ mod tests {
             });
             let oid = oid(u8::try_from(change.size).unwrap());
             Some(match paired.get(&index) {
-                Some(from) => Operation::Move { from: from.clone(), path, source, oid },
-                None => Operation::File { path, source, oid: Some(oid) },
+                Some(from) => Operation::Move { from: from.clone(), path, content, oid },
+                None => Operation::File { path, content, oid: Some(oid) },
             })
         });
         deleted.chain(written).collect()
@@ -226,7 +226,7 @@ mod tests {
                     continue;
                 }
                 Operation::Move { from, .. } => repo.remove(from.as_str()).expect("what moves is there"),
-                Operation::File { source, .. } => u8::try_from(source.size).unwrap(),
+                Operation::File { content, .. } => u8::try_from(content.size()).unwrap(),
                 Operation::LargeFile { .. } => unreachable!("no large file was planned"),
             };
             let folder = format!("{path}/");

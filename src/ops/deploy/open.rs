@@ -1,16 +1,16 @@
 //! The repo and the branch: made where they are missing, and seen by whom they should be.
 
+use hub::{
+    CreateRepo, Creation, Flavor, HubError, Lookup, NewFile, NewSpace, Payment, Preupload, PreuploadFile,
+    Refusal, RefusalKind, RepoInfo, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, UploadMode,
+};
+
 use crate::failure::{Code, Failure, Result};
 use crate::folder::Source;
-use crate::hub::{
-    CreateRepo, Creation, HubError, Lookup, NewFile, NewSpace, Preupload, PreuploadFile, Refusal, RepoInfo,
-    UploadMode,
-};
 use crate::ops::deploy::options::DeployOptions;
 use crate::ops::deploy::plan::Created;
 use crate::ops::space::{AtCreation, hardware};
 use crate::report::{AccessChange, InFlight, Sent};
-use crate::target::{Flavor, RepoPath, RepoType, Revision, SleepTime, SpaceSdk};
 use crate::text::human_bytes;
 
 use super::{Deploy, Target, remote};
@@ -272,9 +272,9 @@ fn none_granted(error: HubError, refused: &[(Flavor, Refusal)]) -> Failure {
     failure
 }
 
-/// The Hub's plans say which SDK runs on `cpu-basic`; without the hardware it would say so again.
+/// Returns true if the plan does not cover the SDK, so that the Hub would refuse the Space without hardware too.
 fn is_about_the_sdk(refusal: &Refusal) -> bool {
-    refusal.message.contains("cpu-basic")
+    refusal.kind() == RefusalKind::PaymentRequired(Payment::SdkOnFreeHardware)
 }
 
 /// Whether the Hub has to say first what becomes of a file: it may be large, or decide over others.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hub::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
+
 use crate::app_check::{Check, Mode};
 use crate::ops::space::{HardwareOptions, SettingsOptions};
-use crate::target::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 
 /// A deploy of one folder to one repo.
 #[derive(Debug, Clone)]

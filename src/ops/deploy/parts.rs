@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::hub::Operation;
+use hub::Operation;
+
 use crate::ops::deploy::options::CommitLimits;
 
 /// Whether all of it may go into one commit.
@@ -126,7 +127,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::folder::{Content, SourceFile};
-    use crate::target::RepoPath;
+    use hub::RepoPath;
 
     const LARGE: CommitLimits = CommitLimits { files: 3, bytes: 100 };
 
@@ -134,7 +135,7 @@ pub(super) mod tests {
         let path: RepoPath = path.parse().unwrap();
         let source =
             SourceFile { path: path.clone(), content: Content::Memory(Bytes::new()), size, cache: None };
-        Operation::File { path, source: Arc::new(source), oid: None }
+        Operation::File { path, content: Arc::new(source), oid: None }
     }
 
     fn large(path: &str) -> Operation {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::target::RepoPath;
+use hub::RepoPath;
 
 /// A file of the source, as the Hub sees it.
 #[derive(Debug, Clone)]

@@ -5,13 +5,12 @@
 
 use std::time::Duration;
 
+use hub::{Access, Hub, Lookup, OrgRole, Repo, SpaceSdk, TokenRole, Visibility, WhoAmI, token_form};
+
 use super::Deploy;
 use crate::action::Log;
-use crate::auth::{Access, token_form};
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{Hub, Lookup, OrgRole, Repo, TokenRole, WhoAmI};
 use crate::ops::space::HardwareOptions;
-use crate::target::{SpaceSdk, Visibility};
 
 /// Time allowed for the answer of the Hub about the user.
 const WHOAMI_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +26,7 @@ struct Obstacle {
 impl Deploy<'_> {
     /// Returns the user behind the token: `None` where there is none, and where the Hub does not say.
     pub(super) async fn user(&self) -> Option<WhoAmI> {
-        if self.hub.is_keyless() || !self.hub.has_token() {
+        if self.hub.uses_trusted_publishing() || !self.hub.has_token() {
             return None;
         }
         known_user(self.hub).await
@@ -248,7 +247,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::target::{RepoName, RepoType};
+    use hub::{RepoName, RepoType};
 
     fn faults(user: &Value, create_pr: bool) -> Vec<String> {
         let user: WhoAmI = serde_json::from_value(user.clone()).unwrap();

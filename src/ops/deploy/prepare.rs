@@ -1,13 +1,13 @@
 //! What is settled before the repo is touched: the SDK, the card, and the words of the commit.
 
+use hub::{Lookup, MARK, Repo, RepoPath, RepoType, SpaceSdk};
+
 use crate::failure::{Code, Failure, Place, Result};
 use crate::folder::executables::{Started, started_by_mode};
 use crate::folder::near_misses::{NearMiss, near_misses};
 use crate::folder::{Source, SourceFile, card, framework, sdk, streamlit};
-use crate::hub::{Lookup, MARK, Repo};
 use crate::ops::deploy::options::DeployOptions;
 use crate::ops::deploy::options::Origin;
-use crate::target::{RepoPath, RepoType, SpaceSdk};
 
 use super::Deploy;
 use super::app_file::AppFile;

@@ -1,9 +1,9 @@
 //! Refusals of the Hub, explained by what is known of the user: the cause decides what helps.
 
+use hub::{Access, OrgRole, Repo, WhoAmI, token_form};
+
 use super::preflight::has_plan;
-use crate::auth::{Access, token_form};
 use crate::failure::{Code, Failure};
-use crate::hub::{OrgRole, Repo, WhoAmI};
 
 /// Names the cause of a refused write first: the role in the organization, then the plan.
 pub(super) fn explain(mut failure: Failure, user: &WhoAmI, repo: &Repo, create_pr: bool) -> Failure {
@@ -41,7 +41,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::target::{RepoName, RepoType};
+    use hub::{RepoName, RepoType};
 
     #[test]
     fn a_contributor_is_not_sent_for_a_token() {

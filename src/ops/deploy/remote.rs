@@ -4,6 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use hub::{
+    Content, LargeFile, ParseError, Preupload, PreuploadFile, RemoteFile, RepoInfo, RepoPath, Revision,
+    Transfer, UploadMode,
+};
 
 use super::listed::Listed;
 use super::moves::Departing;
@@ -11,9 +15,7 @@ use super::{Deploy, Sendable};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::gitignore::{GitIgnoreMatch, GitIgnores};
 use crate::folder::{Oid, Sha256, Source, SourceFile};
-use crate::hub::{LargeFile, Preupload, PreuploadFile, RemoteFile, RepoInfo, Transfer, UploadMode};
 use crate::ops::deploy::plan::{self, Action, Candidate, Change, Obstacle, Plan, Pruning};
-use crate::target::{ParseError, RepoPath, Revision};
 use crate::text::count;
 
 /// Files that are hashed as one task: small files cost less than starting a task for each.
@@ -55,7 +57,7 @@ impl Planned {
             .filter(|(change, file)| change.large && !file.stored)
             .map(|(change, file)| LargeFile {
                 path: change.path.clone(),
-                source: Arc::clone(&file.source),
+                content: file.source.clone(),
                 sha256: file.sha256,
                 checksum: file.checksum,
             })
@@ -75,9 +77,11 @@ impl Deploy<'_> {
     /// Asks the Hub what it has of each file, and how it wants to get it.
     pub(super) async fn ask(&self, source: &Source, revision: &Revision) -> Result<Preupload> {
         let questions = self.questions(source)?;
+        let questions: Vec<(RepoPath, &dyn Content)> =
+            questions.into_iter().map(|(path, file)| (path, file as &dyn Content)).collect();
         let git_ignore = self.git_ignore(source)?;
         let transfer = Transfer { revision: revision.clone(), ..self.transfer() };
-        self.hub.preupload(&transfer, &questions, git_ignore.as_deref()).await
+        Ok(self.hub.preupload(&transfer, &questions, git_ignore.as_deref()).await?)
     }
 
     fn questions<'s>(&self, source: &'s Source) -> Result<Vec<(RepoPath, &'s SourceFile)>> {
@@ -300,7 +304,7 @@ impl Deploy<'_> {
 
     async fn head_moved(&self, revision: &Revision, sha: &str) -> Result<bool> {
         match self.hub.look_up(&self.repo, revision).await? {
-            crate::hub::Lookup::Found(info) => Ok(info.sha.as_deref() != Some(sha)),
+            hub::Lookup::Found(info) => Ok(info.sha.as_deref() != Some(sha)),
             _ => Ok(true),
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use hub::{Lookup, Operation, RemoteFile, RepoPath, SettingKind};
+
 use super::Deploy;
 use super::land::{Change, Landed};
 use super::live::Target;
@@ -11,10 +13,8 @@ use super::prepare::{self, Message};
 use super::unsettled;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{Content, SourceFile};
-use crate::hub::{Lookup, Operation, RemoteFile, SettingKind};
 use crate::image;
 use crate::report::{Landing, Outcome, Status};
-use crate::target::RepoPath;
 
 impl Deploy<'_> {
     /// Restores the tree that was there before this deploy's commit, and waits until it runs. What cannot
@@ -182,7 +182,7 @@ impl Deploy<'_> {
                 size: content.len() as u64,
                 cache: None,
             };
-            operations.push(Operation::File { path, source: Arc::new(source), oid: file.oid.parse().ok() });
+            operations.push(Operation::File { path, content: Arc::new(source), oid: file.oid.parse().ok() });
         }
         Ok(operations)
     }

@@ -4,13 +4,13 @@ use crate::ops::deploy::options::Origin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use hub::RepoType;
 
 use crate::failure::{Code, Failure, Place, Result};
 use crate::folder::Source;
 use crate::folder::leaks::{self, Leak};
 use crate::ops::deploy::options::SecretsInFiles;
 use crate::ops::deploy::plan::Plan;
-use crate::target::RepoType;
 use crate::text::count;
 
 use super::Deploy;

@@ -1,13 +1,13 @@
 //! The Space around the files: hardware, volumes, variables and secrets, before the commit.
 
+use hub::{Lookup, Machine, RepoInfo, RepoType, SettingKind, SpaceSdk};
+
 use crate::failure::{Code, Result};
-use crate::hub::{Lookup, Machine, RepoInfo, SettingKind};
 use crate::ops::deploy::options::Origin;
 use crate::ops::space::SettingsOptions;
 use crate::ops::space::settings::{Change, SettingsPlan};
 use crate::ops::space::{Current, HardwareStatus, hardware, settings};
 use crate::report::WrittenSetting;
-use crate::target::{RepoType, SpaceSdk};
 
 use super::open::Born;
 use super::prepare::Prepared;

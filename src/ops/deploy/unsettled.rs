@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use hub::{CommitReceipt, HubError, Lookup, Revision};
+
 use crate::action::Log;
-use crate::hub::{CommitReceipt, HubError, Lookup};
 use crate::report::{InFlight, Landing, Ledger, Sent, Unfinished};
-use crate::target::Revision;
 
 /// Time for the last look at the Hub: a runner kills ten seconds after its first signal.
 const CLOSING: Duration = Duration::from_secs(5);

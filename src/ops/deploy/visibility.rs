@@ -3,10 +3,10 @@
 use crate::ops::deploy::options::Origin;
 use std::time::Duration;
 
+use hub::{Lookup, Repo, RepoType, Revision, Visibility};
+
 use crate::failure::Result;
-use crate::hub::{Lookup, Repo};
 use crate::report::{Access, AccessChange};
-use crate::target::{RepoType, Revision, Visibility};
 
 use super::Deploy;
 use super::settings::Surroundings;

@@ -9,16 +9,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use hf_proxy::refusal::{METHOD_REFUSED, PATH_REFUSED, Refusal, UPSTREAM_AUTH};
+use hub::{Access, Hub, Lookup, Repo, RepoType, Revision, Secret, SpaceSdk, Visibility, token_form};
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::action::Log;
 use crate::app_check::{App, AppKind, Check, CheckFailure, CheckResult, CheckStatus, HttpAnswer, Mode};
-use crate::auth::{Access, Secret, token_form};
 use crate::failure::{self, Code, Failure, Result};
 use crate::folder::card::Card;
-use crate::hub::{Hub, Lookup, Repo};
 use crate::image;
 use crate::ops::check;
 use crate::ops::deploy;
@@ -26,7 +25,6 @@ use crate::ops::deploy::options::{CommitLimits, DeployOptions, OnFailure, Origin
 use crate::ops::space;
 use crate::ops::space::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 use crate::report::{Ledger, ProxySpace};
-use crate::target::{RepoType, Revision, SpaceSdk, Visibility};
 
 pub use options::{AllowOrigins, ProxyOptions};
 
@@ -85,7 +83,7 @@ impl<'a> Proxy<'a> {
         log: &Log,
     ) -> Result<Option<Self>> {
         let Some(token) = wanted.token.clone().or_else(|| wanted.deploy_token.clone()) else {
-            if hub.is_keyless() {
+            if hub.uses_trusted_publishing() {
                 return Err(Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
                     .hint(format!("make a token with read access at {}", token_form(Access::Read, None))));
             }
@@ -369,7 +367,7 @@ fn write_failed(error: std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::RepoName;
+    use hub::RepoName;
 
     #[test]
     fn the_marker_stands_in_the_card_and_nowhere_else() {

@@ -1,10 +1,9 @@
 //! The options of a proxy Space.
 
+use hub::{RepoName, Secret};
 use url::Url;
 
-use crate::auth::Secret;
 use crate::ops::space::{HardwareOptions, NamedSecret, Variable};
-use crate::target::RepoName;
 
 /// A proxy Space in front of a private one.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! Where the app of a Space is, as its live check needs to know it.
 
+use hub::{Hub, HubError, Lookup, Repo, Revision};
+
 use crate::app_check::{App, AppKind};
-use crate::hub::{Hub, HubError, Lookup, Repo};
-use crate::target::Revision;
 
 /// Asks the Hub for the app of a Space: `None` where there is no Space, or no address of its app.
 ///

@@ -1,7 +1,8 @@
 //! Why a Space does not run a commit, and whose failure that is.
 
+use hub::{Runtime, Stage};
+
 use crate::failure::{Code, Failure};
-use crate::hub::{Runtime, Stage};
 
 /// The cause of a wait that ended without the commit running. Error code, hints and rollback follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

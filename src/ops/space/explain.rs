@@ -1,11 +1,11 @@
 //! From a wait that failed to the message and the hints of the run.
 
+use hub::{LogKind, SpaceSdk};
+
 use super::cause::{NotReady, SpaceFailure};
 use super::diagnosis::{Diagnosis, Evidence, Spot, diagnose};
 use super::logs::LogTail;
 use crate::failure::Failure;
-use crate::hub::LogKind;
-use crate::target::SpaceSdk;
 use crate::text::without_colors;
 
 /// Evidence for the end of a wait.

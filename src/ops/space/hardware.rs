@@ -1,10 +1,10 @@
 //! The hardware policy: the first that the Hub grants, and a deploy that completes without.
 
+use hub::{Flavor, Hub, Machine, Price, Refusal, Repo, SleepTime, SpaceSdk};
+
 use super::options::HardwareOptions;
 use crate::action::Log;
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{Hub, Machine, Price, Refusal, Repo};
-use crate::target::{Flavor, SleepTime, SpaceSdk};
 
 /// What became of the hardware that was asked for: the output `hardware_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl Policy<'_> {
         }
         let message = refusal_of_all(self.hub, &self.refusals).await;
         let page = settings_page(self.hub, self.space);
-        let why = if self.hub.is_keyless() {
+        let why = if self.hub.uses_trusted_publishing() {
             " (a keyless token may be refused this whatever the plan)"
         } else {
             ""

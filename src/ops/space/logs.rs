@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use hub::{Hub, LogKind, Repo, sse};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::hub::{Hub, LogKind, Repo};
-use crate::sse;
 use crate::text::without_colors;
 
 /// The waits between connections: a log that closes at once is not asked for without a break.

@@ -1,7 +1,7 @@
 //! The options of a Space beside its files: settings and hardware.
 
-use crate::auth::Secret;
-use crate::target::{Flavor, SleepTime, Volume};
+use hub::Secret;
+use hub::{Flavor, SleepTime, Volume};
 
 /// Variables, secrets and volumes of a Space.
 #[derive(Debug, Clone, Default)]

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hub::{Hub, HubError, MountedVolume, Repo, SettingKind, Volume};
+
 use super::options::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 use crate::failure::{Code, Failure, Result};
-use crate::hub::{Hub, HubError, MountedVolume, Repo, SettingKind};
-use crate::target::Volume;
 
 /// What a Space has now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -189,7 +189,7 @@ fn is_read_only(volume: &MountedVolume) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Secret;
+    use hub::Secret;
 
     fn current() -> Current {
         Current {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::hub::Stage;
+use hub::Stage;
 
 /// Describes a stage.
 pub(super) fn of(stage: &Stage) -> &str {

@@ -6,6 +6,7 @@ pub use guard::until_it_stops;
 
 use std::time::Duration;
 
+use hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Revision, Runtime, SpaceSdk, Stage};
 use tokio::time::Instant;
 
 use super::cause::{NotReady, SpaceFailure};
@@ -16,8 +17,6 @@ use super::port::{WrongAddress, wrong_address};
 use super::stage_words;
 use crate::action::{Group, Log};
 use crate::failure::Failure;
-use crate::hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Runtime, Stage};
-use crate::target::{Revision, SpaceSdk};
 use crate::text::without_colors;
 
 /// The waits between two looks at the Space: quick at first, since a static Space runs at once.

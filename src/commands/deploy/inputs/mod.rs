@@ -22,12 +22,11 @@ use url::Url;
 
 use crate::action::GithubContext;
 use crate::app_check::Check;
-use crate::auth::{Credentials, Secret};
 use crate::failure::{Code, Failure, Result};
 use crate::ops::deploy::options::{DeployOptions, Origin, Provenance, Prune, SecretsInFiles};
 use crate::ops::proxy_space::ProxyOptions;
-use crate::target::{ParseError, RepoName, RepoType, Revision, Visibility, suggest};
 use faults::Findings;
+use hub::{Credentials, ParseError, RepoName, RepoType, Revision, Secret, Visibility, suggest};
 use raw::{Environment, Raw, given};
 use token::MissingToken;
 
@@ -37,7 +36,7 @@ pub use proxy::{PROXY_SECRETS, PROXY_SETTINGS};
 /// The deploy that a workflow asks for, with every rule of the contract applied.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// `Credentials::None` only in a dry run, which may look at public repos, and in a run that is skipped.
+    /// `Credentials::Anonymous` only in a dry run, which may look at public repos, and in a run that is skipped.
     pub credentials: Credentials,
     /// Ends the run with nothing done, because it has no token, and no way to one.
     pub skip: bool,
@@ -134,7 +133,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
         && github.may_lack_secrets()
         && (skips || dry_run == Some(true));
     let sign_in = token::credentials(environment, &github, dry_run.unwrap_or(false), skips, findings);
-    if let (Some(Credentials::None), Some(RepoName { namespace: None, .. })) = (&sign_in, &repo) {
+    if let (Some(Credentials::Anonymous), Some(RepoName { namespace: None, .. })) = (&sign_in, &repo) {
         findings.fault(
             "huggingface_repo",
             "must be `namespace/name` in a dry run without `hf_token`, whose user could be the namespace",
@@ -219,7 +218,7 @@ fn judge(environment: &Environment, findings: &mut Findings) -> Option<Inputs> {
     };
     Some(Inputs {
         skip: sign_in.is_none(),
-        credentials: sign_in.unwrap_or(Credentials::None),
+        credentials: sign_in.unwrap_or(Credentials::Anonymous),
         endpoint: endpoint?,
         deploy,
         proxy,

@@ -1,6 +1,6 @@
 //! The names of the inputs, and what names that are not among them were meant to be.
 
-use crate::target::suggest::{closest, letters_of};
+use hub::suggest::{closest, letters_of};
 
 /// One input of the contract.
 #[derive(Debug, Clone, Copy)]

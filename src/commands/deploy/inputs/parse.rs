@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hub::{ParseError, RepoPath, Revision, Secret, shorten, suggest};
 use url::{Host, Url};
 
 use super::Prune;
-use crate::auth::Secret;
-use crate::target::{ParseError, RepoPath, Revision, shorten, suggest};
 
 pub(super) type Parsed<T> = Result<T, ParseError>;
 

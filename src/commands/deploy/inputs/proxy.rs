@@ -1,14 +1,14 @@
 //! The inputs of the proxy Space. They are judged whether or not there is to be one, so that a workflow
 //! that switches it on is not surprised.
 
+use hub::{RepoName, RepoType, Secret, suggest};
+
 use super::faults::Findings;
 use super::raw::{Environment, Raw, given};
 use super::space;
 use super::{flag, lists, parse, time, value};
-use crate::auth::Secret;
 use crate::ops::proxy_space::{AllowOrigins, ProxyOptions};
 use crate::ops::space::{HardwareOptions, NamedSecret, Variable};
-use crate::target::{RepoName, RepoType, suggest};
 
 /// The proxy's settings that `proxy_settings` takes. A test holds them to the proxy's own list.
 pub const PROXY_SETTINGS: &[&str] = &[

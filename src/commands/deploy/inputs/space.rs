@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hub::{Flavor, RepoType, Secret, SleepTime, Volume, suggest::one_of};
+
 use super::faults::Findings;
 use super::lists::{self, is_key, key_value, lines};
 use super::parse;
 use super::raw::{Environment, Raw, given};
 use super::verify;
 use super::{flag, time, value};
-use crate::auth::Secret;
 use crate::ops::deploy::options::{OnFailure, SpaceOptions};
 use crate::ops::space::{HardwareOptions, NamedSecret, SettingsOptions, SettingsStrategy, Variable};
-use crate::target::suggest::one_of;
-use crate::target::{Flavor, RepoType, SleepTime, Volume};
 
 /// Longer than the 30 minutes that the Hub gives an app to start, so that the Hub's own diagnosis is seen.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(40 * 60);

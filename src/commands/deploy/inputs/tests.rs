@@ -1,9 +1,10 @@
 use std::path::Path;
 
+use hub::SpaceSdk;
+
 use super::*;
 use crate::failure::{Code, Failure};
 use crate::ops::proxy_space::AllowOrigins;
-use crate::target::SpaceSdk;
 
 const TOKEN: &str = "hf_verysecretvalue";
 

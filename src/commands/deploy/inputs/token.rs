@@ -1,13 +1,14 @@
 //! The token: with what the run signs in, and why it cannot.
 
+use std::sync::Arc;
+
+use hub::{Access, Credentials, Secret, suggest::one_of, token_form};
 use url::Url;
 
 use super::faults::Findings;
 use super::parse;
 use super::raw::{Environment, given};
-use crate::action::GithubContext;
-use crate::auth::{Access, Credentials, IdTokens, Secret, token_form};
-use crate::target::suggest::one_of;
+use crate::action::{GithubContext, IdTokens};
 
 /// Reaction to a run that GitHub gives no secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +41,10 @@ pub(super) fn credentials(
         return Some(Credentials::Token(token));
     }
     if let Some(id_tokens) = id_tokens(environment) {
-        return Some(Credentials::Keyless(id_tokens));
+        return Some(Credentials::TrustedPublishing(Arc::new(id_tokens)));
     }
     if dry_run {
-        return Some(Credentials::None);
+        return Some(Credentials::Anonymous);
     }
     if skips && github.may_lack_secrets() {
         return None;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hub::{shorten, suggest};
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -11,7 +12,6 @@ use super::raw::{Raw, given};
 use super::space::set_ones;
 use super::{time, value};
 use crate::app_check::{Check, Expect, Mode};
-use crate::target::{shorten, suggest};
 
 /// Reads the check; its timeout is what the wait leaves, and comes later.
 pub(super) fn read(raw: &Raw, workspace: PathBuf, findings: &mut Findings) -> Option<Check> {

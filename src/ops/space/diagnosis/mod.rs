@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::traceback::{Traceback, last_traceback};
-use crate::hub::LogKind;
 use crate::text::without_colors;
+use hub::LogKind;
 use table::{Found, From, TABLE};
 
 /// A cause of a failure, as a log describes it.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use hub::LogKind;
 use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::names;
-use crate::hub::LogKind;
 
 /// The table, read once. A test proves that the text can be parsed, and that each pattern compiles.
 pub(super) static TABLE: LazyLock<Table> =

@@ -1,8 +1,9 @@
 //! A Space that runs, watched while its app is checked.
 
+use hub::{Hub, LogKind, Repo, Runtime, Stage};
+
 use super::{Awaited, LAST_LOOK, Ready, WaitOptions, Watch};
 use crate::action::Log;
-use crate::hub::{Hub, LogKind, Repo, Runtime, Stage};
 use crate::ops::space::{SpaceFailure, stage_words};
 
 /// Reaction to the state of a Space that was running.

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use hub::SleepTime;
+
 use crate::app_check::{Expect, Mode};
 use crate::commands::deploy::inputs::tests::{check_fault, read, refused};
 use crate::failure::Code;
 use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::SettingsStrategy;
-use crate::target::SleepTime;
 
 #[test]
 fn the_defaults() {

@@ -1,4 +1,4 @@
-//! The NDJSON body of a commit: made while it is sent, its length known before.
+//! NDJSON body of a commit, made while it is sent. Its length is known before.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -10,40 +10,39 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{CommitRequest, OnBytes, Operation};
-use crate::failure::Failure;
-use crate::folder::{BlobHasher, Oid, SourceFile};
-use crate::hub::call::{StreamBody, Trouble};
-use crate::hub::client::lock;
-use crate::target::RepoPath;
+use crate::call::{EndedEarly, StreamBody};
+use crate::content::{Content, ContentError};
+use crate::lock::lock;
+use crate::operation::{CommitRequest, OnBytes, Operation};
+use crate::types::{GitBlobHasher, Oid, RepoPath};
 
-/// How much of a file is read at a time: divisible by three, so that base64 needs no padding inside.
+/// Size of one read: divisible by three, so that base64 needs no padding inside.
 const BLOCK: usize = 48 * 1024;
-/// How much is handed to the connection at a time.
+/// Size of a chunk for the connection.
 const CHUNK: usize = 64 * 1024;
-/// How many chunks wait for the connection.
+/// Number of chunks that wait for the connection.
 const QUEUE: usize = 4;
 
-/// What closes a file's line after its content.
+/// End of a file's line after its content.
 const FILE_END: &str = "\"}}\n";
 
-/// The body of `request`.
-pub(super) fn ndjson(request: &CommitRequest, on_bytes: OnBytes) -> StreamBody {
+/// Returns the body of `request`.
+pub(crate) fn ndjson(request: &CommitRequest, on_bytes: OnBytes) -> StreamBody {
     let head = header_line(request);
     let operations = Arc::clone(&request.operations);
     let length = head.len() as u64 + operations.iter().map(line_length).sum::<u64>();
     let first_time = Arc::new(AtomicU64::new(0));
-    let make = move |moved: Arc<AtomicU64>, trouble: Trouble| {
+    let make = move |moved: Arc<AtomicU64>, ended_early: EndedEarly| {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (head, operations) = (head.clone(), Arc::clone(&operations));
-        // Bytes that are sent again are no progress.
+        // Bytes that are sent again do not count as progress.
         let counts = first_time.fetch_add(1, Ordering::Relaxed) == 0;
         let on_bytes = counts.then(|| Arc::clone(&on_bytes));
         tokio::task::spawn_blocking(move || {
             let mut writer =
                 Writer { buffer: Vec::with_capacity(CHUNK + BLOCK * 2), sender, moved, on_bytes };
             if let Err(stop) = writer.write_all(&head, &operations) {
-                writer.give_up(stop, &trouble);
+                writer.give_up(stop, &ended_early);
             }
         });
         let chunks = futures_util::stream::unfold(receiver, |mut receiver| async move {
@@ -62,7 +61,7 @@ fn header_line(request: &CommitRequest) -> String {
     format!("{}\n", json!({ "key": "header", "value": value }))
 }
 
-/// A file's line up to its content.
+/// Returns a file's line up to its content.
 fn file_start(path: &RepoPath) -> String {
     let path = json!(path.as_str());
     format!(r#"{{"key":"file","value":{{"path":{path},"encoding":"base64","content":""#)
@@ -70,15 +69,15 @@ fn file_start(path: &RepoPath) -> String {
 
 fn line_length(operation: &Operation) -> u64 {
     match operation {
-        Operation::File { path, source, .. } => {
-            let base64 = source.size.div_ceil(3) * 4;
+        Operation::File { path, content, .. } => {
+            let base64 = content.size().div_ceil(3) * 4;
             file_start(path).len() as u64 + base64 + FILE_END.len() as u64
         }
         other => short_line(other).len() as u64,
     }
 }
 
-/// The line of an operation that carries no content.
+/// Returns the line of an operation without content.
 fn short_line(operation: &Operation) -> String {
     let line = match operation {
         Operation::File { path, .. } => json!({ "key": "file", "value": { "path": path.as_str() } }),
@@ -94,11 +93,11 @@ fn short_line(operation: &Operation) -> String {
     format!("{line}\n")
 }
 
-/// Why the writing ended early.
+/// Reason why the body ends early.
 enum Stop {
-    /// Nobody reads any more: the connection is gone.
+    /// The connection is gone.
     Unread,
-    Failed(Failure),
+    Failed(ContentError),
 }
 
 struct Writer {
@@ -113,21 +112,22 @@ impl Writer {
         self.push(head.as_bytes())?;
         for operation in operations {
             match operation {
-                Operation::File { path, source, oid } => self.write_file(path, source, oid.as_ref())?,
+                Operation::File { path, content, oid } => self.write_file(path, &**content, oid.as_ref())?,
                 other => self.push(short_line(other).as_bytes())?,
             }
         }
         self.flush()
     }
 
-    /// Writes a file's line. The line is closed only when the content was what was planned: a body that
-    /// stays open is shorter than announced, and commits nothing.
-    fn write_file(&mut self, path: &RepoPath, source: &SourceFile, oid: Option<&Oid>) -> Result<(), Stop> {
-        let unreadable = |error: io::Error| Stop::Failed(source.failure(error));
+    /// Writes a file's line. The line is closed only if the content is the planned one: a body that stays open is shorter
+    /// than announced, and commits nothing.
+    fn write_file(&mut self, path: &RepoPath, content: &dyn Content, oid: Option<&Oid>) -> Result<(), Stop> {
+        let size = content.size();
+        let unreadable = |error: io::Error| Stop::Failed(ContentError::reading(content, error));
         self.push(file_start(path).as_bytes())?;
-        let mut hasher = BlobHasher::new(source.size);
-        let mut reader = source.open().map_err(unreadable)?;
-        let mut left = source.size;
+        let mut hasher = GitBlobHasher::new(size);
+        let mut reader = content.open_at(0).map_err(unreadable)?;
+        let mut left = size;
         let mut block = vec![0; BLOCK.min(usize::try_from(left).unwrap_or(BLOCK))];
         while left > 0 {
             let want = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -139,7 +139,7 @@ impl Writer {
         let more = reader.read(&mut [0]).map_err(unreadable)?;
         let as_planned = hasher.finish().is_ok_and(|found| oid.is_none_or(|planned| *planned == found));
         if more > 0 || !as_planned {
-            return Err(Stop::Failed(source.changed()));
+            return Err(Stop::Failed(ContentError::changed(content)));
         }
         self.push(FILE_END.as_bytes())
     }
@@ -174,11 +174,11 @@ impl Writer {
         self.sender.blocking_send(Ok(chunk)).map_err(|_| Stop::Unread)
     }
 
-    fn give_up(&self, stop: Stop, trouble: &Trouble) {
+    fn give_up(&self, stop: Stop, ended_early: &EndedEarly) {
         let Stop::Failed(failure) = stop else { return };
         let error = io::Error::other(failure.to_string());
-        *lock(trouble) = Some(failure);
-        // An error in the stream breaks the request off, so that it cannot be carried out.
+        *lock(ended_early) = Some(failure);
+        // An error in the stream breaks off the request, so that it cannot be carried out.
         let _ = self.sender.blocking_send(Err(error));
     }
 }

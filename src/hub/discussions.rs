@@ -7,11 +7,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Repo;
-use super::call::{Call, Repeat};
-use super::client::Hub;
-use super::error::{Cause, HubError};
-use crate::target::{ParseError, Revision};
+use crate::call::{Call, Repeat};
+use crate::client::Hub;
+use crate::error::{Cause, Error};
+use crate::types::{ParseError, Repo, Revision};
 
 /// A draft to open.
 #[derive(Debug, Clone)]
@@ -132,16 +131,16 @@ impl Hub {
     /// Opens a pull request as a draft, whose ref is at the head of `main` (`POST …/discussions`).
     ///
     /// Returns its number. After a lost answer it is looked for, so that there are not two.
-    pub async fn open_draft(&self, repo: &Repo, draft: &NewDraft) -> Result<u64, HubError> {
-        let what = format!("open a draft pull request in the {repo}");
+    pub async fn open_draft(&self, repo: &Repo, draft: &NewDraft) -> Result<u64, Error> {
+        let operation = format!("open a draft pull request in the {repo}");
         let title: String = draft.title.chars().take(MAX_TITLE).collect();
         let body = json!({ "title": title, "description": draft.description, "pullRequest": true });
         let url = self.url(&format!("{}/discussions", repo.api()))?;
-        let mut call = Call::new(&what, Method::POST, url).json(&body);
+        let mut call = Call::new(&operation, Method::POST, url).json(&body);
         call.repeat = Repeat::IfNotApplied;
         let mut lost = 0;
         loop {
-            let answer = self.call(&call).await.and_then(|answer| answer.json::<Created>(&what));
+            let answer = self.call(&call).await.and_then(|answer| answer.json::<Created>(&operation));
             let error = match answer {
                 Ok(created) => return Ok(created.num),
                 Err(error) if !error.is_ambiguous() => return Err(error),
@@ -158,7 +157,7 @@ impl Hub {
         }
     }
 
-    async fn find_draft(&self, repo: &Repo, marker: &str) -> Result<Option<u64>, HubError> {
+    async fn find_draft(&self, repo: &Repo, marker: &str) -> Result<Option<u64>, Error> {
         const NEWEST: usize = 3;
         for row in self.pull_requests(repo).await?.into_iter().take(NEWEST) {
             if self.pull_request(repo, row.number).await?.description.contains(marker) {
@@ -169,10 +168,10 @@ impl Hub {
     }
 
     /// The pull requests of a repo, newest first, those of the first page (`GET …/discussions`).
-    pub async fn pull_requests(&self, repo: &Repo) -> Result<Vec<PullRow>, HubError> {
-        let what = format!("list the pull requests of the {repo}");
+    pub async fn pull_requests(&self, repo: &Repo) -> Result<Vec<PullRow>, Error> {
+        let operation = format!("list the pull requests of the {repo}");
         let url = self.url(&format!("{}/discussions?type=pull_request", repo.api()))?;
-        let list: List = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
+        let list: List = self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)?;
         let rows = list.discussions.into_iter().filter(|row| row.is_pull_request);
         Ok(rows
             .map(|row| PullRow {
@@ -184,10 +183,10 @@ impl Hub {
     }
 
     /// One pull request (`GET …/discussions/{num}`).
-    pub async fn pull_request(&self, repo: &Repo, number: u64) -> Result<PullRequest, HubError> {
-        let what = format!("read the pull request {number} of the {repo}");
+    pub async fn pull_request(&self, repo: &Repo, number: u64) -> Result<PullRequest, Error> {
+        let operation = format!("read the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}", repo.api()))?;
-        let details: Details = self.call(&Call::new(&what, Method::GET, url)).await?.json(&what)?;
+        let details: Details = self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)?;
         let first = details.events.into_iter().find_map(|event| event.data.latest);
         Ok(PullRequest {
             title: details.title,
@@ -198,20 +197,20 @@ impl Hub {
     }
 
     /// Makes an open pull request of a draft or of a closed one (`POST …/status`).
-    pub async fn open_pull_request(&self, repo: &Repo, number: u64) -> Result<(), HubError> {
+    pub async fn open_pull_request(&self, repo: &Repo, number: u64) -> Result<(), Error> {
         self.set_status(repo, number, "open").await
     }
 
     /// Closes a pull request. Its commits stay on its ref.
-    pub async fn close_pull_request(&self, repo: &Repo, number: u64) -> Result<(), HubError> {
+    pub async fn close_pull_request(&self, repo: &Repo, number: u64) -> Result<(), Error> {
         self.set_status(repo, number, "closed").await
     }
 
-    async fn set_status(&self, repo: &Repo, number: u64, status: &str) -> Result<(), HubError> {
+    async fn set_status(&self, repo: &Repo, number: u64, status: &str) -> Result<(), Error> {
         let verb = if status == "open" { "open" } else { "close" };
-        let what = format!("{verb} the pull request {number} of the {repo}");
+        let operation = format!("{verb} the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}/status", repo.api()))?;
-        let call = Call::new(&what, Method::POST, url).json(&json!({ "status": status }));
+        let call = Call::new(&operation, Method::POST, url).json(&json!({ "status": status }));
         self.call(&call).await.map(drop)
     }
 
@@ -220,13 +219,13 @@ impl Hub {
     /// failure.
     ///
     /// Returns the commit that the merge made.
-    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<String, HubError> {
-        let what = format!("merge the pull request {number} of the {repo}");
+    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<String, Error> {
+        let operation = format!("merge the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}/merge", repo.api()))?;
-        let mut call = Call::new(&what, Method::POST, url).json(&json!({}));
+        let mut call = Call::new(&operation, Method::POST, url).json(&json!({}));
         call.repeat = Repeat::IfNotApplied;
         // A refusal to show the pull request is no refusal to merge it.
-        let unknown = |look: HubError| HubError::new(&what, Cause::Unknown { look });
+        let unknown = |look: Error| Error::new(&operation, Cause::Unknown { look });
         let mut lost = 0;
         loop {
             let error = match self.call(&call).await {
@@ -252,7 +251,7 @@ impl Hub {
     }
 
     /// Waits for a merge that the Hub accepted, and may still be at work on.
-    async fn await_merge(&self, repo: &Repo, number: u64, base: &str) -> Result<String, HubError> {
+    async fn await_merge(&self, repo: &Repo, number: u64, base: &str) -> Result<String, Error> {
         let started = Instant::now();
         let mut looked = 0;
         while started.elapsed() < MERGE_TIMEOUT {
@@ -265,8 +264,8 @@ impl Hub {
             }
             tokio::time::sleep(self.retry_policy().delay(looked, fastrand::f64())).await;
         }
-        let what = format!("merge the pull request {number} of the {repo}");
-        Err(HubError::new(what, Cause::TimedOut { after: MERGE_TIMEOUT }))
+        let operation = format!("merge the pull request {number} of the {repo}");
+        Err(Error::new(operation, Cause::TimedOut { after: MERGE_TIMEOUT }))
     }
 
     /// Looks for the commit that a merge made: the one that the Hub names, or else the one on `main` that has its
@@ -276,7 +275,7 @@ impl Hub {
         repo: &Repo,
         number: u64,
         base: Option<&str>,
-    ) -> Result<Option<String>, HubError> {
+    ) -> Result<Option<String>, Error> {
         let found = self.pull_request(repo, number).await?;
         if found.merge_commit.is_some() {
             return Ok(found.merge_commit);

@@ -1,16 +1,17 @@
-//! What every HTTP client of this process has in common.
+//! Settings that all HTTP clients of a process share.
 
 use std::time::Duration;
 
 use reqwest::ClientBuilder;
 
-/// How long a connection may take to come up.
+/// Time allowed for a connection to be established.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A client with the roots compiled in, for an image without any, beside those of the machine. Proxies that
-/// the environment names are not used: whoever sets them would see the token.
-pub(crate) fn client() -> ClientBuilder {
-    // Whoever is first in this process decides; the transfer engine takes the same one.
+/// Starts a client that trusts the compiled-in roots beside those of the machine, because an image may have none.
+///
+/// It ignores proxies named by the environment, because such a proxy would see the token.
+pub fn client() -> ClientBuilder {
+    // rustls allows one provider per process. An error means that hf-xet has installed it already: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()

@@ -1,4 +1,4 @@
-//! What the Hub has of each file, and how it wants to get it.
+//! Questions before an upload: the content that the Hub has, and the way it wants each file.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,50 +9,52 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::Transfer;
-use crate::failure::{Code, Failure};
-use crate::folder::SourceFile;
-use crate::hub::call::Call;
-use crate::hub::client::Hub;
-use crate::hub::encode;
-use crate::hub::error::HubError;
-use crate::target::RepoPath;
+use crate::call::Call;
+use crate::client::Hub;
+use crate::content::{self, Content, ContentError};
+use crate::error::{Cause, Error};
+use crate::large_file::Transfer;
+use crate::types::RepoPath;
+use crate::url::encode;
 
-/// Files in one request: the contract allows 1,000, and the official client sends 256.
+/// Files in one request: the OpenAPI document allows 1,000, the official client sends 256.
 const BATCH: usize = 500;
-/// The smallest batch that is halved, should the Hub refuse it.
+/// Size of the smallest batch that is halved after a refusal.
 const SMALLEST_BATCH: usize = 16;
-/// Requests under way at once.
+/// Number of requests at the same time.
 const PARALLEL: usize = 4;
 
-/// How the Hub wants to get a file.
+/// Way in which the Hub wants a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UploadMode {
-    /// With the commit itself.
+    /// In the commit itself.
     Regular,
-    /// Into the storage for large files, before the commit.
+    /// In the storage of large files, before the commit.
     Lfs,
 }
 
-/// The Hub's answer for all files, in the order asked.
+/// Answer of the Hub for all files.
 #[derive(Debug, Clone)]
 pub struct Preupload {
+    /// One entry per file, in the order of the question.
     pub files: Vec<PreuploadFile>,
-    /// The commits that the answers were given for: more than one when the branch moved meanwhile.
+    /// Commits that the answers are about: more than one if the branch moved meanwhile.
     pub commits: Vec<String>,
 }
 
-/// The Hub's answer for one file.
+/// Answer of the Hub for one file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreuploadFile {
+    /// Path in the repo.
     pub path: String,
+    /// Way in which the Hub wants it.
     pub upload_mode: UploadMode,
-    /// A `.gitignore` in the repo matches it: the Hub advises to leave it out.
+    /// True if a `.gitignore` matches it: the Hub advises to leave it out.
     #[serde(default)]
     pub should_ignore: bool,
-    /// What the Hub holds at this path: the git blob SHA-1, or the SHA-256 of a large file.
+    /// Present content of this path: the git blob id, or the SHA-256 of a large file.
     pub oid: Option<String>,
 }
 
@@ -67,7 +69,7 @@ struct Question<'a> {
 struct FileQuestion<'a> {
     path: &'a str,
     size: u64,
-    /// The first 512 bytes, in base64.
+    /// First 512 bytes, in base64.
     sample: String,
 }
 
@@ -78,45 +80,39 @@ struct Reply {
     commit_oid: Option<String>,
 }
 
-/// The parts of a question that all batches of one upload share.
+/// Parts of the question that all batches share.
 struct Asking<'a> {
     transfer: &'a Transfer,
     git_ignore: Option<&'a str>,
-    /// Files in one request, as far as is known.
+    /// Maximum number of files in one request, as far as it is known.
     limit: &'a AtomicUsize,
 }
 
-/// Why a batch has no answer.
+/// Reason why a batch has no answer.
 enum Refused {
-    /// The Hub may take fewer files at once.
-    TooMany(Failure),
-    Other(Failure),
+    /// The Hub may accept fewer files at once.
+    TooMany(Error),
+    Other(Error),
 }
 
-impl From<HubError> for Refused {
-    fn from(error: HubError) -> Self {
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
         match error.status() {
-            Some(400 | 413 | 422) => Self::TooMany(error.into()),
-            _ => Self::Other(error.into()),
+            Some(400 | 413 | 422) => Self::TooMany(error),
+            _ => Self::Other(error),
         }
     }
 }
 
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure)
-    }
-}
-
 impl Hub {
-    /// Asks about files (`POST …/preupload/{rev}`), a batch at a time. `git_ignore` is the `.gitignore`
-    /// that is about to be committed, if there is one.
+    /// Asks about files (`POST …/preupload/{rev}`), in batches. `git_ignore` is the `.gitignore` that will be committed,
+    /// if there is one.
     pub async fn preupload(
         &self,
         transfer: &Transfer,
-        files: &[(RepoPath, &SourceFile)],
+        files: &[(RepoPath, &dyn Content)],
         git_ignore: Option<&str>,
-    ) -> Result<Preupload, Failure> {
+    ) -> Result<Preupload, Error> {
         let limit = AtomicUsize::new(BATCH);
         let asking = Asking { transfer, git_ignore, limit: &limit };
         let replies: Vec<Vec<Reply>> = stream::iter(files.chunks(BATCH))
@@ -130,12 +126,12 @@ impl Hub {
         Ok(Preupload { files: replies.into_iter().flat_map(|reply| reply.files).collect(), commits })
     }
 
-    /// Asks about a batch, in halves where the Hub refuses it as a whole.
+    /// Asks about a batch, in halves if the Hub refuses it as a whole.
     async fn preupload_batch(
         &self,
         asking: &Asking<'_>,
-        batch: &[(RepoPath, &SourceFile)],
-    ) -> Result<Vec<Reply>, Failure> {
+        batch: &[(RepoPath, &dyn Content)],
+    ) -> Result<Vec<Reply>, Error> {
         let mut waiting = VecDeque::from([batch]);
         let mut replies = Vec::new();
         while let Some(batch) = waiting.pop_front() {
@@ -152,7 +148,7 @@ impl Hub {
                     asking.limit.fetch_min(batch.len().div_ceil(2), Ordering::Relaxed);
                     waiting.push_front(batch);
                 }
-                Err(Refused::TooMany(failure) | Refused::Other(failure)) => return Err(failure),
+                Err(Refused::TooMany(error) | Refused::Other(error)) => return Err(error),
             }
         }
         Ok(replies)
@@ -161,34 +157,36 @@ impl Hub {
     async fn preupload_once(
         &self,
         asking: &Asking<'_>,
-        batch: &[(RepoPath, &SourceFile)],
+        batch: &[(RepoPath, &dyn Content)],
     ) -> Result<Reply, Refused> {
         let Asking { transfer, git_ignore, .. } = *asking;
-        let what = format!("prepare the upload to the {}", transfer.repo);
+        let operation = format!("prepare the upload to the {}", transfer.repo);
         let query = if transfer.create_pr { "?create_pr=1" } else { "" };
         let path = format!("{}/preupload/{}{query}", transfer.repo.api(), encode(transfer.revision.as_str()));
         let mut questions = Vec::with_capacity(batch.len());
-        for (path, source) in batch {
-            let sample = source.sample().map_err(|error| source.failure(error))?;
+        for (path, content) in batch {
+            let sample = content::sample(*content).map_err(|error| {
+                Refused::Other(Error::new(&operation, Cause::Content(ContentError::reading(*content, error))))
+            })?;
             questions.push(FileQuestion {
                 path: path.as_str(),
-                size: source.size,
+                size: content.size(),
                 sample: STANDARD.encode(sample),
             });
         }
         let question = Question { files: questions, git_ignore };
-        let call = Call::new(&what, Method::POST, self.url(&path)?).json(&question);
+        let call = Call::new(&operation, Method::POST, self.url(&path)?).json(&question);
         let answer = self.call(&call).await.map_err(Refused::from)?;
-        let mut reply: Reply = answer.json(&what).map_err(Failure::from)?;
-        // The answer is in the order of the question; a Hub that answers otherwise is put in order.
+        let mut reply: Reply = answer.json(&operation).map_err(Refused::Other)?;
+        // The Hub answers in the order of the question. Any other order is put right.
         if !batch.iter().map(|(path, _)| path.as_str()).eq(reply.files.iter().map(|file| file.path.as_str()))
         {
             reply.files = in_order(batch, reply.files).map_err(|path| {
-                Failure::new(Code::HubRefused, format!("cannot {what}: no answer for `{path}`"))
+                Refused::Other(Error::unexpected(&operation, format!("no answer for `{path}`")))
             })?;
         }
-        // Whatever the Hub says of its name: a large file without content is a pointer to nothing.
-        for (file, _) in reply.files.iter_mut().zip(batch).filter(|(_, (_, source))| source.size == 0) {
+        // An empty file is always committed as a regular one, because a large file without content is a pointer to nothing.
+        for (file, _) in reply.files.iter_mut().zip(batch).filter(|(_, (_, content))| content.size() == 0) {
             file.upload_mode = UploadMode::Regular;
         }
         Ok(reply)
@@ -196,7 +194,7 @@ impl Hub {
 }
 
 fn in_order(
-    batch: &[(RepoPath, &SourceFile)],
+    batch: &[(RepoPath, &dyn Content)],
     files: Vec<PreuploadFile>,
 ) -> Result<Vec<PreuploadFile>, String> {
     let mut by_path: std::collections::HashMap<String, PreuploadFile> =

@@ -1,25 +1,24 @@
-//! Names of repos, as users write them.
+//! Names of repos, with or without a namespace.
 
 use std::str::FromStr;
 
-use super::{ParseError, RepoId};
+use super::repo::RepoId;
+use super::text::{ParseError, bail_parse};
 
-macro_rules! bail_parse {
-    ($($arg:tt)*) => { return Err(ParseError(format!($($arg)*))) };
-}
-
-/// The longest repo name the Hub takes, in characters (`huggingface_hub`'s repo id rule).
+/// Maximum length of a repo name, in characters (`huggingface_hub`'s repo id rule).
 pub const MAX_REPO_NAME: usize = 96;
 
-/// A repo as the user names it: the namespace may be missing.
+/// Name of a repo, with or without its namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoName {
+    /// User or organization; `None` if the name has none.
     pub namespace: Option<String>,
+    /// Name of the repo in its namespace.
     pub name: String,
 }
 
 impl RepoName {
-    /// The full id, with `namespace` where the user named none.
+    /// Returns the full id, with `namespace` if the name has none.
     pub fn with_namespace(&self, namespace: &str) -> RepoId {
         RepoId {
             namespace: self.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
@@ -27,7 +26,7 @@ impl RepoName {
         }
     }
 
-    /// The full id, if the user named the namespace.
+    /// Returns the full id, if the name has a namespace.
     pub fn full(&self) -> Option<RepoId> {
         let namespace = self.namespace.clone()?;
         Some(RepoId { namespace, name: self.name.clone() })
@@ -67,7 +66,7 @@ fn parse(text: &str) -> Result<RepoName, ParseError> {
     Ok(RepoName { namespace: namespace.map(str::to_owned), name: name.to_owned() })
 }
 
-/// The Hub's rule for both parts, as its official clients enforce it before any request.
+/// Applies the rule for both parts that the Hub's official clients enforce before any request.
 fn check_part(part: &str) -> Result<(), ParseError> {
     if part.is_empty() {
         bail_parse!("must be `name` or `namespace/name`, with neither part empty");

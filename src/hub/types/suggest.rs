@@ -1,6 +1,6 @@
-//! Suggestions for words that are none of a few.
+//! Suggestions for misspelt values.
 
-use super::{ParseError, shorten};
+use super::text::{ParseError, shorten};
 
 /// Length of a bad value that a refusal repeats, in characters.
 const SHOWN: usize = 120;

@@ -1,0 +1,233 @@
+//! Advice about errors of the Hub.
+
+use hub::{
+    Access, Cause, ContentError, ContentFault, Error, ExchangeError, Payment, Refusal, RefusalKind, Repo,
+    RepoType, TransferFault, token_form,
+};
+
+use super::{Code, Failure};
+
+const STATUS_PAGE: &str = "see https://status.huggingface.co, and run the job again when the Hub is back";
+const SEND_REST: &str = "run the job again: what is already on the Hub is not sent twice";
+const SEND_LESS: &str =
+    "run the job again later, or deploy less often: the Hub limits requests and commits per hour";
+const NOTHING_COMMITTED: &str =
+    "nothing was committed; run the job again: content that is in the storage is not sent twice";
+
+/// Maps each error of the Hub to its code and hints.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match *error.cause {
+            Cause::Status(refusal) => refused(message, &refusal),
+            Cause::Unreachable { .. } => Self::new(Code::HubUnavailable, message).hint(STATUS_PAGE),
+            Cause::TimedOut { .. } => Self::new(Code::Timeout, message).hint(SEND_REST),
+            Cause::WaitTooLong { .. } => Self::new(Code::RateLimited, message).hint(SEND_LESS),
+            Cause::Unknown { look } => {
+                let code = if look.may_pass() { Self::from(look).code } else { Code::HubRefused };
+                Self::new(code, message).hint(SEND_REST)
+            }
+            Cause::Unexpected { .. } => {
+                Self::new(Code::HubRefused, message).hint("check that HF_ENDPOINT names a Hugging Face Hub")
+            }
+            Cause::Content(error) => content(error),
+            Cause::Storage(_) => Self::new(Code::UploadFailed, message).hint(NOTHING_COMMITTED),
+            Cause::ObjectRefused { .. } => Self::new(Code::UploadFailed, message),
+            Cause::Transfer { fault, .. } => Self::new(transfer_code(fault), message).hint(NOTHING_COMMITTED),
+            Cause::Stalled { .. } => Self::new(Code::Timeout, message).hint(NOTHING_COMMITTED),
+            Cause::Scratch(source) => {
+                Self::new(Code::LocalIo, format!("cannot {}", error.operation)).caused_by(source)
+            }
+            Cause::Setup { .. } => Self::new(Code::Internal, message),
+            Cause::MalformedToken => {
+                Self::new(Code::TokenInvalid, "`hf_token` has a character that no token has")
+                    .hint("check the secret behind `hf_token` for stray characters")
+            }
+            Cause::Exchange(error) => exchange(error),
+        }
+    }
+}
+
+fn refused(message: String, refusal: &Refusal) -> Failure {
+    match refusal.kind() {
+        RefusalKind::TokenRefused => Failure::new(Code::TokenInvalid, message)
+            .hint("check that the secret behind `hf_token` holds a token that is neither expired nor revoked"),
+        RefusalKind::PaymentRequired(payment) => {
+            Failure::new(Code::PaymentRequired, message).hint(payment_hint(payment))
+        }
+        RefusalKind::Forbidden => forbidden(message),
+        RefusalKind::OnlyPullRequests => {
+            forbidden(message).hint("to propose the change, set `create_pr: true`")
+        }
+        RefusalKind::RevisionNotFound => {
+            Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`")
+        }
+        RefusalKind::RepoNotFound | RefusalKind::EntryNotFound => Failure::new(Code::RepoNotFound, message)
+            .hint("check `huggingface_repo` and `repo_type`; a private repo that the token cannot see looks the same"),
+        RefusalKind::Conflict | RefusalKind::ConflictingOperation | RefusalKind::ParentMoved => {
+            Failure::new(Code::Conflict, message)
+                .hint("somebody else changed the repo meanwhile: run the job again")
+        }
+        RefusalKind::TooLarge => Failure::new(Code::HubRefused, message)
+            .hint("deploy fewer or smaller files in one commit, or exclude what the repo does not need"),
+        RefusalKind::RateLimited | RefusalKind::CommitQuota => {
+            Failure::new(Code::RateLimited, message).hint(SEND_LESS)
+        }
+        RefusalKind::TimedOut => Failure::new(Code::Timeout, message).hint(SEND_REST),
+        RefusalKind::ServerError => Failure::new(Code::HubUnavailable, message).hint(STATUS_PAGE),
+        RefusalKind::ExchangeAborted | RefusalKind::ExchangeRefused | RefusalKind::Other => {
+            Failure::new(Code::HubRefused, message)
+        }
+    }
+}
+
+fn forbidden(message: String) -> Failure {
+    Failure::new(Code::PermissionDenied, message)
+        .hint("in an organization, your role must be `write` or `admin`; `contributor` writes only to repos that you created")
+        .hint(format!("the token needs write access to this repo: make one at {}", token_form(Access::Write, None)))
+}
+
+fn payment_hint(payment: Payment) -> &'static str {
+    match payment {
+        Payment::ZeroGpu => {
+            "a namespace has so many ZeroGPU Spaces and no more: delete or pause another one, or choose other `hardware`"
+        }
+        Payment::Credits => {
+            "add a payment method or credits at https://huggingface.co/settings/billing, or choose free `hardware`"
+        }
+        Payment::Protected => {
+            "`visibility: protected` needs a namespace on a paid plan: use `private`, or `private` with `create_proxy: true`"
+        }
+        Payment::Storage => {
+            "the private storage of this namespace is used up: make the repo public, free some space, or take a larger plan"
+        }
+        Payment::SdkOnFreeHardware | Payment::Plan => {
+            "Docker Spaces, and Gradio Spaces on `cpu-basic`, need a PRO, Team or Enterprise namespace; static Spaces are free for everyone, and so are a few Gradio Spaces with `hardware: zero-a10g`"
+        }
+    }
+}
+
+fn content(error: ContentError) -> Failure {
+    let message = error.to_string();
+    match error.fault {
+        ContentFault::Unreadable(error) => Failure::new(Code::SourceUnreadable, message).caused_by(error),
+        ContentFault::Changed(error) => {
+            let failure = Failure::new(Code::SourceChanged, message)
+                .hint("let nothing write to `source_dir` while this step runs");
+            match error {
+                Some(error) => failure.caused_by(error),
+                None => failure,
+            }
+        }
+    }
+}
+
+fn transfer_code(fault: TransferFault) -> Code {
+    match fault {
+        TransferFault::Permission => Code::PermissionDenied,
+        TransferFault::Unavailable => Code::HubUnavailable,
+        TransferFault::RateLimited => Code::RateLimited,
+        TransferFault::TimedOut => Code::Timeout,
+        TransferFault::LocalIo => Code::LocalIo,
+        TransferFault::Cancelled => Code::Cancelled,
+        TransferFault::Other => Code::UploadFailed,
+    }
+}
+
+fn exchange(error: ExchangeError) -> Failure {
+    match error {
+        ExchangeError::NoRepo => Failure::new(
+            Code::InvalidInput,
+            "`huggingface_repo` must be `namespace/name` where there is no `hf_token`",
+        )
+        .hint("a keyless token belongs to one repo, and to no user whose namespace it could be"),
+        ExchangeError::NoIdToken(error) => Failure::new(Code::IdTokenUnavailable, error.to_string())
+            .hint("give the job `permissions: id-token: write`; runs of forks never get it")
+            .hint("or pass `hf_token`"),
+        ExchangeError::Refused { endpoint, repo, refusal, claims } => {
+            exchange_refused(&endpoint, &repo, &refusal, &claims)
+        }
+    }
+}
+
+/// Explains a refused exchange by the claims of the ID token.
+fn exchange_refused(endpoint: &str, repo: &Repo, refusal: &Refusal, claims: &[(String, String)]) -> Failure {
+    let page = format!("{endpoint}/{}/settings", repo.page());
+    let shown: Vec<String> = claims.iter().map(|(name, value)| format!("`{name}` = `{value}`")).collect();
+    let github = claims.iter().find(|(name, _)| name == "repository").map(|(_, value)| format!("`{value}`"));
+    Failure::new(
+        Code::KeylessRefused,
+        format!("the Hub does not let this job write to the {repo} without a token: {refusal}"),
+    )
+    .hint(format!("this job says of itself: {}", shown.join(", ")))
+    .hint(format!(
+        "at {page}, under Trusted Publishers, there has to be one for GitHub Actions with the repository {}; a branch, workflow or environment that it names has to be the one above, to the letter",
+        github.as_deref().unwrap_or("of this workflow")
+    ))
+    .hint(format!(
+        "the {repo} has to exist: nobody can create a repo without a token; make it once by hand at {endpoint}/new{}",
+        match repo.repo_type {
+            RepoType::Space => "-space",
+            RepoType::Dataset => "-dataset",
+            RepoType::Model => "",
+        }
+    ))
+    .hint("the job needs `permissions: { contents: read, id-token: write }`; or pass `hf_token`")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn failure(status: u16, body: &str) -> Failure {
+        let status = StatusCode::from_u16(status).unwrap();
+        let refusal = Refusal::read(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH);
+        Failure::from(Error::new("do it", Cause::Status(refusal)))
+    }
+
+    #[test]
+    fn each_status_has_its_code() {
+        for (status, code) in [
+            (401, Code::TokenInvalid),
+            (402, Code::PaymentRequired),
+            (403, Code::PermissionDenied),
+            (404, Code::RepoNotFound),
+            (412, Code::Conflict),
+            (429, Code::RateLimited),
+            (500, Code::HubUnavailable),
+            (504, Code::Timeout),
+            (400, Code::HubRefused),
+        ] {
+            assert_eq!(failure(status, "").code, code, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_hint_for_a_payment_names_its_subject() {
+        for (message, words) in [
+            (
+                "Static Spaces are free for everyone, but hosting Gradio and Docker Spaces on free cpu-basic requires a PRO subscription",
+                "static Spaces are free",
+            ),
+            ("You have reached the maximum number of ZeroGPU Spaces", "ZeroGPU Spaces"),
+            ("Please add a payment method to use this hardware", "payment method or credits"),
+            ("Protected Spaces require a PRO subscription", "`visibility: protected`"),
+            ("Private repository storage limit reached", "private storage"),
+        ] {
+            let failure = failure(402, message);
+            assert!(failure.hints[0].contains(words), "{message}: {:?}", failure.hints);
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_permits_a_pull_request_names_the_input_for_it() {
+        let proposes = |body| failure(403, body).hints.iter().any(|hint| hint.contains("`create_pr: true`"));
+        assert!(proposes("Forbidden: pass `create_pr=1` as a query parameter"));
+        assert!(!proposes("no"));
+    }
+}

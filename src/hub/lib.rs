@@ -1,0 +1,89 @@
+//! A client of the Hugging Face Hub: repos, commits, uploads, pull requests and Spaces.
+//!
+//! [`Hub`] is the client. Its methods are named by the nouns of the Hub, one file each. Every path and body follows the
+//! Hub's OpenAPI document, or the official Python client where the document is silent. Values such as [`RepoName`],
+//! [`RepoPath`] or [`Flavor`] are made by parsing.
+//!
+//! Requests are repeated after transient failures ([`RetryPolicy`]). A request that could land twice is not: after a
+//! lost answer, its outcome is looked up first.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use hub::{Credentials, Hub, HubOptions, Lookup, Repo, RepoName, RepoType, Revision, Secret};
+//!
+//! let mut options = HubOptions::new("https://huggingface.co".parse()?);
+//! options.credentials = Credentials::Token(Secret::new(std::env::var("HF_TOKEN")?));
+//! let hub = Hub::new(options)?;
+//!
+//! let user = hub.whoami().await?;
+//! let id = "my-space".parse::<RepoName>()?.with_namespace(&user.name);
+//! let space = Repo { repo_type: RepoType::Space, id };
+//! match hub.look_up(&space, &Revision::default()).await? {
+//!     Lookup::Found(info) => println!("{space} is at {:?}", info.sha),
+//!     Lookup::NoRevision => println!("{space} has no branch `main`"),
+//!     Lookup::NoRepo(refusal) => println!("{space} does not exist: {refusal}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod auth;
+mod call;
+mod cards;
+mod client;
+mod commit_body;
+mod commits;
+mod content;
+mod discussions;
+mod error;
+mod files;
+pub mod http;
+mod large_file;
+mod lfs;
+mod lock;
+mod operation;
+mod pages;
+mod preupload;
+mod rate_limit;
+mod refusal;
+mod repos;
+mod retry;
+mod runtime;
+mod secret;
+mod spaces;
+pub mod sse;
+mod token_form;
+mod transport;
+mod types;
+mod uploads;
+mod url;
+mod users;
+mod whoami;
+mod xet;
+mod xet_feed;
+
+pub use auth::{Credentials, IdToken, IdTokenFuture, IdTokenSource, OnSecret};
+pub use cards::CardCheck;
+pub use client::{Hub, HubOptions};
+pub use commits::{CommitReceipt, MARK};
+pub use content::{Content, ContentError, ContentFault, InMemory};
+pub use discussions::{NewDraft, PullRequest, PullRow, PullStatus, pull_request_ref};
+pub use error::{Cause, Error, Error as HubError, ExchangeError, TransferFault};
+pub use files::RemoteFile;
+pub use large_file::{LargeFile, Transfer, Uploaded};
+pub use operation::{CommitRequest, OnBytes, Operation};
+pub use preupload::{Preupload, PreuploadFile, UploadMode};
+pub use refusal::{Payment, Refusal, RefusalKind};
+pub use repos::{CreateRepo, Creation, ListedRepo, Lookup, NewFile, NewSpace, RepoInfo, Sibling};
+pub use retry::RetryPolicy;
+pub use runtime::{Hardware, LogBytes, LogKind, Runtime, Stage};
+pub use secret::Secret;
+pub use spaces::{Machine, MachineHardware, MountedVolume, Price, SettingKind};
+pub use token_form::{Access, token_form};
+pub use transport::OnNotice;
+pub use types::{
+    Checksum, CommitId, Flavor, GitBlobHasher, MAX_PATH, MAX_REPO_NAME, NotADigest, Oid, ParseError, Repo,
+    RepoId, RepoName, RepoPath, RepoType, Revision, Sha256, SizeChanged, SleepTime, SpaceSdk, Visibility,
+    Volume, VolumeKind, git_blob_oid, read_in_blocks, sha256, shorten, suggest,
+};
+pub use whoami::{Org, OrgRole, TokenRole, TokenScope, WhoAmI};

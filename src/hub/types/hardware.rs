@@ -1,0 +1,195 @@
+//! Hardware and sleep time of a Space.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::suggest;
+use super::text::{ParseError, bail_parse, shorten};
+
+/// Length of a bad value in a parse error, in characters.
+const SHOWN: usize = 60;
+
+/// Hardware of a Space, by the Hub's name for it (`POST /api/repos/create`, `hardware`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flavor(&'static str);
+
+/// All flavors of the Hub's OpenAPI document, in its order: of one family, the cheapest comes first.
+const FLAVORS: &[&str] = &[
+    "cpu-basic",
+    "cpu-upgrade",
+    "cpu-performance",
+    "cpu-xl",
+    "sprx8",
+    "zero-a10g",
+    "t4-small",
+    "t4-medium",
+    "l4x1",
+    "l4x4",
+    "l40sx1",
+    "l40sx4",
+    "l40sx8",
+    "a10g-small",
+    "a10g-large",
+    "a10g-largex2",
+    "a10g-largex4",
+    "a100-large",
+    "a100x4",
+    "a100x8",
+    "h200",
+    "h200x2",
+    "h200x4",
+    "h200x8",
+    "rtx-pro-6000",
+    "rtx-pro-6000x2",
+    "rtx-pro-6000x4",
+    "rtx-pro-6000x8",
+    "inf2x6",
+    "zerogpu",
+];
+
+impl Flavor {
+    /// Returns the Hub's name for it.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Returns the names of all flavors as a list in a sentence, where ZeroGPU with its two names stands once.
+    pub fn list() -> String {
+        let names = FLAVORS.iter().filter(|name| **name != "zerogpu");
+        let names: Vec<String> = names
+            .map(|name| format!("`{name}`{}", if is_zero_gpu(name) { " (or `zerogpu`)" } else { "" }))
+            .collect();
+        names.join(", ")
+    }
+
+    /// Returns true for ZeroGPU, which has two names and runs Gradio Spaces only.
+    pub fn is_zero_gpu(self) -> bool {
+        is_zero_gpu(self.0)
+    }
+
+    /// Returns true for the free hardware, which has a fixed sleep time.
+    pub fn is_basic(self) -> bool {
+        self.0 == "cpu-basic"
+    }
+
+    /// Returns true if the Hub calls this hardware `name`.
+    pub fn is(self, name: &str) -> bool {
+        self.0 == name || (self.is_zero_gpu() && is_zero_gpu(name))
+    }
+}
+
+fn is_zero_gpu(name: &str) -> bool {
+    matches!(name, "zero-a10g" | "zerogpu")
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl FromStr for Flavor {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if let Some(name) = FLAVORS.iter().find(|name| **name == text) {
+            return Ok(Self(name));
+        }
+        let shown = shorten(text, SHOWN);
+        match suggest::meant(text, FLAVORS).or_else(|| suggest::of_the_family(text, FLAVORS)) {
+            Some(name) => bail_parse!("must name hardware of the Hub, not `{shown}`: did you mean `{name}`?"),
+            None => bail_parse!("must name hardware of the Hub, not `{shown}`"),
+        }
+    }
+}
+
+/// Idle time before a Space sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SleepTime {
+    /// The Space sleeps after this time.
+    After(Duration),
+    /// The Space stays awake.
+    Never,
+}
+
+impl SleepTime {
+    /// Returns the value of the API: seconds, or -1 for never (`POST …/sleeptime`).
+    pub fn seconds(self) -> i64 {
+        match self {
+            Self::After(time) => i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            Self::Never => -1,
+        }
+    }
+}
+
+impl fmt::Display for SleepTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(time) => write!(f, "after {} s", time.as_secs()),
+            Self::Never => f.write_str("never"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flavors_are_those_of_the_contract() {
+        let path = std::env::var("HUB_OPENAPI").unwrap_or_else(|_| {
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/hub-openapi.json").to_owned()
+        });
+        let Ok(text) = std::fs::read_to_string(path) else { return };
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let create = &document["paths"]["/api/repos/create"]["post"].to_string();
+        let start = create.find(r#"["cpu-basic""#).unwrap();
+        let end = start + create[start..].find(']').unwrap() + 1;
+        let theirs: Vec<String> = serde_json::from_str(&create[start..end]).unwrap();
+        assert_eq!(theirs, FLAVORS);
+    }
+
+    #[test]
+    fn the_list_of_flavors_names_zero_gpu_once() {
+        let list = Flavor::list();
+        assert_eq!(list.matches("zerogpu").count(), 1, "{list}");
+        assert!(list.contains("`zero-a10g` (or `zerogpu`)") && list.ends_with("`inf2x6`"), "{list}");
+        let far = "quantum".parse::<Flavor>().unwrap_err().0;
+        assert_eq!(far, "must name hardware of the Hub, not `quantum`");
+    }
+
+    #[test]
+    fn a_suggestion_is_the_cheapest_of_its_kind() {
+        for (text, meant) in [
+            ("T4", "t4-small"),
+            ("T4-Medium", "t4-medium"),
+            ("t4small", "t4-small"),
+            ("t4-large", "t4-small"),
+            ("t5-small", "t4-small"),
+            ("cpu", "cpu-basic"),
+            ("CPU-Upgrade", "cpu-upgrade"),
+            ("cpu-large", "cpu-basic"),
+            ("basic", "cpu-basic"),
+            ("a100", "a100-large"),
+            ("A10G", "a10g-small"),
+            ("a10", "a10g-small"),
+            ("l4", "l4x1"),
+            ("l4x2", "l4x1"),
+            ("L40S", "l40sx1"),
+            ("zero", "zero-a10g"),
+            ("ZeroGPU", "zerogpu"),
+            ("zero-gpu", "zerogpu"),
+        ] {
+            let refusal = text.parse::<Flavor>().unwrap_err().0;
+            assert!(refusal.contains(&format!(": did you mean `{meant}`?")), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn zero_gpu_has_two_names() {
+        let flavor: Flavor = "zerogpu".parse().unwrap();
+        assert!(flavor.is("zero-a10g") && flavor.is("zerogpu") && !flavor.is("t4-small"));
+        assert!(!"t4-small".parse::<Flavor>().unwrap().is("zerogpu"));
+    }
+}

@@ -1,0 +1,28 @@
+//! Vocabulary of the Hub: repos, revisions, paths, hardware and ids.
+//!
+//! Each type is made by parsing and cannot hold a bad value afterwards. A parse error is one lower-case sentence
+//! that names the value, meant to stand behind `input: `.
+
+pub(crate) mod digest;
+pub(crate) mod hardware;
+pub(crate) mod repo;
+pub(crate) mod repo_name;
+pub(crate) mod repo_path;
+pub(crate) mod revision;
+pub(crate) mod sdk;
+pub mod suggest;
+pub(crate) mod text;
+pub(crate) mod volume;
+
+pub use digest::{
+    Checksum, CommitId, GitBlobHasher, NotADigest, Oid, Sha256, SizeChanged, git_blob_oid, read_in_blocks,
+    sha256,
+};
+pub use hardware::{Flavor, SleepTime};
+pub use repo::{Repo, RepoId, RepoType, Visibility};
+pub use repo_name::{MAX_REPO_NAME, RepoName};
+pub use repo_path::{MAX_PATH, RepoPath};
+pub use revision::Revision;
+pub use sdk::SpaceSdk;
+pub use text::{ParseError, shorten};
+pub use volume::{Volume, VolumeKind};
