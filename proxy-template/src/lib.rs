@@ -3,7 +3,7 @@
 //! Requests of all callers go to one target with one token, and the answers come back without a trace of the token.
 //! Each module uses only those before it: `policy`, `config`, `http`, `upstream`, `ops`, `serve`.
 //!
-//! [`Proxy`] runs it. [`config`] and [`refusal`] are for programs that set it up and read its answers.
+//! [`Proxy`] runs it. [`config`], [`units`] and [`refusal`] are for programs that set it up and read its answers.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod policy;
 mod secret;
 mod serve;
 mod sync;
+pub mod units;
 mod upstream;
 mod values;
 

@@ -309,7 +309,7 @@ impl Reader<'_> {
             0 => Err("must be at least `1`: `0`".to_owned()),
             count => Ok(count),
         });
-        let body = self.parse("MAX_BODY", MAX_BODY, values::bytes);
+        let body = self.parse("MAX_BODY", MAX_BODY, values::size);
         Some(Caps {
             rate: rate?,
             rate_compute: rate_compute?,

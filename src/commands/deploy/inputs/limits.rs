@@ -1,7 +1,7 @@
 //! Limits of one commit, and of the deletions of a deploy.
 
 use super::faults::Findings;
-use super::parse::{Parsed, not_like};
+use super::parse::{Parsed, not_like, size};
 use super::raw::Raw;
 use super::value;
 use crate::ops::deploy::options::{CommitLimits, DeleteLimit};
@@ -32,18 +32,6 @@ fn files(text: &str) -> Parsed<usize> {
     }
 }
 
-/// A size of at least a byte: `100MB`, `512kB`, `1GB`, or plain bytes.
-fn size(text: &str) -> Parsed<u64> {
-    let units: [(&str, u64); 4] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
-    let found = units.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
-    let (digits, unit) = found.unwrap_or((text, 1));
-    let number = digits.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    match number {
-        Some(bytes) if bytes > 0 => Ok(bytes),
-        _ => not_like("a size like `100MB` or `512kB`", text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,12 +51,16 @@ mod tests {
 
     #[test]
     fn sizes_and_numbers() {
-        for (text, bytes) in
-            [("100MB", 100_000_000), ("512 kB", 512_000), ("1GB", 1_000_000_000), ("7B", 7), ("7", 7)]
-        {
+        for (text, bytes) in [
+            ("100MB", 100_000_000),
+            ("512 kB", 512_000),
+            ("1.5GB", 1_500_000_000),
+            ("64KiB", 65_536),
+            ("7", 7),
+        ] {
             assert_eq!(size(text).ok(), Some(bytes), "{text}");
         }
-        for text in ["", "0", "0MB", "MB", "1.5MB", "-1", "1 TB", "18446744073709551615GB"] {
+        for text in ["", "0", "0MB", "MB", "1.5", "-1", "1 XB", "18446744073709551615GB"] {
             assert!(size(text).is_err(), "{text}");
         }
         assert_eq!(files("1").ok(), Some(1));

@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+<<<<<<< HEAD
 use hub::{ParseError, RepoPath, Revision, Secret, shorten, suggest};
+=======
+use hf_proxy::units::{self, UnitError};
+>>>>>>> 28e27da (inputs: times and sizes have one grammar, in inputs and in the settings of the proxy)
 use url::{Host, Url};
 
 use super::Prune;
@@ -55,18 +59,19 @@ pub(super) fn not_like<T>(example: &str, text: &str) -> Parsed<T> {
     refuse(format!("must be {example}, not `{}`", shorten(text, SHOWN)))
 }
 
-/// A time of at least a second: `90s`, `10m`, `2h`, or plain seconds.
+/// Parses a time of at least a second.
 pub(super) fn duration(text: &str) -> Parsed<Duration> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b's') => (&text[..text.len() - 1], 1),
-        Some(b'm') => (&text[..text.len() - 1], 60),
-        Some(b'h') => (&text[..text.len() - 1], 3600),
-        _ => (text, 1),
-    };
-    let number = digits.trim_end().parse().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()));
-    match number.and_then(|number: u32| number.checked_mul(unit)) {
-        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
-        _ => not_like("a time like `90s`, `10m` or `2h`", text),
+    match units::parse_duration(text) {
+        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration),
+        _ => not_like(UnitError::DURATION.form(), text),
+    }
+}
+
+/// Parses a size of at least a byte.
+pub(super) fn size(text: &str) -> Parsed<u64> {
+    match units::parse_size(text) {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        _ => not_like(UnitError::SIZE.form(), text),
     }
 }
 

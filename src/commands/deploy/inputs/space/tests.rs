@@ -126,6 +126,8 @@ fn faults() {
         ),
         (vec![("timeout", "soon")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `soon`"),
         (vec![("timeout", "0")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `0`"),
+        (vec![("timeout", "500ms")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `500ms`"),
+        (vec![("timeout", "10M")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `10M`"),
         (vec![("timeout", "never")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `never`"),
         (vec![("verify", "maybe")], "`verify` must be `auto`, `health`, `inference` or `false`, not `maybe`"),
         (
