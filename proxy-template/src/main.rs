@@ -31,7 +31,9 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_USAGE);
         }
     };
-    let proxy = match Proxy::from_variables(|name| std::env::var(name).ok(), io::stdout()) {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    let variable = |name: &str| std::env::var(name).ok();
+    let proxy = match Proxy::from_variables(variable, io::stdout()) {
         Ok(proxy) => proxy,
         Err(faults) => {
             for fault in faults {

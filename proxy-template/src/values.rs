@@ -17,7 +17,7 @@ pub struct Rate {
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Parses a duration of at most a day.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match units::parse_duration(text) {
         Ok(duration) if duration <= MAX_DURATION => Ok(duration),
         Ok(_) => Err(invalid("at most `24h`", text)),
@@ -26,17 +26,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses a size in bytes.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     units::parse_size(text).map_err(|error| invalid(error.form(), text))
 }
 
 /// Parses a count, 0 included.
-pub fn count(text: &str) -> Result<usize, String> {
+pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| invalid("a whole number", text))
 }
 
 /// Parses `true` or `false`.
-pub fn boolean(text: &str) -> Result<bool, String> {
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -46,7 +46,7 @@ pub fn boolean(text: &str) -> Result<bool, String> {
 
 /// Parses a rate: `20/s:200` is twenty a second with a burst of two hundred. The unit is `s`, `m` or `h`; the default burst
 /// is the number per unit. `off` and `0` are no limit.
-pub fn rate(text: &str) -> Result<Option<Rate>, String> {
+pub(crate) fn rate(text: &str) -> Result<Option<Rate>, String> {
     if matches!(text, "off" | "0") {
         return Ok(None);
     }
@@ -68,7 +68,7 @@ pub fn rate(text: &str) -> Result<Option<Rate>, String> {
 }
 
 /// Splits a list at commas and line ends, and drops empty entries.
-pub fn list(text: &str) -> Vec<&str> {
+pub(crate) fn list(text: &str) -> Vec<&str> {
     text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 

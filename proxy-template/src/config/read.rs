@@ -275,7 +275,7 @@ impl Reader<'_> {
             for entry in values::list(text) {
                 match Method::from_bytes(entry.as_bytes()) {
                     Ok(method) if method != Method::CONNECT && method != Method::TRACE => {
-                        methods.push(method)
+                        methods.push(method);
                     }
                     _ => return Err(format!("must be methods other than CONNECT and TRACE: `{entry}`")),
                 }

@@ -62,7 +62,7 @@ impl Activity {
 
 /// Timer of one body. It costs nothing until the body has to be waited for.
 #[derive(Debug)]
-pub struct IdleTimer {
+pub(crate) struct IdleTimer {
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     running: bool,
@@ -70,17 +70,17 @@ pub struct IdleTimer {
 
 impl IdleTimer {
     /// Makes a timer that expires after `limit`, or never if that is zero.
-    pub fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, sleep: None, running: false }
     }
 
     /// Stops the timer after a movement.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.running = false;
     }
 
     /// Starts the timer unless it runs. Returns true when it has expired.
-    pub fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
         if self.limit.is_zero() {
             return false;
         }
@@ -95,7 +95,7 @@ impl IdleTimer {
 }
 
 /// Returns the result of `future`, or `None` after `limit` without `activity`. A limit of zero never ends.
-pub async fn timeout_when_idle<T>(
+pub(crate) async fn timeout_when_idle<T>(
     limit: Duration,
     activity: Option<&Activity>,
     future: impl Future<Output = T>,

@@ -19,7 +19,7 @@ static PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Form of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusalForm {
+pub(crate) enum RefusalForm {
     /// JSON, for programs.
     Json,
     /// A page, for a browser that is about to show it. It reloads where that makes sense.
@@ -30,7 +30,7 @@ pub enum RefusalForm {
 
 impl RefusalForm {
     /// Returns the form that a caller asks for.
-    pub fn wanted(method: &Method, headers: &HeaderMap) -> Self {
+    pub(crate) fn wanted(method: &Method, headers: &HeaderMap) -> Self {
         let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
         let takes_html = headers
             .get_all(ACCEPT)
@@ -48,7 +48,7 @@ impl RefusalForm {
 
 /// Makes the head and the body of a refusal. The JSON body is `{"error", "code", "message", "request_id"}`. The field
 /// `error` is a sentence too, because Gradio shows it to people.
-pub fn refusal(
+pub(crate) fn refusal(
     refusal: &Refusal,
     id: &HeaderValue,
     methods: &HeaderValue,
@@ -80,7 +80,7 @@ pub fn refusal(
 }
 
 /// Makes the answer to an OPTIONS request that must not be forwarded (RFC 9110, sections 7.6.2 and 9.3.7).
-pub fn options(id: &HeaderValue, methods: &HeaderValue) -> (response::Parts, String) {
+pub(crate) fn options(id: &HeaderValue, methods: &HeaderValue) -> (response::Parts, String) {
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = StatusCode::NO_CONTENT;
     parts.headers.insert(ALLOW, methods.clone());
@@ -90,7 +90,7 @@ pub fn options(id: &HeaderValue, methods: &HeaderValue) -> (response::Parts, Str
 }
 
 /// Inserts the headers that each answer of the proxy's own has.
-pub fn insert_own_headers(headers: &mut HeaderMap, kind: &HeaderValue, id: &HeaderValue) {
+pub(crate) fn insert_own_headers(headers: &mut HeaderMap, kind: &HeaderValue, id: &HeaderValue) {
     headers.insert(CONTENT_TYPE, kind.clone());
     headers.insert(CACHE_CONTROL, NO_STORE.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF.clone());

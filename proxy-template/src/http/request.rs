@@ -17,9 +17,9 @@ use crate::policy::cors::Caller;
 use crate::policy::target::{host_of, is_loopback_host};
 
 /// Limit of names and values of a request together. Browsers stay below 16 KiB; servers behind the edge take 64.
-pub const MAX_HEADER_BYTES: usize = 32 * 1024;
+pub(crate) const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// Limit of a path with its query. uvicorn takes 64 KiB, proxies commonly 8 to 16.
-pub const MAX_TARGET_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_TARGET_BYTES: usize = 16 * 1024;
 
 /// Properties of a request whose head is valid.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub fn validate<'a>(
 
 /// Returns the one `Host`. HTTP/1.1 without exactly one is refused, and so is an absolute target that names another
 /// authority (RFC 9112, sections 3.2 and 3.2.2). Only HTTP/1.0 may come without; then the host is empty.
-pub fn host(parts: &request::Parts) -> Result<&str, Refusal> {
+pub(crate) fn host(parts: &request::Parts) -> Result<&str, Refusal> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().map_err(|_| refusal::BAD_HOST)?,
@@ -229,7 +229,7 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
 
 /// Returns the number of servers that a request may still pass (RFC 9110, section 7.6.2). It matters for OPTIONS only,
 /// because TRACE is refused. A value that is not a number is ignored.
-pub fn max_forwards(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn max_forwards(headers: &HeaderMap) -> Option<u64> {
     headers.get(MAX_FORWARDS)?.to_str().ok()?.parse().ok()
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Treatment of a header of a request.
 #[derive(Debug)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// It goes on.
     Keep,
     /// It ends here.
@@ -69,12 +69,12 @@ pub const EDGE_PREFIXES: &[&str] =
     &["x-forwarded-", "x-proxied-", "x-original-forwarded-", "cf-ip", "cf-access-"];
 
 /// Returns true for a header that an edge or a proxy adds to a request.
-pub fn is_from_edge(name: &str) -> bool {
+pub(crate) fn is_from_edge(name: &str) -> bool {
     is_edges(name) || EDGE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Returns the treatment of a header.
-pub fn rule(name: &str) -> Rule {
+pub(crate) fn rule(name: &str) -> Rule {
     match name {
         _ if ends_here(name) => Rule::Drop,
         "authorization" => Rule::Authorization,
@@ -94,7 +94,7 @@ pub fn rule(name: &str) -> Rule {
 
 /// Returns true if a server could read a name with an underscore as another header, because servers for CGI or WSGI treat
 /// `x_a` and `x-a` alike. Such a name passes only if the proxy has no rule for the other header, and the request lacks it.
-pub fn shadows(name: &str, headers: &HeaderMap) -> bool {
+pub(crate) fn shadows(name: &str, headers: &HeaderMap) -> bool {
     if !name.contains('_') {
         return false;
     }
@@ -117,7 +117,7 @@ fn may_trail(name: &str) -> bool {
 }
 
 /// Returns `Trailer` with the names of the fields that may go on, or `None` if there are none.
-pub fn announced(value: &HeaderValue, nominated: &[&[u8]]) -> Option<HeaderValue> {
+pub(crate) fn announced(value: &HeaderValue, nominated: &[&[u8]]) -> Option<HeaderValue> {
     let names = value.as_bytes().split(|b| *b == b',').filter_map(|name| {
         let name = HeaderName::from_bytes(name.trim_ascii()).ok()?;
         let ends_here = nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_str().as_bytes()));
@@ -130,7 +130,7 @@ pub fn announced(value: &HeaderValue, nominated: &[&[u8]]) -> Option<HeaderValue
 
 /// Returns the trailers of a request that may go on. Those that `Connection` nominates are not announced in the outgoing
 /// head, and hyper does not send trailers without an announcement.
-pub fn clean_trailers(trailers: HeaderMap) -> HeaderMap {
+pub(crate) fn clean_trailers(trailers: HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(trailers.len());
     let mut last = None;
     for (name, value) in trailers {

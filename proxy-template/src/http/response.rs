@@ -10,7 +10,7 @@ use crate::http::response_values::{Addresses, map_cookie, map_location, map_refr
 use crate::http::secret_scan::SecretScanner;
 
 /// Limit of names and values of an answer together. An app that sends more is broken.
-pub const MAX_HEADER_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Trailers that are announced to the caller when the app announces none, because an HTTP/1.1 sender cannot announce them
 /// later, and trailers without an announcement may be dropped (RFC 9110, section 6.5.1).

@@ -33,7 +33,7 @@ fn as_value(text: &str) -> Option<HeaderValue> {
 }
 
 /// Returns a `Link` without the entries in which the edge names the private Space, or `None` if nothing is left.
-pub fn without_canonical(value: &HeaderValue) -> Option<HeaderValue> {
+pub(crate) fn without_canonical(value: &HeaderValue) -> Option<HeaderValue> {
     let text = as_text(value);
     if !text.contains("canonical") {
         return Some(value.clone());
@@ -60,12 +60,12 @@ pub fn without_canonical(value: &HeaderValue) -> Option<HeaderValue> {
 
 /// Returns an address of the target as one of the proxy's. `None` means that the value stays, because its authority is
 /// not exactly the target's.
-pub fn map_location(value: &HeaderValue, addresses: &Addresses<'_>) -> Option<HeaderValue> {
+pub(crate) fn map_location(value: &HeaderValue, addresses: &Addresses<'_>) -> Option<HeaderValue> {
     as_value(&map_url(&as_text(value), addresses)?)
 }
 
 /// Returns `Refresh: 5; url=…` with its address mapped.
-pub fn map_refresh(value: &HeaderValue, addresses: &Addresses<'_>) -> Option<HeaderValue> {
+pub(crate) fn map_refresh(value: &HeaderValue, addresses: &Addresses<'_>) -> Option<HeaderValue> {
     let text = as_text(value);
     let at = text.to_ascii_lowercase().find("url=")? + 4;
     let (head, url) = text.split_at(at);
@@ -114,7 +114,7 @@ fn own_path<'a>(url: &'a str, target: &Target) -> Option<&'a str> {
 
 /// Returns a cookie of the app bound to the proxy's host. Browsers would refuse one for the target's host or, worse, keep
 /// one of all Spaces for strangers. `None` drops `spaces-jwt`, because that opens the private Space for a day.
-pub fn map_cookie(value: HeaderValue, target: &Target) -> Option<HeaderValue> {
+pub(crate) fn map_cookie(value: HeaderValue, target: &Target) -> Option<HeaderValue> {
     let bytes = value.as_bytes();
     let name = bytes.split(|b| matches!(b, b'=' | b';')).next().unwrap_or_default().trim_ascii();
     if name.eq_ignore_ascii_case(b"spaces-jwt") {

@@ -10,7 +10,7 @@ use crate::http::response_values::Addresses;
 /// Replaces `https://host` and `http://host` of the target, plain and as JSON may escape them (`https:\/\/host`).
 /// Never holds back more than one address between two pieces.
 #[derive(Debug)]
-pub struct Rewriter {
+pub(crate) struct Rewriter {
     /// Finds the host. The prefix is compared afterwards.
     finder: Finder<'static>,
     authority: Vec<u8>,
@@ -25,7 +25,7 @@ const PREFIXES: [&[u8]; 4] = [b"https://", b"http://", br"https:\/\/", br"http:\
 
 impl Rewriter {
     /// Makes a rewriter from the target's address to the public one.
-    pub fn new(addresses: &Addresses<'_>) -> Self {
+    pub(crate) fn new(addresses: &Addresses<'_>) -> Self {
         let authority = addresses.target.authority.as_bytes().to_vec();
         Self {
             finder: Finder::new(&authority).into_owned(),
@@ -37,13 +37,13 @@ impl Rewriter {
     }
 
     /// Takes a piece and returns the part that cannot change any more.
-    pub fn push(&mut self, piece: &[u8]) -> Bytes {
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
         self.run(false)
     }
 
     /// Returns the rest.
-    pub fn finish(&mut self) -> Bytes {
+    pub(crate) fn finish(&mut self) -> Bytes {
         self.run(true)
     }
 

@@ -17,7 +17,7 @@ const HEAD_BYTES: usize = 256;
 
 /// Reader of one of Gradio's answers while it is passed on.
 #[derive(Debug)]
-pub enum Watch {
+pub(crate) enum Watch {
     /// Reads the answer to a call, which names its event.
     Call {
         /// The computation that began with the call, until the event is known.
@@ -31,18 +31,18 @@ pub enum Watch {
 
 impl Watch {
     /// Makes the reader of the answer to a call.
-    pub fn call(job: Job) -> Self {
+    pub(crate) fn call(job: Job) -> Self {
         Self::Call { job: Some(job), head: Vec::new() }
     }
 
     /// Makes the reader of a session's events. `event` is the id of the only event of the stream, if it has only one.
-    pub fn events(jobs: Arc<Jobs>, address: IpAddr, event: Option<&str>) -> Self {
+    pub(crate) fn events(jobs: Arc<Jobs>, address: IpAddr, event: Option<&str>) -> Self {
         let open = event.map(|id| event_key(id.as_bytes())).into_iter().collect();
         Self::Events(Events { jobs, address, open, line: Vec::new(), is_read: false })
     }
 
     /// Reads the next piece of the answer.
-    pub fn read(&mut self, data: &[u8]) {
+    pub(crate) fn read(&mut self, data: &[u8]) {
         match self {
             Self::Call { job, head } => {
                 if job.is_none() {
@@ -62,7 +62,7 @@ impl Watch {
 
 /// Reader of a stream of events. It reads the beginning of each line.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     jobs: Arc<Jobs>,
     address: IpAddr,
     /// Keys of the events that have begun and not ended.

@@ -104,7 +104,7 @@ fn write_all(lines: &Receiver<Vec<u8>>, stopping: &AtomicBool, mut sink: impl Wr
 
 /// Record of one request. Its drop writes the log line and frees the permits, however the request ends.
 #[derive(Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// The log.
     pub logger: Arc<Logger>,
     /// The counters.

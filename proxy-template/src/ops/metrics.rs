@@ -101,7 +101,7 @@ impl Metrics {
 }
 
 /// Adds to a counter.
-pub fn add(count: &AtomicU64, more: u64) {
+pub(crate) fn add(count: &AtomicU64, more: u64) {
     count.fetch_add(more, Ordering::Relaxed);
 }
 

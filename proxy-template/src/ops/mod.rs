@@ -1,8 +1,8 @@
 //! State that all requests share, and its operation: log, counters, self-check and the proxy's own routes.
 
-pub mod access_log;
-pub mod health;
-pub mod metrics;
-pub mod own_routes;
+pub(crate) mod access_log;
+pub(crate) mod health;
+pub(crate) mod metrics;
+pub(crate) mod own_routes;
 pub mod selfcheck;
-pub mod state;
+pub(crate) mod state;

@@ -14,17 +14,17 @@ use crate::policy::credentials::bearer;
 /// The paths that belong to the proxy.
 const PREFIX: &str = "/_proxy/";
 /// The methods of these paths, for the header `Allow`.
-pub static METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
+pub(crate) static METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 static JSON: HeaderValue = HeaderValue::from_static("application/json");
 static TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Returns true for a path of the proxy's own.
-pub fn is_own(path: &str) -> bool {
+pub(crate) fn is_own(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
 /// Answers a request to such a path.
-pub fn answer(
+pub(crate) fn answer(
     state: &ProxyState,
     method: &Method,
     path: &str,
@@ -47,7 +47,7 @@ pub fn answer(
 }
 
 /// Answers 200 while the proxy takes requests, and 503 while it drains.
-pub fn ready(state: &ProxyState, id: &HeaderValue) -> (response::Parts, String) {
+pub(crate) fn ready(state: &ProxyState, id: &HeaderValue) -> (response::Parts, String) {
     let ready = !state.draining.load(Ordering::Relaxed);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     respond(status, &JSON, id, format!("{{\"ready\":{ready}}}\n"))

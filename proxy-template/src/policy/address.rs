@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Limit of the networks that are remembered, about a megabyte of memory. Above it, networks that use nothing are
 /// forgotten.
-pub const MAX_NETWORKS: usize = 16_384;
+pub(crate) const MAX_NETWORKS: usize = 16_384;
 
 /// Returns the network that counts as one caller: an IPv4 address, or the /64 of an IPv6 address, because one household
 /// has all of it.
-pub fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {
@@ -19,7 +19,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Returns true for an address of the platform's inner network, where the edge is.
-pub fn is_private(address: IpAddr) -> bool {
+pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
@@ -31,7 +31,7 @@ pub fn is_private(address: IpAddr) -> bool {
 }
 
 /// Parses an address, with or without a port.
-pub fn parse_address(text: &str) -> Option<IpAddr> {
+pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 

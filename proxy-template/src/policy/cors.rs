@@ -85,7 +85,7 @@ impl CorsPolicy {
             ));
         }
         if any && credentials {
-            let fault = "cannot be `true` while `ALLOW_ORIGINS` is `*`, because every page could then act for its \
+            let fault = "cannot be `true` while `ALLOW_ORIGINS` is `*`, since every page could then act for its \
                          visitors; list the origins";
             return Err(("ALLOW_CREDENTIALS", fault.into()));
         }

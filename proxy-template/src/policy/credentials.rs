@@ -11,14 +11,14 @@ const LENIENT_BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// Returns the token of `Bearer <token>`.
-pub fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, rest) = value.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
 }
 
 /// Returns true if a caller's `Authorization` holds a token of Hugging Face: as Bearer token, or as either half of Basic.
 /// Clients that are logged in send it to every Space.
-pub fn carries_hub_token(value: &HeaderValue) -> bool {
+pub(crate) fn carries_hub_token(value: &HeaderValue) -> bool {
     let is_token = |text: &[u8]| text.starts_with(b"hf_") || text.starts_with(b"api_org_");
     let bytes = value.as_bytes().trim_ascii();
     let (scheme, rest) =
@@ -50,7 +50,7 @@ fn decode_base64(text: &[u8]) -> Vec<u8> {
 
 /// Returns a `Cookie` without `spaces-jwt`, because that is a credential for a Space and not for the app. `None` means that
 /// nothing is left.
-pub fn without_space_cookie(value: &HeaderValue) -> Option<HeaderValue> {
+pub(crate) fn without_space_cookie(value: &HeaderValue) -> Option<HeaderValue> {
     let bytes = value.as_bytes();
     if memchr::memmem::find(bytes, b"spaces-jwt").is_none() {
         return Some(value.clone());
@@ -75,13 +75,13 @@ fn names_space_cookie(name: &[u8]) -> bool {
 }
 
 /// Returns `path?query` without the parameter `__sign`.
-pub fn without_sign(path: &str, query: &str) -> String {
+pub(crate) fn without_sign(path: &str, query: &str) -> String {
     let kept: Vec<&str> = query.split('&').filter(|pair| !is_sign(pair)).collect();
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 
 /// Returns true if a query holds the parameter `__sign`.
-pub fn is_signed(query: &str) -> bool {
+pub(crate) fn is_signed(query: &str) -> bool {
     (query.contains("sign") || query.contains('%')) && query.split('&').any(is_sign)
 }
 

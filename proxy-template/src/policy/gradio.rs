@@ -11,7 +11,7 @@ use crate::policy::pattern::{Pattern, forms, is_plain};
 const PREFIX: &str = "/gradio_api/";
 
 /// Routes below `PREFIX` by which a caller could fetch other addresses through the private Space, or see its owner's data.
-pub const CLOSED: &[&str] = &[
+pub(crate) const CLOSED: &[&str] = &[
     "/gradio_api/proxy=*",
     // Gradio fetches the URL for the caller.
     "/gradio_api/file=http*",
@@ -26,7 +26,7 @@ pub const CLOSED: &[&str] = &[
 
 /// Such routes at the root: those of Gradio 4, and the monitoring page of each version. They are closed only for Gradio,
 /// and only for its methods GET and HEAD, because other frameworks may have such paths.
-pub const CLOSED_AT_ROOT: &[&str] = &[
+pub(crate) const CLOSED_AT_ROOT: &[&str] = &[
     "/proxy=*",
     "/file=http*",
     "/file/http*",
@@ -39,7 +39,7 @@ pub const CLOSED_AT_ROOT: &[&str] = &[
 ];
 
 /// Routes that a Gradio client needs, in Gradio 4 (at the root) and from 5 on (below `/gradio_api`).
-pub const API: &[&str] = &[
+pub(crate) const API: &[&str] = &[
     "/config",
     "/info",
     "/openapi.json",
@@ -77,7 +77,7 @@ pub const API: &[&str] = &[
 ];
 
 /// Further routes that the page of a Gradio app needs. The pages that the app names in `/config` come in addition.
-pub const UI: &[&str] = &[
+pub(crate) const UI: &[&str] = &[
     "/",
     "/assets/*",
     "/svelte/*",
@@ -120,7 +120,7 @@ pub enum App {
 
 /// The fields of `/config` that the proxy needs.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct AppConfig {
+pub(crate) struct AppConfig {
     /// The address that the app believes to have.
     pub root: Option<String>,
     /// The paths of the pages, except for the first. `None` if the app is not Gradio.
@@ -130,7 +130,7 @@ pub struct AppConfig {
 impl AppConfig {
     /// Parses a `/config`. Other fields are skipped in place, because a tree of a large config would take several times its
     /// size in memory.
-    pub fn read(body: &[u8]) -> Self {
+    pub(crate) fn read(body: &[u8]) -> Self {
         let fields: HashMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
         let text = |name| fields.get(name).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
         let is_list = |name| fields.get(name).is_some_and(|raw| raw.get().starts_with('['));
@@ -145,18 +145,18 @@ impl AppConfig {
 
 /// Returns true for the paths of Gradio's API description. Gradio 6 makes its examples once, with the address of the first
 /// caller. A first request to the private Space, by its owner for example, would show that address to all callers.
-pub fn keeps_an_address(path: &str) -> bool {
+pub(crate) fn keeps_an_address(path: &str) -> bool {
     path.ends_with("/gradio_api/info") || path.ends_with("/gradio_api/openapi.json")
 }
 
 /// Returns true for a path that only Gradio has.
-pub fn is_route(path: &str) -> bool {
+pub(crate) fn is_route(path: &str) -> bool {
     memchr::memmem::find(path.as_bytes(), PREFIX.as_bytes()).is_some() || path.ends_with("/queue/join")
 }
 
 /// A stream on which Gradio reports the progress of its events.
 #[derive(Debug, PartialEq, Eq)]
-pub enum EventStream<'a> {
+pub(crate) enum EventStream<'a> {
     /// All events of a session.
     Session,
     /// The event with this id.
@@ -165,7 +165,7 @@ pub enum EventStream<'a> {
 
 impl<'a> EventStream<'a> {
     /// Returns the stream at this path.
-    pub fn at(path: &'a str) -> Option<Self> {
+    pub(crate) fn at(path: &'a str) -> Option<Self> {
         if path.ends_with("/queue/data") {
             return Some(Self::Session);
         }
@@ -176,13 +176,13 @@ impl<'a> EventStream<'a> {
 }
 
 /// Returns true if Gradio answers a POST to this path with the id of an event, before the work is done.
-pub fn names_event(path: &str) -> bool {
+pub(crate) fn names_event(path: &str) -> bool {
     path.ends_with("/queue/join") || memchr::memmem::find(path.as_bytes(), b"/call/").is_some()
 }
 
 /// Returns true if a POST to this path makes a Gradio app compute, in any form in which the app may read the path. At the
 /// root it counts only if the app is known to be Gradio, because the names are common ones.
-pub fn computes(path: &str, app: App) -> bool {
+pub(crate) fn computes(path: &str, app: App) -> bool {
     if is_plain(path) {
         starts_work(path, app)
     } else {
@@ -201,7 +201,7 @@ fn starts_work(path: &str, app: App) -> bool {
 }
 
 /// Returns the tails of a path that begin with Gradio's own part, except for the whole path.
-pub fn mounted(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn mounted(path: &str) -> impl Iterator<Item = &str> {
     let mut rest = path.get(1..).unwrap_or_default();
     std::iter::from_fn(move || {
         let at = memchr::memmem::find(rest.as_bytes(), PREFIX.as_bytes())?;
@@ -212,7 +212,7 @@ pub fn mounted(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns true if a pattern of the owner names one of the closed routes, at the root or at a mount.
-pub fn opens(pattern: &Pattern, route: &str) -> bool {
+pub(crate) fn opens(pattern: &Pattern, route: &str) -> bool {
     pattern.names(route) || mounted(pattern.text()).any(|text| Pattern::fixed(text).names(route))
 }
 

@@ -142,7 +142,7 @@ fn is_closed_route(routes: &[Pattern], path: &str) -> bool {
 /// Returns true for the path of a file of a page: by the end of its name, by a folder in which frontend builders put such
 /// files, or by the way Gradio serves them. A path with several forms is not a file, because the app could read it as the
 /// path of a call.
-pub fn is_file(path: &str) -> bool {
+pub(crate) fn is_file(path: &str) -> bool {
     const FOLDERS: &[&str] = &["assets", "static", "_app", "svelte"];
     const ENDS: &[&str] = &[
         "avif",

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 const REPLICAS: &str = "/--replicas/";
 
 /// Returns true for a path with one form only, as nearly all have.
-pub fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
     memchr::memchr2(b'%', b'\\', bytes).is_none() && !bytes.windows(2).any(odd) && !path.starts_with(REPLICAS)
@@ -14,7 +14,7 @@ pub fn is_plain(path: &str) -> bool {
 
 /// Returns a path as it is, and as an app may read it: decoded, without `.`, `..`, doubled and backward slashes, and
 /// without the names of replicas, which the edge removes.
-pub fn forms(path: &str) -> Vec<String> {
+pub(crate) fn forms(path: &str) -> Vec<String> {
     let mut forms = vec![];
     let mut decoded = path.to_owned();
     // Decoded twice, because some apps decode again after their server.
@@ -32,7 +32,7 @@ pub fn forms(path: &str) -> Vec<String> {
 }
 
 /// Returns the rest after one or more `/--replicas/<id>` at the beginning of a path.
-pub fn without_replica(path: &str) -> Option<&str> {
+pub(crate) fn without_replica(path: &str) -> Option<&str> {
     let mut rest = path.strip_prefix(REPLICAS)?;
     loop {
         let after = rest.find('/').map_or("/", |at| &rest[at..]);
@@ -45,7 +45,7 @@ pub fn without_replica(path: &str) -> Option<&str> {
 
 /// A path in which `*` matches any characters, slashes included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     text: String,
     /// Number of bytes before the only star, if that is the last character. A match compares only those then.
     prefix: Option<usize>,
@@ -53,13 +53,13 @@ pub struct Pattern {
 
 impl Pattern {
     /// Makes a pattern of the proxy's own.
-    pub fn fixed(text: &str) -> Self {
+    pub(crate) fn fixed(text: &str) -> Self {
         let prefix = text.find('*').filter(|at| at + 1 == text.len());
         Self { text: text.to_owned(), prefix }
     }
 
     /// Parses a pattern of the owner. The error is the end of a sentence about the variable.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with(['/', '*']) || text.bytes().any(|b| !b.is_ascii_graphic()) {
             return Err(format!(
                 "must hold `any`, `gradio-api`, `gradio-ui` or paths that begin with `/` (`*` stands for anything): \
@@ -70,17 +70,17 @@ impl Pattern {
     }
 
     /// Returns the text of the pattern.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Returns true if it equals or matches `route`, which is a pattern too.
-    pub fn names(&self, route: &str) -> bool {
+    pub(crate) fn names(&self, route: &str) -> bool {
         self.text == route || self.matches(route.trim_end_matches('*'))
     }
 
     /// Returns true if it matches `path`.
-    pub fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         if let Some(prefix) = self.prefix {
             return path.as_bytes().starts_with(&self.text.as_bytes()[..prefix]);
         }

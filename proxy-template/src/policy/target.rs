@@ -65,7 +65,7 @@ impl Target {
         };
         if !tls && !target.is_loopback() {
             return Err(format!(
-                "must use `https://`, because only loopback is reached in the clear: `{text}`"
+                "must use `https://`, since only loopback is reached in the clear: `{text}`"
             ));
         }
         Ok(target)
@@ -88,13 +88,13 @@ impl Target {
 }
 
 /// Returns true if a host, without port and brackets, is a loopback name or address.
-pub fn is_loopback_host(host: &str) -> bool {
+pub(crate) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns the host of `host[:port]` or `[address][:port]`, without port and brackets.
-pub fn host_of(authority: &str) -> &str {
+pub(crate) fn host_of(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         return rest.split(']').next().unwrap_or(rest);
     }

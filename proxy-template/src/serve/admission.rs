@@ -16,7 +16,7 @@ use crate::policy::paths::{self, Verdict};
 use crate::serve::context::RequestContext;
 
 /// Applies methods, rates, key, origin, paths and limits, in this order. Puts the permits into `record`.
-pub fn admit(
+pub(crate) fn admit(
     context: &RequestContext<'_>,
     request: &ValidRequest<'_>,
     mut record: Option<&mut Record>,
@@ -97,6 +97,6 @@ fn request_kind(parts: &request::Parts, app: App) -> RequestKind {
 }
 
 /// Returns the length of the body, if the head names it.
-pub fn body_length(parts: &request::Parts) -> Option<u64> {
+pub(crate) fn body_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

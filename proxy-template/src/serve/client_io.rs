@@ -19,7 +19,7 @@ const LINGER_BYTES: usize = 8 << 20;
 
 /// Phase of a caller's connection, set by the handler of requests.
 #[derive(Debug)]
-pub struct ConnectionPhase {
+pub(crate) struct ConnectionPhase {
     now: AtomicU8,
     /// Milliseconds between `start` and the beginning of the phase.
     since: AtomicU64,
@@ -32,12 +32,12 @@ const BUSY: u8 = 2;
 
 impl ConnectionPhase {
     /// Marks the beginning of an answer.
-    pub fn set_busy(&self) {
+    pub(crate) fn set_busy(&self) {
         self.now.store(BUSY, Ordering::Relaxed);
     }
 
     /// Marks the end of an answer, after which the next request may come.
-    pub fn set_idle(&self) {
+    pub(crate) fn set_idle(&self) {
         self.enter(IDLE);
     }
 
@@ -54,7 +54,7 @@ impl ConnectionPhase {
 
 /// The timers of a caller's connection.
 #[derive(Debug, Clone, Copy)]
-pub struct ClientTimers {
+pub(crate) struct ClientTimers {
     /// From the first byte of a head to its end.
     pub header_read: Duration,
     /// Between two requests.
@@ -66,7 +66,7 @@ pub struct ClientTimers {
 /// A caller's connection. The parser has one timer for the wait between requests and for a slow head; this type has two.
 /// One sleep serves all timers: it is armed for the earliest that could expire, and checks again when it fires.
 #[derive(Debug)]
-pub struct ClientIo {
+pub(crate) struct ClientIo {
     stream: TcpStream,
     phase: Arc<ConnectionPhase>,
     timers: ClientTimers,
@@ -80,7 +80,7 @@ pub struct ClientIo {
 
 impl ClientIo {
     /// Wraps a new connection, and returns the handle of its phase.
-    pub fn new(stream: TcpStream, timers: ClientTimers) -> (Self, Arc<ConnectionPhase>) {
+    pub(crate) fn new(stream: TcpStream, timers: ClientTimers) -> (Self, Arc<ConnectionPhase>) {
         let start = Instant::now();
         // A connection without a byte counts as a slow head.
         let phase = Arc::new(ConnectionPhase { now: AtomicU8::new(HEAD), since: AtomicU64::new(0), start });
@@ -138,7 +138,7 @@ impl AsyncRead for ClientIo {
                 this.check_timers(cx)?;
                 Poll::Pending
             }
-            ready => {
+            ready @ Poll::Ready(_) => {
                 if buf.filled().len() > before && this.phase.now.load(Ordering::Relaxed) == IDLE {
                     this.phase.enter(HEAD);
                 }
@@ -155,17 +155,21 @@ impl AsyncRead for ClientIo {
 /// Access of tunnels, which have timers of their own and two directions that end separately.
 impl ClientIo {
     /// Reads, without the timers of HTTP.
-    pub fn poll_raw_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_raw_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 
     /// Writes, without the timers of HTTP.
-    pub fn poll_raw_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_raw_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     /// Ends the direction to the caller only.
-    pub fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 

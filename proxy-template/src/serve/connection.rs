@@ -12,7 +12,7 @@ use crate::upstream::pool::Pool;
 
 /// The connection that a request came on.
 #[derive(Debug)]
-pub struct ClientConnection {
+pub(crate) struct ClientConnection {
     /// Address of the other end.
     pub peer: IpAddr,
     /// Phase of the connection.
@@ -29,18 +29,18 @@ pub struct ClientConnection {
 
 /// Counts a connection while it lives, among all and for its worker.
 #[derive(Debug)]
-pub struct ConnectionGuard {
+pub(crate) struct ConnectionGuard {
     pub(super) _count: ConnectionCount,
     pub(super) _load: WorkerLoad,
 }
 
 /// One connection in a counter.
 #[derive(Debug)]
-pub struct ConnectionCount(Arc<AtomicUsize>);
+pub(crate) struct ConnectionCount(Arc<AtomicUsize>);
 
 impl ConnectionCount {
     /// Adds a connection. Also returns the number of those before it.
-    pub fn add(counter: &Arc<AtomicUsize>) -> (Self, usize) {
+    pub(crate) fn add(counter: &Arc<AtomicUsize>) -> (Self, usize) {
         let before = counter.fetch_add(1, Ordering::Relaxed);
         (Self(counter.clone()), before)
     }

@@ -17,7 +17,7 @@ use crate::serve::connection::ClientConnection;
 use crate::serve::response_body::ResponseBody;
 
 /// A request, its connection, and the state of the proxy.
-pub struct RequestContext<'a> {
+pub(crate) struct RequestContext<'a> {
     pub state: &'a Arc<ProxyState>,
     pub connection: &'a Arc<ClientConnection>,
     pub parts: &'a request::Parts,
@@ -30,18 +30,18 @@ pub struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.parts.uri.path()
     }
 
     /// Returns true if the app's address is replaced in the answer: where `X-Forwarded-Host` is lost or left out, and
     /// where the app may write the address of an earlier request.
-    pub fn needs_rewriting(&self) -> bool {
+    pub(crate) fn needs_rewriting(&self) -> bool {
         self.state.health.needs_rewriting() || self.one_host || gradio::keeps_an_address(self.path())
     }
 
     /// Returns true if the answer is read for events. The app must not compress it then.
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         self.state.limits.jobs.are_counted()
             && match self.parts.method {
                 Method::POST => gradio::names_event(self.path()),
@@ -51,20 +51,24 @@ impl RequestContext<'_> {
     }
 
     /// Adds the headers that each answer to a page has: those of CORS, and the id.
-    pub fn add_page_headers(&self, head: &mut response::Parts) {
+    pub(crate) fn add_page_headers(&self, head: &mut response::Parts) {
         let origin = self.parts.headers.get(ORIGIN);
         self.state.config.cors.decorate(self.caller, origin, &mut head.headers);
         head.headers.insert(X_REQUEST_ID.clone(), self.id.clone());
     }
 
     /// Makes an answer of the proxy's own.
-    pub fn respond(&self, (mut head, body): (response::Parts, String)) -> Response<ResponseBody> {
+    pub(crate) fn respond(&self, (mut head, body): (response::Parts, String)) -> Response<ResponseBody> {
         self.add_page_headers(&mut head);
         Response::from_parts(head, ResponseBody::full(body, self.connection.phase.clone()))
     }
 
     /// Makes the answer for a refused request.
-    pub fn refuse(&mut self, refusal: &Refusal, record: Option<&mut Record>) -> Response<ResponseBody> {
+    pub(crate) fn refuse(
+        &mut self,
+        refusal: &Refusal,
+        record: Option<&mut Record>,
+    ) -> Response<ResponseBody> {
         self.state.metrics.count_refusal(refusal);
         if self.caller == Caller::NoPage {
             // Judged now, because a page that may read answers must also read one from before the host was known.

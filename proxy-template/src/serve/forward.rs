@@ -27,7 +27,7 @@ const EDGE_PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 const IN_ERROR: &[u8] = b"space is in error";
 
 /// Sends the request, waits for an app that sleeps, and passes the answer on.
-pub async fn forward(
+pub(crate) async fn forward(
     context: &RequestContext<'_>,
     request: &ValidRequest<'_>,
     body: Incoming,

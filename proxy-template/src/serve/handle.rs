@@ -26,7 +26,7 @@ use crate::serve::forward::forward;
 use crate::serve::response_body::ResponseBody;
 
 /// Answers a request. It cannot fail, because each fault has an answer too.
-pub async fn handle(
+pub(crate) async fn handle(
     state: Arc<ProxyState>,
     connection: Arc<ClientConnection>,
     request: Request<Incoming>,

@@ -1,15 +1,15 @@
 //! Callers' connections, and the handling of the requests on them.
 
-pub mod admission;
-pub mod client_io;
-pub mod connection;
-pub mod context;
-pub mod forward;
-pub mod handle;
-pub mod proxy;
-pub mod respond;
-pub mod response_body;
-pub mod server;
-pub mod tunnel;
-pub mod upstream_request;
-pub mod workers;
+pub(crate) mod admission;
+pub(crate) mod client_io;
+pub(crate) mod connection;
+pub(crate) mod context;
+pub(crate) mod forward;
+pub(crate) mod handle;
+pub(crate) mod proxy;
+pub(crate) mod respond;
+pub(crate) mod response_body;
+pub(crate) mod server;
+pub(crate) mod tunnel;
+pub(crate) mod upstream_request;
+pub(crate) mod workers;

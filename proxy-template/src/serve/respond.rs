@@ -20,7 +20,7 @@ use crate::serve::tunnel;
 use crate::upstream::client::UpstreamResponse;
 
 /// Makes the caller's answer from the target's.
-pub async fn respond(
+pub(crate) async fn respond(
     context: &RequestContext<'_>,
     request: &ValidRequest<'_>,
     response: UpstreamResponse,

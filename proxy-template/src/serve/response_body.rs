@@ -23,7 +23,7 @@ use crate::upstream::client::UpstreamBody;
 /// Cause of a cut answer. The caller's connection is closed with it, because a normal end would hide that the body is
 /// incomplete.
 #[derive(Debug)]
-pub enum CutError {
+pub(crate) enum CutError {
     /// The connection to the target failed.
     Upstream(hyper::Error),
     /// The target sent nothing for too long.
@@ -43,7 +43,7 @@ impl Error for CutError {}
 
 /// Body of an answer to the caller.
 #[derive(Debug)]
-pub struct ResponseBody {
+pub(crate) struct ResponseBody {
     kind: BodyKind,
     /// Record of the request. Its drop writes the log line and frees the caller's limits.
     record: Option<Box<Record>>,
@@ -77,7 +77,7 @@ struct Streaming {
 
 /// Treatment of a streamed body.
 #[derive(Debug)]
-pub struct StreamOptions {
+pub(crate) struct StreamOptions {
     /// Longest pause between two pieces; zero is no limit.
     pub idle: Duration,
     /// Replaces addresses.
@@ -92,22 +92,26 @@ pub struct StreamOptions {
 
 impl ResponseBody {
     /// Makes an empty body.
-    pub fn empty(phase: Arc<ConnectionPhase>) -> Self {
+    pub(crate) fn empty(phase: Arc<ConnectionPhase>) -> Self {
         Self { kind: BodyKind::Empty, record: None, phase }
     }
 
     /// Makes an empty body that keeps the `Content-Length` of the head.
-    pub fn empty_with_length(phase: Arc<ConnectionPhase>) -> Self {
+    pub(crate) fn empty_with_length(phase: Arc<ConnectionPhase>) -> Self {
         Self { kind: BodyKind::EmptyWithLength, record: None, phase }
     }
 
     /// Makes a body of the proxy's own.
-    pub fn full(bytes: impl Into<Bytes>, phase: Arc<ConnectionPhase>) -> Self {
+    pub(crate) fn full(bytes: impl Into<Bytes>, phase: Arc<ConnectionPhase>) -> Self {
         Self { kind: BodyKind::Full(bytes.into()), record: None, phase }
     }
 
     /// Makes a body that is streamed from the target.
-    pub fn stream(upstream: UpstreamBody, options: StreamOptions, phase: Arc<ConnectionPhase>) -> Self {
+    pub(crate) fn stream(
+        upstream: UpstreamBody,
+        options: StreamOptions,
+        phase: Arc<ConnectionPhase>,
+    ) -> Self {
         let streaming = Streaming {
             upstream,
             idle: IdleTimer::new(options.idle),
@@ -124,7 +128,7 @@ impl ResponseBody {
 
     /// Adds the record of the request.
     #[must_use]
-    pub fn recorded_in(mut self, record: Option<Box<Record>>) -> Self {
+    pub(crate) fn recorded_in(mut self, record: Option<Box<Record>>) -> Self {
         self.record = record;
         self
     }

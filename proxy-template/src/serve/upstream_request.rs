@@ -23,7 +23,7 @@ use crate::upstream::connect::ConnectError;
 const MAX_BUFFERED_BYTES: u64 = 64 * 1024;
 
 /// Body of a request that is about to be sent.
-pub enum OutgoingBody {
+pub(crate) enum OutgoingBody {
     Empty,
     Buffered(Bytes),
     /// `None` once it was sent.
@@ -32,7 +32,7 @@ pub enum OutgoingBody {
 
 impl OutgoingBody {
     /// Reads a small body at once, so that it can be sent again, within a time limit. Leaves a large one to stream.
-    pub async fn read(context: &RequestContext<'_>, body: Incoming) -> Result<Self, Refusal> {
+    pub(crate) async fn read(context: &RequestContext<'_>, body: Incoming) -> Result<Self, Refusal> {
         if body.is_end_stream() {
             return Ok(Self::Empty);
         }
@@ -54,14 +54,14 @@ impl OutgoingBody {
     }
 
     /// Returns true if the body can be sent again.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         !matches!(self, Self::Streaming(_))
     }
 }
 
 /// Sends the request once. Sends it again only if the first attempt ended on an idle connection before a byte came back,
 /// and either nothing of it was sent, or it may be sent twice (RFC 9110, section 9.2.2) and has no body.
-pub async fn send(
+pub(crate) async fn send(
     context: &RequestContext<'_>,
     request: &ValidRequest<'_>,
     body: &mut OutgoingBody,

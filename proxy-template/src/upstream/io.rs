@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 /// enough that many callers who do not read cannot fill the memory. While one side does not read, a request holds about
 /// four such buffers: two in the queue, one that follows, and one being read. A piece keeps all of the buffer that it
 /// lies in, but after two short reads the next buffer is half as large.
-pub const BUFFER_BYTES: usize = 256 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 256 * 1024;
 
 /// State of a connection to the target, shared with its user.
 #[derive(Debug, Default)]

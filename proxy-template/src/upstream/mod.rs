@@ -1,7 +1,7 @@
 //! Connections to the target, and requests on them.
 
-pub mod client;
-pub mod connect;
-pub mod connection;
-pub mod io;
-pub mod pool;
+pub(crate) mod client;
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod io;
+pub(crate) mod pool;

@@ -1,8 +1,8 @@
-//! What upstreams send that is not, or not quite, an answer.
+//! Answers of apps that are invalid, or nearly so.
 
 use crate::world::{Upstream, World};
 
-/// The answer of a proxy before an upstream that sends exactly these bytes.
+/// Returns the proxy's answer for an app that sends exactly these bytes.
 async fn through(bytes: impl Into<Vec<u8>>, request: &str) -> crate::world::Reply {
     let upstream = Upstream::fixed(bytes).await;
     let world = World::start(upstream.addr, &[]).await;
@@ -97,7 +97,7 @@ async fn what_is_no_answer_is_502() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn early_hints_are_passed_over() {
+async fn early_hints_are_skipped() {
     let reply = through(
         "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
         GET,
@@ -106,9 +106,9 @@ async fn early_hints_are_passed_over() {
     assert_eq!((reply.status, reply.text().as_str()), (200, "hi"));
 }
 
-/// RFC 9110, section 6.5: a caller that takes trailers gets them, and one that does not, does not.
+/// RFC 9110, section 6.5.
 #[tokio::test(flavor = "multi_thread")]
-async fn trailers() {
+async fn only_callers_that_take_trailers_get_them() {
     let announced = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
                      2\r\nhi\r\n0\r\nX-Sum: 42\r\n\r\n";
     let reply = through(announced, GET_TE).await;
@@ -125,7 +125,7 @@ async fn trailers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_truncated_answer_is_cut() {
+async fn a_truncated_answer_closes_the_connection() {
     for bytes in [
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
@@ -141,7 +141,7 @@ async fn a_truncated_answer_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_without_a_body() {
+async fn answers_without_a_body_keep_their_length() {
     let head = "HEAD / HTTP/1.1\r\nHost: HOST\r\n\r\n";
     let reply = through("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nETag: \"a\"\r\n\r\n", head).await;
     assert_eq!(
@@ -157,7 +157,7 @@ async fn answers_without_a_body() {
     assert_eq!((reply.status, reply.header("content-length")), (200, Some("0")));
 }
 
-/// The connection stays usable after each of them, for both sides.
+/// The connection stays usable for both sides.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodiless_answers_keep_the_connection() {
     let upstream = Upstream::answering(|head, _| {
@@ -181,7 +181,7 @@ async fn bodiless_answers_keep_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_are_mapped() {
+async fn addresses_in_headers_are_mapped() {
     let upstream = Upstream::answering(|head, _| {
         let host = crate::world::values(head, "host")[0].to_owned();
         let location = head.split(' ').nth(1).unwrap().strip_prefix('/').unwrap().replace("UP", &host);

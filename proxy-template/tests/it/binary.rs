@@ -1,4 +1,4 @@
-//! The program itself: its environment, its signals, its exit codes.
+//! The program: its environment, its signals, its exit codes.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -21,25 +21,25 @@ fn run(command: &mut Command) -> Output {
 }
 
 #[test]
-fn every_fault_at_once() {
+fn all_faults_are_printed_at_once() {
     let output =
         run(&mut program(&[("TARGET_URL", "http://x.hf.space"), ("MAX_BODY", "lots"), ("PORT", "0")]));
     assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     for name in ["TARGET_URL", "TARGET_TOKEN", "MAX_BODY", "PORT"] {
-        assert!(told.contains(&format!("`{name}`: ")), "{told}");
+        assert!(printed.contains(&format!("`{name}`: ")), "{printed}");
     }
-    assert_eq!(told.lines().count(), 4, "{told}");
+    assert_eq!(printed.lines().count(), 4, "{printed}");
     assert!(output.stdout.is_empty());
     assert_eq!(run(program(&[]).arg("serve")).status.code(), Some(2));
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Ends the process when the test does.
+/// A process that ends with its test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -49,7 +49,7 @@ impl Drop for Running {
     }
 }
 
-/// The program before `upstream`, once it listens. Nobody reads its log.
+/// Starts the program in front of `upstream`, and waits until it listens. Its log is not read.
 async fn serving(upstream: &Upstream, more: &[(&str, &str)], log: Stdio) -> (Running, SocketAddr) {
     let (target, port) = (format!("http://{}", upstream.addr), port());
     let number = port.to_string();
@@ -66,19 +66,19 @@ async fn serving(upstream: &Upstream, more: &[(&str, &str)], log: Stdio) -> (Run
     (running, addr)
 }
 
-/// What the process has in memory, in kilobytes.
+/// Returns the resident memory of the process in kilobytes.
 fn resident(running: &Running) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Connections that are stuck at once.
+/// Number of stuck connections.
 const STUCK: usize = 40;
-/// Kilobytes that each of them may take.
+/// Limit of each in kilobytes.
 const EACH: usize = 1200;
 
-/// The memory that each stuck connection takes, once nothing moves any more.
+/// Returns the kilobytes of each stuck connection, once they do not grow any more.
 async fn settled(running: &Running, before: usize) -> usize {
     let mut last = 0;
     soon(async {
@@ -94,9 +94,9 @@ async fn settled(running: &Running, before: usize) -> usize {
     .await
 }
 
-/// Callers who ask for much and read nothing take little memory, however small the pieces are that it comes in.
+/// Small pieces of an answer must not take more memory than large ones.
 #[tokio::test(flavor = "multi_thread")]
-async fn stuck_callers_take_little_memory() {
+async fn callers_that_do_not_read_take_little_memory() {
     for (kind, size) in
         [("chunks", 16 * 1024), ("chunks", 100 * 1024), ("chunks", 100), ("length", 64 * 1024)]
     {
@@ -133,9 +133,8 @@ async fn stuck_callers_take_little_memory() {
     }
 }
 
-/// The same of callers who send much to an app that reads nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn stuck_uploads_take_little_memory() {
+async fn uploads_to_an_app_that_does_not_read_take_little_memory() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.head().await;
@@ -171,7 +170,7 @@ async fn stuck_uploads_take_little_memory() {
     }
 }
 
-/// Sends SIGTERM; the exit code.
+/// Sends SIGTERM, and returns the exit code.
 async fn ended(running: &mut Running) -> Option<i32> {
     let signalled = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().unwrap();
     assert!(signalled.success());
@@ -186,14 +185,13 @@ async fn ended(running: &mut Running) -> Option<i32> {
     .await
 }
 
-/// Whoever stops reading the log does not keep the process from its end.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_ends_though_nobody_reads_its_log() {
+async fn a_log_that_is_not_read_does_not_block_the_end() {
     let upstream = Upstream::echo().await;
     let (mut running, addr) = serving(&upstream, &[("RATE_LIMIT", "off")], Stdio::piped()).await;
     let mut caller = Caller::new(TcpStream::connect(addr).await.unwrap());
     let path = "x".repeat(8000);
-    // More than the pipe and a batch hold.
+    // More than a pipe and a batch can hold.
     for _ in 0..40 {
         caller.send(format!("GET /{path} HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await;
         assert_eq!(caller.reply(false).await.status, 200);
@@ -203,7 +201,7 @@ async fn it_ends_though_nobody_reads_its_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_serves_and_ends_by_signal() {
+async fn the_program_serves_and_ends_by_signal() {
     let upstream = Upstream::echo().await;
     let (target, port) = (format!("http://{}", upstream.addr), port());
     let variables = [("TARGET_URL", target.as_str()), ("TARGET_TOKEN", TOKEN), ("PORT", &port.to_string())];
@@ -216,7 +214,7 @@ async fn it_serves_and_ends_by_signal() {
     let mut caller = Caller::new(TcpStream::connect(addr).await.unwrap());
     caller.send(format!("GET /x HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await;
     assert_eq!(caller.reply(false).await.status, 200);
-    // The check at the start finds out what it can.
+    // Waits for the self-check at the start.
     soon(async {
         loop {
             caller.send(format!("GET /_proxy/healthz HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await;
@@ -252,9 +250,9 @@ async fn selfcheck_prints_the_modes() {
         tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap()
     };
     let output = check(target).await;
-    let told = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
-        told,
+        printed,
         "upstream: ok\nauth_mode: x-hf-authorization\nforwarded_host: survives\nspace_cookies: none\n\
          rewrite: false\nuse: AUTH_MODE=x-hf-authorization\n"
     );

@@ -1,9 +1,9 @@
-//! Who may ask, what of their words goes on, and what they may spend.
+//! Callers: their admission, and the headers that go on to the app.
 
 use crate::world::{TOKEN, Upstream, World, values};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_app_gets() {
+async fn the_app_gets_the_request_with_the_headers_of_the_proxy() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     let reply = world
@@ -70,9 +70,9 @@ async fn what_the_app_gets() {
     assert!(values(&head, "via")[0].starts_with("1.1 hf-proxy-"));
 }
 
-/// What is injected comes after what callers nominate.
+/// The proxy inserts its headers after it has removed the nominated ones.
 #[tokio::test(flavor = "multi_thread")]
-async fn nominations_remove_nothing_of_ours() {
+async fn callers_cannot_nominate_the_headers_of_the_proxy() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     world.get("/", "Connection: X-HF-Authorization, Host, X-Forwarded-For, X-Forwarded-Host, Via\r\n").await;
@@ -85,7 +85,7 @@ async fn nominations_remove_nothing_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_authorization_goes_on() {
+async fn authorization_goes_on_unless_it_is_a_hub_token() {
     let upstream = Upstream::echo().await;
     for (mode, pass, given, want) in [
         ("auto", "auto", "Bearer hf_theirs", None),
@@ -106,7 +106,7 @@ async fn whose_authorization_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quota_tokens() {
+async fn quota_tokens_follow_the_setting() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("ZEROGPU_QUOTA", "owner")]).await;
     world.get("/", "X-IP-Token: jwt\r\nX-ZeroGPU-Token: t\r\n").await;
@@ -114,15 +114,15 @@ async fn quota_tokens() {
     assert!(values(&upstream.last(), "x-zerogpu-token").is_empty());
 }
 
-/// The edge appends the address that it saw; what stands before it is the caller's word.
+/// The edge appends the caller's address. The entries before it come from the caller.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_address_counts() {
+async fn the_last_forwarded_address_counts() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("RATE_LIMIT", "1/h:1")]).await;
     let from = |chain: &str| format!("X-Forwarded-For: {chain}\r\n");
     assert_eq!(world.get("/", &from("6.6.6.6, 203.0.113.7")).await.status, 200);
     assert_eq!(values(&upstream.last(), "x-forwarded-for"), ["203.0.113.7"]);
-    // The spoof in front changes nothing.
+    // The spoofed entry before it changes nothing.
     let reply = world.get("/", &from("9.9.9.9, 203.0.113.7")).await;
     assert_eq!((reply.status, reply.code().as_str()), (429, "rate_limited"));
     assert!(reply.header("retry-after").unwrap().parse::<u32>().unwrap() > 1000);
@@ -135,7 +135,7 @@ async fn the_last_address_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hosts_that_are_served() {
+async fn only_configured_hosts_are_served() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("SPACE_HOST", "ada-demo-proxy.hf.space, demo.example")]).await;
     let ask = |host: &'static str, path: &'static str| {
@@ -150,14 +150,14 @@ async fn hosts_that_are_served() {
     let reply = ask("other.example", "/").await;
     assert_eq!((reply.status, reply.code().as_str()), (421, "wrong_host"));
     assert_eq!(ask("other.example", "/_proxy/healthz").await.status, 200);
-    // The platform asks by address whether anything listens.
+    // The platform probes by address.
     assert_eq!(ask("10.0.0.7:7860", "/").await.text(), "{\"ready\":true}\n");
     assert_eq!(ask("10.0.0.7:7860", "/x").await.status, 421);
     assert_eq!(upstream.count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn loops_are_seen() {
+async fn loops_are_refused() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     world.get("/", "Via: 1.0 fred\r\n").await;
@@ -168,7 +168,7 @@ async fn loops_are_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn origins() {
+async fn listed_origins_may_act() {
     let upstream = Upstream::answering(|head, _| {
         let origin = values(head, "origin").join("|");
         format!(
@@ -216,12 +216,12 @@ async fn origins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_origin() {
+async fn any_origin_may_act_without_a_list() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     let reply = world.ask("POST / HTTP/1.1\r\nHost: HOST\r\nOrigin: https://x.example\r\n\r\n").await;
     assert_eq!((reply.status, reply.headers("access-control-allow-origin")), (200, vec!["*"]));
-    // The app sees a foreign page as what it is, and the proxy's own as its own.
+    // The app sees the origin of a foreign page, and its own for a page of the proxy.
     assert_eq!(values(&upstream.last(), "origin"), ["https://x.example"]);
     world.get("/", &format!("Origin: http://{}\r\n", world.addr)).await;
     assert_eq!(values(&upstream.last(), "origin"), [format!("http://{}", upstream.addr)]);
@@ -237,7 +237,7 @@ async fn any_origin() {
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, None));
 }
 
-/// A page that may read an answer may read why there is none, also when the request was refused at first sight.
+/// A page that may read answers may also read a refusal from before the host was known.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_read_early_refusals() {
     let upstream = Upstream::echo().await;
@@ -259,7 +259,7 @@ async fn pages_read_early_refusals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn preflights_are_answered_here() {
+async fn preflights_are_answered_by_the_proxy() {
     let upstream = Upstream::echo().await;
     let variables =
         [("ALLOW_ORIGINS", "https://a.example"), ("ALLOW_METHODS", "GET, POST"), ("PROXY_API_KEY", "k")];
@@ -293,7 +293,7 @@ async fn preflights_are_answered_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_paths_and_methods() {
+async fn keys_paths_and_methods_are_checked() {
     let upstream = Upstream::echo().await;
     let variables =
         [("PROXY_API_KEY", "the-key"), ("DENY_PATHS", "/admin*"), ("ALLOW_ORIGINS", "https://a.example")];
@@ -327,7 +327,7 @@ async fn keys_paths_and_methods() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_and_metrics() {
+async fn health_and_metrics_are_served() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("METRICS_TOKEN", "m")]).await;
     world.get("/", "").await;

@@ -1,4 +1,4 @@
-//! The framework of the app decides which of its routes are closed, and which host it sees.
+//! The framework of the app, which decides about closed routes and about the host that the app sees.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use hf_proxy::internals::selfcheck;
 
 use crate::world::{Upstream, World, ok, soon, values};
 
-/// An app that has the `/config` that is put there, and echoes all else.
+/// Starts an app with a given `/config`, which echoes all other requests.
 async fn app(config: &str) -> (Upstream, Arc<Mutex<String>>) {
     let config = Arc::new(Mutex::new(config.to_owned()));
     let shown = config.clone();
@@ -26,7 +26,7 @@ fn gradio(pages: &str) -> String {
     format!("{{\"version\":\"6.31.0\",\"components\":[],\"dependencies\":[],\"pages\":[{pages}]}}")
 }
 
-/// The statuses of a GET of each path.
+/// Returns the statuses of a GET of each path.
 async fn statuses(world: &World, paths: &[&str]) -> Vec<u16> {
     let mut statuses = vec![];
     for path in paths {
@@ -36,17 +36,17 @@ async fn statuses(world: &World, paths: &[&str]) -> Vec<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn routes_are_closed_before_their_framework_only() {
+async fn routes_are_closed_for_their_framework_only() {
     let paths =
         ["/monitoring", "/token", "/vibe-check", "/gradio_api/token", "/ui/gradio_api/proxy=https://x"];
     for (config, want) in [
         (gradio(""), [403, 403, 200, 403, 403]),
-        // Not Gradio, whatever it has there.
+        // Not Gradio, in spite of a `/config`.
         ("{\"version\":\"1\"}".to_owned(), [200, 200, 200, 403, 403]),
     ] {
         let (upstream, _) = app(&config).await;
         let world = World::start(upstream.addr, &[]).await;
-        // Before the app was asked.
+        // Before the first check.
         assert_eq!(statuses(&world, &paths).await, [503, 503, 200, 403, 403]);
         world.proxy.health.record(selfcheck::check(&world.proxy).await);
         assert_eq!(statuses(&world, &paths).await, want, "{config}");
@@ -75,7 +75,7 @@ async fn pages_of_the_app_are_open() {
         statuses(&world, &["/second/", "/third", "/gradio_api/component_server/"]).await,
         [200, 403, 200]
     );
-    // Another app was deployed, which is found out while it is used.
+    // Another app was deployed, and its use starts a check.
     *config.lock().unwrap() = gradio("[\"third\",\"Third\"]");
     soon(async {
         while world.get("/third", "").await.status != 200 {
@@ -87,7 +87,6 @@ async fn pages_of_the_app_are_open() {
     check.abort();
 }
 
-/// An answer to `/config` that proves nothing opens nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_stay_closed_when_the_config_cannot_be_read() {
     let paths = ["/monitoring", "/token", "/file=http://x", "/proxy=http://x"];
@@ -123,9 +122,8 @@ async fn routes_stay_closed_when_the_config_cannot_be_read() {
     }
 }
 
-/// An app in trouble is still the app that it was.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_of_the_app_keeps_what_is_known_of_it() {
+async fn an_error_of_the_app_keeps_its_known_framework() {
     let fails = Arc::new(Mutex::new(false));
     let failing = fails.clone();
     let upstream = Upstream::answering(move |head, _| {
@@ -140,7 +138,7 @@ async fn an_error_of_the_app_keeps_what_is_known_of_it() {
     .await;
     let world = World::start(upstream.addr, &[("ALLOW_PATHS", "gradio-ui")]).await;
     let paths = ["/second", "/third", "/file=http://x"];
-    // The app was not asked yet, so that any path may be a page.
+    // Before the first check any path may be a page.
     assert_eq!(statuses(&world, &paths).await, [503, 503, 503]);
     let page = world.get("/second", "Accept: text/html\r\n").await;
     assert!(page.status == 503 && page.text().contains("starting"), "{}", page.text());
@@ -151,9 +149,9 @@ async fn an_error_of_the_app_keeps_what_is_known_of_it() {
     }
 }
 
-/// An app that starts is asked again by itself, and one that stays in error is not kept awake.
+/// Few checks, because each keeps the app awake.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_is_asked_about_a_few_times() {
+async fn an_app_in_error_is_checked_a_few_times() {
     for (errors, asked, status) in [(2, 3, 200), (usize::MAX, 6, 503)] {
         let counted = Arc::new(AtomicUsize::new(0));
         let count = counted.clone();
@@ -179,7 +177,7 @@ async fn an_error_is_asked_about_a_few_times() {
             }
         })
         .await;
-        // A further check would come within this.
+        // Long enough for a further check.
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(counted.load(Ordering::Relaxed), asked);
         assert_eq!(world.get("/second", "").await.status, status);
@@ -187,14 +185,14 @@ async fn an_error_is_asked_about_a_few_times() {
     }
 }
 
-/// Gradio makes its addresses of the public host; all others see one host where they compare.
+/// Gradio makes its addresses from the public host, so it gets that host too.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_host_is_seen_where_it_is_compared() {
+async fn apps_that_may_compare_hosts_see_one_host() {
     for (config, path, public) in [
         (gradio(""), "/upload", true),
         ("{}".to_owned(), "/upload", false),
         ("{}".to_owned(), "/ui/gradio_api/upload", true),
-        // Its answer is read for the id of the event.
+        // Uncompressed, because the answer is read for the id of its event.
         ("{}".to_owned(), "/ui/queue/join", true),
     ] {
         let (upstream, _) = app(&config).await;
@@ -213,7 +211,7 @@ async fn one_host_is_seen_where_it_is_compared() {
             let want = if path.ends_with("/join") { "identity" } else { "br" };
             assert_eq!((host, coding), (vec![&*world.addr.to_string()], vec![want]), "{path}");
         } else {
-            // Its answer is looked through for the private address, so it comes unpacked.
+            // Uncompressed, because the answer is searched for the private address.
             assert_eq!((host, coding), (vec![], vec!["identity"]), "{path}");
         }
     }

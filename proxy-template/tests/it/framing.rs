@@ -1,8 +1,8 @@
-//! What callers send that is not, or not quite, a request (RFC 9112): each row with the answer that it must get.
+//! Requests of callers that are invalid, or nearly so (RFC 9112), each with its answer.
 
 use crate::world::{Upstream, World, soon, values};
 
-/// A request after its host line, the statuses that are right, and how many requests may reach the upstream.
+/// A request after its host line, the allowed statuses, and the number of requests that may reach the app.
 struct Row {
     name: &'static str,
     request: String,
@@ -14,7 +14,7 @@ fn row(name: &'static str, request: &str, statuses: &'static [u16], reaches: usi
     Row { name, request: request.to_owned(), statuses, reaches }
 }
 
-/// A POST with these header lines and this body.
+/// Returns a POST with these header lines and this body.
 fn post(name: &'static str, lines: &str, body: &str, statuses: &'static [u16]) -> Row {
     row(
         name,
@@ -104,7 +104,7 @@ fn rows() -> Vec<Row> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_row_gets_its_answer() {
+async fn each_row_gets_its_answer() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     for row in rows() {
@@ -124,8 +124,7 @@ async fn every_row_gets_its_answer() {
     assert_eq!(world.get("/after", "").await.status, 200);
 }
 
-/// RFC 9112, section 6.3: by `Transfer-Encoding` alone, `Content-Length` dropped, connection closed. Whatever follows
-/// is not read as a request.
+/// RFC 9112, section 6.3: `Content-Length` is dropped and the connection closed, so that later bytes are not a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_lengths_end_the_connection() {
     let upstream = Upstream::echo().await;
@@ -165,7 +164,6 @@ async fn equal_lengths_become_one() {
     }
 }
 
-/// Nothing is normalised, decoded or encoded again.
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_pass_byte_for_byte() {
     let upstream = Upstream::echo().await;
@@ -187,7 +185,7 @@ async fn targets_pass_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_and_pipelined_requests() {
+async fn old_and_pipelined_requests_are_answered() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     let mut caller = world.caller().await;
@@ -206,7 +204,7 @@ async fn old_and_pipelined_requests() {
 
 /// RFC 9110, section 7.6.2.
 #[tokio::test(flavor = "multi_thread")]
-async fn how_far_options_go() {
+async fn max_forwards_limits_options() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     let ask = |method: &'static str, left: &'static str| {
@@ -225,9 +223,9 @@ async fn how_far_options_go() {
     }
 }
 
-/// RFC 9110, section 10.1.1: the body is invited before the app is waited for, and the app is not asked to.
+/// RFC 9110, section 10.1.1.
 #[tokio::test(flavor = "multi_thread")]
-async fn expectations() {
+async fn the_proxy_asks_for_the_body_itself() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("MAX_BODY", "100kB")]).await;
     for length in [5, 90_000] {
@@ -255,7 +253,7 @@ async fn expectations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_have_a_measure() {
+async fn bodies_have_a_size_limit() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("MAX_BODY", "100kB")]).await;
     let mut caller = world.caller().await;

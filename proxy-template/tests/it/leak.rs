@@ -1,8 +1,8 @@
-//! The token leaves in no byte: not in headers, trailers, addresses, cookies, pages, log, metrics or `Debug`.
+//! The token stays inside: it is not in headers, trailers, addresses, cookies, pages, log, metrics or `Debug`.
 
 use crate::world::{Reply, TOKEN, Upstream, World, find, ok, values};
 
-/// What an app sees behind the edge: everything but `X-HF-Authorization`.
+/// Returns the headers that an app sees behind the edge: all but `X-HF-Authorization`.
 fn behind_the_edge(head: &str) -> String {
     head.lines()
         .filter(|line| !line.to_lowercase().starts_with("x-hf-authorization:"))
@@ -10,7 +10,7 @@ fn behind_the_edge(head: &str) -> String {
         .join("\r\n")
 }
 
-/// Lines of a request head as lines of an answer.
+/// Returns the header lines of a request as lines of an answer.
 fn echoed(head: &str) -> String {
     head.lines()
         .skip(1)
@@ -26,10 +26,9 @@ fn clean(name: &str, bytes: &[u8]) {
     assert!(find(bytes, TOKEN.as_bytes()).is_none(), "{name}: {}", String::from_utf8_lossy(bytes));
 }
 
-/// Gradio answers a Range with a copy of all headers that it was asked with. Here even the edge is missing, and the
-/// token is in the copy.
+/// Gradio answers a Range with a copy of the request's headers. Without an edge, the token is in the copy.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_made_of_the_request() {
+async fn the_token_in_a_copy_of_the_request_is_removed() {
     for mode in ["x-hf-authorization", "authorization"] {
         let upstream = Upstream::answering(|head, _| {
             format!(
@@ -72,7 +71,7 @@ async fn an_answer_made_of_the_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_puts_it_everywhere() {
+async fn the_token_is_removed_wherever_the_app_puts_it() {
     let answer = |lines: &str| format!("HTTP/1.1 200 {TOKEN}\r\n{lines}Content-Length: 0\r\n\r\n");
     for (name, lines, status) in [
         ("any header", format!("X-Debug: is {TOKEN}!\r\nX-Json: {{\"t\":\"Bearer {TOKEN}\"}}\r\n"), 200),
@@ -99,7 +98,7 @@ async fn an_app_that_puts_it_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trailers_are_searched_too() {
+async fn the_token_in_trailers_is_removed() {
     let upstream = Upstream::fixed(format!(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-A, X-B, Authorization, Set-Cookie\r\n\r\n\
          2\r\nhi\r\n0\r\nX-A: {TOKEN}\r\nX-B: fine\r\nAuthorization: x\r\nSet-Cookie: spaces-jwt=x\r\n\r\n"
@@ -111,9 +110,9 @@ async fn trailers_are_searched_too() {
     clean("trailers", &reply.raw);
 }
 
-/// A body is not searched, but behind the edge the app has no token to put into it.
+/// Bodies are not searched, because an app behind the edge does not see the token.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_shows_its_headers() {
+async fn an_app_behind_the_edge_does_not_see_the_token() {
     let upstream = Upstream::answering(|head, body| {
         assert!(head.contains(TOKEN));
         ok(&[behind_the_edge(head).as_bytes(), body].concat())
@@ -134,7 +133,7 @@ async fn an_app_that_shows_its_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn own_pages_errors_and_debug() {
+async fn own_pages_errors_and_debug_have_no_token() {
     let upstream = Upstream::echo().await;
     let dead = "http://127.0.0.1:9";
     let metrics = [("METRICS_TOKEN", "metrics-token-of-this-test"), ("MAX_BODY", "10")];
@@ -161,9 +160,8 @@ async fn own_pages_errors_and_debug() {
     }
 }
 
-/// The log names paths, and nothing of a query, a cookie or a key.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_keeps_quiet() {
+async fn the_log_has_paths_and_no_secrets() {
     let upstream = Upstream::echo().await;
     for format in ["json", "text"] {
         let world = World::start(upstream.addr, &[("LOG_FORMAT", format)]).await;
@@ -184,7 +182,7 @@ async fn the_log_keeps_quiet() {
     }
 }
 
-/// Redirects are the caller's to follow: the token goes to one host only.
+/// The token goes to one host only.
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_are_not_followed() {
     let other = Upstream::echo().await;

@@ -1,4 +1,4 @@
-//! The limits of callers: visitors at work are not refused, floods are held, and others are served meanwhile.
+//! Limits of callers: visitors at work are not refused, and floods are, while others are served.
 
 use std::future::poll_fn;
 use std::sync::Mutex;
@@ -7,13 +7,13 @@ use std::task::Poll;
 
 use crate::world::{Upstream, World, ok, soon, values};
 
-/// A proxy with the limits that it has when no variable is set.
+/// Starts a proxy with the default limits.
 async fn with_default_limits(upstream: &Upstream) -> World {
     // An empty variable counts as unset.
     World::start(upstream.addr, &[("RATE_LIMIT", ""), ("RATE_LIMIT_COMPUTE", "")]).await
 }
 
-/// A Gradio app that begins each call, and ends all that were begun when their stream is opened.
+/// Starts a Gradio app that begins each call, and ends all calls when their stream is opened.
 async fn gradio() -> Upstream {
     let (count, begun) = (AtomicUsize::new(0), Mutex::new(vec![]));
     Upstream::answering(move |head, _| {
@@ -40,7 +40,7 @@ async fn gradio() -> Upstream {
     .await
 }
 
-/// Sends a request by each of `lines` on one connection. Returns the statuses.
+/// Sends a request for each of `lines` on one connection. Returns the statuses.
 async fn ask_all(world: &World, lines: &[String], more: &str) -> Vec<u16> {
     let mut caller = world.caller().await;
     let mut statuses = vec![];
@@ -56,9 +56,9 @@ fn refused(statuses: &[u16]) -> usize {
     statuses.iter().filter(|status| **status != 200).count()
 }
 
-/// Eight browsers open a page at once, each by six connections.
+/// Each has six connections.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_class_opens_a_page() {
+async fn eight_browsers_that_open_a_page_are_served() {
     let upstream = Upstream::echo().await;
     let world = with_default_limits(&upstream).await;
     let page: Vec<String> = (0..143)
@@ -74,7 +74,7 @@ async fn a_class_opens_a_page() {
     assert_eq!((statuses.len(), refused(&statuses)), (8 * 143, 0));
 }
 
-/// Runs all of them at the same time.
+/// Runs all at the same time.
 async fn together<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut all: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
     poll_fn(|cx| {
@@ -91,9 +91,9 @@ async fn together<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<
     all.into_iter().filter_map(|(_, done)| done).collect()
 }
 
-/// Each letter is a call and a look at the events; so is each step of a slider, and each call of a script.
+/// Each letter is a call and a request for its events. So is each step of a slider, and each call of a script.
 #[tokio::test(flavor = "multi_thread")]
-async fn people_and_scripts_at_work() {
+async fn people_and_scripts_at_work_are_served() {
     let upstream = gradio().await;
     let world = with_default_limits(&upstream).await;
     let call =
@@ -105,7 +105,7 @@ async fn people_and_scripts_at_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_of_a_rest_app_are_no_computations() {
+async fn calls_of_a_rest_app_do_not_count_as_computations() {
     let upstream = Upstream::echo().await;
     let world = with_default_limits(&upstream).await;
     for path in ["/api/embed", "/run/job", "/v1/embeddings"] {
@@ -114,7 +114,7 @@ async fn calls_of_a_rest_app_are_no_computations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_computations_at_once_are_held() {
+async fn two_hundred_computations_at_once_are_limited() {
     let upstream = gradio().await;
     let world = with_default_limits(&upstream).await;
     let join = "POST /gradio_api/queue/join".to_owned();
@@ -126,7 +126,7 @@ async fn two_hundred_computations_at_once_are_held() {
     assert!(reply.text().starts_with("{\"error\":\"Too many of your calls are running"), "{}", reply.text());
     let others = ask_all(&world, &vec![join; 20], "X-Forwarded-For: 203.0.113.8\r\n").await;
     assert_eq!(refused(&others), 0);
-    // A stream that has nothing to do with them does not free them, and their ends do.
+    // An unrelated stream does not free them, and their ends do.
     assert_eq!(world.get("/gradio_api/call/predict/other", "").await.status, 200);
     assert_eq!(world.ask(one).await.status, 429);
     world.get("/gradio_api/queue/data?session_hash=x", "").await;
@@ -134,7 +134,7 @@ async fn two_hundred_computations_at_once_are_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_is_held_and_others_are_served() {
+async fn a_flood_is_limited_and_others_are_served() {
     let upstream = Upstream::echo().await;
     let world = with_default_limits(&upstream).await;
     let flood = vec!["GET /search".to_owned(); 400];
@@ -143,13 +143,12 @@ async fn a_flood_is_held_and_others_are_served() {
     let (floods, served) =
         tokio::join!(together(floods), ask_all(&world, &other, "X-Forwarded-For: 203.0.113.8\r\n"));
     assert_eq!(refused(&served), 0);
-    // However slow this machine is, a second lets a hundred in beside the burst.
+    // On a slow machine, each second admits a hundred more than the burst.
     assert!(refused(&floods.concat()) > 500);
 }
 
-/// A name that looks like that of a file opens no way around a strict limit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strict_limit_holds_for_files_too() {
+async fn a_strict_limit_applies_to_files_too() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("RATE_LIMIT", "1/h:2")]).await;
     let dotted = vec!["GET /static/../api/x".to_owned(); 5];
@@ -158,9 +157,8 @@ async fn a_strict_limit_holds_for_files_too() {
     assert_eq!(refused(&ask_all(&world, &files, "").await), 100);
 }
 
-/// An answer that names an event is not compressed on its way, and neither is the stream that ends it.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_are_read_for_events_come_uncompressed() {
+async fn answers_that_are_read_for_events_are_not_compressed() {
     let upstream = Upstream::echo().await;
     for (most, want) in [("", "identity"), ("0", "gzip, br")] {
         let world = World::start(upstream.addr, &[("MAX_COMPUTE_PER_IP", most)]).await;
@@ -178,9 +176,8 @@ async fn answers_that_are_read_for_events_come_uncompressed() {
     }
 }
 
-/// A limit of an owner's holds as it did.
 #[tokio::test(flavor = "multi_thread")]
-async fn computing_is_limited_apart() {
+async fn computing_has_a_rate_of_its_own() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("RATE_LIMIT_COMPUTE", "1/h:2")]).await;
     let join = "POST /gradio_api/queue/join HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}";
@@ -192,7 +189,7 @@ async fn computing_is_limited_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn room_for_so_many_at_once() {
+async fn requests_and_streams_at_once_are_limited() {
     let upstream = Upstream::start(|mut caller, _, seen| {
         Box::pin(async move {
             while let Some((head, _)) = caller.request().await {
@@ -226,7 +223,7 @@ async fn room_for_so_many_at_once() {
     assert!(third.body(&head, &mut vec![]).await.0.starts_with(b"{\"error\":\"Too many open streams."));
     assert_eq!(world.get("/x", "").await.status, 200);
     drop(first);
-    // The place is free again as soon as its stream has ended.
+    // The permit is free again after the end of its stream.
     soon(async {
         while !open().await.1.starts_with("HTTP/1.1 200") {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -245,10 +242,8 @@ async fn room_for_so_many_at_once() {
     assert_eq!(full.get("/_proxy/readyz", "").await.status, 200);
 }
 
-/// Who opens more connections than there is room for is closed; who has one is served, and a place that is left is
-/// taken again.
 #[tokio::test(flavor = "multi_thread")]
-async fn more_connections_than_there_is_room_for() {
+async fn connections_above_the_limit_are_closed() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("MAX_CONNECTIONS", "20")]).await;
     let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.addr);

@@ -1,6 +1,6 @@
 //! The proxy over raw sockets: both sides of it are this test's own, byte for byte.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test says what is wrong")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic fails the test with its place")]
 
 mod answers;
 mod binary;

@@ -1,4 +1,4 @@
-//! What streams through: in order, at once, under control, and to its true end.
+//! Streams: in order, without delay, with backpressure, and with the right end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,14 +11,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::world::{Caller, Upstream, World, find, ok, soon, values};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_come_one_by_one() {
+async fn events_arrive_one_by_one() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.request().await;
             caller.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
             for i in 0..5 {
                 caller.send(format!("9\r\ndata: {i}\n\n\r\n")).await;
-                // The next event comes when the test has seen this one.
+                // Waits until the test has read this event.
                 if caller.stream.readable().await.is_err() {
                     return;
                 }
@@ -36,7 +36,7 @@ async fn events_come_one_by_one() {
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
-/// An upstream that tells when its connection ends.
+/// Starts an app that reports the end of its connection.
 async fn watched(answer: &'static str) -> (Upstream, tokio::sync::mpsc::UnboundedReceiver<Instant>) {
     let (ended, ends) = tokio::sync::mpsc::unbounded_channel();
     let upstream = Upstream::start(move |mut caller, _, seen| {
@@ -53,9 +53,9 @@ async fn watched(answer: &'static str) -> (Upstream, tokio::sync::mpsc::Unbounde
     (upstream, ends)
 }
 
-/// Also when the upstream says nothing, before or after its head.
+/// Also while the app sends nothing, before or after its head.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_leaves_takes_the_request_along() {
+async fn a_caller_who_leaves_ends_the_request() {
     for answer in ["", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"] {
         for lines in ["", "Content-Length: 5\r\n"] {
             let (upstream, mut ends) = watched(answer).await;
@@ -78,15 +78,15 @@ async fn a_caller_who_leaves_takes_the_request_along() {
             let left = Instant::now();
             drop(caller);
             let seen = soon(ends.recv()).await.unwrap();
-            // 0.3 s is the promise; the rest is for a machine that is busy.
+            // Longer than the promised 0.3 s, for a busy machine.
             assert!(seen - left < Duration::from_millis(1000), "{:?}", seen - left);
         }
     }
 }
 
-/// A caller who does not read stops the upstream, and not the memory of the proxy.
+/// The bytes must not collect in the memory of the proxy.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stuck_caller_stops_the_upstream() {
+async fn a_caller_that_does_not_read_stops_the_app() {
     let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = sent.clone();
     let upstream = Upstream::start(move |mut caller, _, _| {
@@ -116,13 +116,12 @@ async fn a_stuck_caller_stops_the_upstream() {
         }
     })
     .await;
-    // Most of it sits in the buffers of four sockets, which grow to megabytes on loopback.
+    // Most bytes are in the buffers of four sockets, which grow to megabytes on loopback.
     assert!(last < 20_000_000, "{last}");
 }
 
-/// The same in the other direction.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stuck_upstream_stops_the_caller() {
+async fn an_app_that_does_not_read_stops_the_caller() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.head().await;
@@ -145,7 +144,7 @@ async fn a_stuck_upstream_stops_the_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_arrive_whole() {
+async fn large_bodies_arrive_whole() {
     let upstream = Upstream::answering(|_, body| ok(body)).await;
     let world = World::start(upstream.addr, &[]).await;
     for size in [0, 1, 65_536, 65_537, 3_000_000] {
@@ -169,7 +168,7 @@ async fn bodies_arrive_whole() {
     }
 }
 
-/// An upstream that answers with the head and the trailers of a request.
+/// Starts an app that answers with the head and the trailers of a request.
 async fn showing_trailers() -> Upstream {
     Upstream::start(|mut caller, _, seen| {
         Box::pin(async move {
@@ -195,7 +194,7 @@ async fn request_trailers_pass() {
     assert_eq!(reply.text().to_lowercase(), "x-sum: 42\r\n");
 }
 
-/// What no header may say, no trailer may say either (RFC 9110, section 6.5.1): some apps merge them.
+/// RFC 9110, section 6.5.1. Some apps merge trailers into the headers.
 #[tokio::test(flavor = "multi_thread")]
 async fn request_trailers_follow_the_table() {
     let upstream = showing_trailers().await;
@@ -234,18 +233,22 @@ async fn request_trailers_follow_the_table() {
                  Trailer: {announced}\r\n\r\n2\r\nhi\r\n0\r\n{trailers}X-Sum: 42\r\n\r\n"
             ))
             .await;
-        let told = announced.contains("X-Sum");
-        assert_eq!(reply.text().to_lowercase(), if told { "x-sum: 42\r\n" } else { "" }, "{announced}");
-        assert_eq!(values(&upstream.last(), "trailer"), if told { vec!["x-sum"] } else { vec![] });
+        let is_announced = announced.contains("X-Sum");
+        assert_eq!(
+            reply.text().to_lowercase(),
+            if is_announced { "x-sum: 42\r\n" } else { "" },
+            "{announced}"
+        );
+        assert_eq!(values(&upstream.last(), "trailer"), if is_announced { vec!["x-sum"] } else { vec![] });
     }
     // A body without trailers announces none.
     world.ask("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\nTrailer: X-Sum\r\n\r\nhi").await;
     assert!(values(&upstream.last(), "trailer").is_empty());
 }
 
-/// A 413 that comes before the body has been read reaches the caller, who is still sending.
+/// A 413 from before the end of the body must reach the caller, who is still sending.
 #[tokio::test(flavor = "multi_thread")]
-async fn early_answers_arrive() {
+async fn early_answers_reach_the_caller() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.head().await;
@@ -268,9 +271,9 @@ async fn early_answers_arrive() {
     assert_eq!((reply.status, reply.text().as_str()), (413, "big"));
 }
 
-/// An answer that begins while the body is still being sent, and goes on with it.
+/// The answer begins before the body has ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn both_directions_at_once() {
+async fn both_directions_stream_at_once() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.head().await;
@@ -307,10 +310,10 @@ async fn both_directions_at_once() {
     assert!(caller.until("0\r\n\r\n").await.is_some());
 }
 
-/// An answer of megabytes that begins before the request has ended, to a caller who sends all before it reads: what is
-/// still to be sent goes on, however little of the answer is taken.
+/// The answer has megabytes and begins before the request has ended. The upload must go on although the answer is not
+/// read.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_sends_all_before_it_reads() {
+async fn a_caller_that_sends_everything_before_it_reads_is_served() {
     const SIZE: usize = 60_000_000;
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
@@ -323,7 +326,7 @@ async fn a_caller_who_sends_all_before_it_reads() {
                 let _ = write.write_all(&vec![b'x'; SIZE]).await;
                 write
             });
-            // So that the whole way back is full before the upload goes on.
+            // Fills all buffers of the way back before the upload goes on.
             tokio::time::sleep(Duration::from_millis(500)).await;
             let mut piece = vec![0; 256 * 1024];
             while got < SIZE {
@@ -344,7 +347,7 @@ async fn a_caller_who_sends_all_before_it_reads() {
     assert!(reply.status == 200 && reply.whole && reply.body.len() == SIZE, "{}", reply.head);
 }
 
-/// An upstream that answers once and closes at the moment at which the next request on that connection arrives.
+/// Starts an app that answers once, and closes when the next request on that connection arrives.
 async fn closing_upstream() -> Upstream {
     Upstream::start(|mut caller, number, seen| {
         Box::pin(async move {
@@ -363,14 +366,14 @@ async fn closing_upstream() -> Upstream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_connection_costs_a_get_nothing() {
+async fn a_get_on_a_stale_connection_is_sent_again() {
     let upstream = closing_upstream().await;
     let world = World::start(upstream.addr, &[]).await;
     for path in ["/1", "/2", "/3"] {
         let reply = world.get(path, "").await;
         assert_eq!((reply.status, reply.text().as_str()), (200, "hi"), "{path}");
     }
-    // The second was sent twice.
+    // The second request was sent twice.
     assert_eq!(upstream.count(), 4);
 }
 
@@ -387,9 +390,8 @@ async fn a_post_is_never_sent_twice() {
     assert_eq!(world.ask(put).await.status, 200);
 }
 
-/// A connection that the upstream has closed while nobody used it is not used.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_connection_is_not_used() {
+async fn an_idle_connection_that_the_app_has_closed_is_not_used() {
     let upstream = Upstream::fixed(ok(b"hi")).await;
     let world = World::start(upstream.addr, &[]).await;
     for _ in 0..3 {
@@ -400,7 +402,7 @@ async fn a_closed_connection_is_not_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_are_kept_and_let_go() {
+async fn idle_connections_are_kept_and_expire() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("POOL_IDLE_TIMEOUT", "300ms")]).await;
     let made = || upstream.connections.load(std::sync::atomic::Ordering::Relaxed);
@@ -414,7 +416,7 @@ async fn connections_are_kept_and_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_is_not_there() {
+async fn a_missing_app_is_unreachable() {
     let world = World::start_with("http://127.0.0.1:9", &[], |_| {}).await;
     let reply = world.get("/", "").await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"));
@@ -425,9 +427,9 @@ async fn an_upstream_that_is_not_there() {
     assert_eq!(counts, [0, 2]);
 }
 
-/// The app writes its own address wherever `X-Forwarded-Host` does not reach it.
+/// The app writes its private address if `X-Forwarded-Host` does not reach it.
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_in_bodies() {
+async fn addresses_in_bodies_are_replaced_if_needed() {
     for lost in [true, false] {
         let upstream = Upstream::answering(move |head, _| {
             let host = values(head, "host")[0];
@@ -455,9 +457,9 @@ async fn addresses_in_bodies() {
     }
 }
 
-/// Gradio 6 keeps the examples of its first caller, which may have been the owner, at the private address.
+/// Gradio 6 makes the examples of its API once, with the address of the first caller, who may be the owner.
 #[tokio::test(flavor = "multi_thread")]
-async fn examples_that_were_made_for_another_caller() {
+async fn the_private_address_in_examples_is_replaced() {
     let upstream = Upstream::answering(|head, _| {
         let body =
             format!("{{\"bash\":\"curl -X POST http://{}/gradio_api/call/x\"}}", values(head, "host")[0]);
@@ -479,7 +481,7 @@ async fn examples_that_were_made_for_another_caller() {
     }
 }
 
-/// A proxy whose check does not pause for long.
+/// Starts a proxy with short pauses of the self-check.
 async fn checked(upstream: &Upstream, variables: &[(&str, &str)]) -> World {
     World::start_with(&format!("http://{}", upstream.addr), variables, |config| {
         let short = Duration::from_millis(20);
@@ -489,7 +491,7 @@ async fn checked(upstream: &Upstream, variables: &[(&str, &str)]) -> World {
     .await
 }
 
-/// An edge that takes `Authorization`, and `X-HF-Authorization` as `takes` says of the number of probes with it.
+/// Starts an edge that takes `Authorization`, and takes `X-HF-Authorization` if `takes` is true for the number of the probe.
 async fn moody_edge(takes: impl Fn(usize) -> bool + Send + Sync + 'static) -> Upstream {
     let probes = AtomicUsize::new(0);
     Upstream::answering(move |head, _| {
@@ -504,9 +506,9 @@ async fn moody_edge(takes: impl Fn(usize) -> bool + Send + Sync + 'static) -> Up
     .await
 }
 
-/// A stray refusal, or three, do not show the token to the app.
+/// Neither one refusal nor three in a row may show the token to the app.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stray_refusal_shows_no_token() {
+async fn stray_refusals_do_not_show_the_token() {
     for stray in 1..4 {
         let upstream = moody_edge(move |probe| probe >= stray).await;
         let world = checked(&upstream, &[("TARGET_EDGE", "always")]).await;
@@ -516,7 +518,7 @@ async fn a_stray_refusal_shows_no_token() {
     }
 }
 
-/// What is shown for want of another way is told, and ends as soon as there is one again.
+/// The log warns of it, and it ends when the other header works again.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_header_that_the_app_sees_is_a_last_resort() {
     let mended = Arc::new(AtomicBool::new(false));
@@ -544,9 +546,8 @@ async fn the_header_that_the_app_sees_is_a_last_resort() {
     assert_eq!(log.matches("AUTH_MODE=x-hf-authorization forbids").count(), 1, "{log}");
 }
 
-/// Which header opens the target is found out, with and without an edge.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_credential_that_works() {
+async fn the_selfcheck_finds_the_header_that_works() {
     for (accepted, hf_header) in [("x-hf-authorization", true), ("authorization", false)] {
         let upstream = Upstream::answering(move |head, _| {
             if values(head, accepted).is_empty() {
@@ -574,9 +575,8 @@ async fn the_credential_that_works() {
     assert_eq!(selfcheck::check(&plain.proxy).await.json()["upstream"], "ok");
 }
 
-/// One caller's many connections, and many requests on each.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_at_once() {
+async fn many_connections_of_one_caller_are_served() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[]).await;
     let callers = (0..50).map(|number| {

@@ -1,4 +1,4 @@
-//! An app that sleeps, starts, is broken, or does not accept the token.
+//! Apps that sleep, start, are broken, or do not accept the token.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::world::{Upstream, World};
 const STARTING: &str =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\nstarting";
 
-/// An edge that says `asleep` so many times before the app answers.
+/// Starts an edge that answers `asleep` a number of times before the app answers.
 async fn waking(asleep: &'static str, times: usize) -> Upstream {
     let left = Arc::new(AtomicUsize::new(times));
     Upstream::answering(move |_, body| {
@@ -44,7 +44,7 @@ async fn a_request_waits_for_the_app() {
         let reply = world.get("/", "").await;
         assert_eq!((reply.status, reply.text().as_str()), (200, "awake"), "{status}");
         assert_eq!(upstream.count(), 4);
-        // It was asked four times, and is one request.
+        // Four attempts are one request.
         assert_eq!(world.proxy.metrics.held.load(Ordering::Relaxed), 1);
     }
 }
@@ -57,9 +57,9 @@ async fn a_small_body_waits_too() {
     assert_eq!((reply.status, reply.text().as_str()), (200, "awakehi"));
 }
 
-/// A 502 or 504 may come from an app that was at work.
+/// A 502 or 504 may come from a running app.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_that_may_have_landed_is_not_sent_again() {
+async fn a_post_that_may_have_arrived_is_not_sent_again() {
     let upstream = waking("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n", 9).await;
     let world = world(&upstream, "30s").await;
     let reply = world.ask("POST /x HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\nhi").await;
@@ -68,14 +68,14 @@ async fn a_post_that_may_have_landed_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_ends() {
+async fn the_wait_for_an_app_ends() {
     let upstream = waking(STARTING, usize::MAX).await;
     let world = world(&upstream, "300ms").await;
     let reply = world.get("/", "").await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_starting"));
     assert_eq!(reply.header("retry-after"), Some("5"));
     assert!(upstream.count() > 1);
-    // A large body is not kept, so it cannot wait.
+    // A large body is not buffered, so it cannot wait.
     let before = upstream.count();
     let body = "x".repeat(70_000);
     let reply =
@@ -84,7 +84,7 @@ async fn waiting_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_get_a_page_at_once() {
+async fn browsers_get_a_page_at_once() {
     let upstream = waking(STARTING, usize::MAX).await;
     let world = world(&upstream, "30s").await;
     let reply = world.get("/", "Accept: text/html,*/*\r\nSec-Fetch-Mode: navigate\r\n").await;
@@ -107,7 +107,7 @@ async fn a_broken_app_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_token_is_ours_to_mend() {
+async fn a_refused_token_is_a_fault_of_the_proxy() {
     for status in [401, 404] {
         let refused = format!("HTTP/1.1 {status} No\r\nContent-Length: 3\r\n\r\nSry");
         let upstream = Upstream::answering(move |_, _| refused.clone().into_bytes()).await;
@@ -119,7 +119,7 @@ async fn a_refused_token_is_ours_to_mend() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_platform_s_own_limit() {
+async fn the_limit_of_the_platform_is_passed_on() {
     let slow = "HTTP/1.1 429 Slow\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n";
     let upstream = Upstream::answering(move |_, _| slow.as_bytes().to_vec()).await;
     let world = world(&upstream, "30s").await;
@@ -130,9 +130,9 @@ async fn the_platform_s_own_limit() {
     );
 }
 
-/// What the app itself answers passes, and so does everything where there is no edge, until one shows itself.
+/// Without a known edge, all errors count as the app's.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_app_s_own_errors_pass() {
+async fn errors_of_the_app_are_passed_on() {
     let upstream = Upstream::answering(|head, _| {
         let marked = if head.contains("/marked") { "X-Proxied-Host: x\r\n" } else { "" };
         format!("HTTP/1.1 404 Not Found\r\n{marked}Content-Length: 4\r\n\r\nmine").into_bytes()

@@ -13,9 +13,9 @@ use tokio::task::consume_budget;
 
 use crate::world::{TOKEN, Upstream, World, ok, soon};
 
-/// A head that trickles in is cut off by its own timer, and waiting between requests is longer.
+/// The head has a shorter timer than the wait between requests.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_head_and_an_idle_connection() {
+async fn a_slow_head_ends_and_an_idle_connection_stays() {
     let upstream = Upstream::echo().await;
     let variables = [("HEADER_READ_TIMEOUT", "400ms"), ("KEEP_ALIVE_TIMEOUT", "1500ms")];
     let world = World::start(upstream.addr, &variables).await;
@@ -42,7 +42,7 @@ async fn a_slow_head_and_an_idle_connection() {
     idle.reply(false).await;
     let start = Instant::now();
     tokio::time::sleep(Duration::from_millis(800)).await;
-    // Longer than a head may take, and still open.
+    // Still open after the time limit of a head.
     idle.send(&request).await;
     assert_eq!(idle.reply(false).await.status, 200);
     assert!(!idle.more().await);
@@ -50,7 +50,7 @@ async fn a_slow_head_and_an_idle_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_does_not_answer() {
+async fn an_app_that_does_not_answer_times_out() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.request().await;
@@ -67,9 +67,9 @@ async fn an_upstream_that_does_not_answer() {
     assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
 }
 
-/// While a body is still coming, the upstream has no reason to answer.
+/// An app has no reason to answer before the end of the body.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_upload_is_no_slow_answer() {
+async fn a_slow_upload_does_not_count_as_a_slow_answer() {
     let upstream = Upstream::answering(|_, body| ok(&body.len().to_string().into_bytes())).await;
     let world = World::start(upstream.addr, &[("RESPONSE_TIMEOUT", "600ms")]).await;
     let mut caller = world.caller().await;
@@ -82,7 +82,7 @@ async fn a_slow_upload_is_no_slow_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_stop_coming() {
+async fn bodies_that_stop_are_cut() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             let head = caller.head().await;
@@ -103,9 +103,9 @@ async fn bodies_that_stop_coming() {
     }
 }
 
-/// A small body that drips in is never silent, and still late. A large one moves on as it comes.
+/// A small body is buffered, so it must be complete in time. A large one is streamed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_small_body_that_drips_in() {
+async fn a_small_body_that_drips_in_times_out() {
     let upstream = Upstream::echo().await;
     let target = format!("http://{}", upstream.addr);
     let world = World::start_with(&target, &[("BODY_IDLE_TIMEOUT", "400ms")], |config| {
@@ -126,9 +126,8 @@ async fn a_small_body_that_drips_in() {
     }
 }
 
-/// What runs is finished, what comes is told to come later, and then it is over.
 #[tokio::test(flavor = "multi_thread")]
-async fn draining() {
+async fn a_drain_finishes_running_requests_and_refuses_new_ones() {
     let upstream = Upstream::start(|mut caller, _, seen| {
         Box::pin(async move {
             while let Some((head, _)) = caller.request().await {
@@ -160,7 +159,7 @@ async fn draining() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn draining_has_an_end() {
+async fn a_drain_has_a_time_limit() {
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.request().await;
@@ -176,10 +175,10 @@ async fn draining_has_an_end() {
     soon(&mut world.served).await.unwrap();
 }
 
-/// A task that has used up its turn when the answer arrives still takes the answer.
+/// A task that has used up its Tokio budget when the answer arrives must still take it.
 #[tokio::test]
-async fn answer_reaches_a_task_without_budget() {
-    // As an event stream that has no event yet: after the head nothing comes that could wake the task.
+async fn an_answer_reaches_a_task_without_budget() {
+    // Like an event stream without an event: after the head, nothing wakes the task.
     let upstream = Upstream::start(|mut caller, _, _| {
         Box::pin(async move {
             caller.request().await;
@@ -195,7 +194,7 @@ async fn answer_reaches_a_task_without_budget() {
     });
     let connector = Connector::new(&config.unwrap()).unwrap();
     let pool = Arc::new(Pool::new(Arc::new(connector)));
-    // A turn has 128 steps, and reading the answer takes a few of them.
+    // A budget has 128 steps, and reading the answer takes a few of them.
     for spent in 118..=128 {
         let lease = pool.lease(true).await.unwrap();
         let mut request = Request::new(RequestBody::Empty);
@@ -214,7 +213,7 @@ async fn answer_reaches_a_task_without_budget() {
             }
             answer.as_mut().poll(cx)
         });
-        // The end of the timeout would poll once more, and find the answer.
+        // Measured, because the end of the timeout would poll once more and find the answer.
         let began = Instant::now();
         let response = tokio::time::timeout(Duration::from_secs(3), answered).await.unwrap().unwrap();
         assert_eq!(response.head.status, 200);

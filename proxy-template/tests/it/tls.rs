@@ -1,4 +1,4 @@
-//! A target by TLS, as all Spaces are.
+//! Targets with TLS, as all Spaces have.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::world::{Caller, TOKEN, World, ok, values};
 
-/// A root of this test's own, and a server with a certificate for these names.
+/// Makes a root certificate, and a server with a certificate for these names.
 fn authority(names: &[&str]) -> (String, ServerConfig) {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -30,7 +30,7 @@ fn authority(names: &[&str]) -> (String, ServerConfig) {
     (root.pem(), server)
 }
 
-/// Answers with the request's head; the address, and the root as a file.
+/// Starts a server that echoes requests. Returns its address, and the root certificate as a file.
 async fn server(names: &[&str]) -> (std::net::SocketAddr, tempfile::Pem) {
     let (root, config) = authority(names);
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -52,14 +52,14 @@ async fn server(names: &[&str]) -> (std::net::SocketAddr, tempfile::Pem) {
     (addr, tempfile::Pem::new(&root))
 }
 
-/// A file that goes with its test.
+/// A file that is deleted with its test.
 mod tempfile {
     use std::path::PathBuf;
 
-    pub struct Pem(pub PathBuf);
+    pub(super) struct Pem(pub PathBuf);
 
     impl Pem {
-        pub fn new(text: &str) -> Self {
+        pub(super) fn new(text: &str) -> Self {
             use std::sync::atomic::{AtomicUsize, Ordering};
             static NUMBER: AtomicUsize = AtomicUsize::new(0);
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +77,7 @@ mod tempfile {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_by_tls() {
+async fn a_target_with_tls_is_reached() {
     let (addr, root) = server(&["localhost", "127.0.0.1"]).await;
     let file = root.0.to_string_lossy().into_owned();
     for target in [format!("https://localhost:{}", addr.port()), format!("https://{addr}")] {
@@ -96,9 +96,9 @@ async fn a_target_by_tls() {
     }
 }
 
-/// A stranger's certificate, or one for another name, gets no request, and so no token.
+/// A server with another certificate must not get the token.
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_judged() {
+async fn invalid_certificates_are_refused() {
     let (addr, _root) = server(&["localhost"]).await;
     let unknown = World::start_with(&format!("https://localhost:{}", addr.port()), &[], |_| {}).await;
     let reply = unknown.get("/", "").await;

@@ -1,4 +1,4 @@
-//! Tunnels: only after the upstream has switched, and then every byte, both ways, to both ends.
+//! WebSockets: only after the app has switched, and then each byte in both directions, to both ends.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn handshake(world: &World, lines: &str) -> String {
     )
 }
 
-/// Switches, with `early` in the same packet, and then sends back what it gets; at the end of that, `bye`.
+/// Starts an app that switches, with `early` in the same packet, echoes all bytes, and sends `bye` at the end.
 async fn echoing(early: &'static str) -> Upstream {
     Upstream::start(move |mut caller, _, seen| {
         Box::pin(async move {
@@ -41,11 +41,11 @@ async fn echoing(early: &'static str) -> Upstream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tunnel() {
+async fn a_tunnel_passes_all_bytes_in_both_directions() {
     let upstream = echoing("early").await;
     let world = World::start(upstream.addr, &[]).await;
     let mut caller = world.caller().await;
-    // The first bytes of the new protocol come together with the handshake.
+    // The first bytes of the new protocol are in the packet of the handshake.
     let origin = format!("Origin: http://{}\r\n", world.addr);
     caller.send(handshake(&world, &origin) + "first").await;
     let reply = caller.reply(false).await;
@@ -68,7 +68,7 @@ async fn a_tunnel() {
     }
     assert_eq!(caller.buffer, big.as_bytes());
     caller.buffer.clear();
-    // Our direction ends; the other still brings its last words.
+    // The caller's direction ends, and the other still sends its last bytes.
     caller.stream.shutdown().await.unwrap();
     assert!(caller.until("bye").await.is_some());
     assert!(caller.is_closed().await);
@@ -76,7 +76,7 @@ async fn a_tunnel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_upstream_may_end_first() {
+async fn the_app_may_end_first() {
     let upstream = Upstream::start(|mut caller, _, seen| {
         Box::pin(async move {
             caller.head().await;
@@ -119,7 +119,7 @@ async fn other_switches_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_of_the_app_passes() {
+async fn a_refusal_of_the_app_is_passed_on() {
     let upstream = Upstream::fixed("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
     let world = World::start(upstream.addr, &[]).await;
     let reply = world.ask(&handshake(&world, "")).await;
@@ -127,7 +127,7 @@ async fn a_refusal_of_the_app_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn handshakes_that_are_none() {
+async fn invalid_handshakes_are_refused() {
     let upstream = Upstream::echo().await;
     let world = World::start(upstream.addr, &[("ALLOW_ORIGINS", "https://a.example")]).await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
@@ -145,7 +145,7 @@ async fn handshakes_that_are_none() {
         assert_eq!(reply.status, status, "{name}");
         assert_eq!(upstream.count(), 0, "{name}");
     }
-    // Not asked for in full: an ordinary request.
+    // An incomplete handshake is an ordinary request.
     world.ask("GET / HTTP/1.1\r\nHost: HOST\r\nUpgrade: websocket\r\n\r\n").await;
     assert!(values(&upstream.last(), "upgrade").is_empty());
     world

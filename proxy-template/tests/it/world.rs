@@ -1,4 +1,4 @@
-//! A proxy of its own for each test, with an upstream that is a script and a caller that is a socket.
+//! A proxy for each test, with a scripted app behind it and a socket in front of it.
 
 use std::future::Future;
 use std::io::Write;
@@ -14,18 +14,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The token of every test. No byte that leaves the proxy may hold it.
-pub const TOKEN: &str = "hf_T0pS3cretT0kenOfThisTest";
-/// Nothing takes longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The token of all tests. It must not leave the proxy.
+pub(crate) const TOKEN: &str = "hf_T0pS3cretT0kenOfThisTest";
+/// Time limit of each step, long enough for slow machines.
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// `future`, or a failed test.
-pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("it took too long")
+/// Returns the result of `future` within the time limit.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(STEP_TIMEOUT, future).await.expect("a step ended within its time limit")
 }
 
-/// One proxy, with everything that it wrote to its log.
-pub struct World {
+/// A proxy with its log.
+pub(crate) struct World {
     pub addr: SocketAddr,
     pub proxy: Arc<ProxyState>,
     log: Log,
@@ -48,13 +48,13 @@ impl Write for Log {
 }
 
 impl World {
-    /// A proxy before `upstream`, without rate limits unless the variables say otherwise.
-    pub async fn start(upstream: SocketAddr, variables: &[(&str, &str)]) -> Self {
+    /// Starts a proxy in front of `upstream`, without rate limits unless the variables set them.
+    pub(crate) async fn start(upstream: SocketAddr, variables: &[(&str, &str)]) -> Self {
         Self::start_with(&format!("http://{upstream}"), variables, |_| {}).await
     }
 
-    /// The same with any target, and with what no variable says.
-    pub async fn start_with(
+    /// Starts a proxy in front of any target, with changes that no variable can make.
+    pub(crate) async fn start_with(
         target: &str,
         variables: &[(&str, &str)],
         change: impl FnOnce(&mut Config),
@@ -75,7 +75,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        // One, so that a test knows which connections are kept for it.
+        // One worker, so that a test knows which idle connections it gets.
         let workers = Workers::start(1, &proxy.connector).unwrap();
         let served = tokio::spawn(serve(listener, proxy.clone(), workers, async move {
             let _ = stopped.await;
@@ -83,34 +83,35 @@ impl World {
         Self { addr, proxy, log, stop: Some(stop), served }
     }
 
-    /// SIGTERM.
-    pub fn stop(&mut self) {
+    /// Begins the drain, as SIGTERM does.
+    pub(crate) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    /// A new connection.
-    pub async fn caller(&self) -> Caller<TcpStream> {
+    /// Opens a connection.
+    pub(crate) async fn caller(&self) -> Caller<TcpStream> {
         let stream = TcpStream::connect(self.addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Caller::new(stream)
     }
 
-    /// One request on a connection of its own. `HOST` stands for the proxy's address.
-    pub async fn ask(&self, request: &str) -> Reply {
+    /// Sends one request on a new connection. `HOST` stands for the proxy's address.
+    pub(crate) async fn ask(&self, request: &str) -> Reply {
         let mut caller = self.caller().await;
         caller.send(request.replace("HOST", &self.addr.to_string())).await;
         caller.reply(is_head(request.as_bytes())).await
     }
 
-    /// `GET path` with more header lines.
-    pub async fn get(&self, path: &str, lines: &str) -> Reply {
+    /// Sends `GET path` with more header lines.
+    pub(crate) async fn get(&self, path: &str, lines: &str) -> Reply {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: HOST\r\n{lines}\r\n")).await
     }
 
-    /// The log so far, with what has just ended: a caller sees the end of a connection before it is written down.
-    pub fn log(&self) -> String {
+    /// Returns the log so far. Waits for running requests first, because a caller sees the end of an answer before it is
+    /// logged.
+    pub(crate) fn log(&self) -> String {
         for _ in 0..100 {
             if self.proxy.limits.running() == 0 {
                 break;
@@ -126,27 +127,27 @@ fn is_head(request: &[u8]) -> bool {
     request.starts_with(b"HEAD ")
 }
 
-/// An answer as it came.
+/// An answer as it was received.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     /// Status line and headers.
     pub head: String,
     pub body: Vec<u8>,
-    /// What came behind the last chunk.
+    /// The lines after the last chunk.
     pub trailers: String,
-    /// Whether the body came to its end.
+    /// True if the body is complete.
     pub whole: bool,
-    /// Every byte.
+    /// All bytes.
     pub raw: Vec<u8>,
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers(name).first().copied()
     }
 
-    pub fn headers(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         self.head
             .lines()
             .skip(1)
@@ -156,36 +157,36 @@ impl Reply {
             .collect()
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The code of a refusal.
-    pub fn code(&self) -> String {
+    /// Returns the code of a refusal.
+    pub(crate) fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-/// One end of a connection, by which messages are read as they are on the wire.
-pub struct Caller<S> {
+/// One end of a connection, which reads messages as they are on the wire.
+pub(crate) struct Caller<S> {
     pub stream: S,
     pub buffer: Vec<u8>,
 }
 
 impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
-    pub fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream, buffer: vec![] }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        // Whoever refuses a request may close before it is all sent.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // Ignored, because a refusal may close the connection before the end of the request.
         let _ = soon(self.stream.write_all(bytes.as_ref())).await;
         let _ = self.stream.flush().await;
     }
 
-    /// More bytes; false at the end of the connection, however it ended.
-    pub async fn more(&mut self) -> bool {
+    /// Reads more bytes. Returns false after the end of the connection or an error.
+    pub(crate) async fn more(&mut self) -> bool {
         let mut piece = vec![0; 64 * 1024];
         match soon(self.stream.read(&mut piece)).await {
             Ok(0) | Err(_) => false,
@@ -196,8 +197,8 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
         }
     }
 
-    /// Waits until the buffer holds `text`, and takes all up to its end.
-    pub async fn until(&mut self, text: &str) -> Option<Vec<u8>> {
+    /// Reads until the buffer holds `text`, and takes the bytes up to its end.
+    pub(crate) async fn until(&mut self, text: &str) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = find(&self.buffer, text.as_bytes()) {
                 return Some(self.buffer.drain(..at + text.len()).collect());
@@ -208,8 +209,8 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
         }
     }
 
-    /// Whether the other side closes now, without another byte.
-    pub async fn is_closed(&mut self) -> bool {
+    /// Returns true if the other side closes now, without another byte.
+    pub(crate) async fn is_closed(&mut self) -> bool {
         if !self.buffer.is_empty() {
             return false;
         }
@@ -224,14 +225,14 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
         }
     }
 
-    /// The head of the next message; empty at the end.
-    pub async fn head(&mut self) -> String {
+    /// Returns the head of the next message, or an empty text after the last.
+    pub(crate) async fn head(&mut self) -> String {
         let head = self.until("\r\n\r\n").await.unwrap_or_default();
         String::from_utf8_lossy(&head).into_owned()
     }
 
-    /// The next answer.
-    pub async fn reply(&mut self, head_only: bool) -> Reply {
+    /// Returns the next answer.
+    pub(crate) async fn reply(&mut self, head_only: bool) -> Reply {
         let mut head = self.head().await;
         let mut raw = head.clone().into_bytes();
         while head.starts_with("HTTP/1.1 100") {
@@ -245,8 +246,8 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
         Reply { status, head, body, trailers, whole, raw }
     }
 
-    /// The body that belongs to `head`, its trailers, and whether it came to its end.
-    pub async fn body(&mut self, head: &str, raw: &mut Vec<u8>) -> (Vec<u8>, String, bool) {
+    /// Returns the body that belongs to `head`, its trailers, and true if it is complete.
+    pub(crate) async fn body(&mut self, head: &str, raw: &mut Vec<u8>) -> (Vec<u8>, String, bool) {
         let value = |name: &str| {
             head.lines()
                 .filter_map(|line| line.split_once(':'))
@@ -299,8 +300,8 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
         (body, String::new(), whole)
     }
 
-    /// The next request, as an upstream reads it: head and body.
-    pub async fn request(&mut self) -> Option<(String, Vec<u8>)> {
+    /// Returns head and body of the next request.
+    pub(crate) async fn request(&mut self) -> Option<(String, Vec<u8>)> {
         let head = self.head().await;
         if head.is_empty() {
             return None;
@@ -310,12 +311,12 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Caller<S> {
     }
 }
 
-pub fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+pub(crate) fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     bytes.windows(part.len()).position(|window| window == part)
 }
 
-/// An upstream. Every head that reached it is kept.
-pub struct Upstream {
+/// A scripted app. It keeps the heads of all requests.
+pub(crate) struct Upstream {
     pub addr: SocketAddr,
     pub seen: Arc<Mutex<Vec<String>>>,
     pub connections: Arc<std::sync::atomic::AtomicUsize>,
@@ -325,8 +326,8 @@ pub struct Upstream {
 type Script = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Upstream {
-    /// Runs `script` for each connection, which is given the connection, its number from 0, and where heads are kept.
-    pub async fn start<F>(script: F) -> Self
+    /// Runs `script` for each connection, with the connection, its number from 0, and the list of heads.
+    pub(crate) async fn start<F>(script: F) -> Self
     where
         F: Fn(Caller<TcpStream>, usize, Arc<Mutex<Vec<String>>>) -> Script + Send + 'static,
     {
@@ -346,9 +347,9 @@ impl Upstream {
         Self { addr, seen, connections, task }
     }
 
-    /// Answers every request by `answer`, which is given head and body; an answer with `Connection: close`, or an
-    /// empty one, ends the connection.
-    pub async fn answering(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    /// Answers each request by `answer`, which gets head and body. An answer with `Connection: close`, or an empty one, ends
+    /// the connection.
+    pub(crate) async fn answering(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let answer = Arc::new(answer);
         Self::start(move |mut caller, _, seen| {
             let answer = answer.clone();
@@ -366,13 +367,13 @@ impl Upstream {
         .await
     }
 
-    /// Answers 200 with what it was sent, head and body.
-    pub async fn echo() -> Self {
+    /// Answers 200 with head and body of the request.
+    pub(crate) async fn echo() -> Self {
         Self::answering(|head, body| ok(&[head.as_bytes(), body].concat())).await
     }
 
-    /// Sends these bytes for each request and closes.
-    pub async fn fixed(bytes: impl Into<Vec<u8>>) -> Self {
+    /// Answers each request with these bytes and closes.
+    pub(crate) async fn fixed(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(move |mut caller, _, seen| {
             let bytes = bytes.clone();
@@ -386,11 +387,11 @@ impl Upstream {
         .await
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
-    pub fn last(&self) -> String {
+    pub(crate) fn last(&self) -> String {
         self.seen.lock().unwrap().last().cloned().unwrap_or_default()
     }
 }
@@ -401,15 +402,15 @@ impl Drop for Upstream {
     }
 }
 
-/// A plain 200.
-pub fn ok(body: &[u8]) -> Vec<u8> {
+/// Makes a 200.
+pub(crate) fn ok(body: &[u8]) -> Vec<u8> {
     let head =
         format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nContent-Type: text/plain\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// The values of a header in a head.
-pub fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+/// Returns the values of a header in a head.
+pub(crate) fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     head.lines()
         .skip(1)
         .filter_map(|line| line.split_once(':'))

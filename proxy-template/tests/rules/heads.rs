@@ -1,22 +1,22 @@
-//! Heads out of arbitrary bytes: a number of settings in the first line, then a start line, then `name: value` lines.
+//! Heads from arbitrary bytes: a number of settings in the first line, then a start line, then `name: value` lines.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What the parser before the rules takes at most.
+/// Limit of the parser that runs before the rules.
 const MAX_LINES: usize = 100;
 
-/// One input, taken apart.
-pub struct Text<'a> {
-    /// Switches for whatever the rules are told beside the head.
+/// One parsed input.
+pub(crate) struct Text<'a> {
+    /// Bits for the settings of the rules.
     pub flags: u32,
     /// The start line.
     pub start: Vec<&'a [u8]>,
-    /// The lines that are headers.
+    /// The headers.
     pub headers: HeaderMap,
 }
 
 impl<'a> Text<'a> {
-    pub fn read(data: &'a [u8]) -> Self {
+    pub(crate) fn read(data: &'a [u8]) -> Self {
         let mut lines = data.split(|b| *b == b'\n');
         let flags = std::str::from_utf8(lines.next().unwrap_or_default());
         let start = lines.next().unwrap_or_default().split(|b| *b == b' ').collect();
@@ -32,18 +32,18 @@ impl<'a> Text<'a> {
         Self { flags: flags.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0), start, headers }
     }
 
-    /// Whether the switch with this number is on.
-    pub fn on(&self, bit: u32) -> bool {
+    /// Returns true if this bit is set.
+    pub(crate) fn on(&self, bit: u32) -> bool {
         self.flags >> bit & 1 == 1
     }
 }
 
-pub fn holds(bytes: &[u8], part: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// The entries of a list header, in lower case.
-pub fn entries(headers: &HeaderMap, name: &str) -> Vec<String> {
+/// Returns the entries of a list header, in lower case.
+pub(crate) fn entries(headers: &HeaderMap, name: &str) -> Vec<String> {
     let lines = headers.get_all(name).iter();
     lines
         .flat_map(|value| {
@@ -58,7 +58,7 @@ pub fn entries(headers: &HeaderMap, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The values of a header.
-pub fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
+/// Returns the values of a header.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
     headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
 }

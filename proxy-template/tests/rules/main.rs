@@ -1,7 +1,8 @@
-//! The rules of heads under inputs that nobody thought of: the kept ones first, then changes of them for some seconds,
-//! `FUZZ_SECONDS` of them if that is set. `fuzz/` runs the same checks under libFuzzer, which finds more.
+//! The rules of heads under unexpected inputs: first the corpus, then mutations of it for two seconds, or for
+//! `FUZZ_SECONDS`. `fuzz/` runs the same checks under libFuzzer, which finds more.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test with its place")]
+#![expect(clippy::disallowed_methods, reason = "the duration and the seed of a run are variables")]
 
 mod heads;
 mod request;
@@ -14,12 +15,12 @@ use std::time::{Duration, Instant};
 const SECONDS: u64 = 2;
 
 #[test]
-fn requests() {
+fn rules_hold_for_any_request() {
     run("request", request::check, include_bytes!("request.dict"));
 }
 
 #[test]
-fn responses() {
+fn rules_hold_for_any_response() {
     run("response", response::check, include_bytes!("response.dict"));
 }
 
@@ -70,7 +71,7 @@ impl Random {
         &from[self.below(from.len())]
     }
 
-    /// A kept input with lines of others in it, and bytes that are not as they were.
+    /// Returns an input of the corpus with lines of others and changed bytes.
     fn change(&mut self, corpus: &[Vec<u8>], words: &[&[u8]]) -> Vec<u8> {
         let mut lines: Vec<Vec<u8>> = self.pick(corpus).split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
         for _ in 0..self.below(6) {

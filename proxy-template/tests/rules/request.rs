@@ -1,6 +1,6 @@
-//! What must hold of every request that is passed on, whatever a caller sends.
+//! Invariants of each outgoing request, for any request of a caller.
 //!
-//! Nothing here asks the crate what is right: it is said again, in other words.
+//! They are written anew, without the rules of the crate.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ const TARGET: &str = "ada-demo.hf.space";
 const VIA: &str = "1.1 hf-proxy-0badcafe";
 const ID: &str = "0123456789abcdef";
 
-/// Never in a request to the app: they end with this hop, open something, or would be believed there.
+/// Headers that never reach the app: they end with this hop, carry a credential, or could deceive the app.
 const GONE: &[&str] = &[
     "keep-alive",
     "proxy-connection",
@@ -39,7 +39,7 @@ const GONE: &[&str] = &[
     "x-rewrite-url",
     "x-proxied-host",
 ];
-/// What this proxy says itself.
+/// Headers that the proxy sets itself.
 const OURS: &[&str] = &[
     "host",
     "authorization",
@@ -73,8 +73,8 @@ static CONFIGS: LazyLock<Vec<Config>> = LazyLock::new(|| {
     (0..4).map(|number| read(number).unwrap()).collect()
 });
 
-/// Runs one input through the rules. Panics when something passes that must not.
-pub fn check(data: &[u8]) {
+/// Runs one input through the rules. Panics when an invariant is broken.
+pub(crate) fn check(data: &[u8]) {
     let text = Text::read(data);
     let [method, target, version] = text.start[..] else { return };
     let (Ok(method), Ok(uri)) = (Method::from_bytes(method), Uri::try_from(target)) else { return };
@@ -89,7 +89,7 @@ pub fn check(data: &[u8]) {
         Ok(request) => request,
         Err(refusal) => return assert!((400..=505).contains(&refusal.status), "{refusal:?}"),
     };
-    is_sound(&caller);
+    is_valid(&caller);
     let token = config.token.bearer().unwrap();
     let chunked = caller.headers.contains_key("transfer-encoding");
     let settings = RequestSettings {
@@ -125,7 +125,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// RFC 9112, sections 3.2 and 6.3.
-fn is_sound(caller: &request::Parts) {
+fn is_valid(caller: &request::Parts) {
     assert!(!matches!(caller.method, Method::CONNECT | Method::TRACE));
     let hosts = values(&caller.headers, "host");
     assert!(hosts.len() == 1 || (hosts.is_empty() && caller.version == Version::HTTP_10), "{hosts:?}");
@@ -144,7 +144,7 @@ fn is_sound(caller: &request::Parts) {
     assert!(codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"chunked")));
 }
 
-/// Method, path and query are the caller's, the authority never is.
+/// Method, path and query come from the caller, and the authority does not.
 fn target_is_ours(caller: &request::Parts, made: &request::Parts) {
     assert_eq!((&made.method, made.version), (&caller.method, Version::HTTP_11));
     assert!(made.uri.authority().is_none() && made.uri.scheme().is_none(), "{:?}", made.uri);
@@ -176,7 +176,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The token is in the chosen header and in no other; no token or key of the caller's goes on.
+/// The token is in the chosen header only, and no token or key of the caller goes on.
 fn only_our_credentials(made: &request::Parts, settings: &RequestSettings<'_>) {
     let (ours, other) = if settings.credential.hf_header {
         ("x-hf-authorization", "authorization")
@@ -222,7 +222,7 @@ fn nothing_of_the_hop(caller: &request::Parts, made: &request::Parts, tunnel: bo
         assert!(!made.headers.contains_key(*name), "{name}");
     }
     for name in entries(&caller.headers, "connection") {
-        // Those that frame or address the message are no options, and decided here.
+        // The proxy decides about headers that frame or address the message.
         if !OURS.contains(&name.as_str()) && !["close", "content-length"].contains(&name.as_str()) {
             assert!(!made.headers.contains_key(name.as_str()), "{name} was for this hop only");
         }
@@ -255,7 +255,7 @@ fn nothing_of_the_hop(caller: &request::Parts, made: &request::Parts, tunnel: bo
     assert!(te.is_empty() || te == [b"trailers"], "{te:?}");
 }
 
-/// The length is the caller's, whatever `Connection` says of it.
+/// The length is the caller's, even if `Connection` nominates it.
 fn one_length(caller: &request::Parts, made: &request::Parts) {
     assert_eq!(values(&made.headers, "content-length"), values(&caller.headers, "content-length"));
     let codings = values(&made.headers, "transfer-encoding");

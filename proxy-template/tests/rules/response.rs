@@ -1,6 +1,6 @@
-//! What must hold of every answer that is passed back, whatever an app sends.
+//! Invariants of each answer to a caller, for any answer of an app.
 //!
-//! Nothing here asks the crate what is right: it is said again, in other words.
+//! They are written anew, without the rules of the crate.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ const TOKEN: &str = "hf_T0pS3cretT0kenOfThisTest";
 const KEY: &str = "key-of-this-proxy-0123456789";
 const HOST: &str = "ada-demo.hf.space";
 
-/// Never in an answer to a caller: they end with this hop, tell what was asked with, or are ours to say.
+/// Headers that never reach the caller: they end with this hop, copy the request, or are set by the proxy.
 const GONE: &[&str] = &[
     "keep-alive",
     "te",
@@ -43,8 +43,8 @@ const GONE: &[&str] = &[
 static TARGET: LazyLock<Target> = LazyLock::new(|| Target::parse("https://ada-demo.hf.space").unwrap());
 static SECRETS: LazyLock<SecretScanner> = LazyLock::new(|| SecretScanner::new([TOKEN, KEY]));
 
-/// Runs one input through the rules. Panics when something passes that must not.
-pub fn check(data: &[u8]) {
+/// Runs one input through the rules. Panics when an invariant is broken.
+pub(crate) fn check(data: &[u8]) {
     let text = Text::read(data);
     let Some(status) = text.start.get(1).and_then(|status| StatusCode::from_bytes(status).ok()) else {
         return;
@@ -84,7 +84,7 @@ fn clean(made: &HeaderMap, upstream: &HeaderMap) {
     for (name, value) in made {
         assert!(!holds(value.as_bytes(), TOKEN) && !holds(value.as_bytes(), KEY), "a secret in {name}");
         assert!(!value.as_bytes().contains(&b'\n') && !value.as_bytes().contains(&b'\r'));
-        // What looks for a key among names sees them in lower case.
+        // Names are in lower case, so the key is too.
         assert!(!holds(name.as_str().as_bytes(), KEY), "a key as a name");
     }
     for name in GONE {
@@ -105,7 +105,7 @@ fn clean(made: &HeaderMap, upstream: &HeaderMap) {
     }
 }
 
-/// `spaces-jwt` opens the Space, and a cookie for its host or its parents would not be ours.
+/// `spaces-jwt` opens the Space, and a cookie for its host or a parent would not be bound to the proxy.
 fn cookie(text: &str) {
     let mut parts = text.split(';');
     let name = parts.next().unwrap_or_default().split('=').next().unwrap_or_default();
