@@ -7,7 +7,7 @@ use local_hub::{DockerCommand, RepoType, Runtimes};
 
 use crate::contract::{read, yaml};
 use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, static_space};
-use crate::keyless::{GitHub, without_token};
+use crate::keyless::{github, without_token};
 
 const CASES: [(&str, RepoType); 5] = [
     ("space", RepoType::Space),
@@ -125,7 +125,7 @@ async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() 
     hub.repo(RepoType::Space, "ada/app").add_trusted_publisher(claims).unwrap();
     let workspace = Folder::new(&[]);
     let run = prepared(&hub, &workspace, "keyless");
-    let ran = without_token(run, &GitHub::default()).await.run().await;
+    let ran = without_token(run, &github().await).await.run().await;
     let output = scenario(&workspace, "expect", "keyless", &handed_over("keyless", &ran.outputs));
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
     said(&tear_down(&hub, &workspace).await);

@@ -1,15 +1,8 @@
 //! Deploys without a stored token: the job's identity is exchanged for a token of one repo.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use local_github::LocalGithub;
 use local_hub::{FaultKind, RepoType};
 use serde_json::json;
 
@@ -17,45 +10,12 @@ use crate::assert_ran;
 use crate::harness::{Folder, Run, TestHub, hub, static_space};
 use crate::settings::refuse;
 
-/// What opens GitHub's token server to the job.
+/// Token of the job for GitHub's endpoint of ID tokens.
 const REQUEST_TOKEN: &str = "the-request-token-of-this-job";
 
-/// GitHub's token server. It gives out identities of `octo/hello` on `main`.
-#[derive(Clone, Default)]
-pub(crate) struct GitHub {
-    minted: Arc<AtomicUsize>,
-}
-
-impl GitHub {
-    async fn start(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(mint).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        format!("http://{address}/token?api-version=2.0")
-    }
-
-    fn minted(&self) -> usize {
-        self.minted.load(Ordering::Relaxed)
-    }
-}
-
-async fn mint(
-    State(github): State<GitHub>,
-    Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
-    if authorization != Some(&format!("Bearer {REQUEST_TOKEN}")) || !query.contains_key("api-version") {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let number = github.minted.fetch_add(1, Ordering::Relaxed);
-    let claims = json!({
-        "aud": query["audience"], "repository": "octo/hello", "ref": "refs/heads/main", "workflow": "Deploy",
-        "sub": "repo:octo/hello:ref:refs/heads/main", "exp": 4_102_444_800_u64, "jti": number,
-    });
-    let token = format!("eyJhbGciOiJub25lIn0.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    axum::Json(json!({ "value": token })).into_response()
+/// Starts a GitHub that gives the job an identity of `octo/hello` on `main`.
+pub(crate) async fn github() -> LocalGithub {
+    LocalGithub::start().await.expect("the local GitHub starts")
 }
 
 /// A Hub with the static Space `ada/app`, and a folder that differs from it.
@@ -73,14 +33,18 @@ fn trust(hub: &TestHub, repository: &str) {
     hub.repo(RepoType::Space, "ada/app").add_trusted_publisher(claims).unwrap();
 }
 
-async fn keyless(hub: &TestHub, folder: &Folder, github: &GitHub) -> Run {
+async fn keyless(hub: &TestHub, folder: &Folder, github: &LocalGithub) -> Run {
     without_token(Run::new(hub, folder), github).await
 }
 
 /// The same run, signed in by nothing but the identity of its job.
-pub(crate) async fn without_token(run: Run, github: &GitHub) -> Run {
+pub(crate) async fn without_token(run: Run, github: &LocalGithub) -> Run {
+    let claims = json!({
+        "repository": "octo/hello", "ref": "refs/heads/main", "workflow": "Deploy",
+        "sub": "repo:octo/hello:ref:refs/heads/main", "exp": 4_102_444_800_u64,
+    });
     run.without("INPUT_HF_TOKEN")
-        .var("ACTIONS_ID_TOKEN_REQUEST_URL", &github.start().await)
+        .var("ACTIONS_ID_TOKEN_REQUEST_URL", &github.allow_id_tokens(REQUEST_TOKEN, claims))
         .secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN)
 }
 
@@ -88,10 +52,10 @@ pub(crate) async fn without_token(run: Run, github: &GitHub) -> Run {
 async fn a_trusted_job_needs_no_token() {
     let (hub, folder) = space().await;
     trust(&hub, "octo/hello");
-    let github = GitHub::default();
+    let github = github().await;
     let ran = keyless(&hub, &folder, &github).await.run().await.ended(0, "deployed");
     assert_eq!(ran.output("auth"), "oidc");
-    assert_eq!(github.minted(), 1, "one exchange for the one repo");
+    assert_eq!(github.issued_id_tokens(), 1, "one exchange for the one repo");
     let exchanges = hub.requests().into_iter().filter(|request| request.path == "/oauth/token").count();
     assert_eq!(exchanges, 1);
     // What was made on the way shows up nowhere but in the masks.
@@ -102,10 +66,10 @@ async fn a_trusted_job_needs_no_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_the_user_wins() {
     let (hub, folder) = space().await;
-    let github = GitHub::default();
+    let github = github().await;
     let run = keyless(&hub, &folder, &github).await.input("hf_token", crate::harness::TOKEN);
     let ran = run.run().await.ended(0, "deployed");
-    assert_eq!((ran.output("auth"), github.minted()), ("token", 0));
+    assert_eq!((ran.output("auth"), github.issued_id_tokens()), ("token", 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,9 +88,9 @@ async fn a_token_that_ends_is_exchanged_again() {
             body: String::new(),
         },
     });
-    let github = GitHub::default();
+    let github = github().await;
     let ran = keyless(&hub, &folder, &github).await.run().await.ended(0, "deployed");
-    assert!(github.minted() >= 2, "{}", ran.log);
+    assert!(github.issued_id_tokens() >= 2, "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,16 +106,16 @@ async fn an_exchange_that_the_hub_breaks_off_is_tried_again() {
         times: 1,
         kind: FaultKind::Status { code: 400, headers: Vec::new(), body },
     });
-    let github = GitHub::default();
+    let github = github().await;
     keyless(&hub, &folder, &github).await.run().await.ended(0, "deployed");
-    assert_eq!(github.minted(), 2);
+    assert_eq!(github.issued_id_tokens(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_nobody_trusts_learns_what_it_says_of_itself() {
     let (hub, folder) = space().await;
     trust(&hub, "somebody/else");
-    let ran = keyless(&hub, &folder, &GitHub::default()).await.run().await.failed(3, "keyless_refused");
+    let ran = keyless(&hub, &folder, &github().await).await.run().await.failed(3, "keyless_refused");
     assert!(ran.log.contains("`repository` = `octo/hello`"), "{}", ran.log);
     assert_ran!(ran);
 }
@@ -160,14 +124,15 @@ async fn a_job_that_nobody_trusts_learns_what_it_says_of_itself() {
 async fn a_repo_that_is_not_there_has_to_be_made_by_hand() {
     let hub = hub().await;
     let folder = static_space();
-    let ran = keyless(&hub, &folder, &GitHub::default()).await.run().await.failed(3, "keyless_refused");
+    let ran = keyless(&hub, &folder, &github().await).await.run().await.failed(3, "keyless_refused");
     assert!(ran.log.contains("make it once by hand"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn github_that_gives_no_identity_is_told_apart() {
     let (hub, folder) = space().await;
-    let run = keyless(&hub, &folder, &GitHub::default()).await;
+    let github = github().await;
+    let run = keyless(&hub, &folder, &github).await;
     let ran =
         run.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "another").run().await.failed(3, "id_token_unavailable");
     assert!(ran.log.contains("id-token: write"), "{}", ran.log);
@@ -176,7 +141,8 @@ async fn github_that_gives_no_identity_is_told_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_that_nobody_trusts_looks_as_everybody_may() {
     let (hub, folder) = space().await;
-    let run = keyless(&hub, &folder, &GitHub::default()).await.input("dry_run", "true");
+    let github = github().await;
+    let run = keyless(&hub, &folder, &github).await.input("dry_run", "true");
     let ran = run.run().await.ended(0, "dry-run");
     assert_eq!(ran.output("files_updated"), "1");
 }
@@ -200,7 +166,8 @@ async fn what_a_keyless_token_may_not_do_is_told_with_what_to_do_by_hand() {
     let (hub, folder) = space().await;
     trust(&hub, "octo/hello");
     refuse(&hub, "GET", "/variables", 1, 401, "Invalid username or password.");
-    let run = keyless(&hub, &folder, &GitHub::default()).await.input("variables", "MODE=fast");
+    let github = github().await;
+    let run = keyless(&hub, &folder, &github).await.input("variables", "MODE=fast");
     let ran = run.run().await.failed(3, "permission_denied");
     assert!(ran.log.contains("set variables, secrets, hardware and visibility once by hand"), "{}", ran.log);
     assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
@@ -211,7 +178,7 @@ async fn a_space_whose_state_is_hidden_is_not_waited_for_and_not_called_live() {
     let (hub, folder) = space().await;
     trust(&hub, "octo/hello");
     refuse(&hub, "GET", "/runtime", 9, 401, "Invalid username or password.");
-    let ran = keyless(&hub, &folder, &GitHub::default()).await.run().await.ended(0, "deployed");
+    let ran = keyless(&hub, &folder, &github().await).await.run().await.ended(0, "deployed");
     assert_eq!(ran.output("space_stage"), "");
     assert!(
         ran.log.contains("::warning::the commit is on the Hub, but whether it runs is not known"),
