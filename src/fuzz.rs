@@ -25,7 +25,7 @@ use crate::action::commands::{self, Annotation, Level};
 use crate::action::markdown;
 use crate::app_check::{CheckFailure, CheckResult};
 use crate::failure::{Code, Failure};
-use crate::folder::card::{Card, CardFacts, card_sdk, line_of, with_space_card};
+use crate::folder::card::{Card, CardFacts, card_sdk, complete, line_of_message};
 use crate::ops::deploy::plan::{Action, Change, Plan};
 use crate::ops::space::LogTail;
 use crate::report::{self, Outcome, WrittenSetting};
@@ -302,7 +302,7 @@ fn cards() {
         let port = card.as_ref().ok().and_then(Option::as_ref).map(Card::app_port);
         let mut shape = format!(
             "{:?} {port:?} {:?}",
-            card.as_ref().map(Option::is_some).map_err(|error| error.message.len()),
+            card.as_ref().map(Option::is_some).map_err(|error| error.fault.to_string().len()),
             card_sdk(readme).is_some()
         );
         if let Err(error) = &card {
@@ -317,20 +317,20 @@ fn cards() {
                 app_port: Some(80),
                 sdk_version: None,
             };
-            let edit = with_space_card(Some(readme), &facts);
+            let edit = complete(Some(readme), &facts);
             if let Ok(Some(edit)) = &edit {
                 // What was edited says what was wanted, and needs no further edit.
-                let again = with_space_card(Some(&edit.bytes), &facts).expect("an edited card can be read");
+                let again = complete(Some(&edit.bytes), &facts).expect("an edited card can be read");
                 assert_eq!(again, None, "{}", String::from_utf8_lossy(&edit.bytes));
                 assert!(card_sdk(&edit.bytes).is_some());
             }
             shape.push_str(&format!(
                 "{:?}",
-                edit.map(|edit| edit.map(|edit| edit.changes)).map_err(|error| error.message.len())
+                edit.map(|edit| edit.map(|edit| edit.changes)).map_err(|error| error.fault.to_string().len())
             ));
         }
         for key in ["sdk", "\"sdk\"", "app_port must be a number", ""] {
-            shape.push(if line_of(readme, key).is_some() { '+' } else { '-' });
+            shape.push(if line_of_message(readme, key).is_some() { '+' } else { '-' });
         }
         shape
     });

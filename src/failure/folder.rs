@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use super::{Code, Failure};
+use super::{Code, Failure, Place};
+use crate::folder::card::{CardError, CardFault};
 use crate::folder::{
     EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, SourceFile, UnusedPattern,
 };
@@ -126,6 +127,24 @@ fn cause(error: Error) -> Option<io::Error> {
         _ => None,
     }
 }
+
+/// Returns the failure of a card that cannot be read or edited. `readme` is the path of README.md in the checkout, if the
+/// card is there and not on the Hub.
+pub fn card_failure(error: &CardError, readme: Option<String>) -> Failure {
+    let message = error.fault.to_string();
+    let hint = match error.fault {
+        CardFault::CannotSetSdk(sdk) => {
+            format!("write `sdk: {}` into the metadata block, on a line of its own", sdk.hub_name())
+        }
+        _ => CARD_HINT.to_owned(),
+    };
+    Failure::new(Code::InvalidCard, format!("the metadata of README.md cannot be read: {message}"))
+        .hint(hint)
+        .at(readme.map(|file| Place { file, line: Some(error.line), message }))
+}
+
+/// Hint for a card with an error.
+pub const CARD_HINT: &str = "correct the block between the `---` lines at the top of README.md";
 
 /// Returns the warning about a pattern that matches nothing.
 pub fn unused_pattern_warning(unused: &UnusedPattern) -> String {

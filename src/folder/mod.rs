@@ -14,13 +14,11 @@ use hub::RepoPath;
 
 mod cache;
 pub mod card;
-mod card_place;
 mod content;
 mod error;
 pub mod executables;
 mod filter;
 pub mod framework;
-mod front_matter;
 pub mod gitignore;
 pub mod hash;
 pub mod leaks;
@@ -35,7 +33,6 @@ pub mod sdk;
 pub mod streamlit;
 mod submodules;
 mod walk;
-mod yaml_edit;
 
 pub use cache::{HashCache, Look};
 pub use error::{EmptyReason, Error, MissingFolder, MissingReason, Result, Siblings};

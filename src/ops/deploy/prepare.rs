@@ -2,6 +2,7 @@
 
 use hub::{Lookup, MARK, Repo, RepoPath, RepoType, SpaceSdk};
 
+use crate::failure::folder::{CARD_HINT, card_failure};
 use crate::failure::{Code, Failure, Place, Result};
 use crate::folder::executables::{Started, started_by_mode};
 use crate::folder::near_misses::{NearMiss, near_misses};
@@ -43,7 +44,7 @@ impl Deploy<'_> {
             }
         }
         if whole_repo {
-            self.mend_card(&mut source)?;
+            self.repair_card(&mut source)?;
         }
         if self.options.repo_type != RepoType::Space {
             self.warn_of_names_and_modes(&source, None);
@@ -58,7 +59,7 @@ impl Deploy<'_> {
         let lookup = self.hub.look_up(&self.repo, &self.options.revision).await?;
         // The card that the Hub holds may have been edited there: it decides, and is completed, not replaced.
         let held = self.readme_on_the_hub(&lookup).await?;
-        let kept = own.as_deref().zip(held.as_deref()).and_then(|(own, held)| card::with_keys_of(held, own));
+        let kept = own.as_deref().zip(held.as_deref()).and_then(|(own, held)| card::keep_hub_keys(held, own));
         if let Some(edit) = kept {
             for change in &edit.changes {
                 self.log.info(&format!("README.md (the uploaded copy only): {change}"));
@@ -104,7 +105,7 @@ impl Deploy<'_> {
     /// The SDK, in the order of the input, the card of the folder, the card on the Hub, and the files: a folder that
     /// was named by mistake must not turn a Space into one of another kind.
     fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> sdk::SdkChoice {
-        let held = held.map(|readme| card::mended(readme).unwrap_or_else(|| readme.to_owned()));
+        let held = held.map(|readme| card::repair_opening_fence(readme).unwrap_or_else(|| readme.to_owned()));
         let on_the_hub = held.and_then(|readme| card::card_sdk(&readme)?.parse::<SpaceSdk>().ok());
         let choice = match (self.options.space_sdk, on_the_hub) {
             (None, Some(sdk)) => {
@@ -137,11 +138,11 @@ impl Deploy<'_> {
     }
 
     /// Takes out of the uploaded README.md what hides its metadata from the Hub.
-    fn mend_card(&self, source: &mut Source) -> Result<()> {
+    fn repair_card(&self, source: &mut Source) -> Result<()> {
         let Some(readme) = source.get(README).map(read_all).transpose()? else { return Ok(()) };
-        let Some(mended) = card::mended(&readme) else { return Ok(()) };
-        self.log.info(&format!("README.md (the uploaded copy only): {}", card::MENDED));
-        source.replace_or_insert(known_path(README)?, mended.into());
+        let Some(repaired) = card::repair_opening_fence(&readme) else { return Ok(()) };
+        self.log.info(&format!("README.md (the uploaded copy only): {}", card::REPAIRED));
+        source.replace_or_insert(known_path(README)?, repaired.into());
         Ok(())
     }
 
@@ -212,19 +213,8 @@ impl Deploy<'_> {
             app_port: sdk::app_port(source),
             sdk_version: sdk::gradio_version(source),
         };
-        let edit = card::with_space_card(readme.as_deref(), &facts).map_err(|error| {
-            let place = Place {
-                file: self.annotated(README),
-                line: Some(error.line),
-                message: error.message.clone(),
-            };
-            Failure::new(
-                Code::InvalidCard,
-                format!("the metadata of README.md cannot be read: {}", error.message),
-            )
-            .hint("correct the block between the `---` lines at the top of README.md")
-            .at(brings_readme.then_some(place))
-        })?;
+        let edit = card::complete(readme.as_deref(), &facts)
+            .map_err(|error| card_failure(&error, brings_readme.then(|| self.annotated(README))))?;
         let Some(edit) = edit else { return Ok(()) };
         for change in &edit.changes {
             self.log.info(&format!("README.md (the uploaded copy only): {change}"));
@@ -253,7 +243,7 @@ impl Deploy<'_> {
         let check = self.hub.check_card(self.options.repo_type, &text).await?;
         let place = |message: &String| Place {
             file: self.annotated(README),
-            line: card::line_of(&bytes, message),
+            line: card::line_of_message(&bytes, message),
             message: message.clone(),
         };
         for warning in &check.warnings {
@@ -263,9 +253,7 @@ impl Deploy<'_> {
             return Ok(());
         }
         let message = format!("the Hub refuses the metadata of README.md: {}", check.errors.join("; "));
-        Err(Failure::new(Code::InvalidCard, message)
-            .hint("correct the block between the `---` lines at the top of README.md")
-            .at(check.errors.iter().map(place)))
+        Err(Failure::new(Code::InvalidCard, message).hint(CARD_HINT).at(check.errors.iter().map(place)))
     }
 
     /// Refuses an app of another framework in a Gradio Space, before anything is created. `is_strict` says that the Space

@@ -1,14 +1,14 @@
-//! Where in README.md an answer of the Hub points to.
+//! Lines of README.md that messages of the Hub are about.
 
 use super::front_matter::{self, FrontMatter};
-use super::yaml_edit::key_of;
+use super::yaml::key_of;
 
-/// The line (counted from 1) of `readme` that a message of `POST /api/validate-yaml` is about.
+/// Returns the line of `readme`, counted from 1, that a message of `POST /api/validate-yaml` is about.
 ///
-/// A message names a key (`"colorFrom" must be one of …`, `"models[1]" must be a string`), or, when the
-/// YAML cannot be parsed, a line of the front matter (`(3:7)`, `line 3`). The nearest line that exists is
-/// taken: the key, else the key above it, else the start of the card. None for an empty README.
-pub fn line_of(readme: &[u8], message: &str) -> Option<u32> {
+/// A message names a key (`"colorFrom" must be one of …`, `"models[1]" must be a string`), or, if the YAML cannot be
+/// parsed, a line of the front matter (`(3:7)`, `line 3`). The result is the line of the key, else of the key above
+/// it, else of the start of the card. `None` for an empty README.
+pub fn line_of_message(readme: &[u8], message: &str) -> Option<u32> {
     if readme.is_empty() {
         return None;
     }
@@ -21,7 +21,7 @@ pub fn line_of(readme: &[u8], message: &str) -> Option<u32> {
     Some(line.map_or(matter.fence, |line| matter.fence.saturating_add(line)))
 }
 
-/// The line that a parse error names: `(line:column)` as js-yaml writes it, or `line N`.
+/// Returns the line that a parse error names: `(line:column)` as js-yaml writes it, or `line N`.
 fn named_line(message: &str) -> Option<u32> {
     let pairs = message.split('(').skip(1).filter_map(|rest| {
         let (line, column) = rest.split_once(')')?.0.split_once(':')?;
@@ -37,26 +37,26 @@ fn named_line(message: &str) -> Option<u32> {
     pairs.chain(after_line).next()
 }
 
-/// The first key in quotes: `a.b[0]`.
+/// Returns the first key in quotes: `a.b[0]`.
 fn named_key(message: &str) -> Option<&str> {
     let quote = message.find(['"', '`'])?;
     let rest = &message[quote + 1..];
     rest.find(['"', '`']).map(|end| &rest[..end]).filter(|key| !key.is_empty())
 }
 
-/// One step of a path into YAML.
+/// One part of a path such as `a.b[0]`.
 #[derive(Debug, PartialEq, Eq)]
-enum Step<'a> {
+enum Segment<'a> {
     Key(&'a str),
     Item(usize),
 }
 
-fn steps(path: &str) -> Vec<Step<'_>> {
+fn segments(path: &str) -> Vec<Segment<'_>> {
     let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
     parts
         .map(|part| match part.strip_suffix(']') {
-            Some(number) => number.parse().map_or(Step::Key(part), Step::Item),
-            None => Step::Key(part),
+            Some(number) => number.parse().map_or(Segment::Key(part), Segment::Item),
+            None => Segment::Key(part),
         })
         .collect()
 }
@@ -64,13 +64,13 @@ fn steps(path: &str) -> Vec<Step<'_>> {
 /// A line of YAML without its indentation.
 #[derive(Debug, Clone, Copy)]
 struct Line<'a> {
-    /// Counted from 1.
+    /// Number of the line, counted from 1.
     number: u32,
     indent: usize,
     text: &'a str,
 }
 
-/// The line of the key at `path`, or of the deepest part of it that is there.
+/// Returns the line of the key at `path`, or of the deepest part of it that exists.
 fn line_of_key(matter: &FrontMatter<'_>, path: &str) -> Option<u32> {
     let mut lines: Vec<Line<'_>> = matter
         .yaml
@@ -83,39 +83,40 @@ fn line_of_key(matter: &FrontMatter<'_>, path: &str) -> Option<u32> {
         .filter(|line| !line.text.trim().is_empty() && !line.text.starts_with('#'))
         .collect();
     let mut found = None;
-    for step in steps(path) {
-        let Some(inside) = step_into(&lines, &step) else { break };
-        found = inside.0.or(found);
-        lines = inside.1;
+    for segment in segments(path) {
+        let Some((line, below)) = enter(&lines, &segment) else { break };
+        found = Some(line);
+        lines = below;
     }
     found
 }
 
-/// The line that `step` leads to among `lines`, and the lines below it.
-fn step_into<'a>(lines: &[Line<'a>], step: &Step<'_>) -> Option<(Option<u32>, Vec<Line<'a>>)> {
+/// Returns the line of `segment` among `lines`, and the lines below it.
+fn enter<'a>(lines: &[Line<'a>], segment: &Segment<'_>) -> Option<(u32, Vec<Line<'a>>)> {
     let indent = lines.iter().map(|line| line.indent).min()?;
     let is_item = |line: &Line<'_>| line.text == "-" || line.text.starts_with("- ");
-    let at = match step {
-        Step::Key(key) => lines.iter().position(|line| {
+    let at = match segment {
+        Segment::Key(key) => lines.iter().position(|line| {
             line.indent == indent && key_of(line.text).is_some_and(|(found, _)| found == *key)
         })?,
-        Step::Item(index) => {
+        Segment::Item(index) => {
             let mut items = (0..lines.len()).filter(|at| lines[*at].indent == indent && is_item(&lines[*at]));
             items.nth(*index)?
         }
     };
     let mut below = Vec::new();
-    if let Step::Item(_) = step {
-        // The text behind the dash belongs to the item.
+    if let Segment::Item(_) = segment {
+        // The text after the dash belongs to the item.
         let text = lines[at].text[1..].trim_start();
         if !text.is_empty() {
             below.push(Line { indent: indent + lines[at].text.len() - text.len(), text, ..lines[at] });
         }
     }
-    // The items of a key may stand at the key's own indentation (YAML 1.2, 8.2.2).
-    let belongs = |line: &&Line<'_>| line.indent > indent || matches!(step, Step::Key(_)) && is_item(line);
+    // The items of a key may have the indentation of the key (YAML 1.2, 8.2.2).
+    let belongs =
+        |line: &&Line<'_>| line.indent > indent || matches!(segment, Segment::Key(_)) && is_item(line);
     below.extend(lines[at + 1..].iter().take_while(belongs));
-    Some((Some(lines[at].number), below))
+    Some((lines[at].number, below))
 }
 
 #[cfg(test)]
@@ -148,7 +149,7 @@ emoji: nor here
 ";
 
     #[test]
-    fn messages_lead_to_lines() {
+    fn message_is_about_the_line_of_its_key() {
         let cases = [
             ("\"sdk\" must be one of [gradio, docker, static]", 4),
             ("\"title\" length must be at least 2", 3),
@@ -168,25 +169,26 @@ emoji: nor here
             ("\"", 1),
         ];
         for (message, line) in cases {
-            assert_eq!(line_of(README.as_bytes(), message), Some(line), "{message}");
+            assert_eq!(line_of_message(README.as_bytes(), message), Some(line), "{message}");
         }
     }
 
     #[test]
-    fn readmes_without_a_card_and_with_lines_before_it() {
-        assert_eq!(line_of(b"", "\"sdk\""), None);
-        assert_eq!(line_of(b"# Title\nsdk: x\n", "\"sdk\""), Some(1));
-        assert_eq!(line_of(b"\r\n---\r\na: 1\r\nsdk: x\r\n---\r\n", "\"sdk\""), Some(4));
-        assert_eq!(line_of(b"---\n---\n", "(7:1)"), Some(2));
+    fn lines_count_from_the_top_of_the_readme() {
+        assert_eq!(line_of_message(b"", "\"sdk\""), None);
+        assert_eq!(line_of_message(b"# Title\nsdk: x\n", "\"sdk\""), Some(1));
+        assert_eq!(line_of_message(b"\r\n---\r\na: 1\r\nsdk: x\r\n---\r\n", "\"sdk\""), Some(4));
+        assert_eq!(line_of_message(b"---\n---\n", "(7:1)"), Some(2));
     }
 
     proptest! {
         #[test]
-        fn nothing_panics(yaml in "[-a:# \n\"]{0,60}", message in "[a\"\\[\\].0-9(): ]{0,20}") {
+        fn line_is_in_the_readme(yaml in "[-a:# \n\"]{0,60}", message in "[a\"\\[\\].0-9(): ]{0,20}") {
             let readme = format!("---\n{yaml}\n---\n");
-            let line = line_of(readme.as_bytes(), &message).unwrap();
+            let line = line_of_message(readme.as_bytes(), &message).unwrap();
             prop_assert!(line as usize <= readme.lines().count());
-            line_of(yaml.as_bytes(), &message);
+            let line = line_of_message(yaml.as_bytes(), &message);
+            prop_assert_eq!(line.is_none(), yaml.is_empty());
         }
     }
 }

@@ -1,29 +1,29 @@
-//! Edits to the top-level keys of a YAML text that leave everything else as it is.
+//! Edits of top-level keys of a YAML text that leave all other bytes as they are.
 //!
-//! YAML is parsed for its meaning and edited by lines: an edit is a guess about lines, which counts only
-//! when the parsed result is what was meant. So block scalars, quotes and nested maps that look like a key
-//! cannot mislead it; at worst the edit is refused.
+//! An edit tries changes of lines, and accepts the first one whose parsed result has the wanted meaning. Block scalars,
+//! quotes and nested maps that look like a key therefore cannot damage the text: at worst the edit is refused.
 
 use std::ops::Range;
 
 use serde_yaml::{Mapping, Value};
 
-use super::front_matter::{LineEnd, YamlError, parse};
+use super::yaml::{YamlError, key_of, parse};
 
-/// A front matter under edit: its text, and what it means.
+/// Editor of a front matter.
 #[derive(Debug, Clone)]
 pub(super) struct Editor {
     text: String,
     meaning: Mapping,
-    line_end: LineEnd,
+    /// Line break of the text.
+    line_end: &'static str,
 }
 
-/// No edit by lines leads to the wanted meaning.
+/// Error of an edit that no change of lines can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CannotEdit;
 
 impl Editor {
-    pub(super) fn new(yaml: &str, line_end: LineEnd) -> Result<Self, YamlError> {
+    pub(super) fn new(yaml: &str, line_end: &'static str) -> Result<Self, YamlError> {
         Ok(Self { text: yaml.to_owned(), meaning: parse(yaml)?, line_end })
     }
 
@@ -35,26 +35,21 @@ impl Editor {
         &self.text
     }
 
-    /// Gives the top-level `key` the value `value`: in its place if it is there, else as the last line.
+    /// Sets the top-level `key`: in its line if it exists, else as the last line.
     pub(super) fn set(&mut self, key: &str, value: &Value) -> Result<(), CannotEdit> {
         let scalar = scalar(value);
         let mut meaning = self.meaning.clone();
         meaning.insert(key.into(), value.clone());
-        let candidates = match self.meaning.contains_key(key) {
-            true => self.rewrites(key, |line| with_value(line, &scalar)),
-            false => {
-                let gap = if self.text.is_empty() || self.text.ends_with('\n') {
-                    ""
-                } else {
-                    self.line_end.as_str()
-                };
-                vec![format!("{}{gap}{key}: {scalar}{}", self.text, self.line_end.as_str())]
-            }
+        let candidates = if self.meaning.contains_key(key) {
+            self.rewrites(key, |line| with_value(line, &scalar))
+        } else {
+            let gap = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { self.line_end };
+            vec![format!("{}{gap}{key}: {scalar}{}", self.text, self.line_end)]
         };
         self.accept(candidates, meaning)
     }
 
-    /// Takes the top-level `key` out, with its line.
+    /// Removes the top-level `key` with its line.
     pub(super) fn remove(&mut self, key: &str) -> Result<(), CannotEdit> {
         let mut meaning = self.meaning.clone();
         meaning.shift_remove(key);
@@ -62,8 +57,8 @@ impl Editor {
         self.accept(candidates, meaning)
     }
 
-    /// The text as it would be if each line in turn that looks like the entry `key` were rewritten: the
-    /// line alone, and the line with those that seem to continue its value.
+    /// Returns two candidates for each line that looks like the entry `key`: one with that line rewritten, and one with
+    /// the lines that seem to continue its value replaced too.
     fn rewrites(&self, key: &str, rewrite: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut candidates = Vec::new();
         for line in lines(&self.text) {
@@ -79,7 +74,7 @@ impl Editor {
         candidates
     }
 
-    /// Takes the first candidate that means `meaning`.
+    /// Accepts the first candidate with the wanted meaning.
     fn accept(&mut self, candidates: Vec<String>, meaning: Mapping) -> Result<(), CannotEdit> {
         let proven = candidates.into_iter().find(|text| parse(text).is_ok_and(|found| found == meaning));
         self.text = proven.ok_or(CannotEdit)?;
@@ -88,7 +83,7 @@ impl Editor {
     }
 }
 
-/// The value of the top-level `key` as it is written, when that is one line: `3.10` and not 3.1.
+/// Returns the value of the top-level `key` as it is written, if that is one line: `3.10` and not 3.1.
 pub(super) fn written_value(yaml: &str, key: &str) -> Option<String> {
     let meaning = parse(yaml).ok()?;
     let value = meaning.get(key)?;
@@ -100,7 +95,7 @@ pub(super) fn written_value(yaml: &str, key: &str) -> Option<String> {
         .map(|written| written.trim_matches(['"', '\'']).to_owned())
 }
 
-/// The lines of `text`, each with its end.
+/// Returns the ranges of the lines of `text`, with their line breaks.
 fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     text.split_inclusive('\n').map(move |line| {
@@ -110,26 +105,7 @@ fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The key of a line `key: …` that starts at column 0, and what follows the colon.
-pub(super) fn key_of(line: &str) -> Option<(&str, &str)> {
-    let (key, rest) = match line.chars().next()? {
-        quote @ ('"' | '\'') => line[1..].split_once(quote)?,
-        c if c.is_whitespace() || "#-?[]{},&*!|>%@`".contains(c) => return None,
-        _ => {
-            let colon = line.match_indices(':').map(|(at, _)| at).find(|at| ends_key(&line[at + 1..]))?;
-            line.split_at(colon)
-        }
-    };
-    let rest = rest.trim_start_matches([' ', '\t']).strip_prefix(':')?;
-    ends_key(rest).then_some((key.trim_end(), rest))
-}
-
-/// Whether a colon before `rest` ends a key (YAML 1.2, 7.3.3: a colon within a plain scalar is content).
-fn ends_key(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n'])
-}
-
-/// Where in `rest` (what follows `key:`) the value is written, without space and comment around it.
+/// Returns the range of the value in `rest`, the text after `key:`, without white space and comment.
 fn value_range(rest: &str) -> Range<usize> {
     let start = rest.len() - rest.trim_start_matches([' ', '\t']).len();
     let value = &rest[start..];
@@ -141,7 +117,7 @@ fn value_range(rest: &str) -> Range<usize> {
     start..start + value[..length].trim_end().len()
 }
 
-/// The line `key: …` with another value and the same comment and line end.
+/// Returns the line `key: …` with another value, and the same comment and line break.
 fn with_value(line: &str, value: &str) -> Option<String> {
     let (_, rest) = key_of(line)?;
     let key = &line[..line.len() - rest.len()];
@@ -151,8 +127,8 @@ fn with_value(line: &str, value: &str) -> Option<String> {
     Some(format!("{key}{space}{value}{gap}{}", &rest[end..]))
 }
 
-/// How many bytes of `text` seem to continue the value of the entry before it: indented lines, and blank
-/// ones between them.
+/// Returns the number of bytes of `text` that seem to continue the value of the entry before it: indented lines, and
+/// blank ones between them.
 fn continuation(text: &str) -> usize {
     let mut end = 0;
     for line in lines(text) {
@@ -168,7 +144,7 @@ fn continuation(text: &str) -> usize {
     end
 }
 
-/// A value as it can stand behind `key: `: plain where no reader of YAML could take it for something else.
+/// Formats a value for the place after `key: `: plain if every reader of YAML takes it for the same value.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
@@ -178,7 +154,7 @@ pub(super) fn scalar(value: &Value) -> String {
 }
 
 fn is_plain(text: &str) -> bool {
-    // YAML 1.1 takes these for booleans, and some readers still do.
+    // Some readers take these for booleans, as in YAML 1.1.
     const WORDS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b))
@@ -186,8 +162,8 @@ fn is_plain(text: &str) -> bool {
         && serde_yaml::from_str::<Value>(text).is_ok_and(|value| value == *text)
 }
 
-/// In double quotes, with an escape for whatever is neither printable ASCII nor a letter or digit: YAML
-/// breaks lines at more characters than JSON does.
+/// Formats a text in double quotes. Characters other than printable ASCII, letters and digits are escaped, because
+/// YAML breaks lines at more characters than JSON does.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -207,30 +183,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn keys_of_lines() {
-        let cases = [
-            ("sdk: a", Some(("sdk", " a"))),
-            ("sdk:", Some(("sdk", ""))),
-            ("sdk : a", Some(("sdk", " a"))),
-            ("\"sdk\": a", Some(("sdk", " a"))),
-            ("'sdk' :\ta", Some(("sdk", "\ta"))),
-            ("a:b: c", Some(("a:b", " c"))),
-            ("url: http://x", Some(("url", " http://x"))),
-            (" sdk: a", None),
-            ("- sdk: a", None),
-            ("# sdk: a", None),
-            ("sdk:a", None),
-            ("{sdk: a}", None),
-            ("", None),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(key_of(line), expected, "{line:?}");
-        }
-    }
-
     fn edited(yaml: &str, edit: impl Fn(&mut Editor) -> Result<(), CannotEdit>) -> Option<String> {
-        let mut editor = Editor::new(yaml, LineEnd::Lf).unwrap();
+        let mut editor = Editor::new(yaml, "\n").unwrap();
         edit(&mut editor).ok().map(|()| editor.text)
     }
 
@@ -284,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn values_as_they_are_written() {
+    fn written_value_is_one_line() {
         let cases = [
             ("v: 3.10\n", Some("3.10")),
             ("v: \"3.10\" # c\n", Some("3.10")),
@@ -299,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_plain_only_where_that_is_safe() {
+    fn ambiguous_scalars_are_quoted() {
         let plain = ["app.py", "my-app", "src/streamlit_app.py", "a.b"];
         for text in plain {
             assert_eq!(scalar(&text.into()), text);
@@ -315,19 +269,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scalars_mean_what_they_say(text: String) {
+        fn scalar_is_parsed_to_its_value(text: String) {
             let line = format!("key: {}\n", scalar(&Value::String(text.clone())));
             let mapping = parse(&line).unwrap();
             prop_assert_eq!(mapping.get("key"), Some(&Value::String(text)));
         }
 
         #[test]
-        fn nothing_panics(yaml in "[-a:#'\" |>\\[{\r\n]{0,40}") {
-            if let Ok(mut editor) = Editor::new(&yaml, LineEnd::Lf) {
-                let _ = editor.set("a", &"x".into());
-                let _ = editor.remove("a");
+        fn edit_sets_the_key_and_keeps_the_others(yaml in "[-ab:#'\" |>\\[{\r\n]{0,40}") {
+            let Ok(before) = parse(&yaml) else { return Ok(()) };
+            let mut editor = Editor::new(&yaml, "\n").unwrap();
+            if editor.set("a", &"x".into()).is_ok() {
+                prop_assert_eq!(written_value(editor.text(), "a"), Some("x".to_owned()));
             }
-            let _ = written_value(&yaml, "a");
+            if editor.remove("a").is_ok() {
+                let mut without = before;
+                without.shift_remove("a");
+                prop_assert_eq!(parse(editor.text()).unwrap(), without);
+            }
         }
     }
 }
