@@ -3,11 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-<<<<<<< HEAD
-use hub::{ParseError, RepoPath, Revision, Secret, shorten, suggest};
-=======
 use hf_proxy::units::{self, UnitError};
->>>>>>> 28e27da (inputs: times and sizes have one grammar, in inputs and in the settings of the proxy)
+use hub::{ParseError, RepoPath, Revision, Secret, shorten, suggest};
 use url::{Host, Url};
 
 use super::Prune;
