@@ -67,7 +67,7 @@ async fn what_is_unchanged_is_not_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cache_that_is_damaged_is_told_and_written_anew() {
+async fn damaged_cache_is_reported_and_replaced() {
     let (hub, folder) = (hub().await, folder().await);
     folder.write(CACHE, "{\"format\":\"hf-deploy hashes 1\"");
     let ran = run(&hub, &folder).run().await.ended(0, "deployed");

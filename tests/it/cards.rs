@@ -84,7 +84,7 @@ async fn a_card_that_the_hub_refuses_is_annotated_and_nothing_is_created() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_card_that_is_no_yaml_is_told_with_its_line() {
+async fn card_with_invalid_yaml_is_annotated_at_its_line() {
     let hub = hub().await;
     let folder = Folder::new(&[("README.md", "---\ntitle: [\nsdk: static\n---\n"), ("index.html", "hi")]);
     let ran = Run::new(&hub, &folder).run().await.failed(2, "invalid_card");
@@ -155,7 +155,7 @@ async fn names_that_the_hub_does_not_read_are_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contradiction_is_told_with_its_real_source() {
+async fn contradiction_names_its_source() {
     let hub = hub().await;
     let card = ("README.md", "---\nsdk: docker\n---\n");
     let docker = Folder::new(&[card, ("Dockerfile", "FROM scratch\n")]);

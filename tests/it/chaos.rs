@@ -43,14 +43,14 @@ pub(crate) struct Scenario {
     old_tree: Option<BTreeMap<String, String>>,
 }
 
-/// What a broken deploy is compared with.
+/// The expected results of a deploy without faults.
 pub(crate) struct Unbroken {
     pub(crate) places: Vec<Place>,
     pub(crate) tree: BTreeMap<String, String>,
     commits: usize,
 }
 
-/// How long a Space is waited for whose Hub says nothing: longer than one request may stay without an answer.
+/// Time to wait for a Space of a silent Hub: longer than the timeout of one request.
 const WAIT: &str = "100s";
 
 impl Scenario {
@@ -218,8 +218,8 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     std::iter::repeat_with(byte).take(length).collect()
 }
 
-/// What every run leaves behind, however it ends.
-pub(crate) fn assert_told(ran: &Ran) {
+/// Asserts that a run wrote its outputs and summary, however it ended.
+pub(crate) fn assert_reported(ran: &Ran) {
     for name in hf_deploy::action::OUTPUTS {
         assert!(ran.outputs.contains_key(*name), "no output `{name}`:\n{}", ran.log);
     }
@@ -229,11 +229,11 @@ pub(crate) fn assert_told(ran: &Ran) {
 
 /// Asserts that a run over a broken network failed for that reason, and with the exit code that belongs to it.
 fn assert_blames_the_network(ran: &Ran) {
-    let told = ran.output("error_code");
-    let code = Code::ALL.iter().find(|code| code.as_str() == told).expect("a code of the table");
+    let written = ran.output("error_code");
+    let code = Code::ALL.iter().find(|code| code.as_str() == written).expect("a code of the table");
     assert_eq!(ran.code, i32::from(code.kind().exit_code()), "{}", ran.log);
     let right = [Code::HubUnavailable, Code::Timeout, Code::UploadFailed];
-    assert!(right.contains(code), "`{told}` is not what happened:\n{}", ran.log);
+    assert!(right.contains(code), "`{written}` is not the error:\n{}", ran.log);
     assert_eq!(ran.output("status"), "failed");
 }
 
@@ -241,7 +241,7 @@ async fn broken(scenario: &Scenario, unbroken: &Unbroken, place: &Place, kind: K
     let world = scenario.start().await;
     world.network.break_at(place, kind);
     let ran = scenario.run(&world).run().await;
-    assert_told(&ran);
+    assert_reported(&ran);
     let state = scenario.state(&world, unbroken);
     match ran.code {
         0 => {

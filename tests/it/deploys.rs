@@ -1,4 +1,4 @@
-//! What a deploy does, and what it says.
+//! Deploys: the tree, the log, the outputs and the summary.
 
 use local_hub::RepoType;
 
@@ -226,7 +226,7 @@ async fn two_thousand_files_cost_at_most_twenty_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_repo_s_gitignore_matches_is_left_out_and_told() {
+async fn files_in_the_gitignore_of_the_repo_are_left_out_with_a_warning() {
     let hub = hub().await;
     let folder = Folder::new(&[(".gitignore", "*.log\n"), ("a.txt", "a"), ("debug.log", "x")]);
     let ran = Run::new(&hub, &folder).input("repo_type", "model").run().await.ended(0, "deployed");

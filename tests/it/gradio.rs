@@ -52,7 +52,7 @@ struct Running {
     version: u8,
     url: String,
     _child: Child,
-    /// What Gradio writes.
+    /// The output of Gradio.
     _scratch: tempfile::TempDir,
     _turn: tokio::sync::MutexGuard<'static, ()>,
 }
@@ -424,7 +424,7 @@ on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
     let checks = checks.map(|check| Check { max_latency: most, ..check });
     let ((first, _), (second, _)) = tokio::join!(app.check(&checks[0]), app.check(&checks[1]));
     assert_eq!([first.status, second.status], [SUCCESS; 2]);
-    // More calls than the queue holds: the last are told to come again, and do.
+    // More calls than the queue holds: Gradio asks the last ones to retry, and they do.
     let folders: Vec<_> = (0..5).map(|_| workspace()).collect();
     let checks: Vec<Check> = folders.iter().map(|folder| call(folder.path(), "work", json!(["x"]))).collect();
     let results = futures_util::future::join_all(checks.iter().map(|check| app.check(check))).await;

@@ -16,7 +16,7 @@ pub(crate) const TOKEN: &str = "hf_TestTokenThatMustNeverShowUpAnywhere";
 /// A Hub of a test. A request that broke the Hub's contract fails the test that sent it.
 pub(crate) struct TestHub {
     hub: LocalHub,
-    /// Whether the apps of its Spaces can be visited.
+    /// The apps of its Spaces can be visited.
     has_edge: bool,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct Run {
     workspace: PathBuf,
     scratch: tempfile::TempDir,
     secrets: Vec<String>,
-    /// Whether there is an app to check, where the test does not say itself what to do about it.
+    /// There is an app to check, unless the test sets `verify` itself.
     checks: bool,
 }
 
@@ -263,7 +263,7 @@ pub(crate) async fn command(hub: &TestHub, folder: &Path, arguments: &[&str]) ->
     (output.status.code().unwrap(), text)
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -389,13 +389,13 @@ pub(crate) fn paths(hub: &LocalHub, repo_type: RepoType) -> Vec<String> {
     tree(hub, repo_type).into_keys().collect()
 }
 
-/// Waits until so many requests of this kind have reached the Hub.
+/// Waits until this number of requests of this kind reached the Hub.
 pub(crate) async fn reached(hub: &TestHub, path: &str, count: usize) {
     let seen = || hub.requests().iter().filter(|request| request.path.contains(path)).count();
     until(|| seen() >= count).await;
 }
 
-/// Waits until something is so, which nobody tells.
+/// Polls until a condition holds.
 pub(crate) async fn until(is_so: impl Fn() -> bool) {
     let wait = async {
         while !is_so() {

@@ -181,7 +181,11 @@ async fn the_log_of_a_build_stays_in_its_place() {
     log.push(LogStep::Stall);
     hub.space("ada/app").script_log(Log::Build, log);
     let ran = Run::new(&hub, &folder).run().await.failed(1, "space_build_failed");
-    assert!(ran.log.contains("EVIL") && ran.summary.contains("EVIL"), "the log is told:\n{}", ran.log);
+    assert!(
+        ran.log.contains("EVIL") && ran.summary.contains("EVIL"),
+        "the log of the Space is printed:\n{}",
+        ran.log
+    );
     assert!(
         ran.log.len() < 1 << 20 && ran.summary.len() < 1 << 20,
         "{} and {}",

@@ -11,11 +11,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::harness::{Folder, Run, hub, paths};
 
-/// A certificate for `localhost`, and its key: nobody trusts it but this test.
+/// A certificate for `localhost` that only this test trusts, and its key.
 const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/localhost.pem");
 const KEY: &[u8] = include_bytes!("../tls/localhost.key.der");
 
-/// What each connection agreed on (ALPN, RFC 7301).
+/// The protocol of each connection (ALPN, RFC 7301).
 type Agreed = Arc<Mutex<Vec<String>>>;
 
 /// TLS in front of a Hub, which speaks both versions of HTTP: its address, and the connections that it took.

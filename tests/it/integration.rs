@@ -48,7 +48,7 @@ async fn hub() -> TestHub {
     .await
 }
 
-/// What the workflow hands over of the outputs: the variables of the job that runs the case.
+/// The outputs that the workflow passes to the case, as variables.
 fn handed_over(case: &str, outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let workflow = yaml(&read(".github/workflows/integration-hf.yml"));
     let job = if case == "keyless" { "keyless" } else { "case" };

@@ -112,9 +112,9 @@ async fn an_exchange_that_the_hub_breaks_off_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_nobody_trusts_learns_what_it_says_of_itself() {
+async fn untrusted_job_gets_its_claims() {
     let (hub, folder) = space().await;
-    trust(&hub, "somebody/else");
+    trust(&hub, "another/repo");
     let ran = keyless(&hub, &folder, &github().await).await.run().await.failed(3, "keyless_refused");
     assert!(ran.log.contains("`repository` = `octo/hello`"), "{}", ran.log);
     assert_ran!(ran);
@@ -129,7 +129,7 @@ async fn a_repo_that_is_not_there_has_to_be_made_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn github_that_gives_no_identity_is_told_apart() {
+async fn missing_identity_token_has_its_own_error() {
     let (hub, folder) = space().await;
     let github = github().await;
     let run = keyless(&hub, &folder, &github).await;
@@ -139,7 +139,7 @@ async fn github_that_gives_no_identity_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_that_nobody_trusts_looks_as_everybody_may() {
+async fn untrusted_dry_run_plans_as_an_anonymous_reader() {
     let (hub, folder) = space().await;
     let github = github().await;
     let run = keyless(&hub, &folder, &github).await.input("dry_run", "true");
@@ -160,9 +160,9 @@ async fn a_fork_without_secrets_is_passed_over_where_the_workflow_says_so() {
     push.input("missing_token", "skip").run().await.failed(3, "token_missing");
 }
 
-/// Nobody knows whether a keyless token may: where it may not, that is said, before anything is written.
+/// The Hub does not document the rights of a keyless token, so a refusal before the first write names the alternative.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_keyless_token_may_not_do_is_told_with_what_to_do_by_hand() {
+async fn refused_keyless_token_gets_the_manual_alternative() {
     let (hub, folder) = space().await;
     trust(&hub, "octo/hello");
     refuse(&hub, "GET", "/variables", 1, 401, "Invalid username or password.");

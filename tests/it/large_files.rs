@@ -146,8 +146,8 @@ async fn a_storage_that_refuses_fails_without_a_commit() {
     hub.inject(Fault { method: None, path_contains: "/v1/xorb".to_owned(), skip: 0, times: 99, kind });
     let ran = Run::new(&hub, &folder).input("repo_type", "model").run().await;
     let ran = ran.failed(4, "hub_unavailable");
-    for told in ["cannot finish the upload of large files", "403 Forbidden", "nothing was committed"] {
-        assert!(ran.log.contains(told), "{told}:\n{}", ran.log);
+    for expected in ["cannot finish the upload of large files", "403 Forbidden", "nothing was committed"] {
+        assert!(ran.log.contains(expected), "{expected}:\n{}", ran.log);
     }
     assert_eq!(hub.repo(RepoType::Model, "ada/app").commits("main").len(), 1);
 }

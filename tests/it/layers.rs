@@ -23,7 +23,7 @@ struct Module {
     items: BTreeSet<String>,
     /// Names that it imports, with the paths behind them. A glob has the name `*`.
     imports: Vec<(String, Segments)>,
-    /// Paths that it uses, re-exports aside.
+    /// Paths that it uses, except for re-exports.
     paths: BTreeSet<Segments>,
 }
 

@@ -41,7 +41,7 @@ fn gradio_space(version: u8, app: &str) -> Folder {
     Folder::new(&[("README.md", &card), ("app.py", &code), ("notes.txt", "first line\nsecond line\n")])
 }
 
-/// What the check left in the workspace.
+/// The files of the check in the workspace.
 fn report(folder: &Folder) -> Value {
     let text = std::fs::read_to_string(folder.path().join(".hf-deploy/result.json")).unwrap();
     serde_json::from_str(&text).unwrap()

@@ -9,7 +9,7 @@ use crate::harness::{Folder, Run, hub, hub_with, reached, static_space, static_s
 use crate::network::Network;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn outputs_and_summary_on_a_full_disk_are_told_and_undo_nothing() {
+async fn full_disk_for_outputs_is_reported_and_undoes_nothing() {
     let (hub, folder) = (hub().await, static_space());
     let run =
         Run::new(&hub, &folder).var("GITHUB_OUTPUT", "/dev/full").var("GITHUB_STEP_SUMMARY", "/dev/full");
@@ -63,7 +63,7 @@ async fn a_disk_without_room_for_temporary_files_commits_nothing() {
 
 type Change = fn(&Folder, &str);
 
-/// What befalls a file between two requests.
+/// Changes of a file between two requests.
 const CHANGES: &[(&str, Change)] = &[
     ("vanishes", |folder, path| folder.remove(path)),
     ("shrinks", |folder, path| folder.write(path, "short")),
@@ -161,7 +161,7 @@ async fn a_clock_that_is_wrong_by_years_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_nobody_resolves_is_a_hub_that_cannot_be_reached() {
+async fn unresolved_host_is_an_unavailable_hub() {
     let folder = static_space();
     let ran = Run::at("https://hub.invalid", &folder).run().await.failed(4, "hub_unavailable");
     assert!(ran.log.contains("status.huggingface.co"), "{}", ran.log);

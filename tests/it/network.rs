@@ -15,14 +15,14 @@ use tokio::task::JoinSet;
 
 use crate::harness::until;
 
-/// What happens to a request.
+/// The fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The connection is reset, and the Hub hears nothing.
     ResetBefore,
-    /// The same, and nobody listens for a while.
+    /// The same, and the port is closed for a while.
     RefusedForAWhile,
-    /// The same, and nobody listens any more.
+    /// The same, and the port stays closed.
     Gone,
     /// The Hub gets half of the body, then both sides are cut off.
     CutRequest,
@@ -49,7 +49,7 @@ pub(crate) struct Place {
     pub(crate) occurrence: usize,
 }
 
-/// How long nobody listens after [`Kind::RefusedForAWhile`].
+/// Time that the port is closed after [`Kind::RefusedForAWhile`].
 const OUTAGE: Duration = Duration::from_millis(1500);
 
 pub(crate) struct Network {
@@ -67,9 +67,9 @@ struct State {
     struck: Notify,
     /// Requests that the Hub may be at.
     under_way: AtomicUsize,
-    /// How long to listen to nobody: `None` is for ever.
+    /// Time to keep the port closed; `None` is for ever.
     outages: mpsc::UnboundedSender<Option<Duration>>,
-    /// What every answer says for `Date`, where that is not the truth.
+    /// A wrong `Date` for every answer.
     date: Mutex<Option<String>>,
 }
 
@@ -127,7 +127,7 @@ impl Network {
         until(|| self.state.under_way.load(Ordering::SeqCst) == 0).await;
     }
 
-    /// Whether every break struck.
+    /// Reports whether every fault was used.
     pub(crate) fn all_struck(&self) -> bool {
         self.state.breaks.lock().unwrap().is_empty()
     }

@@ -39,7 +39,7 @@ async fn an_empty_file_goes_with_the_commit_whatever_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_hub_names_no_object_ids_its_tree_tells_what_is_unchanged() {
+async fn tree_finds_unchanged_files_if_the_hub_returns_no_object_ids() {
     for prune in ["true", "false"] {
         let folder = Folder::new(&[("README.md", "# Hello\n"), ("a/b.txt", "b\n")]);
         folder.write("weights.bin", vec![7; 50_000]);
@@ -54,7 +54,7 @@ async fn where_the_hub_names_no_object_ids_its_tree_tells_what_is_unchanged() {
     }
 }
 
-/// How often the whole repo was listed.
+/// Counts the listings of the whole repo.
 fn listings(hub: &TestHub) -> usize {
     hub.requests().iter().filter(|request| request.path.contains("/tree/")).count()
 }
@@ -108,7 +108,7 @@ async fn a_preupload_that_is_too_large_is_asked_in_halves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_is_proposed_to_somebody_else_s_repo_by_git_lfs() {
+async fn large_file_is_proposed_to_another_users_repo_by_git_lfs() {
     let hub = hub_with(|config| config.transfer = LargeFileTransfer::Basic).await;
     Run::new(&hub, &Folder::new(&[("README.md", "# Hello\n")])).input("repo_type", "model").run().await;
     hub.add_user(User::new("eve", "hf_TheTokenOfEveWhoMayOnlyPropose"));

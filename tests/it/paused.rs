@@ -15,7 +15,7 @@ async fn deployed() -> (TestHub, Folder) {
     (hub, folder)
 }
 
-/// How often the Space was restarted.
+/// Counts the restarts of the Space.
 fn restarts(hub: &TestHub) -> usize {
     hub.requests().iter().filter(|request| request.path.ends_with("/restart")).count()
 }
@@ -56,8 +56,9 @@ async fn a_restart_that_is_refused_says_what_to_do() {
     hub.space(APP).pause().unwrap();
     refuse(&hub, "POST", "/restart", 9, 403, "Only the owner may restart it");
     let ran = Run::new(&hub, &folder).run().await.failed(3, "permission_denied");
-    for told in ["Only the owner may restart it", "restart the Space on its page, and run the job again"] {
-        assert!(ran.log.contains(told), "{told}:\n{}", ran.log);
+    for expected in ["Only the owner may restart it", "restart the Space on its page, and run the job again"]
+    {
+        assert!(ran.log.contains(expected), "{expected}:\n{}", ran.log);
     }
     assert_eq!(hub.space(APP).stage().unwrap().0, "PAUSED");
 }

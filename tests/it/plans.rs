@@ -1,4 +1,4 @@
-//! What is told, left out or refused before anything is written.
+//! Warnings, exclusions and refusals before the first write.
 
 use local_hub::{RepoType, TokenRole, User};
 
@@ -42,13 +42,9 @@ async fn a_dry_run_with_a_token_that_may_only_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_what_the_deploy_would_end_with() {
     let (hub, folder) = (hub().await, static_space());
-    let run = Run::new(&hub, &folder).input("huggingface_repo", "nobody/app").input("dry_run", "true");
+    let run = Run::new(&hub, &folder).input("huggingface_repo", "other/app").input("dry_run", "true");
     let ran = run.run().await.ended(0, "dry-run");
-    assert!(
-        ran.log.contains("::warning::a deploy to the Space `nobody/app` would be refused"),
-        "{}",
-        ran.log
-    );
+    assert!(ran.log.contains("::warning::a deploy to the Space `other/app` would be refused"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

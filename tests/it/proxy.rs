@@ -35,7 +35,7 @@ fn run(hub: &TestHub, folder: &Folder) -> Run {
         .secret("INPUT_PROXY_HF_TOKEN", READ_TOKEN)
 }
 
-/// What wrote to the proxy Space, as `METHOD path`.
+/// Returns the writes to the proxy Space, as `METHOD path`.
 fn writes(hub: &TestHub) -> Vec<String> {
     hub.requests()
         .into_iter()
@@ -126,7 +126,7 @@ async fn a_new_token_and_new_settings_reach_the_proxy() {
     assert_eq!(writes, expected, "{}", ran.log);
     assert!(ran.log.contains("::warning::the proxy Space gets `hf_token`"), "{}", ran.log);
     let url = ran.output("proxy_url").to_owned();
-    assert_eq!(visit(&url).await.0, 401, "nobody comes in without the key");
+    assert_eq!(visit(&url).await.0, 401, "a visitor without the key is refused");
     let with_key = client().get(&url).header("x-proxy-key", "a-key-for-callers").send().await.unwrap();
     assert_eq!(with_key.status(), 200);
 }

@@ -1,4 +1,4 @@
-//! Two deploys of different content at the same time: whoever reads the branch meanwhile sees one of them whole.
+//! Two deploys of different content at the same time: readers of the branch see one of them whole.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

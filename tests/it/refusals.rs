@@ -1,4 +1,4 @@
-//! What the Hub refuses, and what the user is told.
+//! Refusals of the Hub, and the messages for users.
 
 use local_hub::{Fault, FaultKind, HubConfig, RepoType, TokenRole, TokenScope, User};
 
@@ -140,8 +140,9 @@ async fn a_private_repo_that_the_token_cannot_see() {
     folder.write("index.html", "defaced");
     hub.clear_requests();
     let ran = Run::new(&hub, &folder).token(SCOPED).run().await.failed(3, "permission_denied");
-    let told = "the token is fine-grained, without `repo.write` for `ada` or this repo (nothing was changed)";
-    assert!(ran.log.contains(told), "{}", ran.log);
+    let expected =
+        "the token is fine-grained, without `repo.write` for `ada` or this repo (nothing was changed)";
+    assert!(ran.log.contains(expected), "{}", ran.log);
     assert!(hub.requests().iter().all(|request| request.path != "/api/repos/create"), "nothing is tried");
     assert_eq!(tree(&hub, RepoType::Space), before);
 }
@@ -162,7 +163,7 @@ async fn a_redirect_to_another_host_gets_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repo_that_is_being_made_by_somebody_else_is_waited_for() {
+async fn deploy_waits_for_a_repo_that_another_run_creates() {
     let (hub, folder) = (hub().await, static_space());
     let busy = r#"{"error":"Cannot create repo: another conflicting operation is in progress"}"#;
     hub.inject(fault("/api/repos/create", 1, answer(409, &[], busy)));
@@ -183,8 +184,8 @@ async fn a_warning_of_the_hub_is_passed_on_once() {
     let info = r#"{"errors":[],"warnings":[]}"#;
     hub.inject(fault("/api/validate-yaml", 1, answer(200, &headers, info)));
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    let told = ran.log.matches("the Hub warns: You are close to the limit of your plan").count();
-    assert_eq!(told, 1, "{}", ran.log);
+    let warnings = ran.log.matches("the Hub warns: You are close to the limit of your plan").count();
+    assert_eq!(warnings, 1, "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,10 +207,10 @@ async fn a_name_in_place_of_the_token_is_recognised_before_any_request() {
     let (hub, folder) = (hub().await, static_space());
     for text in ["HF_TOKEN", "$HF_TOKEN", "${{ secrets.HF_TOKEN }}"] {
         let ran = Run::new(&hub, &folder).input("hf_token", text).run().await.failed(2, "invalid_input");
-        let told = format!(
+        let expected = format!(
             "::`hf_token` holds the text `{text}` in place of a token: write `${{{{ secrets.HF_TOKEN }}}}`"
         );
-        assert!(ran.log.contains(&told), "{}", ran.log);
+        assert!(ran.log.contains(&expected), "{}", ran.log);
     }
     assert_eq!(hub.requests().len(), 0);
 }
@@ -228,9 +229,9 @@ async fn a_fork_is_said_first() {
     assert_eq!(hub.requests().len(), 0);
 }
 
-/// All that is missing is told at once, before anything is written.
+/// The error names all missing rights at once, before the first write.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_token_may_not_do_is_told_before_the_first_write() {
+async fn missing_rights_are_named_before_the_first_write() {
     let hub = hub_with(|config| {
         let scope = TokenScope {
             entity_type: "user".to_owned(),

@@ -103,7 +103,7 @@ fn the_image_of_the_proxy_serves() {
 /// The jobs of a release, each of which goes on from the one before.
 const ORDER: [&str; 6] = ["plan", "proxy-image", "image", "commit", "draft", "publish"];
 
-/// What is wrong with the release workflow.
+/// Finds the faults of the release workflow.
 fn release_faults(text: &str) -> Vec<String> {
     let workflow = yaml(text);
     let mut faults = Vec::new();
@@ -143,7 +143,7 @@ fn release_faults(text: &str) -> Vec<String> {
     faults
 }
 
-/// What is wrong with the workflow that publishes an image.
+/// Finds the faults of the workflow that publishes an image.
 fn image_faults(text: &str) -> Vec<String> {
     let jobs = &yaml(text)["jobs"];
     let run = |job: &str| -> String {

@@ -57,7 +57,7 @@ async fn a_contributor_writes_to_repos_of_its_own_making_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repo_of_somebody_else_is_not_blamed_on_the_token() {
+async fn repo_of_another_user_is_not_blamed_on_the_token() {
     let (hub, folder) = (hub().await, static_space());
     let ran = Run::new(&hub, &folder).input("huggingface_repo", "eve/app").run().await;
     let ran = ran.failed(3, "permission_denied");
@@ -140,9 +140,9 @@ async fn a_proxy_before_a_public_space_is_questioned() {
     {
         let run = Run::new(&hub, &folder).input("create_proxy", "true").input("dry_run", "true");
         let ran = run.input(input, value).run().await.ended(0, "dry-run");
-        let told = ran.log.contains(
+        let is_named = ran.log.contains(
             "::warning::everybody can open the app of the Space `ada/app` without its proxy: set `private: true`",
         );
-        assert_eq!(told, is_open, "{input}: {value}\n{}", ran.log);
+        assert_eq!(is_named, is_open, "{input}: {value}\n{}", ran.log);
     }
 }

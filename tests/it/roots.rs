@@ -21,7 +21,7 @@ struct Tls {
     hub: TestHub,
     /// The root of its certificate, as PEM.
     root: String,
-    /// How many connections came to be.
+    /// The number of connections.
     connections: Arc<AtomicUsize>,
 }
 
@@ -112,7 +112,7 @@ async fn a_machine_without_a_place_for_temporary_files_gets_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roots_that_cannot_be_written_are_told() {
+async fn unwritable_roots_are_reported() {
     let hub = hub().await;
     // Without any, the transfer engine does not start.
     let ran = deploy(&hub, Path::new("/proc/roots.pem")).await.failed(1, "upload_failed");

@@ -1,4 +1,4 @@
-//! How many requests wait for each other: on a network with a delay, that is how long a deploy takes.
+//! Requests that wait for each other: on a network with a delay, they decide the time of a deploy.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use local_hub::{Fault, FaultKind, RecordedRequest};
 
 use crate::harness::{Folder, Run, TestHub, hub, static_space};
 
-/// What each request takes: long enough that two which run side by side are seen to.
+/// Time of each request: long enough to see that two run at once.
 const DELAY: Duration = Duration::from_millis(400);
 
 /// The longest chain of requests of which each began when the one before it had its answer: of two that run side by

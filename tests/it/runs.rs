@@ -1,4 +1,4 @@
-//! How a run meets the machine that it runs on: signals, missing files, terminals.
+//! Runs and their machine: signals, missing files, terminals.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn a_cancelled_run_says_so_and_commits_nothing() {
         assert!(killed.success());
         let ran = run.finish(child).await.ended(130, "cancelled");
         assert_eq!(ran.output("error_code"), "cancelled");
-        assert_eq!(ran.output("repo_id"), "ada/app", "what was known is told");
+        assert_eq!(ran.output("repo_id"), "ada/app", "the known outputs are written");
         assert_eq!(hub.repo(RepoType::Space, "ada/app").commits("main").len(), 1);
     }
 }

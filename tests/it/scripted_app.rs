@@ -24,7 +24,7 @@ mod passing;
 
 const TOKEN: &str = "hf_abcdefghijklmnop";
 
-/// What a server answers and what it has seen.
+/// The answers of a server, and its received requests.
 #[derive(Clone, Default)]
 struct Script {
     /// `(path, answer)`; the first that fits is used up, the last of a path stays.
@@ -42,9 +42,9 @@ struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
-    /// Whether heartbeats follow the body, for ever.
+    /// Heartbeats follow the body, for ever.
     then_beats: bool,
-    /// Whether the connection is lost behind the body.
+    /// The connection is lost after the body.
     then_breaks: bool,
     /// True if bytes without end follow the body.
     then_floods: bool,
@@ -391,7 +391,7 @@ async fn a_gradio_too_old_is_a_blocker_for_calls_alone() {
 }
 
 #[tokio::test]
-async fn an_app_that_never_answers_is_told_with_its_last_word() {
+async fn silent_app_is_reported_with_its_last_message() {
     let folder = tempfile::tempdir().unwrap();
     let asked = Check { timeout: Duration::from_secs(4), ..check(&folder) };
     let app = Script::default().on("/", reply(502, "<h1>bad gateway</h1>"));

@@ -1,4 +1,4 @@
-//! What a Space has beside its files: written before the commit, and only where it differs.
+//! Settings of a Space: only differences are written, before the commit.
 
 use local_hub::{Fault, FaultKind, HubConfig, LocalHub, Org, RecordedRequest, RepoType};
 
@@ -431,7 +431,7 @@ async fn who_can_see_a_space_is_settled_where_a_look_at_it_does_not_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_what_it_would_write() {
+async fn dry_run_lists_the_settings_that_it_would_write() {
     let (hub, folder) = (hub().await, gradio_space());
     let run = || {
         Run::new(&hub, &folder)

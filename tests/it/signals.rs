@@ -7,11 +7,11 @@ use local_hub::LargeFileTransfer;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::chaos::{Scenario, State, Unbroken, assert_told};
+use crate::chaos::{Scenario, State, Unbroken, assert_reported};
 use crate::harness::Folder;
 use crate::network::{Kind, Place};
 
-/// How soon a cancelled run is over: so long after SIGTERM the runner kills.
+/// Time for a cancelled run to end: the runner kills it this long after SIGTERM.
 const SOON: Duration = Duration::from_millis(2500);
 const AT_ONCE: usize = 6;
 
@@ -80,7 +80,7 @@ async fn a_run_that_is_cancelled_at_any_request_says_so_and_leaves_a_whole_repo(
         let ran = run.finish(child).await.ended(130, "cancelled");
         assert!(cancelled.elapsed() < SOON, "{:?}", cancelled.elapsed());
         assert_eq!(ran.output("error_code"), "cancelled");
-        assert_told(&ran);
+        assert_reported(&ran);
         // The Hub may still be at what it has heard.
         world.network.settled().await;
         let state = scenario.state(&world, &unbroken);
@@ -134,13 +134,13 @@ async fn a_run_that_is_cancelled_while_it_reads_the_folder_says_so() {
         folder.write(&format!("{:03}/{index}.txt", index % 200), "x");
     }
     for _ in 0..6 {
-        // Nobody listens there, and nobody needs to: the folder comes first.
+        // No server listens there, and none is needed, because the folder comes first.
         let run = crate::harness::Run::at("http://127.0.0.1:9", &folder).input("repo_type", "model");
         let child = run.spawn();
         catches_interrupts(child.id().unwrap()).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         send("INT", child.id().unwrap());
         let ran = run.finish(child).await.ended(130, "cancelled");
-        assert_told(&ran);
+        assert_reported(&ran);
     }
 }

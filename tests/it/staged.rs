@@ -231,7 +231,7 @@ async fn a_draft_of_another_head_is_closed_and_a_stranger_s_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_somebody_commits_in_the_middle_the_plan_is_made_again() {
+async fn commit_of_another_writer_leads_to_a_new_plan() {
     let (hub, folder) = started().await;
     hub.inject(fault(FIRST, 1, FaultKind::Delay(Duration::from_millis(500))));
     let run = run(&hub, &folder);
@@ -304,7 +304,7 @@ async fn lost_answers_are_looked_for_so_that_nothing_lands_twice() {
     }
 }
 
-/// What a Space holds that changes in every way: data, a large file, code, its card, and what goes.
+/// A Space with every kind of change: data, a large file, code, its card, and deletions.
 fn space_of(round: u32) -> Folder {
     let folder =
         Folder::new(&[("README.md", "---\nsdk: static\n---\n"), (&format!("only{round}.html"), "x")]);
@@ -361,7 +361,7 @@ async fn where_pull_requests_are_refused_the_parts_go_to_the_branch_content_firs
     assert_eq!(hub.repo(RepoType::Space, REPO).commits("main").len(), before + 4);
     assert_eq!(ran.output("commit_sha"), history[0].id);
 
-    // In the middle: told as it is, and the next run sends the rest.
+    // Interrupted in the middle: the message says so, and the next run sends the rest.
     hub.inject(fault("/commit/main", 1, refused(403)));
     let folder = space_of(2);
     let ran =

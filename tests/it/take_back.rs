@@ -1,4 +1,4 @@
-//! What is done to a running Space only when the files come along, and undone when they do not.
+//! Settings of a running Space change only together with the files, and are restored otherwise.
 
 use local_hub::{BuildCause, BuildScript, StageStep};
 
@@ -7,7 +7,7 @@ use crate::settings::refuse;
 
 const APP: &str = "ada/app";
 
-/// What changed the Space beside its files, in order.
+/// Returns the changes of the Space other than files, in order.
 fn changes(hub: &TestHub) -> Vec<String> {
     let settings = ["/variables", "/secrets", "/settings", "/hardware", "/sleeptime", "/volumes"];
     let is_change = |path: &str| settings.iter().any(|ending| path.ends_with(ending));

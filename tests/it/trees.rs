@@ -415,8 +415,8 @@ async fn files_of_another_sdk_do_not_turn_a_space_around() {
     run().run().await.ended(0, "deployed");
     folder.write("Dockerfile", "FROM scratch\n");
     let ran = run().run().await.ended(0, "deployed");
-    let told = "SDK: gradio (the README card on the Hub says so, while the files look like docker: `space_sdk: docker` changes it)";
-    assert!(ran.log.contains(told), "{}", ran.log);
+    let expected = "SDK: gradio (the README card on the Hub says so, while the files look like docker: `space_sdk: docker` changes it)";
+    assert!(ran.log.contains(expected), "{}", ran.log);
     let card = || hub.repo(RepoType::Space, "ada/app").read_file("main", "README.md").unwrap();
     assert!(String::from_utf8(card()).unwrap().contains("sdk: gradio"));
     run().input("space_sdk", "docker").run().await.ended(0, "deployed");

@@ -38,7 +38,7 @@ fn healthy() -> Vec<StageStep> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stages_and_logs_are_told_until_this_commit_runs() {
+async fn stages_and_logs_are_printed_until_this_commit_runs() {
     let (hub, folder) = (hub().await, gradio_space());
     script(&hub, healthy(), &["Step 1/2 : FROM python", "Step 2/2 : COPY . ."], &["Running on 0.0.0.0:7860"]);
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
@@ -108,12 +108,16 @@ async fn the_previous_image_is_not_taken_for_this_commit() {
     folder.write("app.py", "import gradio as gr\n");
     let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
     assert_eq!(hub.space(APP).stage().unwrap().1.as_deref(), Some(ran.output("commit_sha")));
-    assert!(ran.log.contains("running the previous version\n"), "it is told, and not believed:\n{}", ran.log);
+    assert!(
+        ran.log.contains("running the previous version\n"),
+        "the stage is printed, and the wait goes on:\n{}",
+        ran.log
+    );
     assert!(ran.log.contains("starting (the previous version keeps running) after"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_closes_and_replays_is_told_once() {
+async fn log_that_closes_and_replays_is_printed_once() {
     let (hub, folder) = (hub().await, gradio_space());
     let line = |text: &str| {
         let event = format!("data: {{\"data\":\"{text}\\n\",\"timestamp\":\"of {text}\"}}\n\n");
@@ -184,7 +188,7 @@ async fn a_deploy_without_changes_over_a_broken_space_is_red() {
     let steps = vec![StageStep::error(ms(500), "RUNTIME_ERROR", "CUDA out of memory")];
     hub.space(APP).script_stages(steps).unwrap();
     let ran = Run::new(&hub, &folder).input("wait", "false").run().await.ended(0, "deployed");
-    assert_eq!(ran.output("space_stage"), "", "nobody looked");
+    assert_eq!(ran.output("space_stage"), "", "the step did not wait");
     tokio::time::sleep(ms(1000)).await;
     let ran = Run::new(&hub, &folder).run().await.failed(1, "space_crashed");
     assert!(ran.log.contains("the GPU has too little memory"), "{}", ran.log);
@@ -284,7 +288,7 @@ fn held(path_contains: &str) -> Fault {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollback_leaves_somebody_else_s_commit_alone() {
+async fn rollback_keeps_the_commit_of_another_writer() {
     // Theirs comes before the way back has looked at the branch, or after.
     for after_the_look in [false, true] {
         let hub = hub_with(|config| config.edge = true).await;
@@ -308,8 +312,8 @@ async fn a_rollback_leaves_somebody_else_s_commit_alone() {
         let theirs = tree(&hub, RepoType::Space);
         let ran = run.finish(child).await;
         assert_eq!((ran.code, ran.output("status"), ran.output("verify_status")), (1, "failed", "failed"));
-        let told = "::warning::not rolled back: somebody else committed after this deploy";
-        assert!(ran.log.contains(told), "{}", ran.log);
+        let expected = "::warning::not rolled back: somebody else committed after this deploy";
+        assert!(ran.log.contains(expected), "{}", ran.log);
         assert_eq!(tree(&hub, RepoType::Space), theirs);
     }
 }
