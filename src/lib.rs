@@ -9,6 +9,7 @@ pub mod commands;
 pub mod failure;
 pub mod folder;
 #[cfg(test)]
+#[path = "../tests/fuzz/targets.rs"]
 mod fuzz;
 mod image;
 pub mod ops;

@@ -1,8 +1,9 @@
-//! Fuzz targets: every parser of text from outside, on inputs that grow from those in `tests/fuzz/corpus`.
+//! Fuzz targets: every parser of text from outside, on mutations of the inputs in `tests/fuzz/corpus`.
 //!
-//! Stable Rust has no coverage to steer by. What steers here is the shape of the outcome: an input with one that was
-//! not seen before joins the corpus of the run. An input that ends in a panic, or that takes too long, is kept in
-//! the corpus folder, where every later run begins with it.
+//! Stable Rust has no coverage feedback. Instead, an input whose outcome has a new shape joins the corpus of the run. An
+//! input that panics or takes too long is stored in the corpus folder, with which every later run begins.
+//!
+//! The file is a module of the library (`src/lib.rs`), because it calls parsers that are not public.
 //!
 //! `FUZZ_SECONDS` is the time for each target; the tests take [`SECONDS`]. `FUZZ_SEED` chooses other inputs.
 //! `cargo test --lib fuzz::` runs them all.
@@ -32,12 +33,12 @@ use crate::report::{self, Outcome, WrittenSetting};
 use crate::text::{log_lines, plain};
 
 const SECONDS: u64 = 2;
-/// What one input may take, in a build without optimisation on a busy machine.
+/// Time limit for one input, in a build without optimisation on a busy machine.
 const SLOW: Duration = Duration::from_secs(15);
 const MAX_INPUT: usize = 64 << 10;
 const MAX_CORPUS: usize = 4000;
 
-/// Pieces that mean something somewhere.
+/// Pieces with a meaning in some format.
 const WORDS: &[&str] = &[
     "---\n",
     "---\r\n",
@@ -107,8 +108,8 @@ const WORDS: &[&str] = &[
     "Fri, 31 Dec 9999 23:59:59 GMT",
 ];
 
-/// Runs `target` on every input of the corpus, and then on mutations for as long as `FUZZ_SECONDS` says. `target`
-/// panics on a fault, and says of which shape its outcome was.
+/// Runs `target` on every input of the corpus, then on mutations for `FUZZ_SECONDS`. `target` panics on a fault and
+/// returns the shape of its outcome.
 fn fuzz(name: &str, target: impl Fn(&[u8]) -> String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
     let mut seen = HashSet::new();
@@ -220,7 +221,7 @@ fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
     }
 }
 
-/// How much, in steps: outcomes that differ in a count alone are of few shapes.
+/// Returns a count in steps, because outcomes that differ only in a count must have few shapes.
 fn about(count: usize) -> u32 {
     usize::BITS - count.leading_zeros()
 }
