@@ -10,7 +10,9 @@ COPY Cargo.toml Cargo.lock ./
 # The proxy's image by digest, in a release. Without it, proxy Spaces compile the proxy from source.
 ARG HF_DEPLOY_PROXY_IMAGE
 COPY src src
+COPY tests/local-github tests/local-github
 COPY tests/local-hub tests/local-hub
+COPY tests/quickstart tests/quickstart
 COPY proxy-template proxy-template
 # With the target named, cargo passes the flags to the binary, and not to build scripts.
 RUN RUSTFLAGS="-C target-feature=+crt-static" \

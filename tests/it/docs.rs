@@ -180,7 +180,8 @@ fn command_fault(line: &str) -> Option<String> {
                 return Cli::try_parse_from(arguments).err().map(|error| error.to_string());
             }
             let example = rest.iter().position(|word| *word == "--example").and_then(|at| rest.get(at + 1));
-            let manifest = read("Cargo.toml");
+            // The default members of the workspace.
+            let manifest = read("Cargo.toml") + &read("tests/quickstart/Cargo.toml");
             let exists =
                 example.is_some_and(|name| manifest.contains(&format!("[[example]]\nname = \"{name}\"")));
             (!exists).then(|| format!("there is nothing to run: `{line}`"))

@@ -1,25 +1,37 @@
-//! Deploys `tests/fixtures/hello-space` to a Hub that runs on this machine, as a private Space with a public
-//! proxy, twice; then visits it.
+//! Deploys `tests/fixtures/hello-space` twice to a Hub that runs on this machine, as a private Space with a public
+//! proxy, then visits both.
+//!
+//! There is no container engine, so the Hub runs this program as the proxy: the code of the proxy Space is linked in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use hf_deploy::action::Log;
-use local_hub::{DockerCommand, HubConfig, LocalHub, Runtimes, User};
+use hf_proxy::Proxy;
+use local_hub_server::{DockerCommand, HubConfig, LocalHub, Runtimes, User};
+use tokio::net::TcpListener;
 
 const TOKEN: &str = "hf_quickstart_token_of_the_local_hub";
 
+/// Argument with which the Hub starts this program as the proxy.
+const PROXY: &str = "proxy";
+
 #[tokio::main]
 async fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some(PROXY) {
+        return serve_proxy().await;
+    }
+    println!("Deploys a folder twice to a Hub on this machine, and visits it: about 10 seconds.");
+    println!("The public proxy is linked into this program; on the Hub it is compiled from its source.\n");
     let hub = LocalHub::start(HubConfig {
         users: vec![User::new("ada", TOKEN)],
         edge: true,
-        runtimes: Runtimes { docker: Some(cargo_in_place_of_docker()), ..Runtimes::default() },
+        runtimes: Runtimes { docker: Some(this_program_as_the_proxy()?), ..Runtimes::default() },
         ..HubConfig::default()
     })
     .await?;
-    println!("A Hub runs at {}, with a user named ada.\n", hub.endpoint());
+    println!("A Hub runs at {}, with the user ada.\n", hub.endpoint());
 
     println!("== First deploy ==\n");
     let first = deploy(&hub).await?;
@@ -39,27 +51,37 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// There is no container engine here: the source that was deployed to the proxy Space is compiled and run.
-fn cargo_in_place_of_docker() -> DockerCommand {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    let mut args = vec![format!("CARGO_TARGET_DIR={}", target.display())];
-    // The Hub gives a Space a home of its own; cargo has its tools in this one.
-    args.extend(std::env::var("HOME").map(|home| format!("HOME={home}")));
-    args.extend(["cargo", "run", "--quiet", "--locked"].map(str::to_owned));
-    DockerCommand { program: "env".into(), args }
+/// Returns the command that replaces the container of the proxy Space.
+fn this_program_as_the_proxy() -> Result<DockerCommand> {
+    Ok(DockerCommand { program: std::env::current_exe()?, args: vec![PROXY.to_owned()] })
 }
 
-/// Asks as anybody may.
+/// Serves the proxy on `PORT` until the Hub stops it.
+async fn serve_proxy() -> Result<()> {
+    let proxy =
+        Proxy::from_variables(|name| std::env::var(name).ok(), std::io::stdout()).map_err(|faults| {
+            anyhow::anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+    let listener = TcpListener::bind(("127.0.0.1", proxy.config().port)).await?;
+    Ok(proxy.run(listener, std::future::pending()).await?)
+}
+
+/// Returns the root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Requests a page without a token.
 async fn visit(url: &str) -> Result<(u16, String)> {
     let answer = reqwest::Client::builder().no_proxy().build()?.get(url).send().await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
-/// Runs the action as a workflow step does, and prints what it leaves behind. Returns the outputs.
+/// Runs the action like a workflow step, prints its outputs and summary, and returns the outputs.
 async fn deploy(hub: &LocalHub) -> Result<BTreeMap<String, String>> {
     let scratch = tempfile::tempdir()?;
     let file = |name: &str| scratch.path().join(name).to_string_lossy().into_owned();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hello-space");
+    let source = root().join("tests/fixtures/hello-space");
     let vars: Vec<(String, String)> = [
         ("HF_ENDPOINT", hub.endpoint()),
         ("INPUT_HUGGINGFACE_REPO", "ada/hello".to_owned()),
@@ -67,7 +89,7 @@ async fn deploy(hub: &LocalHub) -> Result<BTreeMap<String, String>> {
         ("INPUT_PRIVATE", "true".to_owned()),
         ("INPUT_CREATE_PROXY", "true".to_owned()),
         ("INPUT_SOURCE_DIR", source.to_string_lossy().into_owned()),
-        // The check asks the running app for this line, and keeps its report here.
+        // The check requires this line in the page of the running app.
         ("INPUT_HEALTH_CONTAINS", "<h1>Hello".to_owned()),
         ("GITHUB_WORKSPACE", scratch.path().to_string_lossy().into_owned()),
         ("GITHUB_OUTPUT", file("output")),
