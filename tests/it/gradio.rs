@@ -17,6 +17,8 @@ use hf_deploy::ops::check::check_app;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
+use crate::harness::prepared_variable;
+
 /// The majors that are tested.
 const VERSIONS: [u8; 3] = [4, 5, 6];
 
@@ -58,10 +60,7 @@ struct Running {
 }
 
 pub(crate) fn python(version: u8) -> String {
-    let name = format!("HF_DEPLOY_GRADIO{version}");
-    std::env::var(&name).unwrap_or_else(|_| {
-        panic!("{name} is not set: it names the Python of a Gradio {version} environment")
-    })
+    prepared_variable(&format!("HF_DEPLOY_GRADIO{version}"))
 }
 
 impl Running {
@@ -144,6 +143,7 @@ fn report(folder: &Path) -> Value {
 macro_rules! on_each_version {
     ($name:ident, $app:literal, $body:expr) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs tests/run setup"]
         async fn $name() {
             let mut runs = Vec::new();
             for version in VERSIONS {

@@ -13,6 +13,12 @@ use tokio::process::Command;
 /// The token that every run here is given, unless the test says otherwise.
 pub(crate) const TOKEN: &str = "hf_TestTokenThatMustNeverShowUpAnywhere";
 
+/// Returns a variable that `tests/run` prepares. Tests that need it are ignored by `cargo test` alone.
+pub(crate) fn prepared_variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `tests/run test`, which prepares it"))
+}
+
 /// A Hub of a test. A request that broke the Hub's contract fails the test that sent it.
 pub(crate) struct TestHub {
     hub: LocalHub,
@@ -402,5 +408,5 @@ pub(crate) async fn until(is_so: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), wait).await.expect("it comes to pass");
+    tokio::time::timeout(Duration::from_secs(120), wait).await.expect("condition not met within 120 s");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use local_hub::{DockerCommand, RepoType, Runtimes};
 
 use crate::contract::{read, yaml};
-use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, static_space};
+use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, prepared_variable, static_space};
 use crate::keyless::{github, without_token};
 
 const CASES: [(&str, RepoType); 5] = [
@@ -37,7 +37,7 @@ fn said(output: &Output) -> String {
 }
 
 async fn hub() -> TestHub {
-    let proxy = std::env::var("HF_DEPLOY_PROXY").expect("HF_DEPLOY_PROXY is not set, see tests/run");
+    let proxy = prepared_variable("HF_DEPLOY_PROXY");
     hub_with(|config| {
         config.edge = true;
         config.runtimes = Runtimes {
@@ -86,6 +86,7 @@ async fn tear_down(hub: &TestHub, workspace: &Folder) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
     let hub = hub().await;
     for (case, repo_type) in CASES {
@@ -103,6 +104,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_case_that_is_cancelled_leaves_nothing_either() {
     let hub = hub().await;
     let workspace = Folder::new(&[]);
@@ -118,6 +120,7 @@ async fn a_case_that_is_cancelled_leaves_nothing_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() {
     let hub = hub().await;
     Run::new(&hub, &static_space()).run().await.ended(0, "deployed");

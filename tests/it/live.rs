@@ -175,16 +175,19 @@ fn check_one(version: u8, case: &Case, ran: &Ran, folder: &Folder) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn gradio_4_apps_are_deployed_waited_for_and_checked() {
     check_all(4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn gradio_5_apps_are_deployed_waited_for_and_checked() {
     check_all(5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn gradio_6_apps_are_deployed_waited_for_and_checked() {
     check_all(6).await;
 }
@@ -345,6 +348,7 @@ fn failing_page() -> Folder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn an_exception_is_named_with_its_place() {
     let hub = gradio_hub(5).await;
     let ran = Run::new(&hub, &failing_page()).run().await.failed(1, "check_failed");
@@ -362,6 +366,7 @@ async fn an_exception_is_named_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_file_that_is_missing_in_the_workspace_takes_nothing_back() {
     let hub = gradio_hub(5).await;
     let folder = gradio_space(5, "upload");
@@ -374,6 +379,7 @@ async fn a_file_that_is_missing_in_the_workspace_takes_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn wrong_inputs_are_no_failure_of_the_app() {
     let hub = gradio_hub(5).await;
     let folder = gradio_space(5, "text");
@@ -406,6 +412,7 @@ fn fragile(code: &str) -> Folder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn an_app_that_ends_at_its_first_visit_or_call_is_a_crash() {
     let hub = gradio_hub(5).await;
     let visit = "from http.server import BaseHTTPRequestHandler, HTTPServer\n\n\nclass Page(BaseHTTPRequestHandler):\n    \

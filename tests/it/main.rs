@@ -31,6 +31,7 @@ mod pages;
 mod paused;
 mod plans;
 mod platform;
+mod preconditions;
 mod proxy;
 mod races;
 mod refusals;

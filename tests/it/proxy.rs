@@ -1,13 +1,13 @@
 //! The public proxy Space: made, kept up to date, refused, and the private app behind it.
 //!
-//! `HF_DEPLOY_PROXY` names the proxy's binary, which stands for the container of the proxy Space.
+//! `HF_DEPLOY_PROXY` is the proxy's binary, which replaces the container of the proxy Space.
 
 use std::collections::BTreeMap;
 
 use local_hub::{DockerCommand, RepoType, Runtimes, TokenRole, User};
 
 use crate::assert_ran;
-use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, static_space};
+use crate::harness::{Folder, Run, TOKEN, TestHub, hub_with, prepared_variable, static_space};
 use crate::settings::refuse;
 
 /// A fine-grained token of another user, as `proxy_hf_token`.
@@ -15,8 +15,7 @@ const READ_TOKEN: &str = "hf_TheProxysOwnTokenThatMustNotShowUpEither";
 
 /// A Hub that runs the proxy for each Docker Space.
 async fn hub() -> TestHub {
-    let proxy = std::env::var("HF_DEPLOY_PROXY")
-        .expect("HF_DEPLOY_PROXY is not set: it names the binary of `proxy-template`, see tests/run");
+    let proxy = prepared_variable("HF_DEPLOY_PROXY");
     hub_with(|config| {
         config.edge = true;
         config.users.push(User { role: TokenRole::Read, ..User::new("ada", READ_TOKEN) });
@@ -70,6 +69,7 @@ fn without_the_way_to_running(log: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_private_space_gets_a_public_door() {
     let hub = hub().await;
     let folder = static_space();
@@ -102,6 +102,7 @@ async fn a_private_space_gets_a_public_door() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_new_token_and_new_settings_reach_the_proxy() {
     let hub = hub().await;
     let folder = static_space();
@@ -132,6 +133,7 @@ async fn a_new_token_and_new_settings_reach_the_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_space_of_that_name_that_is_not_ours_is_never_touched() {
     let hub = hub().await;
     let folder = static_space();
@@ -144,6 +146,7 @@ async fn a_space_of_that_name_that_is_not_ours_is_never_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_plan_without_docker_spaces_is_explained() {
     let hub = hub().await;
     let folder = static_space();
@@ -154,6 +157,7 @@ async fn a_plan_without_docker_spaces_is_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_dry_run_shows_the_proxy_and_makes_nothing() {
     let hub = hub().await;
     let folder = static_space();
@@ -168,6 +172,7 @@ async fn a_dry_run_shows_the_proxy_and_makes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_proxy_that_cannot_open_the_space_fails_the_step() {
     let hub = hub().await;
     let folder = static_space();
@@ -213,6 +218,7 @@ fn the_settings_of_the_proxy_are_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_page_that_the_proxy_closes_by_its_settings_is_no_fault() {
     let (hub, folder) = (hub().await, static_space());
     let ran =

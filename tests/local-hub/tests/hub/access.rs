@@ -32,7 +32,7 @@ async fn the_files_of_a_gated_repository_are_for_those_let_in() {
     }
     assert_eq!(bob("/api/models/ada/m").await.status(), 200, "its page is public");
     let requests = "/api/models/ada/m/user-access-request";
-    assert_eq!(c.post(&format!("{requests}/grant"), json!({"user": "nobody"})).await.status(), 404);
+    assert_eq!(c.post(&format!("{requests}/grant"), json!({"user": "eve"})).await.status(), 404);
     assert_eq!(c.post(&format!("{requests}/grant"), json!({"user": "bob"})).await.status(), 200);
     assert_eq!(bob("/api/models/ada/m/auth-check").await.status(), 200);
     let rejected = json!({"user": "bob", "status": "rejected"});

@@ -10,10 +10,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::client::Client;
-use crate::runtime::{APP, alive, python};
+use crate::runtime::{APP, alive, prepared_python};
 
 #[tokio::test]
-async fn the_program_has_several_users() {
+async fn program_takes_several_users() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
         .args(["serve", "--transfer", "basic", "--user", "ada", "--token", "hf_ada", "--user", "bob=hf_bob"])
         .args(["--org", "acme=contributor", "--build-ms", "0"])
@@ -44,12 +44,13 @@ async fn the_program_has_several_users() {
 }
 
 #[tokio::test]
-async fn the_program_runs_spaces_until_it_is_told_to_stop() {
+#[ignore = "needs tests/run setup"]
+async fn program_runs_spaces_until_sigterm() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
         .args(["serve", "--edge", "--forwarded-proto", "http"])
         .args(["--docker-command", "exec python3 -u main.py --port $PORT"])
         .arg("--gradio-python")
-        .arg(format!("5={}", python().display()))
+        .arg(format!("5={}", prepared_python().display()))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -85,7 +86,7 @@ async fn the_program_runs_spaces_until_it_is_told_to_stop() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let host: Value = ask(Method::GET, "/api/spaces/ada/g/host").send().await.unwrap().json().await.unwrap();
-    let told: Value = {
+    let seen: Value = {
         let url = host["host"].as_str().unwrap();
         let start = Instant::now();
         loop {
@@ -98,9 +99,9 @@ async fn the_program_runs_spaces_until_it_is_told_to_stop() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let headers = told["headers"].as_array().unwrap();
-    assert!(headers.contains(&json!(["x-forwarded-proto", "http"])), "{told}");
-    let pid: u64 = told["env"]["PID"].as_str().unwrap().parse().unwrap();
+    let headers = seen["headers"].as_array().unwrap();
+    assert!(headers.contains(&json!(["x-forwarded-proto", "http"])), "{seen}");
+    let pid: u64 = seen["env"]["PID"].as_str().unwrap().parse().unwrap();
     assert!(alive(pid));
     let mut log = ask(Method::GET, "/api/spaces/ada/g/logs/build").send().await.unwrap();
     let first = log.chunk().await.unwrap().unwrap();

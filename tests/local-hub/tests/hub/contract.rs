@@ -9,7 +9,7 @@ use crate::client::{file, header, start};
 
 #[tokio::test]
 #[ignore = "needs tests/run setup"]
-async fn breaches_are_recorded() {
+async fn breaches_of_the_document_are_recorded() {
     OpenApi::required();
     let c = start().await;
     c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();
@@ -60,7 +60,7 @@ async fn breaches_are_recorded() {
 
 #[tokio::test]
 #[ignore = "needs tests/run setup"]
-async fn requests_that_a_fault_answers_are_checked() {
+async fn requests_that_a_fault_answers_are_checked_against_the_document() {
     OpenApi::required();
     let c = start().await;
     c.hub.create_repo(NewRepo::new("ada", RepoType::Model, "ada/m")).unwrap();

@@ -70,7 +70,7 @@ async fn only_what_a_type_has_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn who_can_see_a_repository_is_told_to_its_namespace() {
+async fn visibility_is_listed_for_its_namespace() {
     let c = start().await;
     c.hub.add_user(User { orgs: vec![Org::new("acme", "write")], ..User::new("bob", "hf_bob") });
     for id in ["ada/s", "acme/s"] {

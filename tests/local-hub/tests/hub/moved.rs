@@ -59,7 +59,7 @@ async fn a_request_that_writes_is_sent_on_with_its_body() {
 }
 
 #[tokio::test]
-async fn a_name_tells_nothing_to_those_who_may_not_see() {
+async fn former_name_of_a_private_repository_is_a_404() {
     let c = renamed(true).await;
     let anonymous = c.request(Method::GET, "/api/spaces/ada/old").send().await.unwrap();
     assert_eq!(anonymous.status(), 401);
