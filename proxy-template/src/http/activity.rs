@@ -60,7 +60,7 @@ impl Activity {
     }
 }
 
-/// Timer of one body. It costs nothing until the body has to be waited for.
+/// Timer of one body. It costs nothing until a read of the body waits.
 #[derive(Debug)]
 pub(crate) struct IdleTimer {
     limit: Duration,

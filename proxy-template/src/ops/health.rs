@@ -96,7 +96,7 @@ impl HealthReport {
         })
     }
 
-    /// Returns true if addresses in bodies have to be replaced.
+    /// Returns true if addresses in bodies must be replaced.
     pub fn needs_rewriting(&self) -> bool {
         self.forwarded_host == Finding::No
     }
@@ -133,7 +133,7 @@ impl HealthState {
         self.hf_header.load(Ordering::Relaxed)
     }
 
-    /// Returns true if addresses in bodies have to be replaced.
+    /// Returns true if addresses in bodies must be replaced.
     pub fn needs_rewriting(&self) -> bool {
         self.rewrite.load(Ordering::Relaxed)
     }

@@ -15,8 +15,6 @@ pub struct Target {
     pub authority: String,
     /// `authority` as a header.
     pub host_header: HeaderValue,
-    /// Scheme and authority.
-    pub origin: String,
     /// The `Origin` for callers who see `http`.
     http_origin: HeaderValue,
     /// The `Origin` for callers who see `https`.
@@ -59,7 +57,6 @@ impl Target {
             host_header: HeaderValue::from_str(&authority).map_err(|_| fault())?,
             http_origin: header("http")?,
             https_origin: header("https")?,
-            origin: origin(if tls { "https" } else { "http" }),
             host,
             authority,
         };
@@ -109,7 +106,6 @@ mod tests {
     fn a_space_is_parsed() {
         let target = Target::parse("https://Ada-Demo.hf.space/").unwrap();
         assert_eq!((target.host.as_str(), target.port), ("ada-demo.hf.space", 443));
-        assert_eq!(target.origin, "https://ada-demo.hf.space");
         assert_eq!(target.origin_by("https"), "https://ada-demo.hf.space");
         assert_eq!(target.origin_by("http"), "http://ada-demo.hf.space");
         assert!(target.is_space() && !target.is_loopback());

@@ -11,6 +11,7 @@ mod framing;
 mod layers;
 mod leak;
 mod limits;
+mod linked;
 mod passing;
 mod sleeping;
 mod time;
