@@ -11,6 +11,7 @@ pub mod folder;
 #[cfg(test)]
 #[path = "../tests/fuzz/targets.rs"]
 mod fuzz;
+pub mod github;
 mod image;
 pub mod ops;
 mod ordinary;

@@ -12,6 +12,7 @@ mod diagnosis;
 mod docs;
 mod faults;
 mod frameworks;
+mod github;
 mod gradio;
 mod harness;
 mod hostile;
