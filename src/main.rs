@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hf_deploy::action::Log;
-use hf_deploy::cli::{self, Cli};
+use hf_deploy::cli::Call;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// It gives large pieces of memory back to the system as soon as they are free, whatever the C library does: glibc's
@@ -14,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let call = Call::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let vars: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
@@ -30,10 +29,7 @@ fn main() -> ExitCode {
         let _runtime = runtime.enter();
         cancelled()
     };
-    let code = match command {
-        Some(command) => runtime.block_on(cli::command(command, vars, log, cancelled)),
-        None => runtime.block_on(hf_deploy::run(vars, log, cancelled)),
-    };
+    let code = runtime.block_on(call.run(vars, log, cancelled));
     // Threads that still read the source or wait for the network have nothing left to say.
     runtime.shutdown_background();
     ExitCode::from(code)

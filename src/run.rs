@@ -7,7 +7,8 @@ use hub::{Credentials, Hub, HubOptions};
 use url::Url;
 
 use crate::action::{Log, OutputFiles};
-use crate::commands::deploy::inputs::Inputs;
+use crate::commands::deploy::inputs::{GROUPS, Inputs};
+use crate::commands::inputs::values::Values;
 use crate::failure::{Code, Failure, Kind, Result};
 use crate::ops::deploy;
 use crate::ops::proxy_space::Proxy;
@@ -22,11 +23,22 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 ///
 /// Returns the exit code of the process.
 pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<Output = ()>) -> u8 {
+    let values = Values::from_runner(vars.clone(), GROUPS);
+    run_values(values, vars, log, cancelled).await
+}
+
+/// Runs the deploy with values from a workflow or a command line.
+pub(crate) async fn run_values(
+    values: Result<Values>,
+    vars: Vec<(String, String)>,
+    log: Log,
+    cancelled: impl Future<Output = ()>,
+) -> u8 {
     let ledger = Ledger::default();
     let files = OutputFiles::from_vars(&vars);
     tell_panics(&log, &ledger, &files);
     let result = tokio::select! {
-        result = act(vars, &log, &ledger) => result,
+        result = act(values, &log, &ledger) => result,
         () = cancelled => Err(Failure::new(Code::Cancelled, "the run was cancelled")
             .hint("the files on the Hub are whole: a commit lands in one piece or not at all")),
     };
@@ -81,8 +93,8 @@ fn settings_ahead(outcome: &Outcome) -> Option<String> {
     ))
 }
 
-async fn act(vars: Vec<(String, String)>, log: &Log, ledger: &Ledger) -> Result<()> {
-    let inputs = read_inputs(vars, log)?;
+async fn act(values: Result<Values>, log: &Log, ledger: &Ledger) -> Result<()> {
+    let inputs = read_inputs(&values?, log)?;
     ledger.update(|outcome| inputs.endpoint.as_str().trim_end_matches('/').clone_into(&mut outcome.endpoint));
     if inputs.skip {
         log.notice("skipped: GitHub gives no secrets to this run (a fork, or Dependabot), and `missing_token` is `skip`");
@@ -109,8 +121,8 @@ async fn carry_out(inputs: &Inputs, hub: &Hub, log: &Log, ledger: &Ledger) -> Re
     }
 }
 
-fn read_inputs(vars: Vec<(String, String)>, log: &Log) -> Result<Inputs> {
-    let (inputs, warnings) = Inputs::from_vars(vars)?;
+fn read_inputs(values: &Values, log: &Log) -> Result<Inputs> {
+    let (inputs, warnings) = Inputs::from_values(values)?;
     let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
     let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
     let secrets =

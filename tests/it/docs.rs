@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::Parser as _;
-use hf_deploy::cli::Cli;
+use hf_deploy::cli::Call;
 use hf_deploy::commands::deploy::inputs::Inputs;
 use serde_yaml::Value;
 
@@ -177,7 +176,7 @@ fn command_fault(line: &str) -> Option<String> {
         ["cargo", "run", rest @ ..] => {
             if let Some(at) = rest.iter().position(|word| *word == "--") {
                 let arguments = std::iter::once("hf-deploy").chain(rest[at + 1..].iter().copied());
-                return Cli::try_parse_from(arguments).err().map(|error| error.to_string());
+                return Call::parse(arguments).err().map(|error| error.to_string());
             }
             let example = rest.iter().position(|word| *word == "--example").and_then(|at| rest.get(at + 1));
             // The default members of the workspace.

@@ -281,7 +281,7 @@ async fn the_check_runs_alone_by_name_and_by_address() {
     assert_eq!(code, 3, "{log}");
     let (code, log) = verify(&hub, &folder, &["--space", "ada/app", "--health-path", "x"]).await;
     assert_eq!(code, 2, "{log}");
-    assert!(log.contains("`health_path` must be a path"), "{log}");
+    assert!(log.contains("`--health-path` must be a path"), "{log}");
     let (code, log) = verify(&hub, &folder, &[]).await;
     assert_eq!(code, 2, "{log}");
 }

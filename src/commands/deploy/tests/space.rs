@@ -1,9 +1,11 @@
+//! Tests of the inputs that only Spaces have.
+
 use std::time::Duration;
 
 use hub::SleepTime;
 
+use super::{check_fault, read, refused};
 use crate::app_check::{Expect, Mode};
-use crate::commands::deploy::inputs::tests::{check_fault, read, refused};
 use crate::failure::Code;
 use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::SettingsStrategy;
@@ -118,11 +120,11 @@ fn faults() {
         (vec![("volumes", "bucket:a/b:/x\nbucket:a/c:/x/")], "`volumes` must not mount two things at `/x`"),
         (
             vec![("wait", "false"), ("verify", "inference")],
-            "`wait` must not be `false` when the app is to be checked: only a Space that runs can be",
+            "`wait` must not be `false` if the app is checked: only a Space that runs can be checked",
         ),
         (
             vec![("wait", "false"), ("on_failure", "rollback")],
-            "`wait` must not be `false` when `on_failure` is `rollback`: nobody would see the failure",
+            "`wait` must not be `false` if `on_failure` is `rollback`: the run would not see the failure",
         ),
         (vec![("timeout", "soon")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `soon`"),
         (vec![("timeout", "0")], "`timeout` must be a time like `90s`, `10m` or `2h`, not `0`"),

@@ -1,17 +1,26 @@
+mod app_check;
+mod lists;
+mod sign_in;
+mod space;
+mod time;
+
 use std::path::Path;
 
-use hub::SpaceSdk;
+use hub::{RepoName, RepoType, Secret, SpaceSdk, Visibility};
 
-use super::*;
+use super::inputs::{GROUPS, Inputs};
 use crate::failure::{Code, Failure};
+use crate::ops::deploy::options::{Provenance, Prune};
 use crate::ops::proxy_space::AllowOrigins;
 
 const TOKEN: &str = "hf_verysecretvalue";
 
 /// The environment as the runner makes it: with the defaults of action.yml.
 fn environment(set: &[(&str, &str)]) -> Vec<(String, String)> {
+    let variable = |name: &str| format!("INPUT_{}", name.to_uppercase());
+    let inputs = GROUPS.iter().flat_map(|group| group.inputs);
     let defaults =
-        INPUTS.iter().map(|spec| (names::variable(spec.name), spec.default.unwrap_or_default().to_owned()));
+        inputs.map(|input| (variable(input.name), input.default.passed().unwrap_or_default().to_owned()));
     let context = [
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_REPOSITORY", "acme/my-app"),
@@ -22,9 +31,10 @@ fn environment(set: &[(&str, &str)]) -> Vec<(String, String)> {
         ("GITHUB_RUN_ATTEMPT", "2"),
         ("INPUT_HF_TOKEN", TOKEN),
     ];
-    let given = set.iter().map(|(name, value)| match name.to_lowercase() == **name {
-        true => (names::variable(name), (*value).to_owned()),
-        false => ((*name).to_owned(), (*value).to_owned()),
+    let is_input = |name: &str| name.to_lowercase() == name;
+    let given = set.iter().map(|(name, value)| {
+        let name = if is_input(name) { variable(name) } else { (*name).to_owned() };
+        (name, (*value).to_owned())
     });
     defaults.chain(context.map(|(name, value)| (name.to_owned(), value.to_owned()))).chain(given).collect()
 }
@@ -172,7 +182,7 @@ fn all_faults_are_told_at_once() {
             ("prune", "sometimes"),
             ("proxy_space_suffix", "/x"),
         ],
-        "7 inputs are not right:\n\
+        "7 invalid inputs:\n\
          `dry-run` is not an input of this action: did you mean `dry_run`?\n\
          `huggingface_repo` has the character ' ' in `a b`; only letters, digits, `-`, `_` and `.` are allowed (did you mean `a-b`?)\n\
          `repo_type` must be `space`, `model` or `dataset`, not `modle`: did you mean `model`?\n\

@@ -1,0 +1,89 @@
+//! The parts of a command that `cli` and the documents need.
+
+use std::pin::Pin;
+
+use clap::ArgMatches;
+use hub::{Credentials, Hub};
+
+use super::groups::sign_in::HubAccess;
+use super::inputs::declaration::Group;
+use super::inputs::options;
+use super::inputs::values::Values;
+use crate::action::driver::LogOnly;
+use crate::action::{Handles, Log, OutputFiles, drive};
+use crate::failure::Result;
+use crate::run::connect;
+
+/// A command of the program.
+#[derive(Debug)]
+pub struct Command {
+    pub name: &'static str,
+    /// First line of `--help`.
+    pub about: &'static str,
+    /// Further lines of `--help`; may be empty.
+    pub details: &'static str,
+    /// Groups of its inputs, in the order of the documents.
+    pub groups: &'static [Group],
+    /// The action on GitHub that runs the command, if there is one.
+    pub action: Option<Action>,
+    /// Runs the command until it is done or cancelled. Returns the exit code of the process.
+    pub(crate) run: fn(Invocation) -> Pin<Box<dyn Future<Output = u8>>>,
+}
+
+/// Documents of an action that are generated from the declaration.
+#[derive(Debug)]
+pub struct Action {
+    /// Path of its action.yml.
+    pub manifest: &'static str,
+    /// Path of the document with the tables of its inputs and outputs.
+    pub readme: &'static str,
+    /// Number of groups whose tables are visible at once. The others are folded.
+    pub open_groups: usize,
+}
+
+/// Call of a command.
+pub(crate) struct Invocation {
+    /// Options of the command line.
+    pub(crate) options: ArgMatches,
+    pub(crate) vars: Vec<(String, String)>,
+    pub(crate) log: Log,
+    /// Ends when the process is asked to stop.
+    pub(crate) cancelled: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Command {
+    /// Returns the command for clap.
+    pub(crate) fn define(&self) -> clap::Command {
+        let command = clap::Command::new(self.name).about(self.about);
+        let command = match self.details {
+            "" => command,
+            details => command.long_about(format!("{}\n\n{details}", self.about)),
+        };
+        options::add(command, self.groups)
+    }
+}
+
+impl Invocation {
+    /// Returns the values of the command's inputs.
+    pub(crate) fn values(&self, command: &Command) -> Values {
+        Values::from_options(&self.options, self.vars.iter().cloned(), command.groups)
+    }
+
+    /// Runs work that reports nothing but its log. Returns the exit code.
+    pub(crate) async fn drive(self, work: impl AsyncFnOnce(&Log) -> Result<()>) -> u8 {
+        let files = OutputFiles::from_vars(&self.vars);
+        drive(
+            self.log,
+            files,
+            self.cancelled,
+            |handles: Handles<LogOnly>| async move { work(&handles.log).await },
+        )
+        .await
+    }
+}
+
+/// Opens the Hub, and masks the token.
+pub(super) fn open(access: HubAccess, log: &Log) -> Result<Hub> {
+    log.mask(&access.token);
+    connect(&access.endpoint, Credentials::Token(access.token), log)
+}

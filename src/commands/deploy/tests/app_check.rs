@@ -1,0 +1,48 @@
+//! Tests of the inputs of the check.
+
+use super::{check_fault, read};
+use crate::app_check::Mode;
+
+#[test]
+fn what_a_check_that_is_off_does_not_look_at_is_a_warning() {
+    for (set, warning) in [
+        (vec![("api_name", "/predict")], "`api_name` has no effect: `verify` is `false`"),
+        (
+            vec![("health_path", "/health"), ("expect", "text"), ("max_latency", "20s")],
+            "`health_path`, `expect`, `max_latency` have no effect: `verify` is `false`",
+        ),
+    ] {
+        let (inputs, warnings) = read(&[&set[..], &[("verify", "false")]].concat());
+        assert_eq!(warnings, [warning]);
+        assert_eq!(inputs.deploy.space.check.mode, Mode::Off);
+    }
+}
+
+#[test]
+fn the_name_of_an_endpoint_may_hold_spaces() {
+    let name = |text: &str| read(&[("api_name", text)]).0.deploy.space.check.api_name.unwrap();
+    assert_eq!(name("Generate speech"), "/Generate speech");
+    assert_eq!(name("/Generate speech"), "/Generate speech");
+    check_fault(
+        &[("api_name", "/"), ("huggingface_repo", "ada/demo")],
+        "`api_name` must be the name of an endpoint like `/predict`, not `/`",
+    );
+}
+
+#[test]
+fn a_check_may_be_off() {
+    let mode = |set: &[(&str, &str)]| read(set).0.deploy.space.check.mode;
+    assert_eq!(mode(&[("verify", "false"), ("api_name", " "), ("health_contains", "")]), Mode::Off);
+    assert_eq!(mode(&[("verify", "true"), ("api_name", "/predict")]), Mode::Auto);
+    for off in ["none", "off", "no"] {
+        assert_eq!(mode(&[("verify", off)]), Mode::Off, "{off}");
+    }
+}
+
+#[test]
+fn json_with_single_quotes_names_the_double_ones() {
+    check_fault(
+        &[("api_args", "['hello']")],
+        "`api_args` must be JSON (JSON has double quotation marks): expected value at line 1 column 2",
+    );
+}

@@ -1,0 +1,71 @@
+//! The deletion of forgotten test repos, as a command.
+
+use std::time::Duration;
+
+use super::command::{Command, Invocation, open};
+use super::groups::sign_in::{self, HubAccess};
+use super::inputs::declaration::{DefaultValue, Input, Kind, inputs};
+use super::inputs::diagnostics::Diagnostics;
+use super::inputs::time;
+use super::inputs::values::Values;
+use crate::ops::janitor::{self, Rules};
+
+inputs! {
+    /// Inputs of the deletion.
+    TEST_REPOS: "Test repos", "";
+    NAMESPACE = Input {
+        kind: Kind::Text("NAMESPACE"),
+        summary: "User or organization",
+        ..Input::new("namespace")
+    };
+    PREFIX = Input {
+        kind: Kind::Text("PREFIX"),
+        summary: "Beginning of the names of test repos",
+        ..Input::new("prefix")
+    };
+    OLDER_THAN = Input {
+        kind: Kind::Text("DURATION"),
+        summary: "Age from which a repo is forgotten, such as `24h`",
+        default: DefaultValue::Value("24h"),
+        ..Input::new("older_than")
+    };
+    DRY_RUN = Input {
+        kind: Kind::Flag,
+        summary: "Only log what would be deleted",
+        default: DefaultValue::Value("false"),
+        ..Input::new("dry_run")
+    };
+}
+
+/// Default of `older_than`.
+const DEFAULT_AGE: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) static COMMAND: Command = Command {
+    name: "janitor",
+    about: "Delete forgotten test repos: those with the prefix, the marker in the card, and the age",
+    details: "Exits with 1 if a repo could not be deleted.",
+    groups: &[sign_in::WRITE_ACCESS, TEST_REPOS],
+    action: None,
+    run: |call| Box::pin(run(call)),
+};
+
+async fn run(call: Invocation) -> u8 {
+    let values = call.values(&COMMAND);
+    call.drive(async |log| {
+        let mut diagnostics = values.diagnostics();
+        let inputs = validate(&values, &mut diagnostics);
+        let ((access, namespace, rules), warnings) = diagnostics.accept(inputs)?;
+        warnings.iter().for_each(|warning| log.warning(warning));
+        janitor::sweep(&open(access, log)?, &namespace, &rules, log).await
+    })
+    .await
+}
+
+fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<(HubAccess, String, Rules)> {
+    let access = sign_in::write_access(values, diagnostics);
+    let namespace = values.required(&NAMESPACE, |text| Ok::<_, String>(text.to_owned()), diagnostics);
+    let prefix = values.required(&PREFIX, str::parse, diagnostics);
+    let older_than = time::read(values, &OLDER_THAN, diagnostics).or(DEFAULT_AGE);
+    let dry_run = values.flag(&DRY_RUN, diagnostics);
+    Some((access?, namespace?, Rules { prefix: prefix?, older_than, dry_run }))
+}
