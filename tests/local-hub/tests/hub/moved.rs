@@ -69,7 +69,7 @@ async fn former_name_of_a_private_repository_is_a_404() {
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_else_took_is_theirs() {
+async fn name_of_a_repository_wins_over_a_former_name() {
     let c = renamed(false).await;
     c.hub.create_repo(NewRepo::new("ada", RepoType::Space, "ada/old").sdk("static")).unwrap();
     let info: Value = c.json("/api/spaces/ada/old").await;

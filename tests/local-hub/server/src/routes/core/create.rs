@@ -50,7 +50,7 @@ impl CreateBody {
 }
 
 /// Creates a repository with its files and settings.
-pub(in crate::routes) fn create(req: &Req) -> Answer {
+pub(crate) fn create(req: &Req) -> Answer {
     let body: CreateBody = req.json()?;
     let repo_type = repo_type_of(body.repo_type.as_deref())?;
     let namespace = body.organization.clone().unwrap_or_else(|| req.caller.name().to_owned());

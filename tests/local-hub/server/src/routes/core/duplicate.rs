@@ -24,7 +24,7 @@ struct DuplicateBody {
 }
 
 /// Copies files, large ones included, and a Space's variables, but not its secrets.
-pub(in crate::routes) fn duplicate(req: &Req, t: RepoType, id: &str) -> Answer {
+pub(crate) fn duplicate(req: &Req, t: RepoType, id: &str) -> Answer {
     let source = req.repo(t, id)?;
     req.caller.check_content(&source)?;
     let mut body: DuplicateBody = req.json()?;

@@ -20,7 +20,7 @@ struct Named<'a> {
 
 /// Redirects (307) to the same path below the repository's own name. The client repeats its request there, with its
 /// method and its body.
-pub(in crate::routes) fn redirect(req: &Req) -> Option<Response> {
+pub(crate) fn redirect(req: &Req) -> Option<Response> {
     let named = named(&req.path)?;
     let id = format!("{}/{}", percent_decode(named.namespace), percent_decode(named.name));
     let repo = req.hub.core.repos.named(named.repo_type, &id)?;

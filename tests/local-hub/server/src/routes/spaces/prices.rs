@@ -23,7 +23,7 @@ const PRICES: [Flavor; 10] = [
 ];
 
 /// Returns the list of flavors.
-pub(in crate::routes) fn list() -> Answer {
+pub(crate) fn list() -> Answer {
     let rows: Vec<Value> = PRICES
         .iter()
         .map(|(name, label, cpu, ram, gpu, micro)| {
