@@ -60,9 +60,9 @@ const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 const HOLD_INTERVAL: Duration = Duration::from_secs(2);
 /// Four probes take fourteen seconds. All of the edge knows a new Space by then.
 const SELFCHECK: CheckPauses = CheckPauses {
-    again: Duration::from_secs(5),
-    doubt: Duration::from_secs(2),
-    look_back: Duration::from_secs(600),
+    retry: Duration::from_secs(5),
+    refusal: Duration::from_secs(2),
+    restore: Duration::from_secs(600),
     renew: Duration::from_secs(120),
 };
 

@@ -130,12 +130,12 @@ pub struct Timeouts {
 /// Pauses of the self-check. No variable sets them.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckPauses {
-    /// Before a check that follows a failed one, or a request whose token was refused.
-    pub again: Duration,
-    /// After the first refusal of `X-HF-Authorization`; after each further one twice as long.
-    pub doubt: Duration,
-    /// Until `X-HF-Authorization` is tried again, when `Authorization` had to be used.
-    pub look_back: Duration,
+    /// Before a check after a failed one, or after a request whose token was refused.
+    pub retry: Duration,
+    /// After the first refusal of `X-HF-Authorization`, and twice as long after each further one.
+    pub refusal: Duration,
+    /// Until `X-HF-Authorization` is tried again after a switch to `Authorization`.
+    pub restore: Duration,
     /// Until an app in use is checked again, because another may have been deployed.
     pub renew: Duration,
 }

@@ -15,7 +15,7 @@ pub(crate) enum Rule {
     Cookie,
     /// It is mapped where the page counts as the app's own.
     Origin,
-    /// Its origin is mapped where it is ours.
+    /// Its origin is mapped where it is the proxy's.
     Referer,
     /// It goes on where the answer is not rewritten.
     AcceptEncoding,

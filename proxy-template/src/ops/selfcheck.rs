@@ -37,7 +37,7 @@ const NO_HOST: &str = "selfcheck.invalid";
 /// that the app sees, it tries from time to time whether the other one works again.
 pub async fn run(state: Arc<ProxyState>) {
     let pauses = state.config.timeouts.selfcheck;
-    let (mut wait, mut unclear) = (pauses.again, 0);
+    let (mut wait, mut unclear) = (pauses.retry, 0);
     loop {
         let report = check(&state).await;
         let (upstream, hf_header) = (report.upstream, report.hf_header);
@@ -49,14 +49,14 @@ pub async fn run(state: Arc<ProxyState>) {
             wait = (wait * 2).min(MAX_RETRY_WAIT);
             continue;
         }
-        (wait, unclear) = (pauses.again, 0);
+        (wait, unclear) = (pauses.retry, 0);
         let is_visible = state.config.auth_mode == AuthMode::Auto && !hf_header;
         tokio::select! {
             () = state.check_requested.notified() => {}
-            () = tokio::time::sleep(pauses.look_back), if is_visible => continue,
+            () = tokio::time::sleep(pauses.restore), if is_visible => continue,
         }
         // Waits, because many requests may be refused at once.
-        tokio::time::sleep(pauses.again).await;
+        tokio::time::sleep(pauses.retry).await;
     }
 }
 
@@ -91,7 +91,7 @@ pub async fn check(state: &Arc<ProxyState>) -> HealthReport {
 /// Probes with `X-HF-Authorization`, and with `Authorization` when that is refused. Returns the result of the latter only
 /// after several refusals, because the app sees a token in `Authorization`.
 async fn check_hidden_first(state: &Arc<ProxyState>) -> HealthReport {
-    let mut pause = state.config.timeouts.selfcheck.doubt;
+    let mut pause = state.config.timeouts.selfcheck.refusal;
     let mut refusals = 0;
     loop {
         let hidden = probe(state, true).await;

@@ -168,8 +168,8 @@ impl CorsPolicy {
         parts
     }
 
-    /// Adds the headers to any other answer. The app's own headers for CORS are gone from it, except for the list of headers
-    /// that pages may read, which stays beside the proxy's.
+    /// Adds the headers to any other answer. The app's own headers for CORS must be removed before, except for the list of
+    /// headers that pages may read, which stays beside the proxy's.
     pub fn decorate(&self, caller: Caller, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if !names_origin(headers) {
             headers.append(VARY, VARY_ORIGIN);

@@ -87,7 +87,8 @@ impl Jobs {
         lock(&self.running).get(&network(address)).map_or(0, |of_address| of_address.jobs.len())
     }
 
-    /// Ends the computation of an event. An unknown event is remembered, because the answer to its call is still on its way.
+    /// Ends the computation of an event. An unknown event is remembered, because the answer to its call is still on its
+    /// way.
     pub fn end_event(&self, address: IpAddr, event: u64) {
         self.end(network(address), event, true);
     }

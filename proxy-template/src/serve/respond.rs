@@ -114,7 +114,7 @@ async fn open_tunnel(
     tokio::spawn(async move {
         let mut cut = connection.cut.clone();
         let cut = async move {
-            // A server that is gone cuts nothing.
+            // A server that has ended cuts no tunnels.
             if cut.wait_for(|cut| *cut).await.is_err() {
                 std::future::pending::<()>().await;
             }

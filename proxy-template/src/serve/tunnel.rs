@@ -20,9 +20,9 @@ use crate::upstream::io::UpstreamIo;
 /// memory.
 const BUFFER_BYTES: usize = 8 * 1024;
 
-/// Joins the caller's connection, once it has switched, with the target's. `early` came from the target together with its
-/// head and is sent first. Returns the number of bytes that went to the caller. Each side may end its own direction and still receive. Everything ends with `cut`, or after
-/// `idle` without a byte; zero is no limit.
+/// Joins the caller's connection, once it has switched, with the target's. Returns the number of bytes that went to the
+/// caller. `early` came from the target together with its head and is sent first. Each side may end its own direction and
+/// still receive. Everything ends with `cut`, or after `idle` without a byte; zero is no limit.
 pub(crate) async fn join(
     caller: OnUpgrade,
     mut upstream: UpstreamIo,

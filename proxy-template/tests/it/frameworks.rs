@@ -60,8 +60,8 @@ async fn pages_of_the_app_are_open() {
     let (upstream, config) = app(&gradio("[\"\",\"Home\"],[\"second\",\"Second\"]")).await;
     let world =
         World::start_with(&format!("http://{}", upstream.addr), &[("ALLOW_PATHS", "gradio-ui")], |config| {
-            let again = Duration::from_millis(20);
-            config.timeouts.selfcheck = CheckPauses { again, renew: again, ..config.timeouts.selfcheck };
+            let retry = Duration::from_millis(20);
+            config.timeouts.selfcheck = CheckPauses { retry, renew: retry, ..config.timeouts.selfcheck };
         })
         .await;
     let check = tokio::spawn(selfcheck::run(world.proxy.clone()));
@@ -167,7 +167,7 @@ async fn an_app_in_error_is_checked_a_few_times() {
         .await;
         let target = format!("http://{}", upstream.addr);
         let world = World::start_with(&target, &[("ALLOW_PATHS", "gradio-ui")], |config| {
-            config.timeouts.selfcheck.again = Duration::from_millis(10);
+            config.timeouts.selfcheck.retry = Duration::from_millis(10);
         })
         .await;
         let check = tokio::spawn(selfcheck::run(world.proxy.clone()));

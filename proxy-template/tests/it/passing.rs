@@ -486,7 +486,7 @@ async fn checked(upstream: &Upstream, variables: &[(&str, &str)]) -> World {
     World::start_with(&format!("http://{}", upstream.addr), variables, |config| {
         let short = Duration::from_millis(20);
         config.timeouts.selfcheck =
-            CheckPauses { again: short, doubt: short, look_back: short * 10, ..config.timeouts.selfcheck };
+            CheckPauses { retry: short, refusal: short, restore: short * 10, ..config.timeouts.selfcheck };
     })
     .await
 }
