@@ -15,8 +15,9 @@ use crate::text::human_bytes;
 
 use super::{Deploy, Target, remote};
 
-/// The most that goes along with the creation of a Space, in files and in bytes: the rest takes a commit.
-const MAX_FILES: usize = 50;
+/// Limits of the files that are sent with the creation of a Space, by number and by bytes. More files need a commit. The source
+/// of the proxy Space must fit, so that it is created in one call.
+const MAX_FILES: usize = 100;
 const MAX_BYTES: u64 = 1_000_000;
 
 /// Endings that the Hub keeps in its storage for large files, whatever they hold: the rules of the
