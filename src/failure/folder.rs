@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Code, Failure, Place};
 use crate::folder::card::{CardError, CardFault};
+use crate::folder::sdk::SdkReason;
 use crate::folder::{
     EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, SourceFile, UnusedPattern,
 };
@@ -145,6 +146,17 @@ pub fn card_failure(error: &CardError, readme: Option<String>) -> Failure {
 
 /// Hint for a card with an error.
 pub const CARD_HINT: &str = "correct the block between the `---` lines at the top of README.md";
+
+/// Returns the reason for an SDK, as the end of a sentence in the log.
+pub fn sdk_reason(reason: SdkReason) -> &'static str {
+    match reason {
+        SdkReason::Requested => "the input `space_sdk` says so",
+        SdkReason::Card => "the README card says so",
+        SdkReason::Dockerfile => "the folder has a Dockerfile",
+        SdkReason::IndexHtml => "the folder has an index.html and no app.py",
+        SdkReason::Default => "neither `space_sdk` nor the files say otherwise",
+    }
+}
 
 /// Returns the warning about a pattern that matches nothing.
 pub fn unused_pattern_warning(unused: &UnusedPattern) -> String {

@@ -1,40 +1,40 @@
-//! Executable files that a Dockerfile starts: the Hub's commits have no file modes, so they arrive as plain files.
+//! Executable files that a Dockerfile starts. They lose their mode, because the Hub's commits have no file modes.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::sdk::{DOCKERFILE, instructions};
 use super::{Content, Source, SourceFile};
 
-/// A file that will not start on the Hub.
+/// A file that is not executable on the Hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    /// In the folder.
+pub struct StartedFile {
+    /// Path relative to the folder.
     pub path: String,
-    /// As the Dockerfile names it.
+    /// Path as the Dockerfile names it.
     pub command: String,
 }
 
-/// Programs that start what follows them.
+/// Programs that start the command after them.
 const WRAPPERS: &[&str] =
     &["tini", "dumb-init", "catatonit", "env", "exec", "nohup", "time", "gosu", "su-exec"];
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "zsh"];
 
-/// The executable files of the folder that the Dockerfile starts by their mode, and does not make executable itself.
-pub fn started_by_mode(source: &Source) -> Vec<Started> {
+/// Finds the executable files of the folder that the Dockerfile starts and does not make executable itself.
+pub fn files_started_by_mode(source: &Source) -> Vec<StartedFile> {
     let Some(dockerfile) = source.text(DOCKERFILE) else { return Vec::new() };
-    let mut started: Vec<Started> = Vec::new();
+    let mut started: Vec<StartedFile> = Vec::new();
     for command in commands(&dockerfile) {
         let Some(file) = file_of(&command, source) else { continue };
         let path = file.path.as_str();
         let is_new = started.iter().all(|other| other.path != path);
         if is_new && is_executable(file) && !sets_mode(&dockerfile, path) {
-            started.push(Started { path: path.to_owned(), command });
+            started.push(StartedFile { path: path.to_owned(), command });
         }
     }
     started
 }
 
-/// The first words of all commands that the build and the last stage start.
+/// Returns the programs that the build and the last stage start.
 fn commands(dockerfile: &str) -> Vec<String> {
     let (mut built, mut entry, mut arguments) = (Vec::new(), None, None);
     for instruction in instructions(dockerfile) {
@@ -51,7 +51,7 @@ fn commands(dockerfile: &str) -> Vec<String> {
     let last = match (entry, arguments) {
         (Some(entry), arguments) => {
             let words = started_words(&entry);
-            // A wrapper alone starts what CMD names; any other entry point takes that as its arguments.
+            // A wrapper alone starts the program of CMD. Other entry points take CMD as their arguments.
             let starts_cmd = words.is_empty();
             let cmd = arguments.filter(|_| starts_cmd).map(|cmd| started_words(&cmd));
             words.into_iter().chain(cmd.into_iter().flatten()).collect()
@@ -63,7 +63,7 @@ fn commands(dockerfile: &str) -> Vec<String> {
     built
 }
 
-/// `--mount=…` before the command of a `RUN`.
+/// Removes flags such as `--mount=…` before the command of a `RUN`.
 fn without_flags(mut command: &str) -> &str {
     while command.starts_with("--") {
         let Some((_, rest)) = command.split_once(char::is_whitespace) else { return "" };
@@ -80,7 +80,7 @@ fn started_words(command: &str) -> Vec<String> {
     }
 }
 
-/// The program of each simple command in a line of shell.
+/// Returns the program of each simple command in a line of shell.
 fn shell_words(line: &str) -> Vec<String> {
     line.split(['&', '|', ';', '\n', '(', ')'])
         .flat_map(|simple| {
@@ -111,7 +111,7 @@ fn started_of(words: &[String]) -> Vec<String> {
     vec![program.clone()]
 }
 
-/// The file of the folder that a command most likely names: by the longest end of its path.
+/// Returns the file of the folder that a command probably names: the one with the longest common end of the path.
 fn file_of<'a>(command: &str, source: &'a Source) -> Option<&'a SourceFile> {
     let mut end = command.trim_start_matches("./").trim_start_matches('/');
     loop {
@@ -127,7 +127,7 @@ fn is_executable(file: &SourceFile) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// Returns true if a line of the Dockerfile sets the mode of this file, by its name or of many at once.
+/// Returns true if a line of the Dockerfile sets the mode of this file, by its name or with others.
 fn sets_mode(dockerfile: &str, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     dockerfile.replace("\\\n", " ").lines().filter(|line| line.contains("chmod")).any(|line| {
@@ -173,12 +173,12 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
         let options = SourceOptions { root: folder.path().to_owned(), ..SourceOptions::default() };
-        let found = started_by_mode(&read(&options).unwrap());
+        let found = files_started_by_mode(&read(&options).unwrap());
         found.into_iter().map(|started| format!("{} {}", started.path, started.command)).collect()
     }
 
     #[test]
-    fn executables_that_the_dockerfile_starts() {
+    fn started_executables_are_found() {
         for (dockerfile, expected) in [
             ("FROM x\nCOPY . /app\nENTRYPOINT [\"/app/start.sh\"]\n", "start.sh /app/start.sh"),
             ("FROM x\nCMD [\"./start.sh\", \"--port\", \"80\"]\n", "start.sh ./start.sh"),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_on_the_hub_is_not_named() {
+    fn commands_that_work_on_the_hub_are_accepted() {
         for dockerfile in [
             "FROM x\nCMD [\"python\", \"app.py\"]\n",
             "FROM x\nENTRYPOINT [\"python\"]\nCMD [\"app.py\"]\n",

@@ -1,10 +1,9 @@
-//! The framework that a Python app is written for.
+//! Detects the framework of a Python app.
 
-use super::card::Card;
-use super::sdk::{imports, only, python_files, readme};
+use super::sdk::{imports, python_app};
 use super::{Source, SourceFile};
 
-/// Frameworks that serve an app by themselves, by the name that is imported.
+/// Frameworks that serve an app without Gradio, by the name that is imported.
 const FRAMEWORKS: [&str; 12] = [
     "streamlit",
     "fastapi",
@@ -19,24 +18,24 @@ const FRAMEWORKS: [&str; 12] = [
     "fasthtml",
     "litestar",
 ];
-/// Files that are searched for an import of Gradio.
+/// Maximum number of files that are searched for an import of Gradio.
 const MAX_FILES: usize = 2_000;
 
-/// An app file that imports a framework, where nothing in the folder imports Gradio.
+/// An app file that imports a framework, in a folder that does not import Gradio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherFramework {
-    /// The name that is imported.
+    /// Name that is imported.
     pub name: &'static str,
     pub file: String,
-    /// Counted from 1.
+    /// Line of the import, counted from 1.
     pub line: u32,
 }
 
 /// Finds the app of another framework in a folder that is going to be a Gradio Space.
 ///
-/// FastAPI below Gradio, or beside it, is a Gradio app: one import of Gradio anywhere is enough.
+/// One import of Gradio is enough for a Gradio app, because such an app may also use FastAPI.
 pub fn other_than_gradio(source: &Source) -> Option<OtherFramework> {
-    let file = app_file(source)?;
+    let file = python_app(source)?;
     let text = source.text(&file)?;
     let (line, name) = text.lines().enumerate().find_map(|(index, line)| {
         let name = FRAMEWORKS.iter().find(|name| imports(line, name))?;
@@ -58,25 +57,10 @@ pub fn other_than_gradio(source: &Source) -> Option<OtherFramework> {
         };
         text.lines().any(is_gradio)
     });
-    // Gradio may be imported by an installed package.
+    // An installed package may import Gradio.
     let has_gradio = name != "streamlit" && requires_gradio
         || source.files.iter().filter(is_python).take(MAX_FILES).any(uses_gradio);
     (!has_gradio).then_some(OtherFramework { name, file, line })
-}
-
-/// The file that the Space would start, or the one that was probably meant to be started.
-fn app_file(source: &Source) -> Option<String> {
-    let card = readme(source).and_then(|readme| Card::read(&readme).ok().flatten());
-    let named = card
-        .as_ref()
-        .and_then(|card| card.text("app_file"))
-        .map(|named| named.trim_start_matches("./").to_owned());
-    let usual = ["app.py", "streamlit_app.py", "src/streamlit_app.py"].map(str::to_owned);
-    named
-        .into_iter()
-        .chain(usual)
-        .find(|path| source.get(path).is_some())
-        .or_else(|| only(python_files(source)).map(|file| file.path.to_string()))
 }
 
 #[cfg(test)]
@@ -89,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn apps_of_other_frameworks_are_found() {
+    fn app_of_another_framework_is_found() {
         type Case<'a> = (&'a [(&'a str, &'a str)], (&'static str, &'a str, u32));
         let cases: [Case<'_>; 6] = [
             (&[("app.py", "import os\nimport streamlit as st\n")], ("streamlit", "app.py", 2)),
@@ -112,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn apps_with_gradio_are_gradio_apps() {
+    fn app_with_gradio_is_a_gradio_app() {
         let cases: [&[(&str, &str)]; 8] = [
             &[("app.py", "import fastapi, my_ui\n"), ("requirements.txt", "my-ui\ngradio>=5\n")],
             &[(

@@ -1,21 +1,22 @@
-//! Files whose names are almost those that the Hub looks for.
+//! Files whose names differ slightly from those that the Hub reads.
 
 use hub::SpaceSdk;
 
 use super::Source;
 use super::sdk::{DOCKERFILE, README};
 
-/// A file at the top of the folder, and the name that it was probably meant to have.
+/// A file at the top of the folder with a name that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMiss {
     pub found: String,
+    /// Name that was probably intended.
     pub meant: &'static str,
 }
 
-/// Names in which a slip is recognized, as in `requirement.txt`. In a short name, it makes another name.
+/// Names for which misspellings such as `requirement.txt` are recognized. A misspelt short name may be another name.
 const LONG_NAMES: [&str; 3] = [DOCKERFILE, "requirements.txt", "packages.txt"];
 
-/// The near misses of what a repo needs: a Space with this SDK, or a model or dataset.
+/// Finds the near misses of files that a repo needs: a Space with this SDK, or a model or dataset.
 pub fn near_misses(source: &Source, sdk: Option<SpaceSdk>) -> Vec<NearMiss> {
     let by_sdk: &[&str] = match sdk {
         Some(SpaceSdk::Gradio) => &[DOCKERFILE, "requirements.txt", "packages.txt", "app.py"],
@@ -36,7 +37,7 @@ pub fn near_misses(source: &Source, sdk: Option<SpaceSdk>) -> Vec<NearMiss> {
 fn is_near(name: &str, meant: &'static str) -> bool {
     let lower = name.to_lowercase();
     let plain = meant.to_lowercase();
-    // Windows hides endings, and some editors add one.
+    // Windows hides extensions, and some editors add one.
     if lower == plain || lower.strip_suffix(".txt") == Some(&plain) {
         return true;
     }
@@ -51,7 +52,7 @@ mod tests {
     use SpaceSdk::{Docker, Gradio, Static};
 
     #[test]
-    fn names_that_the_hub_does_not_read() {
+    fn misspelt_names_are_found() {
         for (sdk, found, meant) in [
             (Some(Docker), "Readme.md", README),
             (Some(Static), "readme.md", README),
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_other_files_are_no_near_misses() {
+    fn names_of_other_files_are_accepted() {
         for (sdk, name) in [
             (Some(Gradio), "requirements-dev.txt"),
             (Some(Gradio), "requirements2.txt"),

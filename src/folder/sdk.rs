@@ -1,48 +1,61 @@
-//! What the folder tells about how a Space runs: the SDK, the app file, the port.
+//! Detects how a Space runs: the SDK, the app file, the port.
 
+use super::card::{Card, DEFAULT_PORT, card_sdk};
+use super::{Source, SourceFile};
 use hub::SpaceSdk;
 
-use super::card::{DEFAULT_PORT, card_sdk};
-use super::{Source, SourceFile};
-
-/// Where the Hub looks for the card, the build recipe, and an app without `app_file`.
+/// Name of the card.
 pub const README: &str = "README.md";
+/// Name of the build recipe of a Docker Space.
 pub const DOCKERFILE: &str = "Dockerfile";
 
-/// Where builders of static pages leave the first page.
+/// Usual places of the first page of a static Space.
 const STATIC_PAGES: [&str; 4] = ["index.html", "dist/index.html", "build/index.html", "public/index.html"];
 
-/// An SDK, and what it was chosen by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SdkChoice {
-    pub sdk: SpaceSdk,
-    /// For the log, as the end of a sentence: `the README card says so`.
-    pub because: String,
-    /// Neither the input nor the card names it.
-    pub is_guess: bool,
+/// Usual places of a Streamlit app. The last one is that of the Hub's template.
+const STREAMLIT_APPS: [&str; 3] = ["app.py", "streamlit_app.py", "src/streamlit_app.py"];
+
+/// Reason why an SDK was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SdkReason {
+    /// The caller named it.
+    Requested,
+    /// The README card of the folder names it.
+    Card,
+    /// The folder has a Dockerfile.
+    Dockerfile,
+    /// The folder has an index.html and no app.py.
+    IndexHtml,
+    /// Default.
+    Default,
 }
 
-/// Chooses the SDK: the input, else the README card, else the files of the folder.
+impl SdkReason {
+    /// Reports whether neither the caller nor the card names the SDK.
+    pub fn is_guess(self) -> bool {
+        matches!(self, Self::Dockerfile | Self::IndexHtml | Self::Default)
+    }
+}
+
+/// Chooses the SDK: the requested one, else that of the README card, else that of the files.
 ///
-/// A card that cannot be read, or that names no SDK of the Hub, does not decide; both are refused later,
-/// with the line.
-pub fn choose_sdk(input: Option<SpaceSdk>, source: &Source) -> SdkChoice {
-    let named = |sdk, because: &str| SdkChoice { sdk, because: because.to_owned(), is_guess: false };
-    if let Some(sdk) = input {
-        return named(sdk, "the input `space_sdk` says so");
+/// A card that cannot be read, or that names no SDK of the Hub, is ignored here, because it is refused later with the
+/// line.
+pub fn choose_sdk(requested: Option<SpaceSdk>, source: &Source) -> (SpaceSdk, SdkReason) {
+    if let Some(sdk) = requested {
+        return (sdk, SdkReason::Requested);
     }
     if let Some(sdk) = readme(source).and_then(|readme| card_sdk(&readme)?.parse().ok()) {
-        return named(sdk, "the README card says so");
+        return (sdk, SdkReason::Card);
     }
-    let guess = |sdk, because: &str| SdkChoice { sdk, because: because.to_owned(), is_guess: true };
     match sdk_of_files(source) {
-        Some(SpaceSdk::Docker) => guess(SpaceSdk::Docker, "the folder has a Dockerfile"),
-        Some(sdk) => guess(sdk, "the folder has an index.html and no app.py"),
-        None => guess(SpaceSdk::Gradio, "neither `space_sdk` nor the files say otherwise"),
+        Some(SpaceSdk::Docker) => (SpaceSdk::Docker, SdkReason::Dockerfile),
+        Some(sdk) => (sdk, SdkReason::IndexHtml),
+        None => (SpaceSdk::Gradio, SdkReason::Default),
     }
 }
 
-/// The SDK that the files of the folder speak for, if they do.
+/// Returns the SDK that the files of the folder look like.
 pub fn sdk_of_files(source: &Source) -> Option<SpaceSdk> {
     if source.get(DOCKERFILE).is_some() {
         return Some(SpaceSdk::Docker);
@@ -51,46 +64,62 @@ pub fn sdk_of_files(source: &Source) -> Option<SpaceSdk> {
     has_page.then_some(SpaceSdk::Static)
 }
 
-/// The bytes of README.md. None when there is none, or when it cannot be read: the upload will say so.
+/// Returns the content of README.md. `None` if there is none, or if it cannot be read, which the upload reports.
 pub fn readme(source: &Source) -> Option<Vec<u8>> {
     source.get(README)?.read_to_vec().ok()
 }
 
-/// The file that runs or is shown first, for the key `app_file` of the card. None when it cannot be told,
-/// and for Docker, whose Dockerfile names it.
-pub fn app_file(source: &Source, sdk: &SpaceSdk) -> Option<String> {
+/// Returns the card of README.md, if it can be read.
+pub(super) fn card(source: &Source) -> Option<Card> {
+    Card::read(&readme(source)?).ok()?
+}
+
+/// Returns the file that is run or shown first, for the key `app_file` of the card. `None` if it is ambiguous, and for
+/// Docker, because the Dockerfile names it.
+pub fn app_file(source: &Source, sdk: SpaceSdk) -> Option<String> {
     match sdk {
         SpaceSdk::Docker => None,
         SpaceSdk::Static => {
             STATIC_PAGES.iter().find(|page| source.get(page).is_some()).map(|page| (*page).to_owned())
         }
-        SpaceSdk::Gradio => python_app(source, "gradio"),
-        SpaceSdk::Streamlit => super::streamlit::app_file(source),
+        SpaceSdk::Gradio => gradio_app(source),
+        SpaceSdk::Streamlit => python_app(source),
     }
 }
 
-/// `app.py`, else the only Python file at the top that imports `library`.
-fn python_app(source: &Source, library: &str) -> Option<String> {
+/// Returns the app: the card's `app_file`, else a usual place, else the only Python file at the top.
+pub(super) fn python_app(source: &Source) -> Option<String> {
+    let named = card(source)
+        .and_then(|card| card.text("app_file").map(|named| named.trim_start_matches("./").to_owned()));
+    named
+        .into_iter()
+        .chain(STREAMLIT_APPS.map(str::to_owned))
+        .find(|path| source.get(path).is_some())
+        .or_else(|| only(python_files(source)).map(|file| file.path.to_string()))
+}
+
+/// Returns `app.py`, else the only Python file at the top that imports Gradio.
+fn gradio_app(source: &Source) -> Option<String> {
     if source.get("app.py").is_some() {
         return Some("app.py".to_owned());
     }
     let imports = |file: &&SourceFile| {
-        source.text(file.path.as_str()).is_some_and(|text| text.lines().any(|line| imports(line, library)))
+        source.text(file.path.as_str()).is_some_and(|text| text.lines().any(|line| imports(line, "gradio")))
     };
     only(python_files(source).filter(imports)).map(|file| file.path.to_string())
 }
 
-pub(super) fn python_files(source: &Source) -> impl Iterator<Item = &SourceFile> {
+fn python_files(source: &Source) -> impl Iterator<Item = &SourceFile> {
     source.top_files().filter(|file| file.path.as_str().ends_with(".py"))
 }
 
-/// The one item, if it is one.
-pub(super) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+/// Returns the item of an iterator of one.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let first = items.next()?;
     items.next().is_none().then_some(first)
 }
 
-/// `import gradio`, `import x, gradio as gr`, `from gradio.themes import …`.
+/// Reports whether a line imports a library: `import gradio`, `import x, gradio as gr`, `from gradio.themes import …`.
 pub(super) fn imports(line: &str, library: &str) -> bool {
     let is_library = |module: &str| {
         let name = module.split_whitespace().next().unwrap_or_default();
@@ -103,8 +132,8 @@ pub(super) fn imports(line: &str, library: &str) -> bool {
     }
 }
 
-/// The version of Gradio that requirements.txt pins, for the key `sdk_version` of the card. None for a range, and for
-/// lines that disagree.
+/// Returns the version of Gradio that requirements.txt pins, for the key `sdk_version` of the card. `None` for a range,
+/// and for lines that contradict each other.
 pub fn gradio_version(source: &Source) -> Option<String> {
     let text = source.text("requirements.txt")?;
     let mut pins = text.lines().filter_map(gradio_pin);
@@ -112,7 +141,7 @@ pub fn gradio_version(source: &Source) -> Option<String> {
     pins.all(|pin| pin == first).then(|| first.to_owned())
 }
 
-/// `gradio==4.44.1`, `gradio[oauth] == 5.0.0b1  # comment` (PEP 508); not `gradio==4.*`.
+/// Returns the version of a line such as `gradio[oauth] == 5.0.0b1  # comment` (PEP 508), but not of `gradio==4.*`.
 fn gradio_pin(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let (name, rest) = line.split_at_checked("gradio".len())?;
@@ -131,8 +160,8 @@ fn gradio_pin(line: &str) -> Option<&str> {
         .then_some(version)
 }
 
-/// The port in the last stage of the Dockerfile, for the key `app_port` of the card. None when it cannot
-/// be told: no `EXPOSE`, several ports without the Hub's default among them, a variable, a range, UDP.
+/// Returns the port in the last stage of the Dockerfile, for the key `app_port` of the card. `None` if it is ambiguous:
+/// no `EXPOSE`, several ports without the Hub's default, a variable, a range, UDP.
 pub fn app_port(source: &Source) -> Option<u16> {
     let mut ports = Vec::new();
     for instruction in instructions(&source.text(DOCKERFILE)?) {
@@ -163,8 +192,8 @@ fn exposed_port(word: &str) -> Option<u16> {
     number.parse().ok().filter(|port| plain && *port != 0)
 }
 
-/// The instructions of a Dockerfile, each on one line, without comments and here-documents
-/// (Dockerfile reference: "Format", "Here-Documents").
+/// Returns the instructions of a Dockerfile, each on one line, without comments and here-documents (Dockerfile
+/// reference: "Format", "Here-Documents").
 pub(super) fn instructions(dockerfile: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current = String::new();
@@ -181,7 +210,7 @@ pub(super) fn instructions(dockerfile: &str) -> Vec<String> {
         }
         current.push_str(line);
         for end in here_document_ends(&current) {
-            // Tabs may stand before the last line of a document that was opened by `<<-`.
+            // `<<-` allows tabs before the last line of the document.
             lines.by_ref().take_while(|line| line.trim_start_matches('\t') != end).for_each(drop);
         }
         found.push(std::mem::take(&mut current));
@@ -190,7 +219,7 @@ pub(super) fn instructions(dockerfile: &str) -> Vec<String> {
     found
 }
 
-/// The words that end the here-documents which `instruction` opens.
+/// Returns the words that end the here-documents of `instruction`.
 fn here_document_ends(instruction: &str) -> Vec<String> {
     let name = instruction.split_whitespace().next().unwrap_or_default();
     if !["RUN", "COPY", "ADD"].iter().any(|with_documents| name.eq_ignore_ascii_case(with_documents)) {
@@ -213,30 +242,33 @@ mod tests {
     use SpaceSdk::{Docker, Gradio, Static, Streamlit};
 
     #[test]
-    fn the_sdk_comes_from_the_input_then_the_card_then_the_files() {
-        type Case<'a> = (Option<SpaceSdk>, &'a [(&'a str, &'a str)], SpaceSdk, &'a str);
+    fn requested_sdk_wins_over_the_card_and_the_card_over_the_files() {
+        type Case<'a> = (Option<SpaceSdk>, &'a [(&'a str, &'a str)], SpaceSdk, SdkReason);
         let card = ("README.md", "---\nsdk: static\n---\n");
         let cases: [Case<'_>; 10] = [
-            (Some(Streamlit), &[card], Streamlit, "input"),
-            (None, &[card, ("Dockerfile", "")], Static, "card"),
-            (None, &[("README.md", "---\nsdk: streamlit\n---\n")], Streamlit, "card"),
-            (None, &[("README.md", "---\nsdk: dokcer\n---\n"), ("Dockerfile", "")], Docker, "Dockerfile"),
-            (None, &[("README.md", "---\nsdk: [\n---\n")], Gradio, "neither"),
-            (None, &[("Dockerfile", ""), ("index.html", "")], Docker, "Dockerfile"),
-            (None, &[("index.html", "")], Static, "index.html"),
-            (None, &[("index.html", ""), ("app.py", "")], Gradio, "neither"),
-            (None, &[("sub/Dockerfile", ""), ("sub/index.html", "")], Gradio, "neither"),
-            (None, &[], Gradio, "neither"),
+            (Some(Streamlit), &[card], Streamlit, SdkReason::Requested),
+            (None, &[card, ("Dockerfile", "")], Static, SdkReason::Card),
+            (None, &[("README.md", "---\nsdk: streamlit\n---\n")], Streamlit, SdkReason::Card),
+            (
+                None,
+                &[("README.md", "---\nsdk: dokcer\n---\n"), ("Dockerfile", "")],
+                Docker,
+                SdkReason::Dockerfile,
+            ),
+            (None, &[("README.md", "---\nsdk: [\n---\n")], Gradio, SdkReason::Default),
+            (None, &[("Dockerfile", ""), ("index.html", "")], Docker, SdkReason::Dockerfile),
+            (None, &[("index.html", "")], Static, SdkReason::IndexHtml),
+            (None, &[("index.html", ""), ("app.py", "")], Gradio, SdkReason::Default),
+            (None, &[("sub/Dockerfile", ""), ("sub/index.html", "")], Gradio, SdkReason::Default),
+            (None, &[], Gradio, SdkReason::Default),
         ];
-        for (input, files, sdk, because) in cases {
-            let choice = choose_sdk(input, &source(files));
-            assert_eq!(choice.sdk, sdk, "{files:?}");
-            assert!(choice.because.contains(because), "{choice:?}");
+        for (requested, files, sdk, reason) in cases {
+            assert_eq!(choose_sdk(requested, &source(files)), (sdk, reason), "{files:?}");
         }
     }
 
     #[test]
-    fn app_files_that_can_be_told() {
+    fn app_file_is_found_unless_it_is_ambiguous() {
         type Case<'a> = (SpaceSdk, &'a [(&'a str, &'a str)], Option<&'a str>);
         let cases: [Case<'_>; 11] = [
             (Gradio, &[("app.py", ""), ("main.py", "import gradio")], Some("app.py")),
@@ -252,12 +284,32 @@ mod tests {
             (Gradio, &[], None),
         ];
         for (sdk, files, expected) in cases {
-            assert_eq!(app_file(&source(files), &sdk).as_deref(), expected, "{files:?}");
+            assert_eq!(app_file(&source(files), sdk).as_deref(), expected, "{files:?}");
         }
     }
 
     #[test]
-    fn versions_of_gradio_that_are_pinned() {
+    fn streamlit_app_is_named_by_the_card_or_in_a_usual_place() {
+        let card = |file: &str| format!("---\napp_file: {file}\n---\n");
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
+        let cases: [Case<'_>; 9] = [
+            (&[("README.md", &card("./a/b.py")), ("a/b.py", ""), ("app.py", "")], Some("a/b.py")),
+            (&[("README.md", &card("gone.py")), ("app.py", "")], Some("app.py")),
+            (&[("README.md", &card("[1]")), ("streamlit_app.py", "")], Some("streamlit_app.py")),
+            (&[("src/streamlit_app.py", ""), ("x.py", "")], Some("src/streamlit_app.py")),
+            (&[("x.py", ""), ("sub/y.py", "")], Some("x.py")),
+            (&[("x.py", ""), ("y.py", "")], None),
+            (&[("sub/x.py", "")], None),
+            (&[("x.txt", "")], None),
+            (&[], None),
+        ];
+        for (files, expected) in cases {
+            assert_eq!(app_file(&source(files), Streamlit).as_deref(), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn pinned_version_of_gradio_is_found() {
         for (requirements, expected) in [
             ("gradio==4.44.1\n", Some("4.44.1")),
             ("numpy\nGradio[oauth, mcp] == 5.0.0b1  # new\n", Some("5.0.0b1")),
@@ -282,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_that_can_be_told() {
+    fn port_is_found_unless_it_is_ambiguous() {
         let cases = [
             ("FROM x\nEXPOSE 8501\n", Some(8501)),
             ("FROM x\nexpose 80/tcp # web\n", Some(80)),

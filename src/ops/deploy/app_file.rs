@@ -33,7 +33,7 @@ impl AppFile {
     /// Returns the hint that fits what the folder has in its place.
     fn hints(&self, source: &Source, source_dir: &str) -> Vec<String> {
         let mut hints = Vec::new();
-        let own = sdk::app_file(source, &self.sdk);
+        let own = sdk::app_file(source, self.sdk);
         match own.filter(|own| *own != self.path) {
             Some(own) if self.is_named => hints.push(format!(
                 "correct README.md: it says `app_file: {}`, and the folder has `{own}`",

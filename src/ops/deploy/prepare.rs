@@ -2,9 +2,9 @@
 
 use hub::{Lookup, MARK, Repo, RepoPath, RepoType, SpaceSdk};
 
-use crate::failure::folder::{CARD_HINT, card_failure};
+use crate::failure::folder::{CARD_HINT, card_failure, sdk_reason};
 use crate::failure::{Code, Failure, Place, Result};
-use crate::folder::executables::{Started, started_by_mode};
+use crate::folder::executables::{StartedFile, files_started_by_mode};
 use crate::folder::near_misses::{NearMiss, near_misses};
 use crate::folder::{Source, SourceFile, card, framework, sdk, streamlit};
 use crate::ops::deploy::options::DeployOptions;
@@ -66,7 +66,7 @@ impl Deploy<'_> {
             }
             source.replace_or_insert(known_path(README)?, edit.bytes.into());
         }
-        let sdk::SdkChoice { sdk, is_guess, .. } = self.choose_sdk(&source, held.as_deref());
+        let (sdk, is_guess) = self.choose_sdk(&source, held.as_deref());
         if whole_repo {
             let is_new = matches!(lookup, Lookup::NoRepo(_));
             self.refuse_other_framework(sdk, is_guess && is_new, &source)?;
@@ -89,7 +89,7 @@ impl Deploy<'_> {
 
     /// The same for a Space whose card is in the folder.
     async fn prepare_with_card(&self, mut source: Source) -> Result<Prepared> {
-        let sdk::SdkChoice { sdk, is_guess, .. } = self.choose_sdk(&source, None);
+        let (sdk, is_guess) = self.choose_sdk(&source, None);
         self.add_streamlit(sdk, &mut source)?;
         let readme = source.get(README).map(read_all).transpose()?;
         self.give_card(sdk, readme, &mut source)?;
@@ -102,27 +102,30 @@ impl Deploy<'_> {
         Ok(Prepared { source, sdk: Some(sdk), app_file, lookup })
     }
 
-    /// The SDK, in the order of the input, the card of the folder, the card on the Hub, and the files: a folder that
-    /// was named by mistake must not turn a Space into one of another kind.
-    fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> sdk::SdkChoice {
+    /// Returns the SDK, and true if it is a guess. The option decides, then the card of the folder, then the card on the
+    /// Hub, then the files, because a folder that was named by mistake must not change the kind of a Space.
+    fn choose_sdk(&self, source: &Source, held: Option<&[u8]>) -> (SpaceSdk, bool) {
         let held = held.map(|readme| card::repair_opening_fence(readme).unwrap_or_else(|| readme.to_owned()));
         let on_the_hub = held.and_then(|readme| card::card_sdk(&readme)?.parse::<SpaceSdk>().ok());
-        let choice = match (self.options.space_sdk, on_the_hub) {
+        let (sdk, because, is_guess) = match (self.options.space_sdk, on_the_hub) {
             (None, Some(sdk)) => {
                 let other = sdk::sdk_of_files(source).filter(|other| other.hub_name() != sdk.hub_name());
                 let but = other.map(|other| {
                     format!(", while the files look like {0}: `space_sdk: {0}` changes it", other.as_str())
                 });
                 let because = format!("the README card on the Hub says so{}", but.unwrap_or_default());
-                sdk::SdkChoice { sdk, because, is_guess: false }
+                (sdk, because, false)
             }
-            (input, _) => sdk::choose_sdk(input, source),
+            (requested, _) => {
+                let (sdk, reason) = sdk::choose_sdk(requested, source);
+                (sdk, sdk_reason(reason).to_owned(), reason.is_guess())
+            }
         };
         if self.options.origin == Origin::Checkout {
-            self.log.info(&format!("SDK: {} ({})", choice.sdk.hub_name(), choice.because));
+            self.log.info(&format!("SDK: {} ({because})", sdk.hub_name()));
         }
-        self.warn_of_names_and_modes(source, Some(choice.sdk));
-        choice
+        self.warn_of_names_and_modes(source, Some(sdk));
+        (sdk, is_guess)
     }
 
     /// Returns true for the Space `README` of a namespace, whose README.md is the profile page: it needs no app.
@@ -160,8 +163,8 @@ impl Deploy<'_> {
         if sdk != Some(SpaceSdk::Docker) {
             return;
         }
-        for started in started_by_mode(source) {
-            let Started { path, command } = started;
+        for started in files_started_by_mode(source) {
+            let StartedFile { path, command } = started;
             self.log.warning(&format!("the Dockerfile starts `{command}`, and the Hub's commits keep no file modes: `{path}` will not be executable there; add `RUN chmod +x {command}` after its `COPY`, write `COPY --chmod=755`, or start it with `sh {command}`"));
         }
     }
@@ -209,7 +212,7 @@ impl Deploy<'_> {
         let facts = card::CardFacts {
             title: &self.repo.id.name,
             sdk,
-            app_file: sdk::app_file(source, &sdk),
+            app_file: sdk::app_file(source, sdk),
             app_port: sdk::app_port(source),
             sdk_version: sdk::gradio_version(source),
         };
