@@ -6,9 +6,7 @@ use std::path::Path;
 use super::{Code, Failure, Place};
 use crate::folder::card::{CardError, CardFault};
 use crate::folder::sdk::SdkReason;
-use crate::folder::{
-    EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, SourceFile, UnusedPattern,
-};
+use crate::folder::{EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, UnusedPattern};
 use crate::text::{name_some, quoted_all, quoted_path};
 
 const CHECKOUT_HINT: &str = "run actions/checkout in this job, before this step: the workspace starts empty";
@@ -205,23 +203,10 @@ pub fn left_out_warnings(left_out: &LeftOut) -> Vec<String> {
     warnings
 }
 
-impl SourceFile {
-    /// Returns the failure of a file that could not be read.
-    pub fn failure(&self, error: io::Error) -> Failure {
-        self.error(error).into()
-    }
-
-    /// Returns the failure of a file whose content is not the planned one.
-    pub fn changed(&self) -> Failure {
-        Failure::new(Code::SourceChanged, format!("`{}` changed while it was deployed", self.path))
-            .hint(CHANGED_HINT)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::{SizeChanged, SourceOptions, read};
+    use crate::folder::{FileContent, SizeChanged, SourceFile, SourceOptions, read};
 
     fn failure(options: &SourceOptions) -> Failure {
         read(options).unwrap_err().into()
@@ -282,7 +267,7 @@ mod tests {
     fn file_that_is_gone_has_changed_and_others_are_unreadable() {
         let file = SourceFile {
             path: "a.txt".parse().unwrap(),
-            content: crate::folder::Content::Disk("/nowhere/a.txt".into()),
+            content: FileContent::Disk("/nowhere/a.txt".into()),
             size: 1,
             cache: None,
         };
@@ -292,7 +277,7 @@ mod tests {
             (resized, Code::SourceChanged),
             (io::ErrorKind::PermissionDenied.into(), Code::SourceUnreadable),
         ] {
-            let failure = file.failure(error);
+            let failure = Failure::from(file.error(error));
             assert_eq!((failure.code, failure.causes().len()), (code, 1));
         }
     }

@@ -1,8 +1,8 @@
-//! What files were known by when they were last read, kept in a file from run to run (`cache_path`).
+//! Hashes of files, kept in a file from run to run.
 //!
-//! An entry speaks for a file only while its size, inode, and times of last change are the same, to the
-//! nanosecond. The time of the last status change (`ctime`) is among them, since no tool can set it back: a file
-//! that was replaced under a kept `mtime` is read again.
+//! An entry is valid while the size, inode and times of the file are the same, to the nanosecond. The time of the last
+//! status change (`ctime`) is one of them, because no tool can set it back: a file that was replaced and kept its
+//! `mtime` is read again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -18,25 +18,27 @@ use super::hash::{self, Oid, Sha256};
 
 const FORMAT: &str = "hf-deploy hashes 1";
 
-/// The largest file that is read: more than a million entries.
+/// Maximum size of a cache that is read: more than a million entries.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// A file that changed this shortly before it was read may change again and look the same: some file systems
-/// count time in steps of two seconds. Git's index knows such entries as "racily clean".
+/// Minimum age of a change when the file is read. A later change could otherwise have the same time, because some file
+/// systems count time in steps of two seconds. Git's index calls such entries "racily clean".
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// The digests of files that were read, in this run or an earlier one.
+/// Hashes of files that were read, in this run or an earlier one.
 #[derive(Debug)]
 pub struct HashCache {
     file: PathBuf,
-    /// What entries are named relative to, so that a checkout may move.
+    /// Folder that paths of entries are relative to, so that a checkout may move.
     base: PathBuf,
+    /// Entries of earlier runs.
     known: HashMap<String, Entry>,
-    /// What this run has looked at.
-    seen: Mutex<BTreeMap<String, Entry>>,
+    /// Entries of files that this run has used.
+    used: Mutex<BTreeMap<String, Entry>>,
+    clock: fn() -> SystemTime,
 }
 
-/// What is known of one file.
+/// Hashes of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     stamp: Stamp,
@@ -44,7 +46,7 @@ struct Entry {
     sha256: Option<Sha256>,
 }
 
-/// By what a file is recognised without reading it. Times in nanoseconds since 1970.
+/// Metadata by which a file is recognised. Times are in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -53,17 +55,17 @@ struct Stamp {
     ctime: i64,
 }
 
-/// The first line of the file.
+/// First line of the file.
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: String,
-    /// Of all that follows: what was damaged is not believed.
+    /// SHA-256 of all other lines, so that a damaged file is recognised.
     sha256: String,
 }
 
 /// One of the other lines.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct Record {
     path: String,
     #[serde(flatten)]
     stamp: Stamp,
@@ -74,15 +76,20 @@ struct Line {
 }
 
 impl HashCache {
-    /// Reads the cache at `file`. One that cannot be used is as good as none; the second value says why. Blocks.
+    /// Reads the cache at `file`. A cache that cannot be read is empty, and the second value is the reason. Blocks.
     pub fn open(file: PathBuf, base: &Path) -> (Self, Option<String>) {
+        Self::open_with_clock(file, base, SystemTime::now)
+    }
+
+    /// Reads the cache as [`HashCache::open`] does. `clock` returns the time at which files are read.
+    fn open_with_clock(file: PathBuf, base: &Path, clock: fn() -> SystemTime) -> (Self, Option<String>) {
         let base = fs::canonicalize(base).unwrap_or_else(|_| base.to_owned());
-        let (known, note) = match read(&file) {
+        let (known, reason) = match read(&file) {
             Ok(known) => (known, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (HashMap::new(), None),
             Err(error) => (HashMap::new(), Some(error.to_string())),
         };
-        (Self { file, base, known, seen: Mutex::default() }, note)
+        (Self { file, base, known, used: Mutex::default(), clock }, reason)
     }
 
     /// Returns the path of the cache, under the name that a walk finds.
@@ -94,27 +101,27 @@ impl HashCache {
         }
     }
 
-    /// Looks at the file `disk` before it is read: `None` when it is not the `size` bytes that were found.
-    pub(super) fn look(&self, disk: &Path, size: u64) -> Option<Look<'_>> {
-        let now = nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).ok()?)?;
+    /// Returns the slot of the file `disk`, which is about to be read: `None` if its size is not `size`.
+    pub(super) fn slot(&self, disk: &Path, size: u64) -> Option<CacheSlot<'_>> {
+        let now = nanoseconds((self.clock)().duration_since(UNIX_EPOCH).ok()?)?;
         let stamp = Stamp::of(disk).filter(|stamp| stamp.size == size)?;
         let name = disk.strip_prefix(&self.base).unwrap_or(disk).to_string_lossy().into_owned();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let entry =
-            seen.get(&name).or_else(|| self.known.get(&name)).filter(|entry| entry.stamp == stamp).copied();
+            used.get(&name).or_else(|| self.known.get(&name)).filter(|entry| entry.stamp == stamp).copied();
         if let Some(entry) = entry {
-            seen.insert(name.clone(), entry);
+            used.insert(name.clone(), entry);
         }
-        drop(seen);
-        Some(Look { cache: self, name, disk: disk.to_owned(), stamp, now, entry })
+        drop(used);
+        Some(CacheSlot { cache: self, name, disk: disk.to_owned(), stamp, now, entry })
     }
 
-    /// Writes what is known by now, in one step: nobody finds half a file. Blocks.
+    /// Writes the cache with one rename, so that readers never see half a file. Blocks.
     ///
-    /// What an earlier run knew stays while the file is the same: another step may use it. Fails when the file
-    /// would lie outside the base, behind a symbolic link.
+    /// Entries of earlier runs are kept while their files are the same, because another step may use them. Fails if the
+    /// file is outside of the base, behind a symbolic link.
     pub fn write(&self) -> io::Result<()> {
-        let mut entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut entries = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, entry) in &self.known {
             if !entries.contains_key(name) && Stamp::of(&self.base.join(name)) == Some(entry.stamp) {
                 entries.insert(name.clone(), *entry);
@@ -127,13 +134,13 @@ impl HashCache {
         }
         let mut body = Vec::new();
         for (name, entry) in entries {
-            let line = Line {
+            let record = Record {
                 path: name,
                 stamp: entry.stamp,
                 git: entry.oid.map(|oid| oid.to_string()),
                 sha256: entry.sha256.map(|sha256| sha256.to_string()),
             };
-            serde_json::to_writer(&mut body, &line)?;
+            serde_json::to_writer(&mut body, &record)?;
             body.push(b'\n');
         }
         let parent = self.file.parent().unwrap_or(Path::new("."));
@@ -152,9 +159,9 @@ impl HashCache {
     }
 }
 
-/// A file as it was before it was read.
+/// Entry of a file that is about to be read.
 #[derive(Debug)]
-pub struct Look<'a> {
+pub(super) struct CacheSlot<'a> {
     cache: &'a HashCache,
     name: String,
     disk: PathBuf,
@@ -163,7 +170,7 @@ pub struct Look<'a> {
     entry: Option<Entry>,
 }
 
-impl Look<'_> {
+impl CacheSlot<'_> {
     pub(super) fn oid(&self) -> Option<Oid> {
         self.entry?.oid
     }
@@ -172,17 +179,17 @@ impl Look<'_> {
         self.entry?.sha256
     }
 
-    /// Remembers what the file was read as, unless it changed meanwhile, or just before.
-    pub fn learn(&self, oid: Option<Oid>, sha256: Option<Sha256>) {
+    /// Stores hashes of the file, unless it changed while it was read, or shortly before.
+    pub(super) fn store(&self, oid: Option<Oid>, sha256: Option<Sha256>) {
         let settled = i64::try_from(SETTLED.as_nanos()).unwrap_or(i64::MAX);
-        let fresh = self.stamp.mtime.max(self.stamp.ctime) > self.now.saturating_sub(settled);
-        if fresh || Stamp::of(&self.disk) != Some(self.stamp) {
+        let is_fresh = self.stamp.mtime.max(self.stamp.ctime) > self.now.saturating_sub(settled);
+        if is_fresh || Stamp::of(&self.disk) != Some(self.stamp) {
             return;
         }
         let before = self.entry.unwrap_or(Entry { stamp: self.stamp, oid: None, sha256: None });
         let entry = Entry { oid: oid.or(before.oid), sha256: sha256.or(before.sha256), ..before };
-        let mut seen = self.cache.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(self.name.clone(), entry);
+        let mut used = self.cache.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(self.name.clone(), entry);
     }
 }
 
@@ -227,10 +234,10 @@ fn parse(bytes: &[u8]) -> Option<HashMap<String, Entry>> {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines
         .map(|line| {
-            let line: Line = serde_json::from_slice(line).ok()?;
-            let oid = line.git.map(|git| git.parse()).transpose().ok()?;
-            let sha256 = line.sha256.map(|sha256| sha256.parse()).transpose().ok()?;
-            Some((line.path, Entry { stamp: line.stamp, oid, sha256 }))
+            let record: Record = serde_json::from_slice(line).ok()?;
+            let oid = record.git.map(|git| git.parse()).transpose().ok()?;
+            let sha256 = record.sha256.map(|sha256| sha256.parse()).transpose().ok()?;
+            Some((record.path, Entry { stamp: record.stamp, oid, sha256 }))
         })
         .collect()
 }
@@ -238,24 +245,28 @@ fn parse(bytes: &[u8]) -> Option<HashMap<String, Entry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::{Content, SourceFile};
+    use crate::folder::{FileContent, SourceFile};
     use std::sync::Arc;
 
-    struct World {
+    /// A workspace with the file `data`.
+    struct Workspace {
         folder: tempfile::TempDir,
     }
 
-    impl World {
-        /// A folder with the file `data` in it, last changed a while ago as far as the cache can tell.
+    /// Returns a time at which all changes so far are old enough.
+    fn later() -> SystemTime {
+        SystemTime::now() + SETTLED + Duration::from_secs(1)
+    }
+
+    impl Workspace {
         fn new(content: &str) -> Self {
-            let world = Self { folder: tempfile::tempdir().unwrap() };
-            world.put(content);
-            world
+            let workspace = Self { folder: tempfile::tempdir().unwrap() };
+            workspace.put(content);
+            workspace
         }
 
         fn put(&self, content: &str) {
             fs::write(self.data(), content).unwrap();
-            std::thread::sleep(SETTLED + Duration::from_millis(50));
         }
 
         fn data(&self) -> PathBuf {
@@ -263,26 +274,31 @@ mod tests {
         }
 
         fn open(&self) -> (Arc<HashCache>, Option<String>) {
-            let (cache, note) = HashCache::open(self.folder.path().join("keep/cache"), self.folder.path());
-            (Arc::new(cache), note)
+            self.open_at(later)
+        }
+
+        fn open_at(&self, clock: fn() -> SystemTime) -> (Arc<HashCache>, Option<String>) {
+            let file = self.folder.path().join("keep/cache");
+            let (cache, reason) = HashCache::open_with_clock(file, self.folder.path(), clock);
+            (Arc::new(cache), reason)
         }
 
         fn file(&self, cache: &Arc<HashCache>) -> SourceFile {
             SourceFile {
                 path: "data".parse().unwrap(),
                 size: fs::metadata(self.data()).unwrap().len(),
-                content: Content::Disk(self.data()),
+                content: FileContent::Disk(self.data()),
                 cache: Some(Arc::clone(cache)),
             }
         }
 
-        /// Writes a cache that says `sha256` of `data`, as a run that had read it would.
-        fn lie(&self, sha256: Sha256) {
+        /// Writes a cache with this hash of `data`, as a run that had read it would.
+        fn write_cache(&self, sha256: Sha256) {
             let (cache, _) = self.open();
             cache
-                .look(&self.data(), fs::metadata(self.data()).unwrap().len())
+                .slot(&self.data(), fs::metadata(self.data()).unwrap().len())
                 .unwrap()
-                .learn(None, Some(sha256));
+                .store(None, Some(sha256));
             cache.write().unwrap();
         }
     }
@@ -292,57 +308,61 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unchanged_is_not_read_and_what_changed_is() {
-        let world = World::new("one");
-        world.lie(sha256("something else"));
-        let (cache, note) = world.open();
-        assert_eq!(note, None);
-        assert_eq!(world.file(&cache).sha256().unwrap(), sha256("something else"), "it was not read");
-        assert_eq!(world.file(&cache).git_blob_oid().unwrap(), hash::git_blob_oid(&b"one"[..], 3).unwrap());
+    fn only_changed_files_are_read() {
+        let workspace = Workspace::new("one");
+        workspace.write_cache(sha256("something else"));
+        let (cache, reason) = workspace.open();
+        assert_eq!(reason, None);
+        assert_eq!(workspace.file(&cache).sha256().unwrap(), sha256("something else"), "it was not read");
+        assert_eq!(
+            workspace.file(&cache).git_blob_oid().unwrap(),
+            hash::git_blob_oid(&b"one"[..], 3).unwrap()
+        );
 
-        // The same size, the same inode, the same time of change.
-        let modified = fs::metadata(world.data()).unwrap().modified().unwrap();
-        world.put("two");
-        fs::File::options().write(true).open(world.data()).unwrap().set_modified(modified).unwrap();
-        assert_eq!(world.file(&cache).sha256().unwrap(), sha256("two"), "its status has changed since");
+        // The same size, inode and `mtime`, but another `ctime`.
+        let modified = fs::metadata(workspace.data()).unwrap().modified().unwrap();
+        // File systems take the time from a clock that ticks every few milliseconds.
+        std::thread::sleep(Duration::from_millis(20));
+        workspace.put("two");
+        fs::File::options().write(true).open(workspace.data()).unwrap().set_modified(modified).unwrap();
+        assert_eq!(workspace.file(&cache).sha256().unwrap(), sha256("two"), "its status has changed since");
         // Another file under the same name.
-        let (cache, _) = world.open();
-        fs::write(world.folder.path().join("new"), "six").unwrap();
-        fs::rename(world.folder.path().join("new"), world.data()).unwrap();
-        assert_eq!(world.file(&cache).sha256().unwrap(), sha256("six"));
+        let (cache, _) = workspace.open();
+        fs::write(workspace.folder.path().join("new"), "six").unwrap();
+        fs::rename(workspace.folder.path().join("new"), workspace.data()).unwrap();
+        assert_eq!(workspace.file(&cache).sha256().unwrap(), sha256("six"));
     }
 
     #[test]
-    fn what_changed_just_now_is_not_remembered() {
-        let world = World::new("one");
-        fs::write(world.data(), "two").unwrap();
-        let (cache, _) = world.open();
-        assert_eq!(world.file(&cache).sha256().unwrap(), sha256("two"));
+    fn fresh_changes_are_not_stored() {
+        let workspace = Workspace::new("one");
+        let (cache, _) = workspace.open_at(SystemTime::now);
+        assert_eq!(workspace.file(&cache).sha256().unwrap(), sha256("one"));
         cache.write().unwrap();
-        assert!(world.open().0.known.is_empty());
+        assert!(workspace.open().0.known.is_empty());
     }
 
     #[test]
-    fn entries_live_as_long_as_their_files() {
-        let world = World::new("one");
-        let (cache, _) = world.open();
-        world.file(&cache).sha256().unwrap();
+    fn entries_are_kept_while_their_files_are_the_same() {
+        let workspace = Workspace::new("one");
+        let (cache, _) = workspace.open();
+        workspace.file(&cache).sha256().unwrap();
         cache.write().unwrap();
-        // A run that looks at nothing forgets nothing.
-        let (cache, _) = world.open();
+        // A run that reads no files keeps all entries.
+        let (cache, _) = workspace.open();
         cache.write().unwrap();
-        let (cache, _) = world.open();
+        let (cache, _) = workspace.open();
         assert_eq!(cache.known["data"].sha256, Some(sha256("one")));
-        fs::remove_file(world.data()).unwrap();
+        fs::remove_file(workspace.data()).unwrap();
         cache.write().unwrap();
-        assert!(world.open().0.known.is_empty());
+        assert!(workspace.open().0.known.is_empty());
     }
 
     #[test]
-    fn a_file_that_is_damaged_or_foreign_is_told_and_replaced() {
-        let world = World::new("one");
-        world.lie(sha256("one"));
-        let path = world.folder.path().join("keep/cache");
+    fn damaged_cache_is_reported_and_replaced() {
+        let workspace = Workspace::new("one");
+        workspace.write_cache(sha256("one"));
+        let path = workspace.folder.path().join("keep/cache");
         let good = fs::read(&path).unwrap();
         let flipped: Vec<u8> =
             good.iter().rev().enumerate().map(|(n, b)| if n == 9 { b ^ 1 } else { *b }).rev().collect();
@@ -350,21 +370,21 @@ mod tests {
             [&b""[..], b"\n", b"{}\n", b"\xff\xfe", &good[..good.len() - 3], &flipped, b"[1, 2]\n[3]\n"]
         {
             fs::write(&path, bad).unwrap();
-            let (cache, note) = world.open();
-            assert!(note.is_some() && cache.known.is_empty(), "{}", String::from_utf8_lossy(bad));
-            assert_eq!(world.file(&cache).sha256().unwrap(), sha256("one"));
+            let (cache, reason) = workspace.open();
+            assert!(reason.is_some() && cache.known.is_empty(), "{}", String::from_utf8_lossy(bad));
+            assert_eq!(workspace.file(&cache).sha256().unwrap(), sha256("one"));
             cache.write().unwrap();
             assert_eq!(fs::read(&path).unwrap(), good);
         }
     }
 
     #[test]
-    fn nothing_is_written_behind_a_link_that_leads_out() {
+    fn cache_behind_a_link_out_of_the_workspace_is_not_written() {
         let outside = tempfile::tempdir().unwrap();
-        let world = World::new("one");
-        std::os::unix::fs::symlink(outside.path(), world.folder.path().join("keep")).unwrap();
-        let (cache, _) = world.open();
-        world.file(&cache).sha256().unwrap();
+        let workspace = Workspace::new("one");
+        std::os::unix::fs::symlink(outside.path(), workspace.folder.path().join("keep")).unwrap();
+        let (cache, _) = workspace.open();
+        workspace.file(&cache).sha256().unwrap();
         assert!(cache.write().unwrap_err().to_string().contains("leads out"));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }

@@ -24,10 +24,10 @@ impl hub::Content for SourceFile {
     }
 
     fn before_reading(&self) -> Box<dyn FnOnce(Sha256) + Send + '_> {
-        let look = self.look();
+        let slot = self.cache_slot();
         Box::new(move |sha256| {
-            if let Some(look) = look {
-                look.learn(None, Some(sha256));
+            if let Some(slot) = slot {
+                slot.store(None, Some(sha256));
             }
         })
     }

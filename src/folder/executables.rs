@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::sdk::{DOCKERFILE, instructions};
-use super::{Content, Source, SourceFile};
+use super::{FileContent, Source, SourceFile};
 
 /// A file that is not executable on the Hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ fn file_of<'a>(command: &str, source: &'a Source) -> Option<&'a SourceFile> {
 }
 
 fn is_executable(file: &SourceFile) -> bool {
-    let Content::Disk(path) = &file.content else { return false };
+    let FileContent::Disk(path) = &file.content else { return false };
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 

@@ -15,7 +15,7 @@ use super::limits::{MAX_FILE_BYTES, full_folders};
 use super::patterns::UnusedPattern;
 use super::root::{find_root, is_whole_checkout};
 use super::submodules::empty_submodules;
-use super::{Content, HashCache, Source, SourceFile, SourceOptions, pointer};
+use super::{FileContent, HashCache, Source, SourceFile, SourceOptions, pointer};
 use crate::text::quoted_path;
 
 /// Maximum number of folders behind symbolic links, because links that multiply each other have no end.
@@ -25,7 +25,8 @@ const MAX_LINKED_ENTRIES: usize = 1_000;
 /// Maximum number of entries of hidden folders that are searched for matches of unused patterns.
 const MAX_HIDDEN_ENTRIES: usize = 20_000;
 
-pub(super) fn read(options: &SourceOptions) -> Result<Source> {
+/// Reads the folder. An error names all problems of one kind. Blocks.
+pub fn read(options: &SourceOptions) -> Result<Source> {
     let root = find_root(&options.root, options.workspace.as_deref())?;
     let defaults = if !options.default_excludes {
         DefaultExcludes::Off
@@ -54,7 +55,7 @@ pub(super) fn read(options: &SourceOptions) -> Result<Source> {
     walk.search_hidden_folders();
     let Walk { filter, git_ignores, unused_patterns, mut files, mut left_out, mut problems, .. } = walk;
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    problems.too_large.extend(full_folders(&files));
+    problems.too_large.extend(full_folders(files.iter().map(|file| file.path.as_str())));
     problems.into_result()?;
     if files.is_empty() {
         let left_out = left_out.by_patterns();
@@ -224,7 +225,7 @@ impl Walk<'_> {
         }
         self.files.push(SourceFile {
             path: repo_path,
-            content: Content::Disk(disk),
+            content: FileContent::Disk(disk),
             size,
             cache: self.cache.cloned(),
         });

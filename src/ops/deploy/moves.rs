@@ -153,7 +153,7 @@ mod tests {
 
     use super::super::parts::tests::tree as tree_of_any_shape;
     use super::*;
-    use crate::folder::{Content, SourceFile};
+    use crate::folder::{FileContent, SourceFile};
     use crate::ops::deploy::plan::{Pruning, plan};
 
     /// A repo, or a folder: contents by path.
@@ -203,7 +203,7 @@ mod tests {
             let path = change.path.clone();
             let content = Arc::new(SourceFile {
                 path: path.clone(),
-                content: Content::Memory(Bytes::new()),
+                content: FileContent::Memory(Bytes::new()),
                 size: change.size,
                 cache: None,
             });

@@ -237,7 +237,7 @@ impl Deploy<'_> {
             if needs_the_hub(&path) {
                 return Ok(Vec::new());
             }
-            let bytes = file.read_to_vec().map_err(|error| file.failure(error))?;
+            let bytes = file.read_to_vec().map_err(|error| file.error(error))?;
             match String::from_utf8(bytes) {
                 Ok(content) if !content.contains('\0') && content.len() as u64 == file.size => {
                     files.push(NewFile { path, content });

@@ -126,7 +126,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::folder::{Content, SourceFile};
+    use crate::folder::{FileContent, SourceFile};
     use hub::RepoPath;
 
     const LARGE: CommitLimits = CommitLimits { files: 3, bytes: 100 };
@@ -134,7 +134,7 @@ pub(super) mod tests {
     fn write(path: &str, size: u64) -> Operation {
         let path: RepoPath = path.parse().unwrap();
         let source =
-            SourceFile { path: path.clone(), content: Content::Memory(Bytes::new()), size, cache: None };
+            SourceFile { path: path.clone(), content: FileContent::Memory(Bytes::new()), size, cache: None };
         Operation::File { path, content: Arc::new(source), oid: None }
     }
 

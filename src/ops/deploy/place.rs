@@ -2,7 +2,7 @@
 
 use super::Deploy;
 use crate::failure::Place;
-use crate::folder::{Content, Source, SourceFile};
+use crate::folder::{FileContent, Source, SourceFile};
 use crate::ops::space::Spot;
 
 impl Deploy<'_> {
@@ -21,7 +21,7 @@ fn deployed<'a>(source: &'a Source, path: &str) -> Option<&'a SourceFile> {
     let path = path.trim_start_matches("./");
     let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
     let file = starts.filter_map(|start| source.get(path.get(start..)?)).next()?;
-    matches!(file.content, Content::Disk(_)).then_some(file)
+    matches!(file.content, FileContent::Disk(_)).then_some(file)
 }
 
 /// Finds the line that holds a text, or the name at its beginning: `numpy` of `numpy==3.9.0`.

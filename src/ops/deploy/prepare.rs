@@ -302,7 +302,7 @@ impl Deploy<'_> {
 }
 
 fn read_all(file: &SourceFile) -> Result<Vec<u8>> {
-    file.read_to_vec().map_err(|error| file.failure(error))
+    Ok(file.read_to_vec().map_err(|error| file.error(error))?)
 }
 
 fn known_path(path: &str) -> Result<RepoPath> {

@@ -298,7 +298,7 @@ impl Deploy<'_> {
         };
         let mut text = Vec::new();
         let read = file.open().and_then(|mut reader| std::io::Read::read_to_end(&mut reader, &mut text));
-        read.map_err(|error| file.failure(error))?;
+        read.map_err(|error| file.error(error))?;
         Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
@@ -477,5 +477,5 @@ fn hash_one(file: &SourceFile, wanted: Wanted) -> Result<Hash> {
         Wanted::GitBlob => file.git_blob_oid().map(Hash::GitBlob),
         Wanted::Sha256 => file.sha256_and_checksum().map(|(sha256, checksum)| Hash::Sha256(sha256, checksum)),
     };
-    hash.map_err(|error| file.failure(error))
+    Ok(hash.map_err(|error| file.error(error))?)
 }

@@ -12,7 +12,7 @@ use super::live::Target;
 use super::prepare::{self, Message};
 use super::unsettled;
 use crate::failure::{Code, Failure, Result};
-use crate::folder::{Content, SourceFile};
+use crate::folder::{FileContent, SourceFile};
 use crate::image;
 use crate::report::{Landing, Outcome, Status};
 
@@ -178,7 +178,7 @@ impl Deploy<'_> {
             })?;
             let source = SourceFile {
                 path: path.clone(),
-                content: Content::Disk(copy),
+                content: FileContent::Disk(copy),
                 size: content.len() as u64,
                 cache: None,
             };

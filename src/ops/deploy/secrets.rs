@@ -181,7 +181,7 @@ async fn scan(source: &Arc<Source>, files: Vec<usize>) -> Result<Vec<Found>> {
 fn scan_batch(source: &Source, batch: &[usize]) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for &file in batch {
-        let leaks = source.files[file].leaks().map_err(|error| source.files[file].failure(error))?;
+        let leaks = leaks::in_file(&source.files[file]).map_err(|error| source.files[file].error(error))?;
         found.extend(leaks.into_iter().map(|leak| Found { file, leak }));
     }
     Ok(found)
