@@ -3,6 +3,7 @@
 pub mod app_check;
 pub mod folder;
 mod hub;
+pub mod space;
 
 use std::fmt;
 

@@ -3,5 +3,6 @@
 pub mod check;
 pub mod deploy;
 pub mod janitor;
+pub mod log_follower;
 pub mod proxy_space;
 pub mod space;

@@ -68,7 +68,7 @@ async fn space_app(id: RepoId, inputs: &VerifyInputs, log: &Log) -> Result<App> 
     let credentials = inputs.token.clone().map_or(Credentials::Anonymous, Credentials::Token);
     let hub = connect(&inputs.endpoint, credentials, log)?;
     let space = Repo { repo_type: RepoType::Space, id };
-    space::app(&hub, &space).await?.ok_or_else(|| {
+    space::find_app(&hub, &space).await?.ok_or_else(|| {
         let failure = Failure::new(Code::RepoNotFound, format!("cannot find the app of the {space}"));
         match inputs.token {
             Some(_) => {

@@ -12,7 +12,8 @@ use crate::folder::{Source, card, sdk};
 use crate::ops::check;
 use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::{
-    self, Awaited, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, NotReady, Ready, Spot, WaitOptions,
+    self, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, Readiness, SpaceError, Spot, WaitOptions,
+    WaitOutcome,
 };
 use crate::report::Status;
 
@@ -40,13 +41,12 @@ pub(super) struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn wait_options(&self, commit: &str, fresh: bool, timeout: Duration) -> WaitOptions {
+    fn wait_options(&self, commit: &str, is_new_commit: bool, timeout: Duration) -> WaitOptions {
         WaitOptions {
             timeout,
             commit: commit.to_owned(),
-            // Static Spaces run at once, and name no commit.
-            fixed: self.sdk == Some(SpaceSdk::Static),
-            fresh,
+            is_static_space: self.sdk == Some(SpaceSdk::Static),
+            is_new_commit,
             sdk: self.sdk,
             port: self.port(),
         }
@@ -81,16 +81,10 @@ struct LoggedException {
 }
 
 /// A commit that does not run as it should.
-struct NotLive {
-    failure: Failure,
+pub(super) struct NotLive {
+    pub(super) failure: Failure,
     /// The new app failed. What the Hub's own failures hide may run well, and what is overtaken is not taken back.
     is_the_apps: bool,
-}
-
-impl From<NotReady> for NotLive {
-    fn from(NotReady { cause, failure }: NotReady) -> Self {
-        Self { failure, is_the_apps: cause.is_the_apps() }
-    }
 }
 
 impl From<Failure> for NotLive {
@@ -128,8 +122,8 @@ impl Deploy<'_> {
     /// Waits until the commit runs, and then asks the app itself.
     async fn come_alive(&self, target: &Target<'_>, timeout: Duration) -> Result<(), NotLive> {
         let started = Instant::now();
-        let fresh = target.receipt.is_some() || target.created;
-        self.wait_for(target, target.commit, fresh, timeout).await?;
+        let is_new_commit = target.receipt.is_some() || target.created;
+        self.wait_for(target, target.commit, is_new_commit, timeout).await?;
         let check = &self.options.space.check;
         if check.mode == Mode::Off {
             return Ok(());
@@ -179,7 +173,7 @@ impl Deploy<'_> {
             (place, hints) = (exception.place, exception.hints);
         }
         let outcome = match stopped {
-            Some(awaited) => self.stopped(target, awaited),
+            Some(outcome) => self.stopped(target, outcome),
             // An endpoint that is missing may have gone with this deploy; a file of the workspace has not.
             None => check::conclude(&result, hints, self.log).map_err(|failure| NotLive {
                 is_the_apps: result.subject() != Subject::Workspace,
@@ -200,7 +194,7 @@ impl Deploy<'_> {
             let detail = "it has not got the hardware that was asked for";
             return Ok(AppToCheck::None(CheckResult::failed(CheckFailure::HardwareMissing, detail)));
         }
-        Ok(match space::app(self.hub, &self.repo).await? {
+        Ok(match space::find_app(self.hub, &self.repo).await? {
             Some(app) => AppToCheck::Found(app),
             None => {
                 let detail = "the Hub does not say where the app is";
@@ -210,22 +204,22 @@ impl Deploy<'_> {
     }
 
     /// Writes down how a Space stopped that was being checked.
-    fn stopped(&self, target: &Target<'_>, awaited: Awaited) -> Result<(), NotLive> {
-        let Awaited { ready, runtime, tails, spot } = awaited;
+    fn stopped(&self, target: &Target<'_>, outcome: WaitOutcome) -> Result<(), NotLive> {
+        let WaitOutcome { readiness, runtime, tails, spot } = outcome;
         self.ledger.update(|outcome| {
             outcome.space_stage = runtime.map(|runtime| runtime.stage);
             outcome.log_tails.retain(|other| tails.iter().all(|tail| tail.kind != other.kind));
             outcome.log_tails.extend(tails);
         });
-        match ready {
-            Ready::No(end) => Err(self.placed(target, end, spot).into()),
-            Ready::Yes | Ready::Unseen(_) => Ok(()),
+        match readiness {
+            Readiness::Failed(error) => Err(self.not_live(target, *error, spot)),
+            Readiness::Running | Readiness::Unknown(_) => Ok(()),
         }
     }
 
     /// Reads what the app wrote last, which may say why it did not pass.
     async fn run_log(&self) -> Option<LogTail> {
-        let tail = space::tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
+        let tail = space::read_tail(self.hub, &self.repo, LogKind::Run, LAST_WORDS).await;
         Some(tail).filter(|tail| !tail.is_empty())
     }
 
@@ -261,12 +255,12 @@ impl Deploy<'_> {
         &self,
         target: &Target<'_>,
         commit: &str,
-        fresh: bool,
+        is_new_commit: bool,
         timeout: Duration,
-    ) -> Result<(), NotReady> {
-        let options = target.wait_options(commit, fresh, timeout);
+    ) -> Result<(), NotLive> {
+        let options = target.wait_options(commit, is_new_commit, timeout);
         let phase = self.ledger.phase("wait");
-        let Awaited { ready, runtime, tails, spot } =
+        let WaitOutcome { readiness, runtime, tails, spot } =
             space::wait(self.hub, self.log, &self.repo, &options).await;
         drop(phase);
         self.ledger.update(|outcome| {
@@ -276,22 +270,23 @@ impl Deploy<'_> {
                 outcome.log_tails = tails;
             }
         });
-        match ready {
-            Ready::Yes => Ok(()),
-            Ready::Unseen(error) => {
+        match readiness {
+            Readiness::Running => Ok(()),
+            Readiness::Unknown(error) => {
                 self.log.warning(&format!(
                     "the commit is on the Hub, but whether it runs is not known: {error}; give the token read access to the Space's settings, or set `wait: false`"
                 ));
                 Ok(())
             }
-            Ready::No(end) => Err(self.placed(target, end, spot)),
+            Readiness::Failed(error) => Err(self.not_live(target, *error, spot)),
         }
     }
 
     /// Adds the place in a file of the user that the log names.
-    fn placed(&self, target: &Target<'_>, end: NotReady, spot: Option<(Spot, String)>) -> NotReady {
+    fn not_live(&self, target: &Target<'_>, error: SpaceError, spot: Option<(Spot, String)>) -> NotLive {
         let place = spot.and_then(|(spot, why)| self.place_of(target.source, &spot, why));
-        NotReady { failure: end.failure.at(place), ..end }
+        let is_the_apps = error.cause.is_caused_by_app();
+        NotLive { failure: Failure::from(error).at(place), is_the_apps }
     }
 }
 

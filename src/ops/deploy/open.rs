@@ -133,7 +133,7 @@ impl Deploy<'_> {
             refused.push((flavor, refusal));
             let next = self.first_wanted(refused);
             if next.is_none() && self.options.space.hardware.required {
-                return Err(hardware::refused(self.hub, &self.repo, refused).await);
+                return Err(hardware::refused(self.hub, &self.repo, refused).await.into());
             }
             if let Some(space) = &mut create.space {
                 space.hardware = next;

@@ -2,11 +2,12 @@
 
 use hub::{Lookup, Machine, RepoInfo, RepoType, SettingKind, SpaceSdk};
 
-use crate::failure::{Code, Result};
+use crate::failure::Result;
 use crate::ops::deploy::options::Origin;
 use crate::ops::space::SettingsOptions;
-use crate::ops::space::settings::{Change, SettingsPlan};
-use crate::ops::space::{Current, HardwareStatus, hardware, settings};
+use crate::ops::space::hardware::{HardwareError, HardwareRequest};
+use crate::ops::space::settings::{Restart, SettingChange, SettingsPlan};
+use crate::ops::space::{CurrentSettings, HardwareStatus, hardware, settings};
 use crate::report::WrittenSetting;
 
 use super::open::Born;
@@ -19,7 +20,7 @@ use super::{Deploy, Target};
 #[derive(Default)]
 pub(super) struct Surroundings {
     /// What it had before this deploy: `None` while it does not exist, and where nothing is wanted.
-    current: Option<Current>,
+    current: Option<CurrentSettings>,
     /// They are settled once, however often the plan is made.
     settled: bool,
     /// Its audience: `None` while it does not exist.
@@ -119,7 +120,7 @@ impl Deploy<'_> {
         for flavor in wanted.hardware.wanted.iter().take(1) {
             self.log.info(&format!("would ask for the hardware `{flavor}`"));
         }
-        let plan = settings::diff(&Current::default(), &wanted.settings, true);
+        let plan = settings::diff(&CurrentSettings::default(), &wanted.settings, Restart::Expected);
         self.tell_plan(&plan);
         for volume in wanted.settings.volumes.iter().flatten() {
             self.log.info(&format!("would mount {volume}"));
@@ -144,7 +145,7 @@ impl Deploy<'_> {
     }
 
     /// What the Space has: a dry run does without, where the token may not look.
-    async fn settings_in_sight(&self) -> Result<Option<Current>> {
+    async fn settings_in_sight(&self) -> Result<Option<CurrentSettings>> {
         match self.read_settings().await {
             Err(failure) if self.options.dry_run && may_not(failure.code) => {
                 self.log.info("variables and secrets are not planned: this token may not look at them");
@@ -154,7 +155,7 @@ impl Deploy<'_> {
         }
     }
 
-    async fn read_settings(&self) -> Result<Current> {
+    async fn read_settings(&self) -> Result<CurrentSettings> {
         let current = settings::read(self.hub, &self.repo).await?;
         let page = format!("{}/{}/settings", self.hub.endpoint(), self.repo.page());
         settings::check_collisions(&current, &self.options.space.settings, &page)?;
@@ -181,18 +182,19 @@ impl Deploy<'_> {
             return Ok(());
         }
         let at_creation = born.map(|born| born.hardware.clone()).unwrap_or_default();
-        let settled = hardware::settle(self.hub, &self.repo, wanted, machine, &at_creation, self.log).await;
+        let request = HardwareRequest { wanted, machine, at_creation: &at_creation };
+        let settled = hardware::settle(self.hub, &self.repo, request, self.log).await;
         self.ledger.update(|outcome| match &settled {
             Ok(settled) => {
                 outcome.hardware_status = settled.status;
                 outcome.space_hardware.clone_from(&settled.flavor);
             }
-            Err(failure) if failure.code == Code::HardwareRefused => {
+            Err(HardwareError::Refused(_)) => {
                 outcome.hardware_status = Some(HardwareStatus::ManualHardwareRequired);
             }
-            Err(_) => {}
+            Err(HardwareError::Hub(_)) => {}
         });
-        settled.map(drop)
+        Ok(settled.map(drop)?)
     }
 
     async fn settle_volumes(&self, machine: &Machine) -> Result<()> {
@@ -212,8 +214,9 @@ impl Deploy<'_> {
         Ok(())
     }
 
-    async fn settle_settings(&self, current: &Current, commits: bool) -> Result<()> {
-        let plan = settings::diff(current, &self.options.space.settings, commits);
+    async fn settle_settings(&self, current: &CurrentSettings, commits: bool) -> Result<()> {
+        let restart = if commits { Restart::Expected } else { Restart::None };
+        let plan = settings::diff(current, &self.options.space.settings, restart);
         if self.options.dry_run {
             self.tell_plan(&plan);
             return Ok(());
@@ -262,7 +265,7 @@ impl Deploy<'_> {
 
     fn tell_settings_at_creation(&self) {
         let wanted = &self.options.space.settings;
-        for write in settings::diff(&Current::default(), wanted, true).writes {
+        for write in settings::diff(&CurrentSettings::default(), wanted, Restart::Expected).writes {
             self.log.info(&format!(
                 "{}: the Space was created with it",
                 described(&write.change, "set", "deleted")
@@ -275,12 +278,12 @@ impl Deploy<'_> {
     }
 }
 
-fn described(change: &Change, set: &str, delete: &str) -> String {
+fn described(change: &SettingChange, set: &str, delete: &str) -> String {
     let verb = if change.is_deletion() { delete } else { set };
     format!("{verb} the {} `{}`", change.kind().as_str(), change.key())
 }
 
-fn written(change: &Change) -> WrittenSetting {
+fn written(change: &SettingChange) -> WrittenSetting {
     WrittenSetting {
         is_secret: change.kind() == SettingKind::Secret,
         key: change.key().to_owned(),

@@ -251,7 +251,7 @@ impl<'a> Proxy<'a> {
 
     /// Asks for the private app as a visitor does, without a token.
     async fn ask_through(&self, hub: &Hub, log: &Log) -> Result<()> {
-        let Some(App { url, .. }) = space::app(hub, &self.repo).await? else {
+        let Some(App { url, .. }) = space::find_app(hub, &self.repo).await? else {
             return Err(Failure::new(Code::HubRefused, "the Hub does not say where the proxy is"));
         };
         let asked = &self.behind.space.check;

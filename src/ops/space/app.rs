@@ -1,13 +1,13 @@
-//! Where the app of a Space is, as its live check needs to know it.
+//! The app of a Space, for its check.
 
 use hub::{Hub, HubError, Lookup, Repo, Revision};
 
 use crate::app_check::{App, AppKind};
 
-/// Asks the Hub for the app of a Space: `None` where there is no Space, or no address of its app.
+/// Asks the Hub for the app of a Space. Returns `None` if there is no Space, or no address of its app.
 ///
-/// The token goes along to a private Space only; the others open without.
-pub async fn app(hub: &Hub, space: &Repo) -> Result<Option<App>, HubError> {
+/// Only the app of a private Space gets the token, because the others open without it.
+pub async fn find_app(hub: &Hub, space: &Repo) -> Result<Option<App>, HubError> {
     let Lookup::Found(info) = hub.look_up(space, &Revision::default()).await? else { return Ok(None) };
     let Some(url) = info.host.as_deref().and_then(|host| host.parse().ok()) else { return Ok(None) };
     let kind = match info.sdk.as_deref() {

@@ -1,10 +1,8 @@
-//! Why a Space does not run a commit, and whose failure that is.
+//! Causes for a Space that does not run a commit, from the state and the words of the Hub. Pure.
 
 use hub::{Runtime, Stage};
 
-use crate::failure::{Code, Failure};
-
-/// The cause of a wait that ended without the commit running. Error code, hints and rollback follow from it.
+/// Cause of a wait that ended without the commit running. Error code, hints and rollback follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpaceFailure {
     /// The image did not build.
@@ -37,17 +35,10 @@ pub enum SpaceFailure {
     Unanswered,
 }
 
-/// A wait that ended without the commit running.
-#[derive(Debug)]
-pub struct NotReady {
-    pub cause: SpaceFailure,
-    pub failure: Failure,
-}
-
 impl SpaceFailure {
     /// Returns the cause of an error stage. `build_log` holds the last lines of the build log.
     pub fn of_stage<'a>(runtime: &Runtime, build_log: impl IntoIterator<Item = &'a str>) -> Self {
-        let the_apps = match runtime.stage {
+        let by_app = match runtime.stage {
             Stage::ConfigError => return Self::Config,
             Stage::NoAppFile => return Self::NoApp,
             Stage::Deleting => return Self::Deleted,
@@ -58,12 +49,12 @@ impl SpaceFailure {
         if let Some(cause) = Self::of_message(runtime) {
             return cause;
         }
-        let is_platform = the_apps == Self::Build
+        let is_platform = by_app == Self::Build
             && build_log.into_iter().any(|line| line.to_lowercase().contains(PUSH_FAILED));
-        if is_platform { Self::Platform } else { the_apps }
+        if is_platform { Self::Platform } else { by_app }
     }
 
-    /// Returns the cause of a wait that lasted too long in this state.
+    /// Returns the cause of a wait that timed out in this state.
     pub fn of_timeout(runtime: &Runtime) -> Self {
         match &runtime.stage {
             _ if runtime.dev_mode => Self::DevMode,
@@ -81,7 +72,7 @@ impl SpaceFailure {
         }
         let is_build = runtime.stage == Stage::BuildError;
         match exit_code(&text) {
-            // What follows an exit code is the log of the build or the app, whose words prove little.
+            // The text after an exit code is from the log of the build or the app, whose words prove little.
             Some(128) if is_build => Some(Self::Platform),
             Some(_) if has_any(&text, RUNTIME) => Some(Self::Platform),
             Some(_) if is_build && is_hubs_registry_out_of_reach(&text) => Some(Self::Platform),
@@ -94,72 +85,22 @@ impl SpaceFailure {
         }
     }
 
-    /// Returns true if the app of this deploy failed: only then is the deploy rolled back.
-    pub fn is_the_apps(self) -> bool {
+    /// Returns true if the app of this deploy failed. Only such a deploy is rolled back.
+    pub fn is_caused_by_app(self) -> bool {
         matches!(self, Self::Build | Self::Crash | Self::Config | Self::NoApp | Self::Slow)
     }
 
-    /// Returns true if another try may succeed without any change.
-    pub fn may_pass(self) -> bool {
+    /// Returns true if another attempt may succeed without any change.
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Platform | Self::Capacity | Self::Quota)
-    }
-
-    fn code(self) -> Code {
-        match self {
-            Self::Build => Code::SpaceBuildFailed,
-            Self::Crash => Code::SpaceCrashed,
-            Self::Config => Code::SpaceMisconfigured,
-            Self::NoApp => Code::SpaceWithoutApp,
-            Self::Slow | Self::DevMode | Self::Asleep | Self::NotBegun | Self::Deleted => Code::SpaceNotReady,
-            Self::Platform | Self::Unanswered => Code::HubUnavailable,
-            Self::Capacity | Self::Quota => Code::HardwareRefused,
-            Self::Overtaken => Code::Overtaken,
-        }
-    }
-
-    /// Returns the first hints. Those about the app's own failures come from its logs.
-    fn hints(self) -> &'static [&'static str] {
-        match self {
-            Self::Slow | Self::NotBegun => &[
-                "give it more time with the input `timeout`, and a slow start with `startup_duration_timeout` in README.md",
-            ],
-            Self::Platform => &[
-                "run the job again: the Hub failed, not the app",
-                "if it stays, use \"Factory rebuild\" in the settings of the Space, and see https://status.huggingface.co",
-            ],
-            Self::Capacity => &[
-                "run the job again later: the Hub has no free machine, and the app did not start",
-                "or choose other `hardware`",
-            ],
-            Self::Quota => &[
-                "add credits at https://huggingface.co/settings/billing, or choose other `hardware`",
-                "then run the job again: the app did not start",
-            ],
-            Self::DevMode => &[
-                "the commit is on the branch: switch dev mode off in the settings of the Space to have it built",
-            ],
-            Self::Asleep => &["the commit is on the branch: restart the Space on its page"],
-            Self::Overtaken => &[
-                "the newer commit decides what runs now; look at the run that made it",
-                "to deploy one after the other, give the workflow a `concurrency` group",
-            ],
-            Self::Build | Self::Crash | Self::Config | Self::NoApp | Self::Deleted | Self::Unanswered => &[],
-        }
-    }
-
-    /// Makes the failure of a run that ends for this cause.
-    pub fn with(self, message: impl Into<String>) -> NotReady {
-        let failure = Failure::new(self.code(), message);
-        let failure = self.hints().iter().fold(failure, |failure, hint| failure.hint(*hint));
-        NotReady { cause: self, failure }
     }
 }
 
 /// Words of a message about hardware that is not free.
 const CAPACITY: &[&str] = &["capacity", "scheduling failure", "unable to schedule", "failed to schedule"];
-/// Words of a message about what the account may use.
+/// Words of a message about the limits of the account.
 const QUOTA: &[&str] = &["quota", "credit balance", "out of credits", "payment method", "billing"];
-/// Words of a message about the Hub's own machinery. They count only where the Hub itself speaks.
+/// Words of a message about the Hub's own machinery. They count only in a message of the Hub itself.
 const PLATFORM: &[&str] = &[
     "unexpected job error",
     "registry",
@@ -175,7 +116,7 @@ const PLATFORM: &[&str] = &[
 const RUNTIME: &[&str] = &["containerd task", "containerd:", "shim task"];
 /// Words of a build that cannot hand its image to the Hub's own registry.
 const PUSH_FAILED: &str = "failed to push spaces-registry";
-/// A container runtime also reports an entry point that cannot be started, which is the app's.
+/// Words of a container runtime about an entry point that it cannot start, which is a failure of the app.
 const STARTS: &[&str] = &["exec", "entrypoint", "unable to start container process"];
 const NOT_STARTED: &[&str] =
     &["permission denied", "no such file or directory", "executable file not found", "exec format error"];
@@ -184,14 +125,15 @@ fn has_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.contains(word))
 }
 
-/// A step of the build may say the same of the registry that it installs from, but then the reason begins with the step.
+/// Returns true if the Hub's registry is unreachable. A build step may report the same about the registry that it
+/// installs from, but then the reason begins with the step.
 fn is_hubs_registry_out_of_reach(text: &str) -> bool {
     let reason = text.split_once("reason: ").map_or("", |(_, reason)| reason.trim_start());
     text.contains(PUSH_FAILED)
         || reason.strip_prefix("the ").unwrap_or(reason).starts_with("registry is not reachable")
 }
 
-/// A base image that does not exist is the app's: one that its registry does not hand out is not.
+/// Returns true if the registry of a base image is unreachable. An image that does not exist is a failure of the app.
 fn is_base_image_out_of_reach(text: &str) -> bool {
     text.contains("toomanyrequests")
         || text.contains("failed to resolve source metadata")
@@ -214,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_names_whose_failure_it_is() {
+    fn message_names_the_cause() {
         use SpaceFailure::{Build, Capacity, Crash, Platform, Quota};
         for (stage, message, expected) in [
             (
@@ -281,20 +223,20 @@ mod tests {
     }
 
     #[test]
-    fn a_build_log_that_ends_at_the_registry_is_not_the_apps() {
+    fn push_to_the_hubs_registry_is_a_platform_failure() {
         let pushed = ["--> Pushing image", "ERROR: failed to push spaces-registry.huggingface.tech/spaces/1"];
         assert_eq!(cause("BUILD_ERROR", "Build failed", &pushed), SpaceFailure::Platform);
         assert_eq!(cause("RUNTIME_ERROR", "Exit code: 1", &pushed), SpaceFailure::Crash);
     }
 
     #[test]
-    fn a_step_that_cannot_reach_a_registry_of_its_own_is_the_apps() {
+    fn step_that_cannot_reach_another_registry_is_a_build_failure() {
         let log = ["RUN npm ci", "npm error: the registry is not reachable"];
         assert_eq!(cause("BUILD_ERROR", "Job failed with exit code: 1", &log), SpaceFailure::Build);
     }
 
     #[test]
-    fn only_a_space_on_its_way_is_slow() {
+    fn only_a_starting_space_is_slow() {
         let cause = |value| SpaceFailure::of_timeout(&serde_json::from_value(value).unwrap());
         for (runtime, expected) in [
             (serde_json::json!({ "stage": "BUILDING" }), SpaceFailure::Slow),

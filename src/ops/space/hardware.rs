@@ -1,18 +1,19 @@
-//! The hardware policy: the first that the Hub grants, and a deploy that completes without.
+//! The hardware of a Space: the first of the wanted flavors that the Hub grants, or none.
 
-use hub::{Flavor, Hub, Machine, Price, Refusal, Repo, SleepTime, SpaceSdk};
+use std::fmt;
+
+use hub::{Flavor, Hub, HubError, Machine, Price, Refusal, Repo, SleepTime, SpaceSdk};
 
 use super::options::HardwareOptions;
 use crate::action::Log;
-use crate::failure::{Code, Failure, Result};
 
-/// What became of the hardware that was asked for: the output `hardware_status`.
+/// Result of the request for hardware: the output `hardware_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HardwareStatus {
     Granted,
     /// The Space had it already.
     Unchanged,
-    /// The Hub grants none of it: somebody has to choose.
+    /// The Hub grants none of it, so a person has to choose.
     ManualHardwareRequired,
 }
 
@@ -26,73 +27,113 @@ impl HardwareStatus {
     }
 }
 
-/// What was asked for when this deploy created the Space.
+/// Answers to the requests for hardware when this deploy created the Space.
 #[derive(Debug, Clone, Default)]
 pub struct AtCreation {
     pub granted: Option<Flavor>,
     pub refused: Vec<(Flavor, Refusal)>,
 }
 
-/// What the Space has in the end.
+/// Hardware of the Space after the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// `None` when no hardware was asked for.
+pub struct HardwareResult {
+    /// `None` if no hardware was wanted.
     pub status: Option<HardwareStatus>,
-    /// What it has or has requested.
+    /// The flavor that it has or will get.
     pub flavor: Option<String>,
 }
 
-/// Refuses what no plan makes possible, before anything is touched.
-pub fn check_sdk(wanted: &HardwareOptions, has_volumes: bool, sdk: SpaceSdk) -> Result<()> {
-    let fault = |message: String| {
-        let hint =
-            "change the input, or the SDK in `space_sdk` or in the card of README.md; nothing was changed";
-        Err(Failure::new(Code::InvalidInput, message).hint(hint))
-    };
+/// Wanted and present hardware of a Space.
+#[derive(Debug, Clone, Copy)]
+pub struct HardwareRequest<'a> {
+    pub wanted: &'a HardwareOptions,
+    pub machine: &'a Machine,
+    pub at_creation: &'a AtCreation,
+}
+
+/// Hardware that no plan of the Hub makes possible for the SDK of a Space.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsupportedHardware {
+    /// The option has no meaning for a static Space.
+    #[error("`{0}` must be left out for a static Space: nothing runs there")]
+    StaticSpace(&'static str),
+    #[error("`hardware` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`", sdk.hub_name())]
+    ZeroGpu { flavor: Flavor, sdk: SpaceSdk },
+}
+
+/// All wanted flavors were refused.
+#[derive(Debug)]
+pub struct HardwareRefused {
+    /// Each flavor with its price and the Hub's reason.
+    reasons: Vec<String>,
+    /// The page on which a person can choose.
+    pub settings_page: String,
+}
+
+impl fmt::Display for HardwareRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the Hub grants no hardware that was asked for: {}", self.reasons.join(", "))
+    }
+}
+
+/// Error of a request for hardware.
+#[derive(Debug)]
+pub enum HardwareError {
+    /// The hardware is required, and the Hub refused all of it.
+    Refused(HardwareRefused),
+    Hub(HubError),
+}
+
+impl From<HubError> for HardwareError {
+    fn from(error: HubError) -> Self {
+        Self::Hub(error)
+    }
+}
+
+/// Refuses hardware that no plan makes possible, before any write.
+pub fn check_sdk(
+    wanted: &HardwareOptions,
+    has_volumes: bool,
+    sdk: SpaceSdk,
+) -> Result<(), UnsupportedHardware> {
     if sdk == SpaceSdk::Static {
-        let named = [
+        let options = [
             ("hardware", !wanted.wanted.is_empty()),
             ("sleep_time", wanted.sleep_time.is_some()),
             ("volumes", has_volumes),
         ];
-        if let Some((input, _)) = named.iter().find(|(_, given)| *given) {
-            return fault(format!("`{input}` must be left out for a static Space: nothing runs there"));
+        if let Some((option, _)) = options.iter().find(|(_, is_given)| *is_given) {
+            return Err(UnsupportedHardware::StaticSpace(option));
         }
     }
     let zero_gpu = wanted.wanted.iter().find(|flavor| flavor.is_zero_gpu());
-    if let (Some(flavor), true) = (zero_gpu, sdk != SpaceSdk::Gradio) {
-        let sdk = sdk.hub_name();
-        return fault(format!(
-            "`hardware` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{sdk}`"
-        ));
+    match zero_gpu {
+        Some(flavor) if sdk != SpaceSdk::Gradio => Err(UnsupportedHardware::ZeroGpu { flavor: *flavor, sdk }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-/// Asks for the hardware in its order, until the Hub grants one, and sets the sleep time.
+/// Requests the hardware in its order until the Hub grants one, and sets the sleep time.
 pub async fn settle(
     hub: &Hub,
     space: &Repo,
-    wanted: &HardwareOptions,
-    machine: &Machine,
-    at_creation: &AtCreation,
+    request: HardwareRequest<'_>,
     log: &Log,
-) -> Result<Outcome> {
-    let mut policy = Policy { hub, space, wanted, machine, log, refusals: Vec::new() };
-    policy.refusals.extend(at_creation.refused.clone());
-    let outcome = policy.hardware(at_creation).await?;
-    policy.sleep_time(&outcome, at_creation.granted.is_some()).await?;
-    Ok(outcome)
+) -> Result<HardwareResult, HardwareError> {
+    let mut policy = Policy { hub, space, request, log, refusals: request.at_creation.refused.clone() };
+    let result = policy.request_hardware().await?;
+    policy.set_sleep_time(&result).await?;
+    Ok(result)
 }
 
-/// What [`settle`] would do, for the log of a dry run.
+/// Logs the changes that [`settle`] would make, for a dry run.
 pub fn preview(wanted: &HardwareOptions, machine: &Machine, log: &Log) {
     let has = machine.flavor();
     if let Some(first) = wanted.wanted.first().filter(|first| !has.is_some_and(|name| first.is(name))) {
         let now = has.map(|name| format!(" (now `{name}`)")).unwrap_or_default();
         log.info(&format!("would ask for the hardware `{first}`{now}"));
     }
-    if let Some(sleep_time) = wanted.sleep_time.filter(|wanted| !sleeps_as_wanted(machine, *wanted)) {
+    if let Some(sleep_time) = wanted.sleep_time.filter(|wanted| !has_sleep_time(machine, *wanted)) {
         log.info(&format!("would set the sleep time: {sleep_time}"));
     }
 }
@@ -100,19 +141,19 @@ pub fn preview(wanted: &HardwareOptions, machine: &Machine, log: &Log) {
 struct Policy<'a> {
     hub: &'a Hub,
     space: &'a Repo,
-    wanted: &'a HardwareOptions,
-    machine: &'a Machine,
+    request: HardwareRequest<'a>,
     log: &'a Log,
     refusals: Vec<(Flavor, Refusal)>,
 }
 
 impl Policy<'_> {
-    async fn hardware(&mut self, at_creation: &AtCreation) -> Result<Outcome> {
-        let has = self.machine.flavor();
-        if self.wanted.wanted.is_empty() {
-            return Ok(Outcome { status: None, flavor: has.map(str::to_owned) });
+    async fn request_hardware(&mut self) -> Result<HardwareResult, HardwareError> {
+        let HardwareRequest { wanted, machine, at_creation } = self.request;
+        let has = machine.flavor();
+        if wanted.wanted.is_empty() {
+            return Ok(HardwareResult { status: None, flavor: has.map(str::to_owned) });
         }
-        for flavor in &self.wanted.wanted {
+        for flavor in &wanted.wanted {
             if has.is_some_and(|name| flavor.is(name)) {
                 let status = match at_creation.granted {
                     Some(granted) if granted == *flavor => {
@@ -121,17 +162,20 @@ impl Policy<'_> {
                     }
                     _ => HardwareStatus::Unchanged,
                 };
-                return Ok(Outcome { status: Some(status), flavor: has.map(str::to_owned) });
+                return Ok(HardwareResult { status: Some(status), flavor: has.map(str::to_owned) });
             }
             if self.refusals.iter().any(|(refused, _)| refused == flavor) {
                 continue;
             }
-            let sleep_time = self.wanted.sleep_time.filter(|_| !flavor.is_basic());
+            let sleep_time = wanted.sleep_time.filter(|_| !flavor.is_basic());
             match self.hub.request_hardware(self.space, *flavor, sleep_time).await {
                 Ok(machine) => {
                     self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
                     let flavor = machine.flavor().unwrap_or(flavor.as_str()).to_owned();
-                    return Ok(Outcome { status: Some(HardwareStatus::Granted), flavor: Some(flavor) });
+                    return Ok(HardwareResult {
+                        status: Some(HardwareStatus::Granted),
+                        flavor: Some(flavor),
+                    });
                 }
                 Err(error) => match error.refusal() {
                     Some(refusal) if matches!(refusal.status.as_u16(), 400..=403) => {
@@ -142,35 +186,35 @@ impl Policy<'_> {
                 },
             }
         }
-        self.none_granted().await?;
+        let refused = refused(self.hub, self.space, &self.refusals).await;
+        if wanted.required {
+            return Err(HardwareError::Refused(refused));
+        }
+        self.warn_of_refusal(&refused);
         let status = Some(HardwareStatus::ManualHardwareRequired);
-        Ok(Outcome { status, flavor: has.map(str::to_owned) })
+        Ok(HardwareResult { status, flavor: has.map(str::to_owned) })
     }
 
-    async fn none_granted(&self) -> Result<()> {
-        if self.wanted.required {
-            return Err(refused(self.hub, self.space, &self.refusals).await);
-        }
-        let message = refusal_of_all(self.hub, &self.refusals).await;
-        let page = settings_page(self.hub, self.space);
-        let why = if self.hub.uses_trusted_publishing() {
+    fn warn_of_refusal(&self, refused: &HardwareRefused) {
+        let page = &refused.settings_page;
+        let reason = if self.hub.uses_trusted_publishing() {
             " (a keyless token may be refused this whatever the plan)"
         } else {
             ""
         };
-        self.log.warning(&format!("{message}{why}; choose it by hand at {page}"));
-        Ok(())
+        self.log.warning(&format!("{refused}{reason}; choose it by hand at {page}"));
     }
 
-    /// `created` says that it went along with the creation.
-    async fn sleep_time(&self, outcome: &Outcome, created: bool) -> Result<()> {
-        let Some(wanted) = self.wanted.sleep_time else { return Ok(()) };
-        if outcome.flavor.as_deref().is_none_or(|name| name == "cpu-basic") {
+    async fn set_sleep_time(&self, result: &HardwareResult) -> Result<(), HubError> {
+        let HardwareRequest { wanted, machine, at_creation } = self.request;
+        let Some(wanted) = wanted.sleep_time else { return Ok(()) };
+        if result.flavor.as_deref().is_none_or(|name| name == "cpu-basic") {
             self.log.warning("`sleep_time` cannot be set on `cpu-basic`, which always sleeps after 48 hours");
             return Ok(());
         }
-        let sent = outcome.status == Some(HardwareStatus::Granted) && !created;
-        if sent || sleeps_as_wanted(self.machine, wanted) {
+        // The request for hardware had the sleep time. The creation of the Space may have lost it.
+        let was_sent = result.status == Some(HardwareStatus::Granted) && at_creation.granted.is_none();
+        if was_sent || has_sleep_time(machine, wanted) {
             return Ok(());
         }
         self.hub.set_sleep_time(self.space, wanted).await?;
@@ -179,34 +223,23 @@ impl Policy<'_> {
     }
 }
 
-/// The failure of a deploy that requires hardware, after the Hub refused all of it.
-pub async fn refused(hub: &Hub, space: &Repo, refusals: &[(Flavor, Refusal)]) -> Failure {
-    let page = settings_page(hub, space);
-    Failure::new(Code::HardwareRefused, refusal_of_all(hub, refusals).await)
-        .hint(format!("choose the hardware at {page}, or add a payment method to the namespace"))
-        .hint("without `require_hardware: true` the deploy goes on with the hardware that the Space has")
-}
-
-/// What was refused, with its price and the Hub's reason.
-async fn refusal_of_all(hub: &Hub, refusals: &[(Flavor, Refusal)]) -> String {
-    // A missing price is no reason to fail.
+/// Returns the error for refused hardware, with prices.
+pub async fn refused(hub: &Hub, space: &Repo, refusals: &[(Flavor, Refusal)]) -> HardwareRefused {
+    // The error is complete without prices.
     let prices = hub.prices().await.unwrap_or_default();
-    let priced: Vec<String> = refusals
-        .iter()
-        .map(|(flavor, refusal)| {
-            let price = price_of(*flavor, &prices).map(|price| format!(" at ${price:.2} an hour"));
-            let (status, reason) = (refusal.status.as_u16(), &refusal.message);
-            format!("`{flavor}`{} ({status} {reason})", price.unwrap_or_default())
-        })
-        .collect();
-    format!("the Hub grants no hardware that was asked for: {}", priced.join(", "))
+    let reason = |(flavor, refusal): &(Flavor, Refusal)| {
+        let price = price_of(*flavor, &prices).map(|price| format!(" at ${price:.2} an hour"));
+        let (status, reason) = (refusal.status.as_u16(), &refusal.message);
+        format!("`{flavor}`{} ({status} {reason})", price.unwrap_or_default())
+    };
+    HardwareRefused {
+        reasons: refusals.iter().map(reason).collect(),
+        settings_page: format!("{}/{}/settings", hub.endpoint(), space.page()),
+    }
 }
 
-fn settings_page(hub: &Hub, space: &Repo) -> String {
-    format!("{}/{}/settings", hub.endpoint(), space.page())
-}
-
-fn sleeps_as_wanted(machine: &Machine, wanted: SleepTime) -> bool {
+/// Returns true if a Space already has this sleep time.
+fn has_sleep_time(machine: &Machine, wanted: SleepTime) -> bool {
     match machine.gc_timeout {
         None => wanted == SleepTime::Never,
         Some(seconds) if seconds < 0 => wanted == SleepTime::Never,
@@ -230,15 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn what_no_plan_makes_possible() {
+    fn unsupported_hardware_is_refused() {
         assert!(check_sdk(&inputs(&["zero-a10g"]), false, SpaceSdk::Gradio).is_ok());
-        let failure = check_sdk(&inputs(&["t4-small", "zerogpu"]), false, SpaceSdk::Streamlit).unwrap_err();
+        let error = check_sdk(&inputs(&["t4-small", "zerogpu"]), false, SpaceSdk::Streamlit).unwrap_err();
         assert_eq!(
-            failure.message,
+            error.to_string(),
             "`hardware` is `zerogpu`, and ZeroGPU needs the Gradio SDK: this Space has `docker`"
         );
-        let failure = check_sdk(&inputs(&[]), true, SpaceSdk::Static).unwrap_err();
-        assert_eq!(failure.message, "`volumes` must be left out for a static Space: nothing runs there");
+        let error = check_sdk(&inputs(&[]), true, SpaceSdk::Static).unwrap_err();
+        assert_eq!(error.to_string(), "`volumes` must be left out for a static Space: nothing runs there");
         assert!(check_sdk(&inputs(&[]), false, SpaceSdk::Static).is_ok());
     }
 
@@ -246,9 +279,9 @@ mod tests {
     fn never_has_several_spellings() {
         let machine = |gc_timeout| Machine { gc_timeout, ..Machine::default() };
         let hour = SleepTime::After(std::time::Duration::from_secs(3600));
-        assert!(sleeps_as_wanted(&machine(None), SleepTime::Never));
-        assert!(sleeps_as_wanted(&machine(Some(-1)), SleepTime::Never));
-        assert!(!sleeps_as_wanted(&machine(Some(172_800)), SleepTime::Never));
-        assert!(sleeps_as_wanted(&machine(Some(3600)), hour) && !sleeps_as_wanted(&machine(None), hour));
+        assert!(has_sleep_time(&machine(None), SleepTime::Never));
+        assert!(has_sleep_time(&machine(Some(-1)), SleepTime::Never));
+        assert!(!has_sleep_time(&machine(Some(172_800)), SleepTime::Never));
+        assert!(has_sleep_time(&machine(Some(3600)), hour) && !has_sleep_time(&machine(None), hour));
     }
 }

@@ -1,25 +1,35 @@
-//! What a Space has beside its files, and what becomes of it after the commit: waiting until it runs,
-//! telling why it does not, and going back.
+//! A Space beside its files: settings and hardware, the wait for a commit, and the diagnosis of a failure.
 
 mod app;
 mod cause;
 mod diagnosis;
+mod error;
 mod explain;
+mod guard;
 pub mod hardware;
-mod logs;
+mod log_tail;
 mod options;
 mod port;
+mod readiness;
 pub mod settings;
+mod space_logs;
 mod stage_words;
 mod traceback;
 mod wait;
+mod watch;
 
-pub use app::app;
-pub use cause::{NotReady, SpaceFailure};
+pub use app::find_app;
+pub use cause::SpaceFailure;
 pub use diagnosis::{Diagnosis, Evidence, Spot, diagnose};
+pub use error::SpaceError;
+pub use guard::until_it_stops;
 pub use hardware::{AtCreation, HardwareStatus};
-pub use logs::{Follower, LogTail, tail};
+pub use log_tail::LogTail;
 pub use options::{HardwareOptions, NamedSecret, SettingsOptions, SettingsStrategy, Variable};
-pub use settings::Current;
+pub use port::WrongAddress;
+pub use readiness::WaitOptions;
+pub use settings::CurrentSettings;
+pub use space_logs::read_tail;
 pub use traceback::{CodeLine, Traceback, last_traceback};
-pub use wait::{Awaited, Ready, WaitOptions, until_it_stops, wait};
+pub use wait::wait;
+pub use watch::{Readiness, WaitOutcome};

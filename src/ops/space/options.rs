@@ -1,7 +1,6 @@
 //! The options of a Space beside its files: settings and hardware.
 
-use hub::Secret;
-use hub::{Flavor, SleepTime, Volume};
+use hub::{Flavor, Secret, SleepTime, Volume};
 
 /// Variables, secrets and volumes of a Space.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,6 @@
-//! The address that an app says it listens on.
+//! The address on which an app listens, from its log. Pure.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -13,29 +14,52 @@ const SENTENCES: [&str; 2] = [
 static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| SENTENCES.iter().filter_map(|sentence| Regex::new(sentence).ok()).collect());
 
-/// The reach of an address.
+/// Reach of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// Also the Hub, which comes from outside the container.
+    /// Reachable from outside the container, and so by the Hub.
     Everywhere,
-    /// Only the container itself.
+    /// Reachable inside the container only.
     Container,
-    /// `localhost`, which servers print for both.
+    /// `localhost`, which servers print in both cases.
     Unknown,
 }
 
-/// An app that listens where the Hub does not look for it.
+/// An app that listens at another address than the one that the Hub uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WrongAddress {
-    /// A sentence: ``the app listens on `127.0.0.1:8000` ``.
-    pub(super) cause: String,
-    pub(super) fix: String,
+pub enum WrongAddress {
+    /// It listens on another port than the Hub expects.
+    Port {
+        port: u16,
+        /// The address in the words of the log.
+        shown: String,
+        expected: u16,
+        /// Only the container itself can reach the address.
+        is_internal: bool,
+    },
+    /// Only its own container can reach it.
+    Internal { shown: String, port: u16 },
 }
 
-/// Reads the lines of a run log. `wanted` is the port of the Space, if it is known.
+impl fmt::Display for WrongAddress {
+    /// Writes a sentence without its end: ``the app listens on `127.0.0.1:8000` …``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port { port, shown, expected, .. } => write!(
+                f,
+                "the app listens on port {port} (`{shown}`), and the Hub expects it on port {expected}"
+            ),
+            Self::Internal { shown, .. } => {
+                write!(f, "the app listens on `{shown}`, which only its own container can reach")
+            }
+        }
+    }
+}
+
+/// Reads the lines of a run log. `expected` is the port of the Space, if it is known.
 pub(super) fn wrong_address<'a>(
     lines: impl IntoIterator<Item = &'a str>,
-    wanted: Option<u16>,
+    expected: Option<u16>,
 ) -> Option<WrongAddress> {
     let mut seen: Vec<(Reach, String, u16)> = Vec::new();
     let (mut is_open, mut is_closed) = (false, false);
@@ -50,27 +74,15 @@ pub(super) fn wrong_address<'a>(
         reach => reach,
     };
     let right: Vec<_> =
-        seen.iter().filter(|(_, _, port)| wanted.is_none_or(|wanted| wanted == *port)).collect();
+        seen.iter().filter(|(_, _, port)| expected.is_none_or(|expected| expected == *port)).collect();
     let (first, shown, port) = right.first().copied().or(seen.first())?;
-    if let Some(wanted) = wanted.filter(|_| right.is_empty()) {
-        let cause =
-            format!("the app listens on port {port} (`{shown}`), and the Hub expects it on port {wanted}");
-        let fix = match reach(*first) {
-            Reach::Container => format!("let the app listen on 0.0.0.0 and port {wanted}"),
-            _ => format!(
-                "let the app listen on port {wanted}, or set `app_port: {port}` in README.md of a Docker Space"
-            ),
-        };
-        return Some(WrongAddress { cause, fix });
+    let (shown, port) = (shown.clone(), *port);
+    if let Some(expected) = expected.filter(|_| right.is_empty()) {
+        let is_internal = reach(*first) == Reach::Container;
+        return Some(WrongAddress::Port { port, shown, expected, is_internal });
     }
-    if right.iter().any(|(seen, _, _)| reach(*seen) != Reach::Container) {
-        return None;
-    }
-    let cause = format!("the app listens on `{shown}`, which only its own container can reach");
-    Some(WrongAddress {
-        cause,
-        fix: format!("let the app listen on 0.0.0.0 and port {}", wanted.unwrap_or(*port)),
-    })
+    let is_internal = right.iter().all(|(seen, _, _)| reach(*seen) == Reach::Container);
+    is_internal.then_some(WrongAddress::Internal { shown, port: expected.unwrap_or(port) })
 }
 
 /// Reads the host and the port of a match.
@@ -91,12 +103,12 @@ fn address(captures: &Captures<'_>) -> Option<(Reach, String, u16)> {
 mod tests {
     use super::*;
 
-    fn cause(log: &str, wanted: Option<u16>) -> Option<String> {
-        wrong_address(log.lines(), wanted).map(|wrong| wrong.cause)
+    fn cause(log: &str, expected: Option<u16>) -> Option<String> {
+        wrong_address(log.lines(), expected).map(|wrong| wrong.to_string())
     }
 
     #[test]
-    fn servers_at_the_right_place_are_left_alone() {
+    fn right_address_is_not_reported() {
         for log in [
             "INFO:     Uvicorn running on http://0.0.0.0:7860 (Press CTRL+C to quit)",
             "* Running on local URL:  http://0.0.0.0:7860",
@@ -115,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn another_port_is_named() {
+    fn other_port_is_reported() {
         for (log, port) in [
             (
                 "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
@@ -133,17 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_the_container_alone_is_named() {
+    fn internal_address_is_reported() {
         for log in [
             " * Running on http://127.0.0.1:7860",
             "* Running on local URL:  http://127.0.0.1:7860",
             "  ➜  Local:   http://localhost:7860/\n  ➜  Network: use --host to expose",
             "Listening on http://[::1]:7860",
         ] {
-            for wanted in [Some(7860), None] {
-                let wrong = wrong_address(log.lines(), wanted).unwrap_or_else(|| panic!("{log}"));
-                assert!(wrong.cause.ends_with("which only its own container can reach"), "{wrong:?}");
-                assert_eq!(wrong.fix, "let the app listen on 0.0.0.0 and port 7860");
+            for expected in [Some(7860), None] {
+                let wrong = wrong_address(log.lines(), expected).unwrap_or_else(|| panic!("{log}"));
+                assert!(matches!(wrong, WrongAddress::Internal { port: 7860, .. }), "{wrong:?}");
             }
         }
     }

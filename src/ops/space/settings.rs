@@ -1,46 +1,56 @@
-//! Variables, secrets and volumes: current × wanted × policy → writes, and the writes carried out.
+//! Variables, secrets and volumes of a Space: the writes between the current settings and the wanted ones.
 //!
-//! Each write restarts the Space: what is as it should be is not written.
+//! Each write restarts the Space, so equal settings are not written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use hub::{Hub, HubError, MountedVolume, Repo, SettingKind, Volume};
 
 use super::options::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
-use crate::failure::{Code, Failure, Result};
 
-/// What a Space has now.
+/// Settings that a Space has now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Current {
+pub struct CurrentSettings {
     pub variables: BTreeMap<String, String>,
-    /// The names: nobody can read the values.
+    /// The names, because the Hub does not return the values.
     pub secrets: BTreeSet<String>,
 }
 
-/// One thing to write, and the reason for it.
+/// One write, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
-    pub change: Change,
+pub struct SettingWrite {
+    pub change: SettingChange,
     /// The end of a sentence.
     pub because: &'static str,
 }
 
+/// Change of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum SettingChange {
     SetVariable(Variable),
     SetSecret(NamedSecret),
     Delete(SettingKind, String),
 }
 
-/// What a deploy does to the settings, in this order.
+/// Writes of a deploy, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsPlan {
-    pub writes: Vec<Write>,
-    /// Secrets that are left, since nobody knows whether they differ.
+    pub writes: Vec<SettingWrite>,
+    /// Secrets that are not written, because the Hub does not return their values for a comparison.
     pub left: Vec<String>,
 }
 
-impl Change {
+/// The restart of the Space that a deploy causes without a change of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// A commit or the creation restarts it.
+    Expected,
+    /// Only a write of a setting would restart it.
+    None,
+}
+
+impl SettingChange {
     pub fn kind(&self) -> SettingKind {
         match self {
             Self::SetVariable(_) => SettingKind::Variable,
@@ -71,13 +81,13 @@ impl Change {
     }
 }
 
-/// Whether these inputs say anything of variables and secrets.
+/// Returns true if these options concern variables or secrets.
 pub fn are_named(wanted: &SettingsOptions) -> bool {
     let overwrites = [SettingKind::Variable, SettingKind::Secret].map(|kind| overwrites(wanted, kind));
     overwrites.contains(&true) || !wanted.variables.is_empty() || !wanted.secrets.is_empty()
 }
 
-/// Returns true if unnamed settings of this kind are deleted: only if the input for the kind is given.
+/// Returns true if unnamed settings of this kind are deleted, which needs the option for the kind.
 fn overwrites(wanted: &SettingsOptions, kind: SettingKind) -> bool {
     let given = match kind {
         SettingKind::Variable => wanted.variables_given,
@@ -86,48 +96,62 @@ fn overwrites(wanted: &SettingsOptions, kind: SettingKind) -> bool {
     given && wanted.strategy == SettingsStrategy::Overwrite
 }
 
-/// Reads what a Space has.
-pub async fn read(hub: &Hub, space: &Repo) -> Result<Current> {
+/// Reads the settings of a Space.
+pub async fn read(hub: &Hub, space: &Repo) -> Result<CurrentSettings, HubError> {
     let (variables, secrets) = tokio::try_join!(hub.variables(space), hub.secret_names(space))?;
-    Ok(Current { variables, secrets: secrets.into_iter().collect() })
+    Ok(CurrentSettings { variables, secrets: secrets.into_iter().collect() })
 }
 
-/// Refuses names that the Space has as the other kind: with both, it would not start.
-pub fn check_collisions(current: &Current, wanted: &SettingsOptions, settings_page: &str) -> Result<()> {
+/// Names that would be a variable and a secret at the same time.
+#[derive(Debug)]
+pub struct SettingsCollision {
+    collisions: Vec<String>,
+    /// The page on which a person can delete the old ones.
+    pub settings_page: String,
+}
+
+impl fmt::Display for SettingsCollision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.collisions.join("; "))
+    }
+}
+
+/// Refuses names that the Space has as the other kind, because a Space with both does not start.
+pub fn check_collisions(
+    current: &CurrentSettings,
+    wanted: &SettingsOptions,
+    settings_page: &str,
+) -> Result<(), SettingsCollision> {
     let variables = wanted.variables.iter().map(|variable| &variable.key);
     let secrets = wanted.secrets.iter().map(|secret| &secret.key);
     let mut collisions: Vec<String> = variables
         .filter(|key| current.secrets.contains(*key))
-        .map(|key| format!("`{key}` is to be a variable, and the Space has a secret of this name"))
+        .map(|key| format!("cannot set the variable `{key}`: the Space has a secret of this name"))
         .collect();
     collisions.extend(
         secrets
             .filter(|key| current.variables.contains_key(*key))
-            .map(|key| format!("`{key}` is to be a secret, and the Space has a variable of this name")),
+            .map(|key| format!("cannot set the secret `{key}`: the Space has a variable of this name")),
     );
     if collisions.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Code::SettingsCollision, collisions.join("; "))
-        .hint(format!(
-            "a Space with both does not start: delete the old one at {settings_page}, or choose another name"
-        ))
-        .hint("nothing was changed"))
+    Err(SettingsCollision { collisions, settings_page: settings_page.to_owned() })
 }
 
-/// What to write. `commits` says that this deploy commits a change, which restarts the Space anyway.
-pub fn diff(current: &Current, wanted: &SettingsOptions, commits: bool) -> SettingsPlan {
+/// Plans the writes. A secret is written if a restart is expected anyway, because it may differ.
+pub fn diff(current: &CurrentSettings, wanted: &SettingsOptions, restart: Restart) -> SettingsPlan {
     let mut plan = SettingsPlan::default();
-    let mut write = |change, because| plan.writes.push(Write { change, because });
+    let mut write = |change, because| plan.writes.push(SettingWrite { change, because });
     let because = "it is not named, and `settings_strategy` is `overwrite`";
     if overwrites(wanted, SettingKind::Variable) {
         for key in current.variables.keys().filter(|key| wanted.variables.iter().all(|v| v.key != **key)) {
-            write(Change::Delete(SettingKind::Variable, key.clone()), because);
+            write(SettingChange::Delete(SettingKind::Variable, key.clone()), because);
         }
     }
     if overwrites(wanted, SettingKind::Secret) {
         for key in current.secrets.iter().filter(|key| wanted.secrets.iter().all(|s| s.key != **key)) {
-            write(Change::Delete(SettingKind::Secret, key.clone()), because);
+            write(SettingChange::Delete(SettingKind::Secret, key.clone()), because);
         }
     }
     for variable in &wanted.variables {
@@ -136,7 +160,7 @@ pub fn diff(current: &Current, wanted: &SettingsOptions, commits: bool) -> Setti
             Some(value) if *value == variable.value => continue,
             Some(_) => "its value changed",
         };
-        write(Change::SetVariable(variable.clone()), because);
+        write(SettingChange::SetVariable(variable.clone()), because);
     }
     let mut left = Vec::new();
     for secret in &wanted.secrets {
@@ -144,20 +168,20 @@ pub fn diff(current: &Current, wanted: &SettingsOptions, commits: bool) -> Setti
             "it is new"
         } else if wanted.force_secrets {
             "`force_secrets` is `true`"
-        } else if commits {
+        } else if restart == Restart::Expected {
             "this deploy restarts the Space anyway"
         } else {
             left.push(secret.key.clone());
             continue;
         };
-        write(Change::SetSecret(secret.clone()), because);
+        write(SettingChange::SetSecret(secret.clone()), because);
     }
     plan.left = left;
     plan
 }
 
-/// What is to be mounted: `None` when it is already. What is mounted elsewhere stays, unless the strategy
-/// is to overwrite, or nothing at all is wanted.
+/// Returns the volumes to mount, or `None` if the Space has them already. Volumes at other mount paths stay, unless the
+/// strategy is to overwrite or no volume is wanted.
 pub fn diff_volumes(
     current: &[MountedVolume],
     wanted: &[Volume],
@@ -181,7 +205,7 @@ fn mount_of(volume: &MountedVolume) -> &str {
     volume.mount_path.trim_end_matches('/')
 }
 
-/// Buckets are writable where the Hub does not say; repos never are.
+/// Returns true for a read-only volume. Without an answer of the Hub, a bucket is writable and a repo is not.
 fn is_read_only(volume: &MountedVolume) -> bool {
     volume.read_only.unwrap_or(volume.kind != "bucket")
 }
@@ -191,8 +215,8 @@ mod tests {
     use super::*;
     use hub::Secret;
 
-    fn current() -> Current {
-        Current {
+    fn current() -> CurrentSettings {
+        CurrentSettings {
             variables: [("MODE", "slow"), ("OLD", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             secrets: ["KEY", "GONE"].map(str::to_owned).into(),
         }
@@ -211,9 +235,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(wanted: &SettingsOptions, commits: bool, expected: &[&str], left: &[&str]) {
-        let plan = diff(&current(), wanted, commits);
-        let sign = |change: &Change| if change.is_deletion() { '-' } else { '+' };
+    fn check(wanted: &SettingsOptions, restart: Restart, expected: &[&str], left: &[&str]) {
+        let plan = diff(&current(), wanted, restart);
+        let sign = |change: &SettingChange| if change.is_deletion() { '-' } else { '+' };
         let writes: Vec<String> = plan
             .writes
             .iter()
@@ -226,26 +250,26 @@ mod tests {
     }
 
     #[test]
-    fn only_differences_are_written() {
-        check(&wanted(&[("MODE", "slow")], &["KEY"]), false, &[], &["KEY"]);
+    fn equal_settings_are_not_written() {
+        check(&wanted(&[("MODE", "slow")], &["KEY"]), Restart::None, &[], &["KEY"]);
         check(
             &wanted(&[("MODE", "fast"), ("NEW", "")], &["KEY", "FRESH"]),
-            false,
+            Restart::None,
             &["+variable MODE: its value changed", "+variable NEW: it is new", "+secret FRESH: it is new"],
             &["KEY"],
         );
     }
 
     #[test]
-    fn a_secret_is_written_when_the_restart_is_coming_or_when_forced() {
+    fn secret_is_written_with_a_restart_or_if_forced() {
         let mut wanted = wanted(&[], &["KEY"]);
-        check(&wanted, true, &["+secret KEY: this deploy restarts the Space anyway"], &[]);
+        check(&wanted, Restart::Expected, &["+secret KEY: this deploy restarts the Space anyway"], &[]);
         wanted.force_secrets = true;
-        check(&wanted, false, &["+secret KEY: `force_secrets` is `true`"], &[]);
+        check(&wanted, Restart::None, &["+secret KEY: `force_secrets` is `true`"], &[]);
     }
 
     #[test]
-    fn overwrite_deletes_what_is_not_named_where_the_input_is_given() {
+    fn overwrite_deletes_unnamed_settings_of_a_given_list() {
         let overwrite = |variables, secrets| {
             let strategy = SettingsStrategy::Overwrite;
             SettingsOptions { strategy, ..wanted(variables, secrets) }
@@ -253,28 +277,30 @@ mod tests {
         let because = "it is not named, and `settings_strategy` is `overwrite`";
         let [old, gone, key] =
             ["-variable OLD", "-secret GONE", "-secret KEY"].map(|change| format!("{change}: {because}"));
-        check(&overwrite(&[("MODE", "slow")], &["KEY"]), false, &[&old, &gone], &["KEY"]);
-        check(&overwrite(&[("MODE", "slow")], &[]), false, &[&old], &[]);
-        check(&overwrite(&[], &["KEY"]), false, &[&gone], &["KEY"]);
-        check(&overwrite(&[], &[]), false, &[], &[]);
+        check(&overwrite(&[("MODE", "slow")], &["KEY"]), Restart::None, &[&old, &gone], &["KEY"]);
+        check(&overwrite(&[("MODE", "slow")], &[]), Restart::None, &[&old], &[]);
+        check(&overwrite(&[], &["KEY"]), Restart::None, &[&gone], &["KEY"]);
+        check(&overwrite(&[], &[]), Restart::None, &[], &[]);
         assert!(!are_named(&overwrite(&[], &[])));
         let none = SettingsOptions { secrets_given: true, ..overwrite(&[], &[]) };
-        check(&none, false, &[&gone, &key], &[]);
+        check(&none, Restart::None, &[&gone, &key], &[]);
         assert!(are_named(&none));
     }
 
     #[test]
-    fn a_name_of_the_other_kind_is_refused() {
-        let failure = check_collisions(&current(), &wanted(&[("KEY", "x")], &["OLD"]), "https://h/settings")
+    fn name_of_the_other_kind_is_refused() {
+        let error = check_collisions(&current(), &wanted(&[("KEY", "x")], &["OLD"]), "https://h/settings")
             .unwrap_err();
-        assert_eq!(failure.code, Code::SettingsCollision);
-        assert!(failure.message.contains("`KEY` is to be a variable"), "{failure}");
-        assert!(failure.message.contains("`OLD` is to be a secret"), "{failure}");
+        assert_eq!(
+            error.to_string(),
+            "cannot set the variable `KEY`: the Space has a secret of this name; \
+             cannot set the secret `OLD`: the Space has a variable of this name"
+        );
         assert!(check_collisions(&current(), &wanted(&[("MODE", "x")], &["KEY"]), "").is_ok());
     }
 
     #[test]
-    fn volumes_stay_where_they_are() {
+    fn other_volumes_stay_mounted() {
         let volume = |text: &str| text.parse::<Volume>().unwrap();
         let mounted = |text: &str| MountedVolume { read_only: None, ..MountedVolume::from(&volume(text)) };
         let current = [mounted("bucket:a/b:/data"), mounted("model:a/m:/models")];

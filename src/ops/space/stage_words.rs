@@ -1,11 +1,11 @@
-//! Stages of a Space in words.
+//! Stages of a Space and times, in words.
 
 use std::time::Duration;
 
 use hub::Stage;
 
 /// Describes a stage.
-pub(super) fn of(stage: &Stage) -> &str {
+pub(super) fn describe(stage: &Stage) -> &str {
     match stage {
         Stage::Building => "building",
         Stage::RunningBuilding => "building (the previous version keeps running)",
@@ -24,7 +24,7 @@ pub(super) fn of(stage: &Stage) -> &str {
     }
 }
 
-/// ` after 1 min 42 s`, or nothing at the start.
+/// Returns ` after 1 min 42 s`, or nothing at the start.
 pub(super) fn after(elapsed: Duration) -> String {
     match (elapsed.as_secs() / 60, elapsed.as_secs() % 60) {
         (0, 0) => String::new(),

@@ -1,16 +1,18 @@
-//! From the words of a log to one cause, one fix and a place in the deployed files.
+//! Diagnosis of a log: one cause, its fixes, and a place in the deployed files.
 
 mod names;
+mod row_match;
 mod table;
 
 use std::sync::LazyLock;
 
+use hub::LogKind;
 use regex::Regex;
 
 use super::traceback::{Traceback, last_traceback};
 use crate::text::without_colors;
-use hub::LogKind;
-use table::{Found, From, TABLE};
+use row_match::RowMatch;
+use table::{CauseRow, TABLE, TextOrigin};
 
 /// A cause of a failure, as a log describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +35,11 @@ pub struct Spot {
     pub file: String,
     /// Counted from 1.
     pub line: Option<u32>,
-    /// Text of the line, where its number is not known.
+    /// Text of the line, if its number is not known.
     pub find: Option<String>,
 }
 
-/// The words that a failed Space left.
+/// Text about a failed Space.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The Hub's own message (`errorMessage` of the runtime), which often ends with a piece of the log.
@@ -54,7 +56,7 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     let log_lines: Vec<&str> = evidence.log.iter().copied().map(bare).collect();
     let traceback =
         last_traceback(log_lines.iter().copied()).or_else(|| last_traceback(hub_lines.iter().copied()));
-    // A log of an app holds warnings of all kinds before the exception that ended it.
+    // The log of an app has warnings of all kinds before the exception that ended it.
     let from_here = match last_traceback(log_lines.iter().copied()) {
         Some(traceback) if evidence.kind == LogKind::Run => traceback.first_line,
         _ => 0,
@@ -62,21 +64,21 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     let log = log_lines.get(from_here..).unwrap_or_default().join("\n");
     let hub = hub_lines.join("\n");
 
-    let find = |text: &'_ str, is_wanted: &dyn Fn(&table::Row) -> bool| -> Option<Diagnosis> {
+    let find = |text: &'_ str, is_wanted: &dyn Fn(&CauseRow) -> bool| -> Option<Diagnosis> {
         let rows = TABLE.causes.iter().filter(|row| is_wanted(row));
-        rows.filter_map(|row| Some((row.weak, row.find(text)?)))
+        rows.filter_map(|row| Some((row.weak, RowMatch::find(row, text)?)))
             .next()
             .map(|(is_weak, found)| described(&found, traceback.as_ref(), is_weak))
     };
     let kind = evidence.kind;
-    find(&hub, &|row| row.from == Some(From::Hub))
+    find(&hub, &|row| row.from == Some(TextOrigin::Hub))
         .or_else(|| find(&log, &|row| row.reads(kind) && !row.weak))
         .or_else(|| find(&hub, &|row| row.reads(kind) && !row.weak))
         .or_else(|| find(&log, &|row| row.reads(kind) && row.weak))
         .or_else(|| find(&hub, &|row| row.reads(kind) && row.weak))
 }
 
-fn described(found: &Found<'_>, traceback: Option<&Traceback>, is_weak: bool) -> Diagnosis {
+fn described(found: &RowMatch<'_>, traceback: Option<&Traceback>, is_weak: bool) -> Diagnosis {
     let origin = traceback.and_then(|traceback| traceback.origin.as_ref());
     let spot = match found.place() {
         Some((file, line, find)) => Some(Spot { file, line, find }),
@@ -92,7 +94,7 @@ fn described(found: &Found<'_>, traceback: Option<&Traceback>, is_weak: bool) ->
     }
 }
 
-/// A line without what BuildKit and progress bars put around it.
+/// Removes the margins of BuildKit and progress bars from a line.
 fn bare(line: &str) -> &str {
     static MARGIN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"^(?:#\d+ (?:\[[^\]]*\] )?)?(?:\d+\.\d{2,} )?(?:--> )?").ok());

@@ -1,10 +1,10 @@
-//! Names of packages and versions: the one that was meant, and those that exist.
+//! Names of packages and versions: corrections of misspelt ones, and lists of existing ones.
 
 use super::table::TABLE;
 
-/// Versions that a message lists.
+/// Number of versions that a message lists.
 const NAMED_VERSIONS: usize = 3;
-/// Typing errors that still name the same package.
+/// The most typing errors in a name that is still recognized.
 const MAX_TYPOS: usize = 2;
 
 /// Returns the package that provides an import.
@@ -12,7 +12,7 @@ pub(super) fn package_of_import(module: &str) -> String {
     TABLE.packages.get(module).cloned().unwrap_or_else(|| module.to_owned())
 }
 
-/// Returns the existing package that was probably meant: an import written for its package, or a typing error.
+/// Returns the existing package for a name that is an import or has typing errors.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     if let Some((_, package)) = TABLE.packages.iter().find(|(module, _)| module.eq_ignore_ascii_case(name)) {
         return Some(package);
@@ -66,13 +66,13 @@ fn normalized(name: &str) -> String {
     name.to_ascii_lowercase().replace(['_', '.'], "-")
 }
 
-/// Returns whether a version is neither a pre-release nor a development release.
+/// Returns true if a version is neither a pre-release nor a development release.
 fn is_final(version: &str) -> bool {
     let version = version.split('+').next().unwrap_or_default().replace(".post", ".");
     version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// The numbers of a version, for sorting.
+/// Returns the numbers of a version, for sorting.
 fn parts(version: &str) -> Vec<u64> {
     version.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_were_meant() {
+    fn misspelt_names_are_corrected() {
         for (name, package) in [
             ("trasnformers", Some("transformers")),
             ("sckit-learn", Some("scikit-learn")),

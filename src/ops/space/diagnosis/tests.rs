@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// A log with the stage that it led to, from `tests/fixtures/space-logs`.
+/// A log with the stage of its Space, from `tests/fixtures/space-logs`.
 struct Fixture {
-    /// The name of the row, and of the variant behind a dot.
+    /// The name of the row, and after a dot the name of the variant.
     name: String,
     kind: LogKind,
     hub: Option<String>,
@@ -25,7 +25,7 @@ fn fixtures() -> Vec<Fixture> {
     paths.iter().map(|path| fixture(path)).collect()
 }
 
-/// `build` or `run` in the first line, with the Hub's message behind a colon; then `---` and the log.
+/// Reads a fixture: `build` or `run` in the first line, after a colon the Hub's message, then `---` and the log.
 fn fixture(path: &std::path::Path) -> Fixture {
     let text = std::fs::read_to_string(path).unwrap();
     let (head, log) = text.split_once("---\n").unwrap();
@@ -47,7 +47,7 @@ fn read(fixture: &Fixture) -> Option<Diagnosis> {
 }
 
 #[test]
-fn each_log_is_read_by_its_row() {
+fn each_log_matches_its_row() {
     let mut read_as = String::new();
     for fixture in fixtures() {
         let name = &fixture.name;
@@ -87,7 +87,7 @@ fn table_can_be_read() {
 }
 
 #[test]
-fn healthy_words_have_no_cause() {
+fn healthy_log_has_no_cause() {
     for (kind, hub, log) in [
         (
             LogKind::Run,
@@ -108,7 +108,7 @@ fn healthy_words_have_no_cause() {
 }
 
 #[test]
-fn names_in_capitals_are_settings_only_where_one_is_missing() {
+fn name_in_capitals_is_a_setting_only_if_it_is_missing() {
     for line in [
         "sqlite3.OperationalError: no such table: USER_SESSIONS",
         "ValueError: unknown attention backend FLASH_ATTN",
@@ -133,7 +133,7 @@ fn last_traceback_of_an_app_outweighs_earlier_lines() {
 }
 
 #[test]
-fn words_of_a_log_cannot_end_the_code_that_they_stand_in() {
+fn quoted_text_of_a_log_has_no_backticks() {
     let log = [format!(
         "KeyError: 'ABC'\nModuleNotFoundError: No module named 'x'\nfatal: `a` {}",
         "x".repeat(999)

@@ -1,0 +1,203 @@
+//! The rules of readiness: the next step for a Space in a state. Pure.
+
+use std::time::Duration;
+
+use hub::{Runtime, SpaceSdk, Stage};
+
+/// Time after a commit in which a stage may be that of the previous build.
+pub(super) const STALE_STAGE_GRACE: Duration = Duration::from_secs(15);
+/// Time in which a commit may wake a sleeping Space by itself.
+const SLEEP_GRACE: Duration = Duration::from_secs(5);
+/// Time in which a running Space may not name its commit.
+const MISSING_SHA_GRACE: Duration = Duration::from_secs(60);
+
+/// Options of a wait for a commit.
+#[derive(Debug, Clone)]
+pub struct WaitOptions {
+    pub timeout: Duration,
+    /// The commit to wait for.
+    pub commit: String,
+    /// A static Space names no commit.
+    pub is_static_space: bool,
+    /// The first answers of the Hub may be about the commit before a new one.
+    pub is_new_commit: bool,
+    /// The kind of the Space, if it is known.
+    pub sdk: Option<SpaceSdk>,
+    /// The port on which the Hub expects the app, if it is known.
+    pub port: Option<u16>,
+}
+
+/// Next step of a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NextStep {
+    Ready,
+    /// The Space is running, and the Hub does not name its commit.
+    ReadyUnproven,
+    Failed,
+    Wake,
+    /// The Space runs neither this commit nor the previous one, so the branch may be at another one.
+    CheckHead,
+    Wait,
+}
+
+/// Facts from the answers so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observation<'a> {
+    /// The commit that ran when the wait began.
+    pub(super) first_sha: Option<&'a str>,
+    /// A build or a start was seen.
+    pub(super) was_active: bool,
+    pub(super) is_woken: bool,
+    /// It left its sleep after it was woken.
+    pub(super) has_stirred: bool,
+    pub(super) elapsed: Duration,
+}
+
+/// Decides the next step of a wait. `RUNNING` alone may be the previous image, and an error that of the previous build.
+pub(super) fn judge(runtime: &Runtime, options: &WaitOptions, seen: Observation<'_>) -> NextStep {
+    let sha = runtime.sha.as_deref();
+    let is_ours = sha == Some(options.commit.as_str());
+    let is_current =
+        is_ours || seen.was_active || !options.is_new_commit || seen.elapsed >= STALE_STAGE_GRACE;
+    match &runtime.stage {
+        Stage::Running if is_ours || options.is_static_space => NextStep::Ready,
+        Stage::Running => match sha {
+            Some(sha) if seen.first_sha != Some(sha) => NextStep::CheckHead,
+            Some(_) => NextStep::Wait,
+            None if seen.was_active || seen.elapsed >= MISSING_SHA_GRACE => NextStep::ReadyUnproven,
+            None => NextStep::Wait,
+        },
+        stage if stage.is_error() && is_current => NextStep::Failed,
+        Stage::Deleting => NextStep::Failed,
+        // The Hub paused it again, for example for its bill, and another restart does not help.
+        stage if stage.is_asleep() && seen.has_stirred => NextStep::Failed,
+        stage
+            if stage.is_asleep()
+                && !seen.is_woken
+                && (!options.is_new_commit || seen.elapsed >= SLEEP_GRACE) =>
+        {
+            NextStep::Wake
+        }
+        _ => NextStep::Wait,
+    }
+}
+
+/// State of a Space that was running.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RunState {
+    Running,
+    Failed,
+    /// Paused or stopped, and visits do not wake it.
+    Asleep,
+    /// The branch may be at another commit.
+    CheckHead,
+}
+
+/// Judges a Space that was running this commit.
+pub(super) fn judge_running(runtime: &Runtime, options: &WaitOptions) -> RunState {
+    let is_ours = options.is_static_space || runtime.sha.as_ref().is_none_or(|sha| *sha == options.commit);
+    match &runtime.stage {
+        stage if stage.is_error() => RunState::Failed,
+        Stage::Deleting => RunState::Failed,
+        Stage::Paused | Stage::Stopped => RunState::Asleep,
+        stage if stage.is_building() || !is_ours => RunState::CheckHead,
+        _ => RunState::Running,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime(stage: &str, sha: Option<&str>) -> Runtime {
+        serde_json::from_value(serde_json::json!({ "stage": stage, "sha": sha })).unwrap()
+    }
+
+    fn options(is_new_commit: bool) -> WaitOptions {
+        WaitOptions {
+            timeout: Duration::from_secs(60),
+            commit: "new".to_owned(),
+            is_static_space: false,
+            is_new_commit,
+            sdk: None,
+            port: None,
+        }
+    }
+
+    const START: Observation<'_> = Observation {
+        first_sha: Some("old"),
+        was_active: false,
+        is_woken: false,
+        has_stirred: false,
+        elapsed: Duration::ZERO,
+    };
+
+    #[test]
+    fn running_space_is_ready_when_it_runs_this_commit() {
+        let step = |sha, observation| judge(&runtime("RUNNING", sha), &options(true), observation);
+        assert_eq!(step(Some("new"), START), NextStep::Ready);
+        assert_eq!(step(Some("old"), START), NextStep::Wait, "the previous image");
+        assert_eq!(step(Some("theirs"), START), NextStep::CheckHead);
+        assert_eq!(step(None, START), NextStep::Wait);
+        assert_eq!(step(None, Observation { was_active: true, ..START }), NextStep::ReadyUnproven);
+        let static_space = WaitOptions { is_static_space: true, ..options(true) };
+        assert_eq!(judge(&runtime("RUNNING", None), &static_space, START), NextStep::Ready);
+    }
+
+    #[test]
+    fn error_of_an_earlier_build_does_not_count() {
+        for stage in ["BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "NO_APP_FILE"] {
+            let step =
+                |is_new, observation| judge(&runtime(stage, Some("old")), &options(is_new), observation);
+            assert_eq!(step(true, START), NextStep::Wait, "{stage}");
+            assert_eq!(step(true, Observation { was_active: true, ..START }), NextStep::Failed, "{stage}");
+            assert_eq!(
+                step(true, Observation { elapsed: STALE_STAGE_GRACE, ..START }),
+                NextStep::Failed,
+                "{stage}"
+            );
+            assert_eq!(step(false, START), NextStep::Failed, "{stage}");
+            let ours = judge(&runtime(stage, Some("new")), &options(true), START);
+            assert_eq!(ours, NextStep::Failed, "{stage}");
+        }
+    }
+
+    #[test]
+    fn sleeping_space_is_woken_once() {
+        for stage in ["SLEEPING", "PAUSED", "STOPPED"] {
+            let step = |is_new, observation| judge(&runtime(stage, None), &options(is_new), observation);
+            assert_eq!(step(true, START), NextStep::Wait, "{stage}: the commit may wake it");
+            assert_eq!(step(true, Observation { elapsed: SLEEP_GRACE, ..START }), NextStep::Wake, "{stage}");
+            assert_eq!(step(false, START), NextStep::Wake, "{stage}");
+            assert_eq!(step(false, Observation { is_woken: true, ..START }), NextStep::Wait, "{stage}");
+            let again = Observation { is_woken: true, has_stirred: true, ..START };
+            assert_eq!(step(false, again), NextStep::Failed, "{stage}: paused again");
+        }
+    }
+
+    #[test]
+    fn space_on_its_way_is_waited_for() {
+        for stage in ["BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "TELEPORTING"] {
+            assert_eq!(judge(&runtime(stage, Some("new")), &options(true), START), NextStep::Wait, "{stage}");
+        }
+    }
+
+    #[test]
+    fn stopped_space_is_distinguished_from_a_running_one() {
+        for (stage, sha, state) in [
+            ("RUNNING", Some("new"), RunState::Running),
+            ("RUNNING", None, RunState::Running),
+            ("RUNNING_APP_STARTING", Some("new"), RunState::Running),
+            ("SLEEPING", Some("new"), RunState::Running),
+            ("RUNNING_BUILDING", Some("new"), RunState::CheckHead),
+            ("RUNNING", Some("theirs"), RunState::CheckHead),
+            ("RUNTIME_ERROR", Some("new"), RunState::Failed),
+            ("BUILD_ERROR", Some("theirs"), RunState::Failed),
+            ("DELETING", Some("new"), RunState::Failed),
+            ("PAUSED", Some("new"), RunState::Asleep),
+            ("STOPPED", None, RunState::Asleep),
+        ] {
+            assert_eq!(judge_running(&runtime(stage, sha), &options(false)), state, "{stage} {sha:?}");
+        }
+    }
+}
