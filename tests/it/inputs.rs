@@ -1,9 +1,9 @@
-//! Each input fault, as the user reads it. Nothing is asked of the Hub.
+//! The faults of inputs, as the user reads them. No request reaches the Hub.
 
-use local_hub::HubConfig;
+use local_hub::{HubConfig, RepoType};
 
 use crate::assert_ran;
-use crate::harness::{Folder, Run, hub, hub_with, static_space};
+use crate::harness::{Folder, Run, command, hub, hub_with, static_space};
 
 macro_rules! fault {
     ($name:ident, $code:literal, $($input:literal = $value:expr),+) => {
@@ -12,7 +12,7 @@ macro_rules! fault {
             let (hub, folder) = (hub().await, static_space());
             let ran = Run::new(&hub, &folder)$(.input($input, $value))+.run().await.failed(2, $code);
             assert_ran!(ran);
-            assert_eq!(hub.requests().len(), 0, "nothing is asked before all inputs are right");
+            assert_eq!(hub.requests().len(), 0, "a request before the inputs are valid");
         }
     };
 }
@@ -88,7 +88,7 @@ fault!(
 fault!(a_source_that_is_not_there, "source_missing", "source_dir" = "nowhere");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_a_space_has_is_a_warning_for_a_model() {
+async fn inputs_of_spaces_get_a_warning_for_a_model() {
     let (hub, folder) = (hub().await, static_space());
     let ran = Run::new(&hub, &folder)
         .input("repo_type", "model")
@@ -122,7 +122,23 @@ async fn values_that_other_tools_read_otherwise_are_questioned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_with_two_dashes_is_deployed_to() {
+async fn deploy_runs_from_the_command_line() {
+    let (hub, folder) = (hub().await, static_space());
+    let run =
+        async |arguments: &[&str]| command(&hub, folder.path(), &[&["deploy"], arguments].concat()).await;
+    let (code, log) = run(&["--huggingface-repo", "ada/app", "--dry-run", "--wait=false"]).await;
+    assert_eq!(code, 0, "{log}");
+    assert!(hub.repo(RepoType::Space, "ada/app").tree("main").is_err(), "{log}");
+    let (code, log) = run(&["--huggingface-repo", "ada/app", "--wait=false", "--exclude", "*.txt"]).await;
+    assert_eq!(code, 0, "{log}");
+    assert!(hub.repo(RepoType::Space, "ada/app").tree("main").is_ok(), "{log}");
+    let (code, log) = run(&["--huggingface-repo", "a/b/c", "--prune", "maybe"]).await;
+    assert_eq!(code, 2, "{log}");
+    assert!(log.contains("`--huggingface-repo` must be") && log.contains("`--prune` must be"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn namespace_with_two_dashes_is_valid() {
     let owner = |config: &mut HubConfig| config.users[0].name = "ram--charan".to_owned();
     let (hub, folder) = (hub_with(owner).await, static_space());
     let run = Run::new(&hub, &folder).input("huggingface_repo", "ram--charan/demo");
@@ -131,7 +147,7 @@ async fn a_namespace_with_two_dashes_is_deployed_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_that_cannot_be_is_refused_before_a_repo_is_made() {
+async fn impossible_branch_is_refused_before_a_repo_is_created() {
     let (hub, folder) = (hub().await, static_space());
     for (input, value) in [("revision", "refs/pr/3"), ("create_pr", "true")] {
         let run = Run::new(&hub, &folder).input("revision", "dev").input(input, value);
@@ -145,7 +161,7 @@ async fn a_branch_that_cannot_be_is_refused_before_a_repo_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_by_another_case_names_what_is_there() {
+async fn folder_in_another_case_gets_a_suggestion() {
     let hub = hub().await;
     let folder = Folder::new(&[("app/index.html", "x"), ("tests/a.py", "x"), ("README.md", "x")]);
     let ran = Run::new(&hub, &folder).input("source_dir", "App").run().await.failed(2, "source_missing");

@@ -200,6 +200,7 @@ fn settings(
     if lists::is_another_notation(INPUT, "`NAME=VALUE` lines", text, diagnostics) {
         return (settings, secrets);
     }
+    let holder = values.place().environment();
     let numbered = |(number, line)| entries(line).into_iter().map(move |entry| (number, entry));
     for (number, line) in lists::lines(text).flat_map(numbered) {
         let name = line.split('=').next().unwrap_or_default().trim();
@@ -208,7 +209,7 @@ fn settings(
         } else if PROXY_SECRETS.contains(&name) && line.contains('=') {
             diagnostics.fault(
                 INPUT,
-                format!("must hold the bare name `{name}`, and the step's `env:` its value: settings with a value are public"),
+                format!("must hold the bare name `{name}`, and {holder} its value: settings with a value are public"),
             );
         } else if PROXY_SECRETS.contains(&name) {
             match values.environment().exact(name).filter(|value| !value.trim().is_empty()) {
@@ -217,10 +218,8 @@ fn settings(
                     secrets.push(NamedSecret { key: name.to_owned(), value: Secret::new(value) });
                 }
                 None if secrets_are_withheld => {}
-                None => diagnostics.fault(
-                    INPUT,
-                    format!("names `{name}`, which the step's `env:` does not set, or sets to nothing"),
-                ),
+                None => diagnostics
+                    .fault(INPUT, format!("names `{name}`, which {holder} does not set, or sets to nothing")),
             }
         } else if let Some((_, input)) = ELSEWHERE.iter().find(|(setting, _)| *setting == name) {
             let input = values.quoted(input);

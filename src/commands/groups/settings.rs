@@ -173,7 +173,7 @@ fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnosti
             }
             match values.environment().exact(name).filter(|value| !value.trim().is_empty()) {
                 Some(value) if tokens::named_variable(value).is_some_and(|other| other == name) => {
-                    diagnostics.fault(&SECRETS, format!("names `{name}`, whose value in the step's `env:` is only that name: write `{name}: ${{{{ secrets.{name} }}}}` there"));
+                    note_own_name(name, values.place(), diagnostics);
                 }
                 Some(value) => {
                     diagnostics.hide(value);
@@ -190,14 +190,21 @@ fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnosti
     secrets
 }
 
+/// Notes a secret whose value is its own name, which the runner or the shell did not replace.
+fn note_own_name(name: &str, place: Place, diagnostics: &mut Diagnostics) {
+    let advice = match place {
+        Place::Workflow => format!(": write `{name}: ${{{{ secrets.{name} }}}}` there"),
+        Place::CommandLine => String::new(),
+    };
+    let holder = place.environment();
+    diagnostics.fault(&SECRETS, format!("names `{name}`, whose value in {holder} is only that name{advice}"));
+}
+
 /// Notes a secret without a value. The name is not repeated if it may be a value, and most values have small letters.
 fn note_missing(number: usize, name: &str, place: Place, diagnostics: &mut Diagnostics) {
     let is_name = name.len() <= LONGEST_NAME && !name.bytes().any(|byte| byte.is_ascii_lowercase());
     let what = if is_name { format!("`{name}`, which") } else { format!("something on line {number} that") };
-    let holder = match place {
-        Place::Workflow => "the step's `env:`",
-        Place::CommandLine => "the environment",
-    };
+    let holder = place.environment();
     diagnostics.fault(&SECRETS, format!("names {what} {holder} does not set, or sets to nothing"));
     if place == Place::CommandLine {
         return;

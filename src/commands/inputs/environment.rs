@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blank_variable_is_not_set() {
+    fn blank_variable_is_not_set() {
         let vars = [("GITHUB_SHA", " \n"), ("GITHUB_REPOSITORY", " a/b\n")];
         let environment = Environment::new(vars.map(|(name, value)| (name.into(), value.into())));
         assert_eq!(environment.var("GITHUB_SHA"), None);

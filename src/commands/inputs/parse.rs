@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn booleans_are_those_of_yaml_and_no_others() {
+    fn boolean_takes_the_words_of_yaml_1_2() {
         for (text, value) in
             [("true", true), ("True", true), ("TRUE", true), ("false", false), ("FALSE", false)]
         {

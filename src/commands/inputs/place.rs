@@ -22,6 +22,14 @@ impl Place {
         }
     }
 
+    /// Returns the words for the variables that hold the values of secrets.
+    pub(crate) fn environment(self) -> &'static str {
+        match self {
+            Self::Workflow => "the step's `env:`",
+            Self::CommandLine => "the environment",
+        }
+    }
+
     /// Returns an input with a value, as the user writes it.
     pub(crate) fn setting(self, input: &Input, value: &str) -> String {
         match self {

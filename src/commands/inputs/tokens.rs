@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_the_place_of_a_token_is_recognised() {
+    fn name_in_the_place_of_a_token_is_recognised() {
         for (text, name) in [
             ("HF_TOKEN", "HF_TOKEN"),
             ("hf_token", "HF_TOKEN"),

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_are_https_unless_they_are_here() {
+    fn endpoint_is_https_unless_it_is_on_this_machine() {
         for (text, url) in [
             ("https://huggingface.co", "https://huggingface.co/"),
             ("https://hub.example/base/", "https://hub.example/base"),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_sends_its_token_to_spaces_only() {
+    fn target_is_a_space() {
         for text in ["https://acme-app.hf.space", "https://acme-app.hf.space/", "http://127.0.0.1:7860"] {
             assert!(target_url(text, MoreHosts::AllowedBy("allow_any_target: true")).is_ok(), "{text}");
         }

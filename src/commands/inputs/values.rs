@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_asks_for_nothing() {
+    fn default_asks_for_nothing() {
         let values = read(&[("INPUT_PRUNE", "auto"), ("INPUT_DRY_RUN", "False"), ("INPUT_INCLUDE", "*.py")]);
         assert!(!values.asks(&files::PRUNE) && !values.asks(&files::EXCLUDE));
         assert!(values.asks(&files::INCLUDE));

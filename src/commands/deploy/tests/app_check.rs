@@ -4,7 +4,7 @@ use super::{check_fault, read};
 use crate::app_check::Mode;
 
 #[test]
-fn what_a_check_that_is_off_does_not_look_at_is_a_warning() {
+fn inputs_of_a_check_that_is_off_get_a_warning() {
     for (set, warning) in [
         (vec![("api_name", "/predict")], "`api_name` has no effect: `verify` is `false`"),
         (
@@ -19,7 +19,7 @@ fn what_a_check_that_is_off_does_not_look_at_is_a_warning() {
 }
 
 #[test]
-fn the_name_of_an_endpoint_may_hold_spaces() {
+fn endpoint_name_may_have_spaces() {
     let name = |text: &str| read(&[("api_name", text)]).0.deploy.space.check.api_name.unwrap();
     assert_eq!(name("Generate speech"), "/Generate speech");
     assert_eq!(name("/Generate speech"), "/Generate speech");
@@ -30,7 +30,7 @@ fn the_name_of_an_endpoint_may_hold_spaces() {
 }
 
 #[test]
-fn a_check_may_be_off() {
+fn check_is_off_with_false_and_none() {
     let mode = |set: &[(&str, &str)]| read(set).0.deploy.space.check.mode;
     assert_eq!(mode(&[("verify", "false"), ("api_name", " "), ("health_contains", "")]), Mode::Off);
     assert_eq!(mode(&[("verify", "true"), ("api_name", "/predict")]), Mode::Auto);
@@ -40,7 +40,7 @@ fn a_check_may_be_off() {
 }
 
 #[test]
-fn json_with_single_quotes_names_the_double_ones() {
+fn json_with_single_quotes_gets_advice() {
     check_fault(
         &[("api_args", "['hello']")],
         "`api_args` must be JSON (JSON has double quotation marks): expected value at line 1 column 2",

@@ -9,7 +9,7 @@ fn variables(text: &str) -> (Vec<(String, String)>, Vec<String>) {
 }
 
 #[test]
-fn comments_alone_are_an_empty_list() {
+fn list_of_comments_is_empty() {
     for input in ["variables", "secrets", "fallback_hardware", "volumes"] {
         let (inputs, _) = read(&[(input, "# none yet\n")]);
         assert!(inputs.deploy.space.settings.variables.is_empty(), "{input}");
@@ -17,7 +17,7 @@ fn comments_alone_are_an_empty_list() {
 }
 
 #[test]
-fn quotation_marks_around_a_value_are_left_out() {
+fn quotation_marks_around_a_value_are_removed() {
     for (line, value) in [
         ("Q=\"quoted\"", "quoted"),
         ("Q='quoted'", "quoted"),
@@ -40,7 +40,7 @@ fn quotation_marks_around_a_value_are_left_out() {
 }
 
 #[test]
-fn a_value_that_other_tools_read_otherwise_is_questioned() {
+fn ambiguous_value_gets_a_warning() {
     for (line, value, part) in [
         ("C=1 # a comment", "1 # a comment", "`C` includes the text behind `#`"),
         ("C= # a comment", "# a comment", "`C` includes the text behind `#`"),
@@ -56,7 +56,7 @@ fn a_value_that_other_tools_read_otherwise_is_questioned() {
 }
 
 #[test]
-fn a_list_in_another_notation_is_one_fault() {
+fn list_in_yaml_or_json_is_one_fault() {
     for (input, text, message) in [
         (
             "secrets",
@@ -99,7 +99,7 @@ fn a_list_in_another_notation_is_one_fault() {
 }
 
 #[test]
-fn names_are_separated_by_lines_or_commas() {
+fn lines_commas_and_blanks_separate_names() {
     for listed in [
         "t4-small, cpu-basic",
         "t4-small\ncpu-basic",

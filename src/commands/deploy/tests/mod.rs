@@ -57,7 +57,7 @@ pub(super) fn check_fault(set: &[(&str, &str)], message: &str) {
 }
 
 #[test]
-fn the_defaults() {
+fn inputs_have_defaults() {
     let (inputs, warnings) = read(&[]);
     assert_eq!(inputs.deploy.repo, RepoName { namespace: None, name: "my-app".to_owned() });
     assert_eq!(inputs.credentials.token().map(Secret::expose), Some(TOKEN));
@@ -81,7 +81,7 @@ fn the_defaults() {
 }
 
 #[test]
-fn an_empty_environment_means_the_same_as_the_defaults() {
+fn empty_environment_means_the_defaults() {
     let bare =
         [("INPUT_HF_TOKEN", TOKEN), ("INPUT_HUGGINGFACE_REPO", "acme/x")].map(|(n, v)| (n.into(), v.into()));
     let (inputs, _) = Inputs::from_vars(bare).unwrap();
@@ -91,7 +91,7 @@ fn an_empty_environment_means_the_same_as_the_defaults() {
 }
 
 #[test]
-fn the_old_snippet_keeps_working() {
+fn snippet_of_kvokka_huggingface_works() {
     let (inputs, warnings) = read(&[
         ("huggingface_repo", "ada/demo"),
         ("repo_type", "space"),
@@ -105,7 +105,7 @@ fn the_old_snippet_keeps_working() {
 }
 
 #[test]
-fn everything_at_once() {
+fn all_inputs_are_read() {
     let (inputs, warnings) = read(&[
         ("huggingface_repo", " ada/demo\n"),
         ("hf_token", "hf_x\n"),
@@ -136,7 +136,7 @@ fn everything_at_once() {
 }
 
 #[test]
-fn one_fault_is_one_sentence() {
+fn fault_is_one_sentence() {
     check_fault(
         &[("create_pr", "ture")],
         "`create_pr` must be `true` or `false` (also `True`, `TRUE`, `False`, `FALSE`), not `ture`: did you mean `true`?",
@@ -163,7 +163,7 @@ fn one_fault_is_one_sentence() {
 }
 
 #[test]
-fn a_word_of_another_action_is_no_name() {
+fn legacy_default_of_the_repo_is_refused() {
     check_fault(
         &[("huggingface_repo", "same_with_github_repo")],
         "`huggingface_repo` must not be `same_with_github_repo`: leave it out, which takes the name of the GitHub repository",
@@ -171,7 +171,7 @@ fn a_word_of_another_action_is_no_name() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn faults_are_reported_together() {
     check_fault(
         &[
             ("INPUT_DRY-RUN", "true"),
@@ -194,7 +194,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn a_long_name_is_not_judged_with_the_suffix_of_a_proxy_that_is_not_asked_for() {
+fn long_name_is_valid_without_a_proxy() {
     for length in [90, 91, 96] {
         let name = "x".repeat(length);
         assert_eq!(
@@ -211,7 +211,7 @@ fn a_long_name_is_not_judged_with_the_suffix_of_a_proxy_that_is_not_asked_for() 
 }
 
 #[test]
-fn tokens_are_in_no_message() {
+fn tokens_are_hidden_in_messages() {
     refused(&[("hf_token", "hf_verysecretvalue hf_verysecretvalue")]);
     let failure = refused(&[("repo_type", TOKEN), ("space_sdk", TOKEN), ("huggingface_repo", "a/b/c")]);
     assert!(failure.message.contains("not `***`"), "{failure}");
@@ -223,14 +223,14 @@ fn tokens_are_in_no_message() {
 }
 
 #[test]
-fn hostile_values_stay_on_their_line() {
+fn values_stay_on_their_line() {
     let failure = refused(&[("repo_type", "x\n::error::y\u{1b}[31m"), ("prune", "a\r\nb")]);
     assert_eq!(failure.message.lines().count(), 3);
     assert!(!failure.message.contains(['\r', '\u{1b}']));
 }
 
 #[test]
-fn visibility_and_private() {
+fn visibility_and_private_agree() {
     for (private, visibility, expected) in [
         ("", "", Ok((Visibility::Public, false))),
         ("false", "", Ok((Visibility::Public, false))),
@@ -255,7 +255,7 @@ fn visibility_and_private() {
 }
 
 #[test]
-fn what_only_a_space_has() {
+fn inputs_of_spaces_get_a_warning_for_other_types() {
     for repo_type in ["model", "dataset"] {
         let (inputs, warnings) = read(&[
             ("repo_type", repo_type),
@@ -282,7 +282,7 @@ fn what_only_a_space_has() {
 }
 
 #[test]
-fn inputs_that_nothing_looks_at_are_named_in_a_warning() {
+fn inputs_without_effect_get_a_warning() {
     for (set, warning) in [
         (
             vec![("proxy_hf_token", "hf_readonly"), ("proxy_allow_origins", "https://a.example")],
@@ -308,7 +308,7 @@ fn inputs_that_nothing_looks_at_are_named_in_a_warning() {
 }
 
 #[test]
-fn a_space_runs_main() {
+fn revision_of_a_space_gets_a_warning() {
     let (inputs, warnings) = read(&[("revision", "next")]);
     assert_eq!(inputs.deploy.revision.as_str(), "next");
     assert_eq!(warnings.len(), 1);
@@ -317,7 +317,7 @@ fn a_space_runs_main() {
 }
 
 #[test]
-fn the_proxy() {
+fn proxy_inputs_are_validated() {
     let (inputs, _) = read(&[
         ("huggingface_repo", "ada/demo"),
         ("create_proxy", "true"),
@@ -355,7 +355,7 @@ fn the_proxy() {
 }
 
 #[test]
-fn what_the_runner_says_is_not_trusted_either() {
+fn context_of_the_runner_is_validated() {
     let (inputs, _) = read(&[
         ("huggingface_repo", "a/b"),
         ("GITHUB_SHA", "größer"),

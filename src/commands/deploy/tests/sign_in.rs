@@ -20,7 +20,7 @@ fn event(head: &str) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn a_secret_that_does_not_exist_is_named_first() {
+fn missing_secret_is_the_first_reason() {
     let failure = without_token(&[]);
     assert_eq!(
         failure.message,
@@ -35,7 +35,7 @@ fn a_secret_that_does_not_exist_is_named_first() {
 }
 
 #[test]
-fn a_fork_is_named_first() {
+fn fork_is_the_first_reason() {
     let fork = event("eve/my-app");
     let path = fork.path().to_str().unwrap();
     let failure = without_token(&[("GITHUB_EVENT_NAME", "pull_request"), ("GITHUB_EVENT_PATH", path)]);
@@ -66,7 +66,7 @@ fn a_fork_is_named_first() {
 }
 
 #[test]
-fn a_token_in_the_environment_is_named_first() {
+fn token_in_the_environment_is_the_first_reason() {
     let failure = without_token(&[("HF_TOKEN", "hf_from_env"), ("GITHUB_EVENT_NAME", "pull_request")]);
     assert_eq!(failure.message, "`hf_token` is empty, and the variable `HF_TOKEN` of this step is not read");
     assert_eq!(failure.hints.len(), 1);
@@ -74,7 +74,7 @@ fn a_token_in_the_environment_is_named_first() {
 }
 
 #[test]
-fn a_dry_run_needs_no_token_but_a_namespace() {
+fn dry_run_without_a_token_needs_a_namespace() {
     let (inputs, _) = read(&[("hf_token", ""), ("dry_run", "true"), ("huggingface_repo", "acme/app")]);
     assert!(inputs.credentials.token().is_none());
     let failure = refused(&[("hf_token", ""), ("dry_run", "true")]);

@@ -11,7 +11,7 @@ use crate::ops::deploy::options::OnFailure;
 use crate::ops::space::SettingsStrategy;
 
 #[test]
-fn the_defaults() {
+fn space_inputs_have_defaults() {
     let space = read(&[]).0.deploy.space;
     assert!(space.settings.variables.is_empty() && space.settings.secrets.is_empty());
     assert_eq!(space.settings.strategy, SettingsStrategy::Merge);
@@ -26,7 +26,7 @@ fn the_defaults() {
 }
 
 #[test]
-fn everything_at_once() {
+fn all_space_inputs_are_read() {
     let (inputs, warnings) = read(&[
         ("variables", "# comment\nMODE=fast\n\nURL = https://x/?a=b\nEMPTY=\n"),
         ("secrets", "API_KEY, OTHER\nAPI_KEY\n"),
@@ -80,7 +80,7 @@ fn everything_at_once() {
 }
 
 #[test]
-fn a_value_in_the_place_of_a_name_is_not_repeated() {
+fn value_in_the_place_of_a_name_is_hidden() {
     for (text, value) in [
         ("API_KEY=s3cret", "s3cret"),
         ("API_KEY: s3cret", "s3cret"),
@@ -95,7 +95,7 @@ fn a_value_in_the_place_of_a_name_is_not_repeated() {
 }
 
 #[test]
-fn a_secret_that_the_step_does_not_pass() {
+fn secret_without_a_value_gets_advice() {
     let failure = refused(&[("secrets", "API_KEY"), ("API_KEY", " \n")]);
     assert_eq!(
         failure.message,
@@ -105,7 +105,7 @@ fn a_secret_that_the_step_does_not_pass() {
 }
 
 #[test]
-fn faults() {
+fn space_inputs_are_validated() {
     for (set, message) in [
         (
             vec![("variables", "A=1"), ("secrets", "A"), ("A", "value")],
@@ -162,7 +162,7 @@ fn faults() {
 }
 
 #[test]
-fn a_secret_that_is_only_its_name_is_refused() {
+fn secret_whose_value_is_its_name_is_refused() {
     for value in ["API_KEY", "$API_KEY", "${API_KEY}", "${{ secrets.API_KEY }}"] {
         check_fault(
             &[("secrets", "API_KEY"), ("API_KEY", value)],
@@ -172,7 +172,7 @@ fn a_secret_that_is_only_its_name_is_refused() {
 }
 
 #[test]
-fn the_token_is_no_variable() {
+fn variable_with_the_token_is_refused() {
     let failure = refused(&[("hf_token", "hf_verysecretvalue"), ("variables", "T=hf_verysecretvalue")]);
     assert!(failure.message.contains("everybody can read `T`"), "{failure}");
 }

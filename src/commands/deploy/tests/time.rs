@@ -3,7 +3,7 @@
 use super::read;
 
 #[test]
-fn a_number_without_a_unit_is_questioned() {
+fn number_without_a_unit_gets_a_warning() {
     for (input, text, warning) in [
         (
             "timeout",
