@@ -66,11 +66,11 @@ pub fn of_outcome(outcome: &Outcome) -> Vec<String> {
     }
     ordinary.extend(outcome.space_hardware.iter().filter(|name| name.parse::<Flavor>().is_ok()).cloned());
     let commits = [
-        outcome.commit.as_ref().map(|commit| &commit.oid),
-        outcome.head.as_ref(),
-        outcome.rollback_commit.as_ref(),
+        outcome.commit.as_ref().map(|commit| commit.oid.as_str()),
+        outcome.head.as_deref(),
+        outcome.rollback_commit.as_deref(),
     ];
-    ordinary.extend(commits.into_iter().flatten().flat_map(|sha| parts_of_sha(sha)));
+    ordinary.extend(commits.into_iter().flatten().flat_map(parts_of_sha));
     ordinary
 }
 
@@ -128,7 +128,7 @@ mod tests {
         let id = "acme/demo".parse::<RepoName>().unwrap().full().unwrap();
         let sha = "0123456789abcdef0123456789abcdef01234567";
         let commit = CommitReceipt {
-            oid: sha.to_owned(),
+            oid: hub::CommitId::new(sha),
             url: format!("https://huggingface.co/spaces/acme/demo/commit/{sha}"),
             pull_request_url: None,
             recovered: false,

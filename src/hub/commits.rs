@@ -8,14 +8,14 @@ use crate::client::Hub;
 use crate::commit_body;
 use crate::error::Error;
 use crate::operation::{CommitRequest, OnBytes, Operation};
-use crate::types::Repo;
+use crate::types::{CommitId, Repo};
 use crate::url::encode;
 
 /// A commit on the Hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitReceipt {
     /// Id of the commit.
-    pub oid: String,
+    pub oid: CommitId,
     /// Address of its page.
     pub url: String,
     /// Address of the pull request that it opened.
@@ -28,7 +28,7 @@ pub struct CommitReceipt {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitAnswer {
-    commit_oid: Option<String>,
+    commit_oid: Option<CommitId>,
     commit_url: Option<String>,
     pull_request_url: Option<String>,
 }
@@ -36,7 +36,7 @@ struct CommitAnswer {
 /// A commit in a list.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CommitRow {
-    pub(crate) id: String,
+    pub(crate) id: CommitId,
     #[serde(default)]
     pub(crate) title: String,
     #[serde(default)]
@@ -124,7 +124,7 @@ impl Hub {
         let whole = |url: String| self.complete(&url);
         let named = answer.commit_url.as_deref().and_then(|url| url.rsplit('/').next());
         let is_id = |id: &&str| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let oid = answer.commit_oid.or_else(|| named.filter(is_id).map(str::to_owned));
+        let oid = answer.commit_oid.or_else(|| named.filter(is_id).map(CommitId::new));
         let Some(oid) = oid.filter(|oid| !oid.is_empty()) else {
             return Err(Error::unexpected(operation, "an answer without the commit"));
         };
@@ -195,7 +195,7 @@ impl Hub {
     }
 
     /// Makes the receipt of a commit that no answer described.
-    pub fn receipt(&self, repo: &Repo, oid: String, pull_request: Option<u64>) -> CommitReceipt {
+    pub fn receipt(&self, repo: &Repo, oid: CommitId, pull_request: Option<u64>) -> CommitReceipt {
         let page = format!("{}/{}", self.endpoint(), repo.page());
         CommitReceipt {
             url: format!("{page}/commit/{oid}"),

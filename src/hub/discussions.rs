@@ -1,4 +1,4 @@
-//! Pull requests, as the place where the parts of one deploy are collected.
+//! Discussions: pull requests, and the drafts that collect the parts of one change.
 
 use std::time::Duration;
 
@@ -10,49 +10,58 @@ use tokio::time::Instant;
 use crate::call::{Call, Repeat};
 use crate::client::Hub;
 use crate::error::{Cause, Error};
-use crate::types::{ParseError, Repo, Revision};
+use crate::types::{CommitId, ParseError, Repo, Revision};
 
-/// A draft to open.
+/// A draft pull request to open.
 #[derive(Debug, Clone)]
 pub struct NewDraft {
-    /// The first line of the commit that the merge makes: 3 to 200 characters.
+    /// First line of the commit that a merge makes: 3 to 200 characters.
     pub title: String,
-    /// It holds `marker`.
+    /// First comment. It contains `marker`.
     pub description: String,
-    /// A text that no other description has: how this draft is found again after a lost answer.
+    /// Text that no other description has, by which this draft is found after a lost answer.
     pub marker: String,
 }
 
-/// What a pull request is at.
+/// Status of a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PullStatus {
+    /// A draft, which cannot be merged by mistake.
     Draft,
+    /// Open for review.
     Open,
+    /// Closed without a merge.
     Closed,
+    /// Merged into `main`.
     Merged,
+    /// A status that this crate does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// A pull request, as lists show it.
+/// A pull request in a list.
 #[derive(Debug, Clone)]
 pub struct PullRow {
+    /// Number of the pull request.
     pub number: u64,
+    /// Status of the pull request.
     pub status: PullStatus,
-    /// Absent where the account is gone.
+    /// User who opened it; `None` if the account was deleted.
     pub author: Option<String>,
 }
 
 /// A pull request.
 #[derive(Debug, Clone)]
 pub struct PullRequest {
+    /// Title of the pull request.
     pub title: String,
+    /// Status of the pull request.
     pub status: PullStatus,
-    /// The first comment: what it was opened with.
+    /// First comment.
     pub description: String,
-    /// The commit on the branch, once it is merged. The Hub need not name it.
-    pub merge_commit: Option<String>,
+    /// Commit of the merge, if the Hub names it.
+    pub merge_commit: Option<CommitId>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +100,7 @@ struct Details {
     changes: Changes,
 }
 
-/// Events are of many kinds: only a comment has a text.
+/// An event of a pull request. Only comments have a text.
 #[derive(Deserialize)]
 struct Event {
     #[serde(default)]
@@ -112,17 +121,17 @@ struct Latest {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Changes {
-    merge_commit_id: Option<String>,
+    merge_commit_id: Option<CommitId>,
 }
 
-/// Time that a merge which the Hub accepted may take.
+/// Time allowed for a merge that the Hub accepted.
 const MERGE_TIMEOUT: Duration = Duration::from_secs(300);
-/// Looks at an accepted merge before the log says that it takes long.
+/// Number of lookups of an accepted merge before a line is logged.
 const QUIET_LOOKS: u32 = 4;
-/// The most characters that a title may have.
+/// Maximum length of a title, in characters.
 const MAX_TITLE: usize = 200;
 
-/// The ref that holds the commits of a pull request.
+/// Returns the ref with the commits of a pull request.
 pub fn pull_request_ref(number: u64) -> Result<Revision, ParseError> {
     format!("refs/pr/{number}").parse()
 }
@@ -130,7 +139,7 @@ pub fn pull_request_ref(number: u64) -> Result<Revision, ParseError> {
 impl Hub {
     /// Opens a pull request as a draft, whose ref is at the head of `main` (`POST …/discussions`).
     ///
-    /// Returns its number. After a lost answer it is looked for, so that there are not two.
+    /// Returns its number. After a lost answer, an open draft is looked for before the request is sent again.
     pub async fn open_draft(&self, repo: &Repo, draft: &NewDraft) -> Result<u64, Error> {
         let operation = format!("open a draft pull request in the {repo}");
         let title: String = draft.title.chars().take(MAX_TITLE).collect();
@@ -167,7 +176,7 @@ impl Hub {
         Ok(None)
     }
 
-    /// The pull requests of a repo, newest first, those of the first page (`GET …/discussions`).
+    /// Returns the newest pull requests of a repo, newest first: those of the first page (`GET …/discussions`).
     pub async fn pull_requests(&self, repo: &Repo) -> Result<Vec<PullRow>, Error> {
         let operation = format!("list the pull requests of the {repo}");
         let url = self.url(&format!("{}/discussions?type=pull_request", repo.api()))?;
@@ -182,7 +191,7 @@ impl Hub {
             .collect())
     }
 
-    /// One pull request (`GET …/discussions/{num}`).
+    /// Returns one pull request (`GET …/discussions/{num}`).
     pub async fn pull_request(&self, repo: &Repo, number: u64) -> Result<PullRequest, Error> {
         let operation = format!("read the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}", repo.api()))?;
@@ -196,7 +205,7 @@ impl Hub {
         })
     }
 
-    /// Makes an open pull request of a draft or of a closed one (`POST …/status`).
+    /// Opens a draft or a closed pull request (`POST …/status`).
     pub async fn open_pull_request(&self, repo: &Repo, number: u64) -> Result<(), Error> {
         self.set_status(repo, number, "open").await
     }
@@ -214,17 +223,16 @@ impl Hub {
         self.call(&call).await.map(drop)
     }
 
-    /// Merges a pull request into `main` (`POST …/merge`), which takes no parent to be guarded by. `base` is the head
-    /// before. After a lost answer the branch is looked at first, so that a merge that landed is not taken for a
-    /// failure.
+    /// Merges a pull request into `main` (`POST …/merge`). The request has no expected parent; `base` is the head before.
+    /// After a lost answer, the branch is searched for the merge before the request is sent again.
     ///
-    /// Returns the commit that the merge made.
-    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<String, Error> {
+    /// Returns the commit of the merge.
+    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<CommitId, Error> {
         let operation = format!("merge the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}/merge", repo.api()))?;
         let mut call = Call::new(&operation, Method::POST, url).json(&json!({}));
         call.repeat = Repeat::IfNotApplied;
-        // A refusal to show the pull request is no refusal to merge it.
+        // A refusal to show the pull request is not a refusal to merge it.
         let unknown = |look: Error| Error::new(&operation, Cause::Unknown { look });
         let mut lost = 0;
         loop {
@@ -250,8 +258,8 @@ impl Hub {
         }
     }
 
-    /// Waits for a merge that the Hub accepted, and may still be at work on.
-    async fn await_merge(&self, repo: &Repo, number: u64, base: &str) -> Result<String, Error> {
+    /// Waits for a merge that the Hub accepted, because the Hub may still be at work on it.
+    async fn await_merge(&self, repo: &Repo, number: u64, base: &str) -> Result<CommitId, Error> {
         let started = Instant::now();
         let mut looked = 0;
         while started.elapsed() < MERGE_TIMEOUT {
@@ -268,14 +276,14 @@ impl Hub {
         Err(Error::new(operation, Cause::TimedOut { after: MERGE_TIMEOUT }))
     }
 
-    /// Looks for the commit that a merge made: the one that the Hub names, or else the one on `main` that has its
-    /// title or its tree, or else the first one after `base`: the head of `main` before the merge, if it is known.
+    /// Finds the commit of a merge: the one that the Hub names, or else the one on `main` with its title or its tree, or
+    /// else the first one after `base`, the head of `main` before the merge.
     pub async fn find_merge(
         &self,
         repo: &Repo,
         number: u64,
         base: Option<&str>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<CommitId>, Error> {
         let found = self.pull_request(repo, number).await?;
         if found.merge_commit.is_some() {
             return Ok(found.merge_commit);
@@ -283,7 +291,7 @@ impl Hub {
         let mut rows = self.commit_rows(repo, "main").await?;
         let known = rows.iter().position(|row| Some(row.id.as_str()) == base);
         rows.truncate(known.unwrap_or(rows.len()));
-        // Later commits are other people's. A list that does not reach back to `base` has the newest at hand only.
+        // Later commits are those of other writers. A list that does not reach back to `base` has no first one after it.
         let likely = if known.is_some() { rows.last() } else { rows.first() };
         let Some(likely) = likely.map(|row| row.id.clone()) else { return Ok(None) };
         let title = format!("{} (#{number})", found.title);

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::client::Hub;
 use crate::error::Error;
 use crate::refusal::RefusalKind;
-use crate::types::{Repo, RepoPath};
+use crate::types::{ContentId, Oid, Repo, RepoPath, Sha256};
 use crate::url::{encode, encode_path};
 
 /// A file in a repo.
@@ -21,16 +21,21 @@ pub struct RemoteFile {
     pub path: String,
     /// Size of the content in bytes, also if the repo has only a pointer to it.
     pub size: u64,
-    /// Git blob id; that of the pointer, for a large file.
-    pub oid: String,
+    /// Git blob id; that of the pointer, for a large file. `None` if only the path is known.
+    pub oid: Option<Oid>,
     /// SHA-256 of the content, for a large file.
-    pub sha256: Option<String>,
+    pub sha256: Option<Sha256>,
 }
 
 impl RemoteFile {
+    /// Returns the id of the content, if it is known.
+    pub fn content_id(&self) -> Option<ContentId> {
+        self.sha256.map(ContentId::Sha256).or(self.oid.map(ContentId::Git))
+    }
+
     /// Makes a file of which only the path is known.
     pub fn named(path: &str) -> Self {
-        Self { path: path.to_owned(), size: 0, oid: String::new(), sha256: None }
+        Self { path: path.to_owned(), size: 0, oid: None, sha256: None }
     }
 }
 
@@ -39,7 +44,7 @@ struct Row {
     #[serde(rename = "type")]
     kind: String,
     path: String,
-    oid: String,
+    oid: Oid,
     #[serde(default)]
     size: u64,
     lfs: Option<LfsRow>,
@@ -47,7 +52,7 @@ struct Row {
 
 #[derive(Deserialize)]
 struct LfsRow {
-    oid: String,
+    oid: Sha256,
 }
 
 /// Number of paths in one request: the OpenAPI document allows 2,000.
@@ -76,7 +81,7 @@ impl Hub {
 
     /// Returns the entries at the root of a commit: names, with the git ids of files and folders. Two commits with the
     /// same root have the same tree.
-    pub async fn root_of(&self, repo: &Repo, commit: &str) -> Result<Vec<(String, String)>, Error> {
+    pub async fn root_of(&self, repo: &Repo, commit: &str) -> Result<Vec<(String, Oid)>, Error> {
         let operation = format!("read the tree of the {repo}");
         let first = self.url(&format!("{}/tree/{}", repo.api(), encode(commit)))?;
         Ok(self.rows(&operation, first).await?.into_iter().map(|row| (row.path, row.oid)).collect())
@@ -89,7 +94,7 @@ impl Hub {
         repo: &Repo,
         commit: &str,
         paths: &[&str],
-    ) -> Result<HashMap<String, String>, Error> {
+    ) -> Result<HashMap<String, Oid>, Error> {
         let rows = self.rows_at(repo, commit, paths).await?;
         Ok(rows.into_iter().map(|row| (row.path, row.oid)).collect())
     }
@@ -160,6 +165,6 @@ impl Hub {
 
 impl From<Row> for RemoteFile {
     fn from(row: Row) -> Self {
-        Self { path: row.path, size: row.size, oid: row.oid, sha256: row.lfs.map(|lfs| lfs.oid) }
+        Self { path: row.path, size: row.size, oid: Some(row.oid), sha256: row.lfs.map(|lfs| lfs.oid) }
     }
 }

@@ -22,7 +22,7 @@ pub struct LargeFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
     /// SHA-256 of the content.
-    pub sha256: String,
+    pub sha256: Sha256,
     /// Size in bytes.
     pub size: u64,
 }

@@ -21,6 +21,7 @@ use crate::error::{Cause, Error};
 use crate::large_file::{LargeFile, Transfer, Uploaded};
 use crate::lock::lock;
 use crate::operation::OnBytes;
+use crate::types::Sha256;
 
 /// Media type of the LFS batch API.
 const LFS_JSON: &str = "application/vnd.git-lfs+json";
@@ -35,7 +36,7 @@ const BLOCK: usize = 256 * 1024;
 struct BatchQuestion<'a> {
     operation: &'static str,
     transfers: [&'static str; 2],
-    objects: Vec<Object<'a>>,
+    objects: Vec<Object>,
     hash_algo: &'static str,
     /// Absent if the commit will open a pull request, because that is how the Hub recognizes an upload for one.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -43,8 +44,8 @@ struct BatchQuestion<'a> {
 }
 
 #[derive(Serialize)]
-struct Object<'a> {
-    oid: &'a str,
+struct Object {
+    oid: Sha256,
     size: u64,
 }
 
@@ -60,7 +61,7 @@ struct BatchReply {
 
 #[derive(Deserialize)]
 struct ObjectReply {
-    oid: String,
+    oid: Sha256,
     error: Option<ObjectError>,
     /// Absent for content that the storage has already.
     #[serde(default)]
@@ -115,7 +116,7 @@ pub(crate) async fn upload(
 
 struct Hashed {
     file: LargeFile,
-    sha256: String,
+    sha256: Sha256,
 }
 
 async fn hash(file: LargeFile) -> Result<Hashed, Error> {
@@ -127,7 +128,7 @@ async fn hash(file: LargeFile) -> Result<Hashed, Error> {
         let cause = Cause::Content(ContentError::reading(&*file.content, error));
         Error::new(format!("upload `{}`", file.path), cause)
     })?;
-    Ok(Hashed { sha256: sha256.to_string(), file })
+    Ok(Hashed { sha256, file })
 }
 
 /// Sends a batch request (Git LFS API, "Batch API"). Returns the actions for each object, in order.
@@ -135,7 +136,7 @@ async fn ask(hub: &Hub, transfer: &Transfer, batch: &[Hashed]) -> Result<Vec<Act
     let operation = format!("open the storage of the {}", transfer.repo);
     let url = hub.url(&format!("/{}.git/info/lfs/objects/batch", transfer.repo.page()))?;
     let objects =
-        batch.iter().map(|file| Object { oid: &file.sha256, size: file.file.content.size() }).collect();
+        batch.iter().map(|file| Object { oid: file.sha256, size: file.file.content.size() }).collect();
     let question = BatchQuestion {
         operation: "upload",
         transfers: ["basic", "multipart"],
@@ -149,8 +150,8 @@ async fn ask(hub: &Hub, transfer: &Transfer, batch: &[Hashed]) -> Result<Vec<Act
     }
     call.headers.insert(ACCEPT, HeaderValue::from_static(LFS_JSON));
     let reply: BatchReply = hub.call(&call).await?.json(&operation)?;
-    let mut by_oid: BTreeMap<String, ObjectReply> =
-        reply.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
+    let mut by_oid: BTreeMap<Sha256, ObjectReply> =
+        reply.objects.into_iter().map(|object| (object.oid, object)).collect();
     let mut actions = Vec::with_capacity(batch.len());
     for file in batch {
         // The same content under two paths is one object, which is uploaded once.
@@ -201,7 +202,7 @@ impl Upload<'_> {
         }
         if let Some(verify) = actions.verify {
             let operation = format!("confirm `{}`", self.file.file.path);
-            let object = Object { oid: &self.file.sha256, size };
+            let object = Object { oid: self.file.sha256, size };
             let mut call = Call::new(operation, Method::POST, verify.href.clone()).json(&object);
             call.headers = action_headers(&verify)?;
             self.hub.call(&call).await?;
@@ -231,7 +232,7 @@ impl Upload<'_> {
             .buffered(PARALLEL)
             .try_collect()
             .await?;
-        let completion = Completion { oid: &self.file.sha256, parts: done };
+        let completion = Completion { oid: self.file.sha256, parts: done };
         let mut call = Call::new(operation, Method::POST, upload.href.clone()).json(&completion);
         call.with_token = false;
         if let Body::Bytes { content_type, .. } = &mut call.body {
@@ -282,8 +283,8 @@ fn of_storage(error: Error) -> Error {
 }
 
 #[derive(Serialize)]
-struct Completion<'a> {
-    oid: &'a str,
+struct Completion {
+    oid: Sha256,
     parts: Vec<Part>,
 }
 

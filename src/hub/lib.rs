@@ -27,6 +27,8 @@
 //! # }
 //! ```
 
+#![warn(missing_docs, unreachable_pub)]
+
 mod auth;
 mod call;
 mod cards;
@@ -50,8 +52,11 @@ mod repos;
 mod retry;
 mod runtime;
 mod secret;
+mod space_logs;
+mod space_settings;
 mod spaces;
 pub mod sse;
+mod stage;
 mod token_form;
 mod transport;
 mod types;
@@ -76,14 +81,17 @@ pub use preupload::{Preupload, PreuploadFile, UploadMode};
 pub use refusal::{Payment, Refusal, RefusalKind};
 pub use repos::{CreateRepo, Creation, ListedRepo, Lookup, NewFile, NewSpace, RepoInfo, Sibling};
 pub use retry::RetryPolicy;
-pub use runtime::{Hardware, LogBytes, LogKind, Runtime, Stage};
+pub use runtime::{Hardware, HardwareName, MountedVolume, Runtime};
 pub use secret::Secret;
-pub use spaces::{Machine, MachineHardware, MountedVolume, Price, SettingKind};
+pub use space_logs::{LogBytes, LogKind};
+pub use space_settings::SettingKind;
+pub use spaces::Price;
+pub use stage::Stage;
 pub use token_form::{Access, token_form};
 pub use transport::OnNotice;
 pub use types::{
-    Checksum, CommitId, Flavor, GitBlobHasher, MAX_PATH, MAX_REPO_NAME, NotADigest, Oid, ParseError, Repo,
-    RepoId, RepoName, RepoPath, RepoType, Revision, Sha256, SizeChanged, SleepTime, SpaceSdk, Visibility,
-    Volume, VolumeKind, git_blob_oid, read_in_blocks, sha256, shorten, suggest,
+    Checksum, CommitId, ContentId, Flavor, GitBlobHasher, MAX_PATH, MAX_REPO_NAME, NotADigest, Oid,
+    ParseError, Repo, RepoId, RepoName, RepoPath, RepoType, Revision, Sha256, SizeChanged, SleepTime,
+    SpaceSdk, Visibility, Volume, VolumeKind, git_blob_oid, read_in_blocks, sha256, shorten, suggest,
 };
 pub use whoami::{Org, OrgRole, TokenRole, TokenScope, WhoAmI};

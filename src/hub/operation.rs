@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::Content;
-use crate::types::{Oid, Repo, RepoPath, Revision};
+use crate::types::{CommitId, Oid, Repo, RepoPath, Revision, Sha256};
 
 /// Callback for the number of bytes of content that were sent since the last call.
 pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
@@ -25,7 +25,7 @@ pub enum Operation {
         /// Path in the repo.
         path: RepoPath,
         /// SHA-256 of the content.
-        sha256: String,
+        sha256: Sha256,
         /// Size in bytes.
         size: u64,
     },
@@ -81,7 +81,7 @@ pub struct CommitRequest {
     /// Text that no other commit message has, by which this commit is found after a lost answer.
     pub marker: String,
     /// Expected head of the branch. The Hub refuses the commit with 412 if the branch has moved.
-    pub parent: Option<String>,
+    pub parent: Option<CommitId>,
     /// True to open a pull request with this commit, instead of changing the branch.
     pub create_pr: bool,
     /// Changes of the commit.

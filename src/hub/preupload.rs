@@ -7,14 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::call::Call;
 use crate::client::Hub;
 use crate::content::{self, Content, ContentError};
 use crate::error::{Cause, Error};
 use crate::large_file::Transfer;
-use crate::types::RepoPath;
+use crate::types::{CommitId, ContentId, RepoPath};
 use crate::url::encode;
 
 /// Files in one request: the OpenAPI document allows 1,000, the official client sends 256.
@@ -40,7 +40,7 @@ pub struct Preupload {
     /// One entry per file, in the order of the question.
     pub files: Vec<PreuploadFile>,
     /// Commits that the answers are about: more than one if the branch moved meanwhile.
-    pub commits: Vec<String>,
+    pub commits: Vec<CommitId>,
 }
 
 /// Answer of the Hub for one file.
@@ -55,7 +55,14 @@ pub struct PreuploadFile {
     #[serde(default)]
     pub should_ignore: bool,
     /// Present content of this path: the git blob id, or the SHA-256 of a large file.
-    pub oid: Option<String>,
+    #[serde(default, deserialize_with = "known_id")]
+    pub oid: Option<ContentId>,
+}
+
+/// Takes an id of an unknown form for none, because it can be compared with nothing.
+fn known_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ContentId>, D::Error> {
+    let text: Option<String> = Option::deserialize(from)?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 #[derive(Serialize)]
@@ -77,7 +84,7 @@ struct FileQuestion<'a> {
 #[serde(rename_all = "camelCase")]
 struct Reply {
     files: Vec<PreuploadFile>,
-    commit_oid: Option<String>,
+    commit_oid: Option<CommitId>,
 }
 
 /// Parts of the question that all batches share.
@@ -121,7 +128,8 @@ impl Hub {
             .try_collect()
             .await?;
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
-        let mut commits: Vec<String> = replies.iter().filter_map(|reply| reply.commit_oid.clone()).collect();
+        let mut commits: Vec<CommitId> =
+            replies.iter().filter_map(|reply| reply.commit_oid.clone()).collect();
         commits.dedup();
         Ok(Preupload { files: replies.into_iter().flat_map(|reply| reply.files).collect(), commits })
     }

@@ -10,10 +10,10 @@ use crate::call::{Answer, Call, Repeat};
 use crate::client::Hub;
 use crate::error::{Cause, Error};
 use crate::refusal::{Refusal, RefusalKind};
+use crate::runtime::{MountedVolume, Runtime};
 use crate::secret::Secret;
-use crate::spaces::{Machine, MountedVolume};
 use crate::types::{
-    Flavor, Repo, RepoName, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility, Volume,
+    CommitId, Flavor, Repo, RepoName, RepoPath, RepoType, Revision, SleepTime, SpaceSdk, Visibility, Volume,
 };
 use crate::url::encode;
 
@@ -29,7 +29,7 @@ pub struct RepoInfo {
     /// Current `namespace/name`: another than in the request if the repo was renamed.
     pub id: Option<String>,
     /// Commit at the head of the revision.
-    pub sha: Option<String>,
+    pub sha: Option<CommitId>,
     /// True if the repo is not public.
     #[serde(default)]
     pub private: bool,
@@ -40,7 +40,7 @@ pub struct RepoInfo {
     /// Visibility, in answers that were requested with `expand=visibility`.
     pub visibility: Option<String>,
     /// Spaces: hardware, sleep time and volumes.
-    pub runtime: Option<Machine>,
+    pub runtime: Option<Runtime>,
     /// Tags of the card, and others.
     #[serde(default)]
     pub tags: Vec<String>,

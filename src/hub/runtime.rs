@@ -1,170 +1,131 @@
-//! A Space at run time: its stage, waking it, and its logs.
+//! Runtime of a Space: stage, hardware, sleep time and volumes.
 
-use std::time::Duration;
+use std::fmt;
 
-use bytes::Bytes;
-use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::call::Call;
-use crate::client::Hub;
-use crate::error::Error;
-use crate::types::Repo;
+use crate::stage::Stage;
+use crate::types::{CommitId, Flavor, Volume};
 
-/// The state of a Space (`GET /api/spaces/{id}/runtime`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Runtime of a Space (`GET /api/spaces/{id}/runtime`). It is part of the Space's repo info too, and the answer to each
+/// change of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Runtime {
+    /// Stage of the Space.
+    #[serde(deserialize_with = "or_default")]
     pub stage: Stage,
-    /// The commit whose image runs: absent for static Spaces, and while nothing runs.
-    pub sha: Option<String>,
-    /// What is wrong, in an error stage.
+    /// Commit whose image runs; `None` for static Spaces, and while nothing runs.
+    pub sha: Option<CommitId>,
+    /// Message of an error stage.
     pub error_message: Option<String>,
-    #[serde(default)]
-    pub hardware: Option<Hardware>,
-    /// Dev mode keeps the container: a commit is not built.
-    #[serde(default)]
+    /// Hardware of the Space.
+    #[serde(deserialize_with = "or_default")]
+    pub hardware: Hardware,
+    /// Idle time before the Space sleeps, in seconds; `None` or negative for never.
+    pub gc_timeout: Option<i64>,
+    /// Mounted volumes.
+    #[serde(deserialize_with = "or_default")]
+    pub volumes: Vec<MountedVolume>,
+    /// True in dev mode, which keeps the container: a commit is not built.
+    #[serde(deserialize_with = "or_default")]
     pub dev_mode: bool,
 }
 
-/// What a Space runs on, and what it asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Hardware {
-    pub current: Option<String>,
-    pub requested: Option<String>,
+/// Takes `null` for the default.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// Where a Space is between commit and app, as the official clients list it.
+/// Hardware of a Space.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Hardware {
+    /// Hardware that it runs on now; `None` while it is built.
+    pub current: Option<HardwareName>,
+    /// Hardware that was requested last; `None` for static Spaces.
+    pub requested: Option<HardwareName>,
+}
+
+/// The Hub's name of hardware.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-pub enum Stage {
-    Building,
-    RunningBuilding,
-    AppStarting,
-    RunningAppStarting,
-    Running,
-    BuildError,
-    RuntimeError,
-    ConfigError,
-    NoAppFile,
-    Sleeping,
-    Paused,
-    Stopped,
-    Deleting,
-    /// A stage that was not known when this was written: taken for one on the way.
-    Other(String),
+pub enum HardwareName {
+    /// Hardware that this crate knows.
+    Known(Flavor),
+    /// Hardware that this crate does not know.
+    Unknown(String),
 }
 
-const STAGES: &[(&str, Stage)] = &[
-    ("BUILDING", Stage::Building),
-    ("RUNNING_BUILDING", Stage::RunningBuilding),
-    ("APP_STARTING", Stage::AppStarting),
-    ("RUNNING_APP_STARTING", Stage::RunningAppStarting),
-    ("RUNNING", Stage::Running),
-    ("BUILD_ERROR", Stage::BuildError),
-    ("RUNTIME_ERROR", Stage::RuntimeError),
-    ("CONFIG_ERROR", Stage::ConfigError),
-    ("NO_APP_FILE", Stage::NoAppFile),
-    ("SLEEPING", Stage::Sleeping),
-    ("PAUSED", Stage::Paused),
-    ("STOPPED", Stage::Stopped),
-    ("DELETING", Stage::Deleting),
-];
-
-impl From<String> for Stage {
+impl From<String> for HardwareName {
     fn from(text: String) -> Self {
-        let known = STAGES.iter().find(|(name, _)| *name == text);
-        known.map_or(Self::Other(text), |(_, stage)| stage.clone())
+        match text.parse() {
+            Ok(flavor) => Self::Known(flavor),
+            Err(_) => Self::Unknown(text),
+        }
     }
 }
 
-impl Stage {
-    /// The stage as the Hub spells it.
+impl HardwareName {
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Other(text) => text,
-            known => STAGES.iter().find(|(_, stage)| stage == known).map_or("", |(name, _)| name),
+            Self::Known(flavor) => flavor.as_str(),
+            Self::Unknown(text) => text,
         }
     }
 
-    /// Whether the Space ended up in an error.
-    pub fn is_error(&self) -> bool {
-        matches!(self, Self::BuildError | Self::RuntimeError | Self::ConfigError | Self::NoAppFile)
-    }
-
-    /// Whether an image is being built.
-    pub fn is_building(&self) -> bool {
-        matches!(self, Self::Building | Self::RunningBuilding)
-    }
-
-    /// Whether a built image is being started.
-    pub fn is_starting(&self) -> bool {
-        matches!(self, Self::AppStarting | Self::RunningAppStarting)
-    }
-
-    /// Whether nothing will run until somebody wakes it.
-    pub fn is_asleep(&self) -> bool {
-        matches!(self, Self::Sleeping | Self::Paused | Self::Stopped)
+    /// Returns true if this is the name of `flavor`.
+    pub fn is(&self, flavor: Flavor) -> bool {
+        flavor.is(self.as_str())
     }
 }
 
-/// The two logs of a Space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogKind {
-    Build,
-    Run,
+impl fmt::Display for HardwareName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
-impl LogKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Build => "build",
-            Self::Run => "run",
+impl Runtime {
+    /// Returns the hardware that the Space will run on, if it runs on any.
+    pub fn flavor(&self) -> Option<&HardwareName> {
+        self.hardware.requested.as_ref().or(self.hardware.current.as_ref())
+    }
+}
+
+/// A mounted volume (`PUT …/volumes`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MountedVolume {
+    /// Kind of the source: `bucket`, `model`, `dataset` or `space`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `namespace/name` of the source.
+    pub source: String,
+    /// Absolute path inside the container.
+    pub mount_path: String,
+    /// Revision of a repo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// True if the app cannot write to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+    /// Folder inside the source; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl From<&Volume> for MountedVolume {
+    fn from(volume: &Volume) -> Self {
+        Self {
+            kind: volume.kind.as_str().to_owned(),
+            source: volume.source.clone(),
+            mount_path: volume.mount.clone(),
+            revision: None,
+            read_only: Some(volume.read_only),
+            path: volume.path.clone(),
         }
-    }
-}
-
-/// How long a log may be silent: keep-alives come far more often.
-const LOG_SILENCE: Duration = Duration::from_secs(120);
-
-/// A log that streams (`GET /api/spaces/{id}/logs/{build|run}`, server-sent events).
-#[derive(Debug)]
-pub struct LogBytes(reqwest::Response);
-
-impl LogBytes {
-    /// The next bytes: `None` when the stream ended, broke, or went silent.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        tokio::time::timeout(LOG_SILENCE, self.0.chunk()).await.ok()?.ok()?
-    }
-}
-
-impl Hub {
-    /// What a Space is doing now.
-    pub async fn runtime(&self, space: &Repo) -> Result<Runtime, Error> {
-        let operation = format!("read the state of the {space}");
-        let url = self.url(&format!("{}/runtime", space.api()))?;
-        self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)
-    }
-
-    /// Starts a Space again, or wakes it.
-    pub async fn restart(&self, space: &Repo) -> Result<(), Error> {
-        let url = self.url(&format!("{}/restart", space.api()))?;
-        self.call(&Call::new(format!("restart the {space}"), Method::POST, url)).await?;
-        Ok(())
-    }
-
-    /// Builds a Space again, without what earlier builds left.
-    pub async fn rebuild(&self, space: &Repo) -> Result<(), Error> {
-        let url = self.url(&format!("{}/restart?factory=true", space.api()))?;
-        self.call(&Call::new(format!("rebuild the {space}"), Method::POST, url)).await?;
-        Ok(())
-    }
-
-    /// Opens a log. Each connection starts from the log's beginning again.
-    pub async fn open_log(&self, space: &Repo, kind: LogKind) -> Result<LogBytes, Error> {
-        let operation = format!("read the {} log of the {space}", kind.as_str());
-        let url = self.url(&format!("{}/logs/{}", space.api(), kind.as_str()))?;
-        self.open_stream(&Call::new(operation, Method::GET, url)).await.map(LogBytes)
     }
 }
 
@@ -172,28 +133,43 @@ impl Hub {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Runtime {
+        serde_json::from_str(text).unwrap()
+    }
+
     #[test]
-    fn runtimes_as_the_hub_writes_them() {
-        let read = |text: &str| serde_json::from_str::<Runtime>(text).unwrap();
+    fn a_running_space_has_a_stage_and_a_commit() {
         let gradio = read(
             r#"{"stage":"RUNNING","hardware":{"current":"cpu-basic","requested":"cpu-basic"},"storage":null,
                 "gcTimeout":172800,"replicas":{"current":1,"requested":1},"devMode":false,"sha":"abc",
                 "domains":[{"domain":"x.hf.space","stage":"READY"}]}"#,
         );
         assert_eq!((gradio.stage, gradio.sha.as_deref()), (Stage::Running, Some("abc")));
-        let fixed =
-            read(r#"{"stage":"RUNNING","hardware":{"current":null,"requested":null},"storage":null}"#);
-        assert_eq!(fixed.sha, None);
-        let unknown = read(r#"{"stage":"TELEPORTING"}"#);
-        assert_eq!(unknown.stage.as_str(), "TELEPORTING");
-        assert!(!unknown.stage.is_error());
     }
 
     #[test]
-    fn every_stage_keeps_its_name() {
-        for (name, stage) in STAGES {
-            assert_eq!(Stage::from((*name).to_owned()), *stage);
-            assert_eq!(stage.as_str(), *name);
-        }
+    fn a_static_space_has_no_commit_and_no_hardware() {
+        let fixed = read(
+            r#"{"stage":"RUNNING","hardware":{"current":null,"requested":null},"storage":null,"volumes":null}"#,
+        );
+        assert_eq!((fixed.sha.as_deref(), fixed.flavor()), (None, None));
+        assert_eq!(read(r#"{"hardware":null}"#), Runtime::default());
+    }
+
+    #[test]
+    fn a_space_that_is_built_has_requested_hardware() {
+        let building = read(
+            r#"{"stage":"BUILDING","hardware":{"current":null,"requested":"t4-small"},"gcTimeout":-1,
+            "volumes":[{"type":"bucket","source":"a/b","mountPath":"/data","readOnly":false}]}"#,
+        );
+        assert_eq!(building.flavor(), Some(&HardwareName::Known("t4-small".parse().unwrap())));
+        assert_eq!(building.gc_timeout, Some(-1));
+        assert_eq!(building.volumes, [MountedVolume::from(&"bucket:a/b:/data".parse().unwrap())]);
+    }
+
+    #[test]
+    fn unknown_hardware_keeps_its_name() {
+        let runtime = read(r#"{"stage":"RUNNING","hardware":{"current":"quantum-x1"}}"#);
+        assert_eq!(runtime.flavor().map(HardwareName::as_str), Some("quantum-x1"));
     }
 }

@@ -91,7 +91,7 @@ impl Feed<'_> {
         if is_changed {
             return Err(of_content(ContentError::changed(&**content)));
         }
-        Ok(Uploaded { sha256: sha256.to_string(), size })
+        Ok(Uploaded { sha256, size })
     }
 }
 

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use hub::{
-    Cause, CommitReceipt, HubError, LogKind, Machine, Price, Refusal, RepoInfo, RepoPath, Runtime, SpaceSdk,
-    Stage, WhoAmI, sse,
+    Cause, CommitReceipt, HubError, LogKind, Price, Refusal, RepoInfo, RepoPath, Runtime, SpaceSdk, Stage,
+    WhoAmI, sse,
 };
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -233,7 +233,7 @@ fn outcome_that_says(text: &str) -> Outcome {
     let mut tail = LogTail::new(LogKind::Build);
     text.lines().for_each(|line| tail.push(line));
     let receipt = CommitReceipt {
-        oid: text.to_owned(),
+        oid: hub::CommitId::new(text),
         url: format!("https://x/{text}"),
         pull_request_url: Some(format!("https://x/{text}")),
         recovered: false,
@@ -369,7 +369,7 @@ fn answers_of_the_hub() {
             serde_json::from_slice::<Runtime>(body)
                 .map(|runtime| (runtime.stage.is_error(), runtime.sha.is_some()))
                 .ok(),
-            serde_json::from_slice::<Machine>(body).map(|machine| machine.volumes.len().min(4)).ok(),
+            serde_json::from_slice::<Runtime>(body).map(|machine| machine.volumes.len().min(4)).ok(),
             is::<WhoAmI>(body),
             failure.message.len().min(90),
         )

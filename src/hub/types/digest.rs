@@ -85,9 +85,30 @@ digest! {
     Sha256, 32
 }
 
-digest! {
-    /// Id of a commit.
-    CommitId, 20
+/// Id of a content: the git blob id of a regular file, or the SHA-256 of a large one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ContentId {
+    /// Git blob id.
+    Git(Oid),
+    /// SHA-256.
+    Sha256(Sha256),
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Git(oid) => oid.fmt(f),
+            Self::Sha256(sha256) => sha256.fmt(f),
+        }
+    }
+}
+
+impl FromStr for ContentId {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        text.parse().map(Self::Git).or_else(|_| text.parse().map(Self::Sha256))
+    }
 }
 
 /// Error of a text that is not the hex form of a digest.
@@ -249,6 +270,17 @@ mod tests {
             let error = git_blob_oid(content.as_bytes(), size).unwrap_err();
             assert_eq!(error.to_string(), SizeChanged { expected: size, found }.to_string());
         }
+    }
+
+    #[test]
+    fn the_id_of_a_content_is_of_either_kind() {
+        for length in [40, 64] {
+            let text = "a".repeat(length);
+            let id: ContentId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+            assert_eq!(matches!(id, ContentId::Sha256(_)), length == 64);
+        }
+        assert!("a".repeat(41).parse::<ContentId>().is_err());
     }
 
     #[test]

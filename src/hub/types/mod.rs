@@ -3,6 +3,7 @@
 //! Each type is made by parsing and cannot hold a bad value afterwards. A parse error is one lower-case sentence
 //! that names the value, meant to stand behind `input: `.
 
+pub(crate) mod commit_id;
 pub(crate) mod digest;
 pub(crate) mod hardware;
 pub(crate) mod repo;
@@ -14,8 +15,9 @@ pub mod suggest;
 pub(crate) mod text;
 pub(crate) mod volume;
 
+pub use commit_id::CommitId;
 pub use digest::{
-    Checksum, CommitId, GitBlobHasher, NotADigest, Oid, Sha256, SizeChanged, git_blob_oid, read_in_blocks,
+    Checksum, ContentId, GitBlobHasher, NotADigest, Oid, Sha256, SizeChanged, git_blob_oid, read_in_blocks,
     sha256,
 };
 pub use hardware::{Flavor, SleepTime};

@@ -116,7 +116,7 @@ impl Deploy<'_> {
             let path = change.path.clone();
             if let Some(sha256) = file.sha256.filter(|_| change.large && file.stored) {
                 on_bytes(change.size);
-                operations.push(Operation::LargeFile { path, sha256: sha256.to_string(), size: change.size });
+                operations.push(Operation::LargeFile { path, sha256, size: change.size });
             } else if change.large {
                 let Some(stored) = uploaded.pop() else {
                     return Err(Failure::new(Code::Internal, "a large file was not uploaded"));

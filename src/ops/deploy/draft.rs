@@ -1,6 +1,6 @@
 //! The draft in which the parts of a large deploy are collected: opened, found again by the next run, closed.
 
-use hub::{HubError, Lookup, NewDraft, PullStatus, RepoInfo, Revision, pull_request_ref};
+use hub::{CommitId, HubError, Lookup, NewDraft, PullStatus, RepoInfo, Revision, pull_request_ref};
 
 use super::land::Change;
 use super::{Deploy, unsettled};
@@ -18,7 +18,7 @@ pub(super) struct Draft {
     /// Its ref.
     pub(super) revision: Revision,
     /// The last commit on its ref.
-    pub(super) tip: String,
+    pub(super) tip: CommitId,
 }
 
 /// What a draft is for, in the words of its description.
@@ -52,7 +52,7 @@ impl Deploy<'_> {
         let message = &change.message;
         let description = format!(
             "The parts of one deploy are collected here, and merged at once when all of them are there. If the deploy is ended on the way, this is closed, and the next run goes on with it.\n\n{}\n{}",
-            Purpose { base: base.clone(), scope: change.scope.clone() }.lines(),
+            Purpose { base: base.to_string(), scope: change.scope.clone() }.lines(),
             message.description
         );
         // The Hub wants three characters at least.

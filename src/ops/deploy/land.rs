@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hub::{
-    CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, RepoType, Revision,
+    CommitId, CommitReceipt, CommitRequest, HubError, Lookup, OnBytes, Operation, Repo, RepoType, Revision,
     pull_request_ref,
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Change {
     pub(super) operations: Arc<Vec<Operation>>,
     pub(super) message: Message,
     /// The head that it was planned for.
-    pub(super) parent: Option<String>,
+    pub(super) parent: Option<CommitId>,
     pub(super) create_pr: bool,
     /// True for the change that restores the previous tree.
     pub(super) is_rollback: bool,
@@ -48,7 +48,7 @@ struct Series<'a> {
     /// Whether each commit says where it came from, since people will read it on the branch.
     told: bool,
     create_pr: bool,
-    tip: Option<String>,
+    tip: Option<CommitId>,
     last: Option<CommitReceipt>,
     done: usize,
     of: usize,
@@ -112,7 +112,7 @@ impl Deploy<'_> {
         self.ledger.update(|outcome| {
             (outcome.in_flight, outcome.unfinished) = (None, None);
             if change.is_rollback {
-                outcome.rollback_commit = Some(receipt.oid.clone());
+                outcome.rollback_commit = Some(receipt.oid.to_string());
             } else {
                 outcome.commit = Some(receipt.clone());
             }
@@ -377,7 +377,7 @@ impl Change {
 }
 
 impl<'a> Series<'a> {
-    fn new(revision: Revision, message: &'a Message, tip: Option<String>) -> Self {
+    fn new(revision: Revision, message: &'a Message, tip: Option<CommitId>) -> Self {
         let (last, moved) = (None, Vec::new());
         Self { revision, message, told: false, create_pr: false, tip, last, done: 0, of: 0, moved }
     }

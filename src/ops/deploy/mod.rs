@@ -34,7 +34,7 @@ use crate::ops::deploy::plan::{Action, Created, Plan};
 use crate::report::{Ledger, Outcome, Status};
 use crate::text::{count, human_bytes, name_some, quoted_all};
 use app_file::AppFile;
-use hub::{Hub, Lookup, Machine, Preupload, Repo, RepoInfo, RepoName, RepoType, Transfer};
+use hub::{Hub, Lookup, Preupload, Repo, RepoInfo, RepoName, RepoType, Runtime, Transfer};
 use land::Landed;
 use open::Born;
 pub use options::DeployOptions;
@@ -307,7 +307,7 @@ impl Deploy<'_> {
                 }
             }
         };
-        let hardware = info.runtime.as_ref().and_then(Machine::flavor).map(str::to_owned);
+        let hardware = info.runtime.as_ref().and_then(Runtime::flavor).map(ToString::to_string);
         self.ledger.update(|outcome| {
             outcome.space_url.clone_from(&info.host);
             outcome.space_hardware = hardware;
@@ -433,7 +433,7 @@ impl Deploy<'_> {
         };
         self.ledger.update(|outcome| {
             outcome.status = Some(status);
-            outcome.head.clone_from(&info.sha);
+            outcome.head = info.sha.as_ref().map(ToString::to_string);
             outcome.plan = Some(plan.with_created(created));
         });
     }

@@ -21,9 +21,9 @@ impl Departing {
     pub(super) fn of<'a>(remote: &'a [RemoteFile], kept: &HashSet<&'a str>) -> Self {
         let mut departing = Self::default();
         // An empty file has nothing to be sent; one that only its name is known of may be anything.
-        let small = |file: &&RemoteFile| file.sha256.is_none() && file.size > 0 && !file.oid.is_empty();
+        let small = |file: &&RemoteFile| file.sha256.is_none() && file.size > 0 && file.oid.is_some();
         for file in remote.iter().filter(small).filter(|file| !kept.contains(file.path.as_str())) {
-            departing.oids.insert(file.path.clone(), file.oid.clone());
+            departing.oids.extend(file.oid.map(|oid| (file.path.clone(), oid.to_string())));
             departing.sizes.insert(file.size);
         }
         departing
@@ -127,9 +127,7 @@ impl Deploy<'_> {
             operations.iter().filter(|one| matches!(one, Operation::Move { .. })).cloned().collect();
         let is_left = |operation: &Operation| match operation {
             Operation::Delete { path } => found.contains_key(path.as_str()),
-            Operation::File { path, oid: Some(oid), .. } => {
-                found.get(path.as_str()) != Some(&oid.to_string())
-            }
+            Operation::File { path, oid: Some(oid), .. } => found.get(path.as_str()) != Some(oid),
             _ => false,
         };
         let left: Vec<Operation> = expand(&only_moves).into_iter().filter(is_left).collect();
@@ -167,7 +165,7 @@ mod tests {
         let file = |(path, content): (&String, &u8)| RemoteFile {
             path: path.clone(),
             size: u64::from(*content),
-            oid: oid(*content).to_string(),
+            oid: Some(oid(*content)),
             sha256: None,
         };
         tree.iter().map(file).collect()

@@ -139,7 +139,7 @@ pub(super) mod tests {
     }
 
     fn large(path: &str) -> Operation {
-        Operation::LargeFile { path: path.parse().unwrap(), sha256: String::new(), size: 1 << 40 }
+        Operation::LargeFile { path: path.parse().unwrap(), sha256: [0; 32].into(), size: 1 << 40 }
     }
 
     fn delete(path: &str) -> Operation {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hub::{
-    Content, LargeFile, ParseError, Preupload, PreuploadFile, RemoteFile, RepoInfo, RepoPath, Revision,
-    Transfer, UploadMode,
+    Content, ContentId, LargeFile, ParseError, Preupload, PreuploadFile, RemoteFile, RepoInfo, RepoPath,
+    Revision, Transfer, UploadMode,
 };
 
 use super::listed::Listed;
@@ -155,7 +155,7 @@ impl Deploy<'_> {
                 size: file.size,
                 large: answer.upload_mode == UploadMode::Lfs,
                 ignored: is_ignored(&answer),
-                remote: answer.oid,
+                remote: answer.oid.map(|id| id.to_string()),
                 local: hash.text(),
             })
             .collect();
@@ -278,14 +278,13 @@ impl Deploy<'_> {
             remote.into_iter().map(|file| (file.path.clone(), file)).collect();
         let answer = |(path, file): &(RepoPath, &SourceFile)| {
             let held = remote.get(path.as_str());
-            let sha256 = held.and_then(|file| file.sha256.clone());
-            let is_large = sha256.is_some() && file.size > 0;
+            let is_large = held.is_some_and(|file| file.sha256.is_some()) && file.size > 0;
             let upload_mode = if is_large { UploadMode::Lfs } else { UploadMode::Regular };
             PreuploadFile {
                 path: path.to_string(),
                 upload_mode,
                 should_ignore: false,
-                oid: sha256.or_else(|| held.map(|file| file.oid.clone())),
+                oid: held.and_then(RemoteFile::content_id),
             }
         };
         Ok(Preupload { files: questions.iter().map(answer).collect(), commits: Vec::new() })
@@ -315,7 +314,8 @@ fn lost(plan: &Plan, listed: &Listed, hashes: &[Hash]) -> usize {
     let local: HashSet<String> = hashes.iter().filter_map(Hash::text).collect();
     let there: HashMap<&str, &RemoteFile> =
         listed.ours.iter().map(|file| (file.path.as_str(), file)).collect();
-    let is_elsewhere = |file: &&RemoteFile| local.contains(file.sha256.as_ref().unwrap_or(&file.oid));
+    let is_elsewhere =
+        |file: &&RemoteFile| file.content_id().is_some_and(|id| local.contains(&id.to_string()));
     let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete);
     deleted.filter(|change| !there.get(change.path.as_str()).is_some_and(is_elsewhere)).count()
 }
@@ -328,8 +328,7 @@ fn name_oids<'a>(answers: &mut Preupload, held: impl Iterator<Item = &'a RemoteF
     let held: HashMap<&str, &RemoteFile> = held.map(|file| (file.path.as_str(), file)).collect();
     for answer in answers.files.iter_mut().filter(|answer| answer.oid.is_none()) {
         let Some(file) = held.get(answer.path.as_str()) else { continue };
-        let oid = file.sha256.as_ref().unwrap_or(&file.oid);
-        answer.oid = Some(oid.clone()).filter(|oid| !oid.is_empty());
+        answer.oid = file.content_id();
     }
 }
 
@@ -375,19 +374,17 @@ enum Wanted {
     Sha256,
 }
 
-/// The length of the object id says which one it is: 40 hexadecimal digits of SHA-1, or 64 of SHA-256.
 /// A large file of another size is another content, without reading it, unless it moved: then a file of its size is
 /// there under another name. So is a small file that moved.
 fn wanted_hash(answer: &PreuploadFile, held: &Held, departing: &Departing, size: u64) -> Wanted {
-    let oid = answer.oid.as_deref().map(str::len);
-    let large = answer.upload_mode == UploadMode::Lfs && oid != Some(40);
+    let large = answer.upload_mode == UploadMode::Lfs && !matches!(answer.oid, Some(ContentId::Git(_)));
     let other_size = held.size(&answer.path).is_some_and(|remote| remote != size);
-    match oid {
+    match answer.oid {
         _ if answer.should_ignore => Wanted::Nothing,
         _ if large && held.sizes.contains(&size) => Wanted::Sha256,
         _ if other_size => Wanted::Nothing,
-        Some(40) => Wanted::GitBlob,
-        Some(64) => Wanted::Sha256,
+        Some(ContentId::Git(_)) => Wanted::GitBlob,
+        Some(ContentId::Sha256(_)) => Wanted::Sha256,
         None if !large && departing.has_size(size) => Wanted::GitBlob,
         _ => Wanted::Nothing,
     }
@@ -407,7 +404,7 @@ impl Held {
             let Some(sha256) = &file.sha256 else { continue };
             held.by_path.insert(file.path.clone(), file.size);
             held.sizes.insert(file.size);
-            held.contents.extend(sha256.parse::<Sha256>());
+            held.contents.insert(*sha256);
         }
         held
     }

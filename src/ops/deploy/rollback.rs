@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use hub::{Lookup, Operation, RemoteFile, RepoPath, SettingKind};
+use hub::{CommitId, Lookup, Oid, Operation, RemoteFile, RepoPath, SettingKind};
 
 use super::Deploy;
 use super::land::{Change, Landed};
@@ -132,7 +132,7 @@ impl Deploy<'_> {
                 description: format!("Rolls back: {ours}\n{description}"),
                 marker,
             },
-            parent: Some(ours.to_owned()),
+            parent: Some(CommitId::new(ours)),
             create_pr: false,
             is_rollback: true,
             scope: format!("the tree of {previous}"),
@@ -140,7 +140,7 @@ impl Deploy<'_> {
             on_bytes: Arc::new(|_| {}),
         };
         match self.land(change).await? {
-            Landed::Yes(receipt) | Landed::Mixed(receipt) => Ok(Some(receipt.oid)),
+            Landed::Yes(receipt) | Landed::Mixed(receipt) => Ok(Some(receipt.oid.to_string())),
             Landed::Overtaken => Ok(None),
         }
     }
@@ -154,8 +154,8 @@ impl Deploy<'_> {
         previous: &str,
         scratch: &Path,
     ) -> Result<Vec<Operation>> {
-        let by_path = |files: &[RemoteFile]| -> BTreeMap<String, String> {
-            files.iter().map(|file| (file.path.clone(), file.oid.clone())).collect()
+        let by_path = |files: &[RemoteFile]| -> BTreeMap<String, Option<Oid>> {
+            files.iter().map(|file| (file.path.clone(), file.oid)).collect()
         };
         let (then, now) = (by_path(was), by_path(is));
         let mut operations = Vec::new();
@@ -165,7 +165,7 @@ impl Deploy<'_> {
         for (index, file) in was.iter().filter(|file| now.get(&file.path) != Some(&file.oid)).enumerate() {
             let path = known(&file.path)?;
             if let Some(sha256) = &file.sha256 {
-                operations.push(Operation::LargeFile { path, sha256: sha256.clone(), size: file.size });
+                operations.push(Operation::LargeFile { path, sha256: *sha256, size: file.size });
                 continue;
             }
             let Some(content) = self.hub.read_small_file(&self.repo, previous, &file.path).await? else {
@@ -182,7 +182,7 @@ impl Deploy<'_> {
                 size: content.len() as u64,
                 cache: None,
             };
-            operations.push(Operation::File { path, content: Arc::new(source), oid: file.oid.parse().ok() });
+            operations.push(Operation::File { path, content: Arc::new(source), oid: file.oid });
         }
         Ok(operations)
     }

@@ -1,6 +1,6 @@
 //! The Space around the files: hardware, volumes, variables and secrets, before the commit.
 
-use hub::{Lookup, Machine, RepoInfo, RepoType, SettingKind, SpaceSdk};
+use hub::{Lookup, RepoInfo, RepoType, Runtime, SettingKind, SpaceSdk};
 
 use crate::failure::Result;
 use crate::ops::deploy::options::Origin;
@@ -163,19 +163,19 @@ impl Deploy<'_> {
     }
 
     /// What the Space runs on: asked for only where it matters and the look at the repo did not say.
-    async fn machine(&self, info: &RepoInfo) -> Result<Machine> {
+    async fn machine(&self, info: &RepoInfo) -> Result<Runtime> {
         let wanted = &self.options.space;
         let matters = !wanted.hardware.wanted.is_empty()
             || wanted.hardware.sleep_time.is_some()
             || wanted.settings.volumes.is_some();
         match &info.runtime {
             Some(machine) => Ok(machine.clone()),
-            None if matters => Ok(self.hub.machine(&self.repo).await?),
-            None => Ok(Machine::default()),
+            None if matters => Ok(self.hub.runtime(&self.repo).await?),
+            None => Ok(Runtime::default()),
         }
     }
 
-    async fn settle_hardware(&self, born: Option<&Born>, machine: &Machine) -> Result<()> {
+    async fn settle_hardware(&self, born: Option<&Born>, machine: &Runtime) -> Result<()> {
         let wanted = &self.options.space.hardware;
         if self.options.dry_run {
             hardware::preview(wanted, machine, self.log);
@@ -197,7 +197,7 @@ impl Deploy<'_> {
         Ok(settled.map(drop)?)
     }
 
-    async fn settle_volumes(&self, machine: &Machine) -> Result<()> {
+    async fn settle_volumes(&self, machine: &Runtime) -> Result<()> {
         let SettingsOptions { volumes, strategy, .. } = &self.options.space.settings;
         let Some(volumes) = volumes else { return Ok(()) };
         let Some(all) = settings::diff_volumes(&machine.volumes, volumes, *strategy) else { return Ok(()) };

@@ -100,7 +100,7 @@ async fn look(InFlight { hub, sent }: &InFlight, ledger: &Ledger) -> Result<bool
     };
     let Some(receipt) = hub.find_commit(request).await? else { return Ok(false) };
     ledger.update(|outcome| match sent {
-        Sent::Rollback(_) => outcome.rollback_commit = Some(receipt.oid),
+        Sent::Rollback(_) => outcome.rollback_commit = Some(receipt.oid.to_string()),
         Sent::Part { number, of, .. } => {
             outcome.commit = Some(receipt);
             outcome.parts_on_branch = (number < of).then_some((*number, *of));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hub::{Flavor, Hub, HubError, Machine, Price, Refusal, Repo, SleepTime, SpaceSdk};
+use hub::{Flavor, HardwareName, Hub, HubError, Price, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
 
 use super::options::HardwareOptions;
 use crate::action::Log;
@@ -47,7 +47,7 @@ pub struct HardwareResult {
 #[derive(Debug, Clone, Copy)]
 pub struct HardwareRequest<'a> {
     pub wanted: &'a HardwareOptions,
-    pub machine: &'a Machine,
+    pub machine: &'a Runtime,
     pub at_creation: &'a AtCreation,
 }
 
@@ -127,9 +127,9 @@ pub async fn settle(
 }
 
 /// Logs the changes that [`settle`] would make, for a dry run.
-pub fn preview(wanted: &HardwareOptions, machine: &Machine, log: &Log) {
+pub fn preview(wanted: &HardwareOptions, machine: &Runtime, log: &Log) {
     let has = machine.flavor();
-    if let Some(first) = wanted.wanted.first().filter(|first| !has.is_some_and(|name| first.is(name))) {
+    if let Some(first) = wanted.wanted.first().filter(|first| !has.is_some_and(|name| name.is(**first))) {
         let now = has.map(|name| format!(" (now `{name}`)")).unwrap_or_default();
         log.info(&format!("would ask for the hardware `{first}`{now}"));
     }
@@ -151,10 +151,10 @@ impl Policy<'_> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
         let has = machine.flavor();
         if wanted.wanted.is_empty() {
-            return Ok(HardwareResult { status: None, flavor: has.map(str::to_owned) });
+            return Ok(HardwareResult { status: None, flavor: has.map(ToString::to_string) });
         }
         for flavor in &wanted.wanted {
-            if has.is_some_and(|name| flavor.is(name)) {
+            if has.is_some_and(|name| name.is(*flavor)) {
                 let status = match at_creation.granted {
                     Some(granted) if granted == *flavor => {
                         self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
@@ -162,7 +162,7 @@ impl Policy<'_> {
                     }
                     _ => HardwareStatus::Unchanged,
                 };
-                return Ok(HardwareResult { status: Some(status), flavor: has.map(str::to_owned) });
+                return Ok(HardwareResult { status: Some(status), flavor: has.map(ToString::to_string) });
             }
             if self.refusals.iter().any(|(refused, _)| refused == flavor) {
                 continue;
@@ -171,7 +171,7 @@ impl Policy<'_> {
             match self.hub.request_hardware(self.space, *flavor, sleep_time).await {
                 Ok(machine) => {
                     self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
-                    let flavor = machine.flavor().unwrap_or(flavor.as_str()).to_owned();
+                    let flavor = machine.flavor().map_or(flavor.as_str(), HardwareName::as_str).to_owned();
                     return Ok(HardwareResult {
                         status: Some(HardwareStatus::Granted),
                         flavor: Some(flavor),
@@ -192,7 +192,7 @@ impl Policy<'_> {
         }
         self.warn_of_refusal(&refused);
         let status = Some(HardwareStatus::ManualHardwareRequired);
-        Ok(HardwareResult { status, flavor: has.map(str::to_owned) })
+        Ok(HardwareResult { status, flavor: has.map(ToString::to_string) })
     }
 
     fn warn_of_refusal(&self, refused: &HardwareRefused) {
@@ -239,7 +239,7 @@ pub async fn refused(hub: &Hub, space: &Repo, refusals: &[(Flavor, Refusal)]) ->
 }
 
 /// Returns true if a Space already has this sleep time.
-fn has_sleep_time(machine: &Machine, wanted: SleepTime) -> bool {
+fn has_sleep_time(machine: &Runtime, wanted: SleepTime) -> bool {
     match machine.gc_timeout {
         None => wanted == SleepTime::Never,
         Some(seconds) if seconds < 0 => wanted == SleepTime::Never,
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn never_has_several_spellings() {
-        let machine = |gc_timeout| Machine { gc_timeout, ..Machine::default() };
+        let machine = |gc_timeout| Runtime { gc_timeout, ..Runtime::default() };
         let hour = SleepTime::After(std::time::Duration::from_secs(3600));
         assert!(has_sleep_time(&machine(None), SleepTime::Never));
         assert!(has_sleep_time(&machine(Some(-1)), SleepTime::Never));

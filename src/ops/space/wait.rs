@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub::{Hub, HubError, LogKind, Repo, Runtime, Stage};
+use hub::{CommitId, Hub, HubError, LogKind, Repo, Runtime, Stage};
 use tokio::time::Instant;
 
 use super::cause::SpaceFailure;
@@ -38,7 +38,7 @@ pub async fn wait(hub: &Hub, log: &Log, space: &Repo, options: &WaitOptions) -> 
 struct Wait<'a> {
     watch: Watch<'a>,
     /// The commit that ran when the wait began.
-    first_sha: Option<String>,
+    first_sha: Option<CommitId>,
     /// A build or a start was seen since.
     was_active: bool,
     is_woken: bool,
