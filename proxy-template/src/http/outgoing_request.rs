@@ -14,7 +14,7 @@ use crate::http::fields::{
 };
 use crate::http::refusal::{self, Refusal};
 use crate::http::request::{ValidRequest, max_forwards};
-use crate::http::request_headers::{Rule, announced, rule, shadows};
+use crate::http::request_headers::{RequestRule, announced, rule, shadows};
 use crate::policy::cors::Caller;
 use crate::policy::credentials::{bearer, carries_hub_token, is_signed, without_sign, without_space_cookie};
 use crate::policy::target::Target;
@@ -107,47 +107,47 @@ impl HeaderFilter<'_> {
     fn copy(&mut self, name: &HeaderName, value: &HeaderValue, out: &mut HeaderMap) -> Result<(), Refusal> {
         let settings = self.settings;
         match rule(name.as_str()) {
-            Rule::Drop => return Ok(()),
-            Rule::Keep => {}
-            Rule::Authorization => {
+            RequestRule::Drop => return Ok(()),
+            RequestRule::Keep => {}
+            RequestRule::Authorization => {
                 if !passes_authorization(value, settings) {
                     return Ok(());
                 }
             }
-            Rule::Cookie => {
+            RequestRule::Cookie => {
                 if let Some(value) = without_space_cookie(value) {
                     out.append(COOKIE, value);
                 }
                 return Ok(());
             }
-            Rule::Origin => {
+            RequestRule::Origin => {
                 if settings.caller.counts_as_own() {
                     out.append(ORIGIN, settings.target.origin_by(self.request.scheme).clone());
                     return Ok(());
                 }
             }
-            Rule::Referer => {
+            RequestRule::Referer => {
                 if let Some(value) = map_referer(value, self.request, settings.target) {
                     out.append(REFERER, value);
                     return Ok(());
                 }
             }
-            Rule::AcceptEncoding => {
+            RequestRule::AcceptEncoding => {
                 if settings.identity {
                     return Ok(());
                 }
             }
-            Rule::Quota => {
+            RequestRule::Quota => {
                 if !settings.visitor_quota {
                     return Ok(());
                 }
             }
-            Rule::WebSocket => {
+            RequestRule::WebSocket => {
                 if !self.request.tunnel {
                     return Ok(());
                 }
             }
-            Rule::Trailer => {
+            RequestRule::Trailer => {
                 if settings.chunked
                     && let Some(value) = announced(value, &self.nominated)
                 {
@@ -155,7 +155,7 @@ impl HeaderFilter<'_> {
                 }
                 return Ok(());
             }
-            Rule::Via => {
+            RequestRule::Via => {
                 if memchr::memmem::find(value.as_bytes(), pseudonym(settings.via)).is_some() {
                     return Err(refusal::LOOP);
                 }

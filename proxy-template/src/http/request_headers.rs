@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Treatment of a header of a request.
 #[derive(Debug)]
-pub(crate) enum Rule {
+pub(crate) enum RequestRule {
     /// It goes on.
     Keep,
     /// It ends here.
@@ -74,21 +74,21 @@ pub(crate) fn is_from_edge(name: &str) -> bool {
 }
 
 /// Returns the treatment of a header.
-pub(crate) fn rule(name: &str) -> Rule {
+pub(crate) fn rule(name: &str) -> RequestRule {
     match name {
-        _ if ends_here(name) => Rule::Drop,
-        "authorization" => Rule::Authorization,
-        "cookie" => Rule::Cookie,
-        "origin" => Rule::Origin,
-        "referer" => Rule::Referer,
-        "accept-encoding" => Rule::AcceptEncoding,
-        "trailer" => Rule::Trailer,
-        "via" => Rule::Via,
-        "x-ip-token" => Rule::Quota,
-        _ if name.starts_with("x-zerogpu-") => Rule::Quota,
-        _ if name.starts_with("sec-websocket-") => Rule::WebSocket,
-        _ if is_from_edge(name) => Rule::Drop,
-        _ => Rule::Keep,
+        _ if ends_here(name) => RequestRule::Drop,
+        "authorization" => RequestRule::Authorization,
+        "cookie" => RequestRule::Cookie,
+        "origin" => RequestRule::Origin,
+        "referer" => RequestRule::Referer,
+        "accept-encoding" => RequestRule::AcceptEncoding,
+        "trailer" => RequestRule::Trailer,
+        "via" => RequestRule::Via,
+        "x-ip-token" => RequestRule::Quota,
+        _ if name.starts_with("x-zerogpu-") => RequestRule::Quota,
+        _ if name.starts_with("sec-websocket-") => RequestRule::WebSocket,
+        _ if is_from_edge(name) => RequestRule::Drop,
+        _ => RequestRule::Keep,
     }
 }
 
@@ -99,7 +99,9 @@ pub(crate) fn shadows(name: &str, headers: &HeaderMap) -> bool {
         return false;
     }
     let twin = name.replace('_', "-");
-    !matches!(rule(&twin), Rule::Keep) || twin == "content-length" || headers.contains_key(twin.as_str())
+    !matches!(rule(&twin), RequestRule::Keep)
+        || twin == "content-length"
+        || headers.contains_key(twin.as_str())
 }
 
 /// Returns true if a field may be in the trailers of a request: the table keeps it, and it neither frames the body,
@@ -113,7 +115,7 @@ fn may_trail(name: &str) -> bool {
         _ => ["content-", "accept", "if-", "sec-"].iter().any(|prefix| name.starts_with(prefix)),
     };
     // Refused with an underscore, because the proxy does not know which headers it could shadow.
-    !early && !name.contains('_') && matches!(rule(name), Rule::Keep)
+    !early && !name.contains('_') && matches!(rule(name), RequestRule::Keep)
 }
 
 /// Returns `Trailer` with the names of the fields that may go on, or `None` if there are none.

@@ -109,7 +109,8 @@ pub fn clean_trailers(trailers: HeaderMap, secrets: &SecretScanner, visitor_quot
     for (name, value) in trailers {
         last = name.or(last);
         let Some(name) = &last else { continue };
-        let harmless = matches!(rule(name.as_str(), visitor_quota), Rule::Keep) && *name != CONTENT_LENGTH;
+        let harmless =
+            matches!(rule(name.as_str(), visitor_quota), ResponseRule::Keep) && *name != CONTENT_LENGTH;
         if harmless && !secrets.finds_in(value.as_bytes()) && !secrets.finds_in(name.as_str().as_bytes()) {
             out.append(name.clone(), value);
         }
@@ -155,19 +156,19 @@ fn clean_headers(
             continue;
         }
         let value = match rule(name.as_str(), settings.visitor_quota) {
-            Rule::Drop => continue,
-            Rule::Keep => value,
-            Rule::Length if chunked => continue,
-            Rule::Length => value,
-            Rule::Trailer if !announces => continue,
-            Rule::Trailer => value,
-            Rule::Link => match without_canonical(&value) {
+            ResponseRule::Drop => continue,
+            ResponseRule::Keep => value,
+            ResponseRule::Length if chunked => continue,
+            ResponseRule::Length => value,
+            ResponseRule::Trailer if !announces => continue,
+            ResponseRule::Trailer => value,
+            ResponseRule::Link => match without_canonical(&value) {
                 Some(value) => value,
                 None => continue,
             },
-            Rule::Location => map_location(&value, &settings.addresses).unwrap_or(value),
-            Rule::Refresh => map_refresh(&value, &settings.addresses).unwrap_or(value),
-            Rule::SetCookie => match map_cookie(value, settings.addresses.target) {
+            ResponseRule::Location => map_location(&value, &settings.addresses).unwrap_or(value),
+            ResponseRule::Refresh => map_refresh(&value, &settings.addresses).unwrap_or(value),
+            ResponseRule::SetCookie => match map_cookie(value, settings.addresses.target) {
                 Some(value) => value,
                 None => continue,
             },
@@ -176,7 +177,9 @@ fn clean_headers(
         {
             match rule(name.as_str(), true) {
                 // Not dropped, because the answer would mean something else without these.
-                Rule::Location | Rule::Refresh | Rule::SetCookie => return Err(refusal::UPSTREAM_LEAK),
+                ResponseRule::Location | ResponseRule::Refresh | ResponseRule::SetCookie => {
+                    return Err(refusal::UPSTREAM_LEAK);
+                }
                 _ => continue,
             }
         }
@@ -185,7 +188,7 @@ fn clean_headers(
     Ok(out)
 }
 
-enum Rule {
+enum ResponseRule {
     Keep,
     Drop,
     Length,
@@ -200,31 +203,31 @@ enum Rule {
 /// a request has end here too, because Gradio answers a `Range` with a copy of the request's headers, in which the
 /// platform names inner addresses. The proxy decides about CORS, so the app's own headers for it are dropped, except for
 /// the list of headers that pages may read.
-fn rule(name: &str, visitor_quota: bool) -> Rule {
+fn rule(name: &str, visitor_quota: bool) -> ResponseRule {
     match name {
-        "content-length" => Rule::Length,
-        "trailer" => Rule::Trailer,
-        "link" => Rule::Link,
-        "location" | "content-location" => Rule::Location,
-        "refresh" => Rule::Refresh,
-        "set-cookie" => Rule::SetCookie,
+        "content-length" => ResponseRule::Length,
+        "trailer" => ResponseRule::Trailer,
+        "link" => ResponseRule::Link,
+        "location" | "content-location" => ResponseRule::Location,
+        "refresh" => ResponseRule::Refresh,
+        "set-cookie" => ResponseRule::SetCookie,
         "connection" | "keep-alive" | "te" | "transfer-encoding" | "upgrade" | "http2-settings"
         // Only a request has these.
         | "authorization" | "x-hf-authorization" | "x-proxy-key" | "cookie" | "cookie2" | "forwarded" | "host"
         | "user-agent" | "accept" | "accept-encoding" | "accept-language" | "accept-charset" | "range" | "expect"
         | "from" | "max-forwards" | "referer" | "origin" | "dnt" | "upgrade-insecure-requests" | "via"
         | "x-requested-with" | "x-real-ip" | "x-direct-url" | "x-ip-token" | "x-request-id"
-        | "sec-websocket-key" | "sec-gpc" => Rule::Drop,
-        "access-control-expose-headers" => Rule::Keep,
-        _ if name.starts_with("x-zerogpu-") && visitor_quota => Rule::Keep,
+        | "sec-websocket-key" | "sec-gpc" => ResponseRule::Drop,
+        "access-control-expose-headers" => ResponseRule::Keep,
+        _ if name.starts_with("x-zerogpu-") && visitor_quota => ResponseRule::Keep,
         _ if ["proxy-", "access-control-", "x-amzn-", "if-", "sec-fetch-", "sec-ch-", "x-zerogpu-"]
             .iter()
             .any(|prefix| name.starts_with(prefix)) =>
         {
-            Rule::Drop
+            ResponseRule::Drop
         }
-        _ if is_from_edge(name) => Rule::Drop,
-        _ => Rule::Keep,
+        _ if is_from_edge(name) => ResponseRule::Drop,
+        _ => ResponseRule::Keep,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::upstream::pool::Pool;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Work on a connection, run by the worker that gets it.
-type Job = Box<dyn FnOnce(TcpStream, Arc<Pool>) + Send>;
+type ConnectionJob = Box<dyn FnOnce(TcpStream, Arc<Pool>) + Send>;
 
 /// All threads that serve.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Workers {
 
 #[derive(Debug)]
 struct Worker {
-    jobs: UnboundedSender<(std::net::TcpStream, Job)>,
+    jobs: UnboundedSender<(std::net::TcpStream, ConnectionJob)>,
     /// Number of its connections.
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
@@ -64,7 +64,7 @@ impl Workers {
         let Some(worker) = self.all.iter().min_by_key(load) else { return Ok(()) };
         worker.load.fetch_add(1, Ordering::Relaxed);
         let load = WorkerLoad(worker.load.clone());
-        let job: Job = Box::new(move |stream, pool| drop(tokio::spawn(serve(stream, pool, load))));
+        let job: ConnectionJob = Box::new(move |stream, pool| drop(tokio::spawn(serve(stream, pool, load))));
         worker.jobs.send((stream.into_std()?, job)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
@@ -91,7 +91,7 @@ impl Worker {
 }
 
 /// Takes connections until the sender is dropped.
-async fn run_jobs(mut jobs: UnboundedReceiver<(std::net::TcpStream, Job)>, pool: Arc<Pool>) {
+async fn run_jobs(mut jobs: UnboundedReceiver<(std::net::TcpStream, ConnectionJob)>, pool: Arc<Pool>) {
     let reaped = pool.clone();
     tokio::spawn(async move { reaped.reap().await });
     while let Some((stream, job)) = jobs.recv().await {

@@ -12,6 +12,7 @@ mod layers;
 mod leak;
 mod limits;
 mod linked;
+mod modes;
 mod passing;
 mod sleeping;
 mod time;
