@@ -1,15 +1,15 @@
-//! Workflow commands: the lines on stdout that the runner carries out.
+//! Workflow commands: lines on stdout that the runner executes.
 //!
 //! The rules are GitHub's docs, "Workflow commands for GitHub Actions"; the escapes are those of
-//! `@actions/core`'s `command.ts` and of the runner's `ActionCommand.cs`. Each function makes one line,
+//! `@actions/core`'s `command.ts` and of the runner's `ActionCommand.cs`. Each function returns one line
 //! without its newline.
 
 use crate::text::{log_lines, plain};
 
-/// The longest message of an annotation, in bytes: half of what the Checks API takes.
+/// Maximum length of the message of an annotation, in bytes: half the limit of the Checks API.
 const MAX_MESSAGE: usize = 32 * 1024;
 
-/// The weight of an annotation.
+/// Severity of an annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Error,
@@ -27,18 +27,18 @@ impl Level {
     }
 }
 
-/// A message that GitHub shows on the page of the run, and at a line of a file where one is named.
+/// A message that GitHub shows on the page of the run, and at a line of a file if it names one.
 #[derive(Debug, Clone, Copy)]
 pub struct Annotation<'a> {
     pub level: Level,
     pub title: Option<&'a str>,
-    /// The path relative to the root of the checkout.
+    /// Path relative to the root of the checkout.
     pub file: Option<&'a str>,
-    /// Counted from 1.
+    /// Line, counted from 1.
     pub line: Option<u32>,
-    /// Counted from 1.
+    /// Column, counted from 1.
     pub col: Option<u32>,
-    /// May have more than one line.
+    /// Text of one or more lines.
     pub message: &'a str,
 }
 
@@ -48,17 +48,17 @@ impl<'a> Annotation<'a> {
     }
 }
 
-/// Escapes the text behind a command.
+/// Escapes the text after a command.
 pub fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes the value of a property, which also ends at a `,` or a `:`.
+/// Escapes the value of a property, because it also ends at a `,` or a `:`.
 pub fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// `::error file=…,line=…::message`.
+/// Returns `::error file=…,line=…::message`.
 pub fn annotation(annotation: &Annotation<'_>) -> String {
     let Annotation { level, title, file, line, col, message } = *annotation;
     let numbers = [("line", line), ("col", col)].map(|(name, value)| (name, value.map(|n| n.to_string())));
@@ -72,7 +72,7 @@ pub fn annotation(annotation: &Annotation<'_>) -> String {
     format!("::{}{gap}{}::{}", level.as_str(), properties.join(","), escape_data(&shown(message)))
 }
 
-/// A message of several lines, each made visible.
+/// Returns a message with hidden characters made visible, cut to [`MAX_MESSAGE`].
 fn shown(message: &str) -> String {
     let mut shown = String::new();
     for line in log_lines(message) {
@@ -93,7 +93,7 @@ pub fn debug(text: &str) -> String {
     format!("::debug::{}", escape_data(&shown(text)))
 }
 
-/// `::group::`: what follows can be folded away, until [`end_group`].
+/// Returns `::group::`: the lines until [`end_group`] can be folded.
 pub fn group(title: &str) -> String {
     format!("::group::{}", escape_data(&plain(title)))
 }
@@ -102,20 +102,20 @@ pub fn end_group() -> String {
     "::endgroup::".to_owned()
 }
 
-/// `::add-mask::`: the runner replaces the value in the log from now on. The lines hold the value: they
-/// must reach the runner and nothing else.
+/// Returns `::add-mask::` lines: the runner masks the value in the log from now on. Print these lines for the runner
+/// only, because they have the value.
 ///
-/// A log is masked line by line, so that each line of a longer value is masked as well. Lines as short as
-/// `}` are not, which would leave no log.
+/// Each line of a longer value is masked too, because the runner masks line by line. Lines as short as `}` are not, because
+/// they would mask ordinary text.
 pub fn add_mask(secret: &str) -> Vec<String> {
-    super::redact::worth_hiding(secret)
+    super::redact::masked_parts(secret)
         .into_iter()
         .map(|value| format!("::add-mask::{}", escape_data(value)))
         .collect()
 }
 
-/// `::stop-commands::`: the runner only prints what follows, until [`resume_commands`] with the same token, which must
-/// be new and unforeseeable ([`super::random_token`]).
+/// Returns `::stop-commands::`: the runner only prints the lines until [`resume_commands`] with the same token, which must
+/// be new and random ([`super::random_token`]).
 pub fn stop_commands(token: &str) -> String {
     format!("::stop-commands::{token}")
 }
@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// The runner's own reading of a line (`TryParseV2` in ActionCommand.cs).
+    /// Parses a line as the runner does (`TryParseV2` in ActionCommand.cs).
     fn parse(line: &str) -> (String, Vec<(String, String)>, String) {
         let rest = line.trim_start().strip_prefix("::").expect("a command");
         let (info, data) = rest.split_once("::").expect("an end of the command");
@@ -175,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_end() {
+    fn long_messages_are_cut() {
         let message = "x".repeat(3000) + "\n";
         assert!(annotation(&Annotation::new(Level::Error, &message.repeat(100))).len() < MAX_MESSAGE + 100);
     }
 
     proptest! {
         #[test]
-        fn escaped_text_is_one_line_and_comes_back(text in any::<String>()) {
+        fn escaped_text_is_one_line_and_is_read_back(text in any::<String>()) {
             for escaped in [escape_data(&text), escape_property(&text)] {
                 prop_assert!(!escaped.contains(['\n', '\r']));
             }

@@ -1,5 +1,5 @@
-//! The files through which a step hands values and its summary to the runner (GitHub docs, "Workflow
-//! commands for GitHub Actions": `GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`).
+//! Files in which a step writes its outputs and its summary for the runner (GitHub docs, "Workflow commands for GitHub
+//! Actions": `GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`).
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -34,13 +34,12 @@ pub const OUTPUTS: &[&str] = &[
     "error_code",
 ];
 
-/// The most that GitHub takes as the summary of one step; it drops a larger one whole.
+/// Maximum size of the summary of one step. GitHub drops a larger one completely.
 const MAX_SUMMARY: usize = 1024 * 1024;
 
 const CUT: &str = "\n\n*The rest of this summary is cut: GitHub takes 1 MiB for a step.*\n";
 
-/// Where the runner wants outputs and summary. Outside of a run both are missing, and writing does
-/// nothing.
+/// Paths of the files for outputs and summary. Without a runner both are missing, and writing does nothing.
 #[derive(Debug, Clone, Default)]
 pub struct OutputFiles {
     output: Option<PathBuf>,
@@ -56,12 +55,7 @@ impl OutputFiles {
         Self { output: path("GITHUB_OUTPUT"), summary: path("GITHUB_STEP_SUMMARY") }
     }
 
-    /// Whether there is a runner that reads the outputs.
-    pub fn takes_outputs(&self) -> bool {
-        self.output.is_some()
-    }
-
-    /// Writes all outputs in one go.
+    /// Writes all outputs with one write.
     pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> io::Result<()> {
         let Some(path) = &self.output else { return Ok(()) };
         let text: String =
@@ -69,7 +63,7 @@ impl OutputFiles {
         append(path, &text)
     }
 
-    /// Adds to the job summary, and cuts what is too much.
+    /// Appends to the job summary, cut to the size that GitHub accepts.
     pub fn append_summary(&self, markdown: &str) -> io::Result<()> {
         let Some(path) = &self.summary else { return Ok(()) };
         let already =
@@ -82,13 +76,13 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     let before = file.metadata()?.len();
     file.write_all(text.as_bytes()).inspect_err(|_| {
-        // Half a value has no end mark, and the runner would fail the step for it.
+        // Removes half a value, because the runner fails a step for a value without an end mark.
         let _ = file.set_len(before);
     })
 }
 
-/// `name<<mark`, the value, `mark`: the one form that holds any value. The mark is random, since a value
-/// that knew it could end itself and set other outputs.
+/// Returns `name<<mark`, the value and `mark`, the only form that can hold any value. The mark is random, because a value
+/// with a known mark could end itself and set other outputs.
 fn heredoc(name: &str, value: &str, mut random: impl FnMut() -> String) -> String {
     let mut mark = format!("ghadelimiter_{}", random());
     while value.contains(&mark) {
@@ -97,7 +91,7 @@ fn heredoc(name: &str, value: &str, mut random: impl FnMut() -> String) -> Strin
     format!("{name}<<{mark}\n{value}\n{mark}\n")
 }
 
-/// The text, or as many of its lines as fit, with a notice. A fenced block that is cut is closed.
+/// Returns the text, or the first lines of it with a notice. A fenced block that is cut is closed.
 fn fitted(markdown: &str, room: usize) -> String {
     if markdown.len() <= room {
         return markdown.to_owned();
@@ -121,7 +115,7 @@ fn fitted(markdown: &str, room: usize) -> String {
         open_at_cut = after;
     }
     let closing = open_at_cut.map_or(String::new(), |open| format!("\n{open}\n"));
-    // Where not even the notice fits, the summary is full of what was said before.
+    // Without space for the notice, the summary is full of earlier text.
     if CUT.len() > room { String::new() } else { format!("{}{closing}{CUT}", &markdown[..kept]) }
 }
 
@@ -131,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// The runner's reading of an output file (`FileCommandManager.cs`): lines end at `\n` alone.
+    /// Parses an output file as the runner does (`FileCommandManager.cs`): lines end at `\n` only.
     fn parse(text: &str) -> Vec<(String, String)> {
         let mut read = Vec::new();
         let mut rest = text;
@@ -191,7 +185,6 @@ mod tests {
         let vars =
             [("GITHUB_OUTPUT".to_owned(), path("out")), ("GITHUB_STEP_SUMMARY".to_owned(), path("sum"))];
         let files = OutputFiles::from_vars(&vars);
-        assert!(files.takes_outputs());
         files.write_outputs(&[("status", "failed".to_owned())]).unwrap();
         files.write_outputs(&[("repo_id", String::new()), ("x", "a\nb<<c\n".to_owned())]).unwrap();
         let text = std::fs::read_to_string(path("out")).unwrap();
@@ -208,9 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_runner_nothing_is_written() {
+    fn nothing_is_written_without_a_runner() {
         let files = OutputFiles::from_vars(&[("GITHUB_OUTPUT".to_owned(), String::new())]);
-        assert!(!files.takes_outputs());
         files.write_outputs(&[("status", "failed".to_owned())]).unwrap();
         files.append_summary("x").unwrap();
     }
@@ -233,8 +225,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn values_come_back(values in proptest::collection::vec("(\n|\r|<<|=|ghadelimiter_0|0|\\PC){0,20}", 0..4)) {
-            // The worst case: a source of randomness that the values know.
+        fn values_are_read_back(values in proptest::collection::vec("(\n|\r|<<|=|ghadelimiter_0|0|\\PC){0,20}", 0..4)) {
+            // The worst case is a random mark that the values contain.
             let text: String = values.iter().map(|value| heredoc("name", value, || "0".to_owned())).collect();
             let read: Vec<String> = parse(&text).into_iter().map(|(_, value)| value).collect();
             prop_assert_eq!(read, values);
@@ -248,7 +240,7 @@ mod tests {
         }
 
         #[test]
-        fn what_fits_fits(text in "(```\n|\n|a|`{3,6}text\n|ü){0,200}", room in 0usize..300) {
+        fn cut_text_fits(text in "(```\n|\n|a|`{3,6}text\n|ü){0,200}", room in 0usize..300) {
             prop_assert!(fitted(&text, room).len() <= room);
         }
     }

@@ -13,14 +13,14 @@ use super::redact::Redactor;
 use crate::failure::{Failure, Place};
 use crate::text::log_lines;
 
-/// Who reads the log.
+/// Reader of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The GitHub runner, which carries out workflow commands.
+    /// GitHub runner, which executes workflow commands.
     GitHub,
-    /// A person at a terminal: there is a progress bar.
+    /// Terminal, which gets a progress bar.
     Terminal,
-    /// A file or another program.
+    /// File or another program.
     Plain,
 }
 
@@ -39,8 +39,8 @@ impl Mode {
     }
 }
 
-/// A handle to the log; clones write to the same one. Every line loses its secrets, its invisible
-/// characters and its power over the runner on the way out.
+/// A handle to the log. Clones write to the same log. Secrets are masked in all lines, invisible characters are escaped,
+/// and the runner executes no command in them.
 #[derive(Clone)]
 pub struct Log(Arc<Shared>);
 
@@ -48,22 +48,22 @@ struct Shared {
     mode: Mode,
     writer: Mutex<Writer>,
     redactor: Redactor,
-    /// What was warned about, for the report.
+    /// Warnings so far, for the report.
     warnings: Mutex<Vec<String>>,
-    /// How many groups are open.
+    /// Number of open groups.
     depth: AtomicUsize,
-    /// The bar at the bottom of a terminal, which lines are printed above.
+    /// Progress bar at the bottom of a terminal.
     bar: Mutex<Option<ProgressBar>>,
 }
 
 struct Writer {
     to: Box<dyn Write + Send>,
-    /// The token that gives the runner its commands back, while text from outside is printed.
+    /// Token that resumes commands, while text from outside is printed.
     resume: Option<String>,
 }
 
 impl Writer {
-    /// Writes lines that are ready. A log that is no longer read does not end a deploy.
+    /// Writes lines. Errors are ignored, because a closed log must not fail a deploy.
     fn write(&mut self, lines: &[String]) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let _ = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush());
@@ -102,9 +102,9 @@ impl Log {
         }))
     }
 
-    /// The log of this process.
+    /// Returns the log of this process.
     pub fn to_stdout(vars: &[(String, String)]) -> Self {
-        // Lines go to stdout, where the runner reads commands; a bar goes to stderr.
+        // Lines go to stdout, where the runner reads commands. The bar goes to stderr.
         let is_terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
         Self::new(Mode::from_vars(vars, is_terminal), Box::new(io::stdout()))
     }
@@ -113,33 +113,34 @@ impl Log {
         self.0.mode
     }
 
-    /// One line, or more where the text has more.
+    /// Prints a text of one or more lines.
     pub fn info(&self, text: &str) {
         self.print(text);
     }
 
-    /// A warning, which is also kept for the report.
+    /// Prints a warning, and keeps it for the report.
     pub fn warning(&self, text: &str) {
         self.keep(text);
         self.annotate(Annotation::new(Level::Warning, text));
     }
 
-    /// A warning about a line of a file.
+    /// Prints a warning about a line of a file, and keeps it for the report.
     pub fn warning_at(&self, place: &Place) {
         self.keep(&format!("{}: {}", spot(place), place.message));
         self.annotate(at(Level::Warning, place));
     }
 
-    /// Something that the user may want to know, and need not change.
+    /// Prints a notice, which needs no action.
     pub fn notice(&self, text: &str) {
         self.annotate(Annotation::new(Level::Notice, text));
     }
 
+    /// Prints an error.
     pub fn error(&self, text: &str) {
         self.annotate(Annotation::new(Level::Error, text));
     }
 
-    /// Why the run failed: where, what, by which causes, and what to do next.
+    /// Prints a failure: its places, message, causes and hints.
     pub fn failure(&self, failure: &Failure) {
         for place in &failure.places {
             self.annotate(at(Level::Error, place));
@@ -156,8 +157,7 @@ impl Log {
         }
     }
 
-    /// A line for those who look for a fault of this action: the runner shows it when step debug logging
-    /// is on, elsewhere it is dropped.
+    /// Prints a line that the runner shows if step debug logging is on. Without a runner, nothing is printed.
     pub fn debug(&self, text: &str) {
         if self.0.mode == Mode::GitHub {
             let text = self.redact(text);
@@ -165,8 +165,7 @@ impl Log {
         }
     }
 
-    /// Folds what is printed until the guard is dropped. The runner knows no groups in groups: an inner
-    /// one is a line.
+    /// Folds the lines until the guard is dropped. An inner group is a line, because the runner does not nest groups.
     #[must_use = "the group ends when this is dropped"]
     pub fn group(&self, title: &str) -> Group {
         match (self.0.mode, self.0.depth.load(Ordering::Relaxed)) {
@@ -180,10 +179,10 @@ impl Log {
         Group(self.clone())
     }
 
-    /// Prints text from outside, such as the build log of a Space, while the runner carries out no commands. It goes on
-    /// carrying them out at the next command of ours, or when the group ends: one pair of marks per group.
+    /// Prints text from outside, such as the build log of a Space, while commands are stopped. They are resumed before the
+    /// next command, or when the group ends, so that a group has one pair of marks.
     ///
-    /// The lines are harmless even without the marks ([`log_lines`]), also where other output gets in between.
+    /// The lines are harmless even without the marks ([`log_lines`]), because other output may get in between.
     pub fn untrusted(&self, text: &str) {
         if self.0.mode != Mode::GitHub {
             return self.print(text);
@@ -197,8 +196,8 @@ impl Log {
         }
     }
 
-    /// Hides a secret from now on: here, and in the runner's own log. The mask is the only line that holds
-    /// a secret, and the runner does not print it.
+    /// Masks a secret from now on, here and in the log of the runner. The command for the runner is the only line with the
+    /// secret, and the runner does not print it.
     pub fn mask(&self, secret: &Secret) {
         self.0.redactor.register(secret);
         if self.0.mode == Mode::GitHub {
@@ -206,17 +205,17 @@ impl Log {
         }
     }
 
-    /// The text without any secret, for outputs and summary, which do not pass through the log.
+    /// Masks secrets in a text for outputs and summary, because these do not pass through the log.
     pub fn redact(&self, text: &str) -> String {
         self.0.redactor.redact(text).into_owned()
     }
 
-    /// The text of an output without any secret but those that are part of ordinary text, which would damage it.
+    /// Masks secrets in an output, except those that are part of one of the `ordinary` texts.
     pub fn redact_output(&self, text: &str, ordinary: &[String]) -> String {
         self.0.redactor.redact_sparing(text, ordinary).into_owned()
     }
 
-    /// What was warned about so far.
+    /// Returns the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         lock(&self.0.warnings).clone()
     }
@@ -264,8 +263,8 @@ impl Log {
         }
     }
 
-    /// Writes commands for the runner. They come after the text from outside, during which it carries out none: a mask
-    /// in the middle of that would print the secret.
+    /// Writes commands for the runner, after resuming commands. A mask among stopped commands would be printed with the
+    /// secret.
     fn command(&self, lines: &[String]) {
         let mut writer = lock(&self.0.writer);
         writer.resume_commands();
@@ -273,7 +272,7 @@ impl Log {
     }
 }
 
-/// A group of lines, which ends when this is dropped.
+/// Guard of a group of lines, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Group(Log);
 
@@ -297,7 +296,7 @@ fn spot(place: &Place) -> String {
     }
 }
 
-/// An annotation where there is nobody to annotate: `error: README.md:3: message`.
+/// Formats an annotation as a line: `error: README.md:3: message`.
 fn readable(annotation: &Annotation<'_>) -> String {
     let level = annotation.level.as_str();
     let title = annotation.title.map(|title| format!("[{title}]")).unwrap_or_default();
@@ -314,177 +313,4 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::failure::Code;
-
-    #[derive(Clone, Default)]
-    pub(in super::super) struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            lock(&self.0).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Captured {
-        pub(in super::super) fn text(&self) -> String {
-            String::from_utf8(lock(&self.0).clone()).unwrap()
-        }
-    }
-
-    pub(in super::super) fn captured(mode: Mode) -> (Log, Captured) {
-        let captured = Captured::default();
-        (Log::new(mode, Box::new(captured.clone())), captured)
-    }
-
-    fn say_everything(log: &Log) {
-        log.info("hello\n::error::not really");
-        let group = log.group("plan: 100%");
-        log.info("+ a.txt");
-        drop(log.group("inner"));
-        drop(group);
-        log.warning("look out\ntwice");
-        log.warning_at(&Place { file: "README.md".into(), line: Some(3), message: "odd".into() });
-        log.notice("by the way");
-        log.debug("details");
-        let failure = Failure::new(Code::LocalIo, "cannot read `a`")
-            .caused_by(io::Error::other("disk on fire"))
-            .hint("buy a new one")
-            .at([Place { file: "a".into(), line: None, message: "here".into() }]);
-        log.failure(&failure);
-    }
-
-    #[test]
-    fn for_the_runner() {
-        let (log, captured) = captured(Mode::GitHub);
-        say_everything(&log);
-        assert_eq!(
-            captured.text(),
-            "hello\n\
-             \\u{3a}:error::not really\n\
-             ::group::plan: 100%25\n\
-             + a.txt\n\
-             inner\n\
-             ::endgroup::\n\
-             ::warning::look out%0Atwice\n\
-             ::warning file=README.md,line=3::odd\n\
-             ::notice::by the way\n\
-             ::debug::details\n\
-             ::error file=a::here\n\
-             ::error title=local_io::cannot read `a`\n\
-             caused by: disk on fire\n\
-             hint: buy a new one\n"
-        );
-        assert_eq!(log.warnings(), ["look out\ntwice", "README.md:3: odd"]);
-    }
-
-    #[test]
-    fn for_a_person() {
-        let (log, captured) = captured(Mode::Plain);
-        say_everything(&log);
-        assert_eq!(
-            captured.text(),
-            "hello\n\
-             \\u{3a}:error::not really\n\
-             plan: 100%\n  + a.txt\n  inner\n\
-             warning: look out\ntwice\n\
-             warning: README.md:3: odd\n\
-             notice: by the way\n\
-             error: a: here\n\
-             error[local_io]: cannot read `a`\n\
-             caused by: disk on fire\n\
-             hint: buy a new one\n"
-        );
-    }
-
-    #[test]
-    fn text_of_others_is_marked() {
-        let (log, captured) = captured(Mode::GitHub);
-        log.untrusted("building\n::add-mask::e\n");
-        let text = captured.text();
-        let lines: Vec<&str> = text.lines().collect();
-        let token = lines[0].strip_prefix("::stop-commands::").unwrap();
-        assert_eq!(token.len(), 32);
-        assert_eq!(lines[1..], ["building", "\\u{3a}:add-mask::e", &format!("::{token}::")]);
-    }
-
-    #[test]
-    fn one_pair_of_marks_surrounds_the_text_of_a_group() {
-        let (log, captured) = captured(Mode::GitHub);
-        let group = log.group("build log");
-        log.untrusted("one\n");
-        log.info("still ours");
-        log.untrusted("two\n");
-        drop(group);
-        let text = captured.text();
-        let token = text.lines().nth(1).unwrap().strip_prefix("::stop-commands::").unwrap();
-        let marked = format!(
-            "::group::build log\n::stop-commands::{token}\none\nstill ours\ntwo\n::{token}::\n::endgroup::\n"
-        );
-        assert_eq!(text, marked);
-    }
-
-    #[test]
-    fn commands_of_ours_end_the_text_from_outside() {
-        let (log, captured) = captured(Mode::GitHub);
-        let group = log.group("run log");
-        log.untrusted("one\n");
-        log.mask(&Secret::new("hf_secret"));
-        log.untrusted("two hf_secret\n");
-        log.warning("look out");
-        drop(group);
-        let text = captured.text();
-        let lines: Vec<&str> = text.lines().collect();
-        let first = format!("::{}::", lines[1].strip_prefix("::stop-commands::").unwrap());
-        let second = format!("::{}::", lines[5].strip_prefix("::stop-commands::").unwrap());
-        assert_ne!(first, second);
-        let after =
-            ["::add-mask::hf_secret", lines[5], "two ***", &second, "::warning::look out", "::endgroup::"];
-        assert_eq!(lines[2..4], ["one", &first]);
-        assert_eq!(lines[4..], after);
-    }
-
-    #[test]
-    fn secrets_are_in_the_mask_alone() {
-        for mode in [Mode::GitHub, Mode::Terminal, Mode::Plain] {
-            let (log, captured) = captured(mode);
-            log.mask(&Secret::new("hf_secret"));
-            log.info("a hf_secret b");
-            log.warning("a hf_secret b");
-            log.error("hf_secret");
-            log.debug("hf_secret");
-            log.untrusted("hf_secret\n");
-            drop(log.group("hf_secret"));
-            let place = Place { file: "hf_secret".into(), line: None, message: "hf_secret".into() };
-            log.failure(
-                &Failure::new(Code::Internal, "hf_secret")
-                    .hint("hf_secret")
-                    .caused_by(io::Error::other("hf_secret"))
-                    .at([place]),
-            );
-            let text = captured.text();
-            let masks = usize::from(mode == Mode::GitHub);
-            assert_eq!(text.matches("hf_secret").count(), masks, "{text}");
-            assert_eq!(text.matches("::add-mask::hf_secret\n").count(), masks);
-            assert_eq!(log.warnings(), ["a *** b"]);
-            assert_eq!(log.redact("?t=hf_secret"), "?t=***");
-        }
-    }
-
-    #[test]
-    fn the_mode_follows_the_environment() {
-        let vars = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect::<Vec<_>>()
-        };
-        assert_eq!(Mode::from_vars(&vars(&[("GITHUB_ACTIONS", "true")]), true), Mode::GitHub);
-        assert_eq!(Mode::from_vars(&vars(&[]), true), Mode::Terminal);
-        assert_eq!(Mode::from_vars(&vars(&[("TERM", "dumb")]), true), Mode::Plain);
-        assert_eq!(Mode::from_vars(&vars(&[("GITHUB_ACTIONS", "")]), false), Mode::Plain);
-    }
-}
+pub(super) mod tests;

@@ -1,7 +1,6 @@
 //! The GitHub runner's protocol: workflow commands, masks, groups, output and summary files.
 //!
-//! Everything that the action says goes through here, so that text from outside is escaped, and secrets
-//! are taken out, in one place.
+//! All output goes through this module, so that text from outside is escaped and secrets are masked in one place.
 
 pub mod commands;
 mod context;

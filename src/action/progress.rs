@@ -1,4 +1,4 @@
-//! How far a transfer is: a line every ten seconds, or a bar where somebody watches.
+//! Progress of a transfer: a line every ten seconds, or a bar on a terminal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +11,16 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::log::{Log, Mode};
 use crate::text::{human_bytes, human_duration};
 
-/// A log without a new line for longer than this looks as if it hangs.
+/// Interval of log lines, because a log without new lines seems to hang.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Often enough for a bar to move smoothly.
+/// Interval at which the bar is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// A rate over less than this says more about buffers than about the network.
+/// Minimum duration for a rate, because a shorter one measures buffers and not the network.
 const WORTH_A_RATE: Duration = Duration::from_secs(1);
 
-/// Shows how many bytes have moved, until it is finished or dropped.
+/// Display of the number of bytes that were transferred, until it is finished or dropped.
 #[derive(Debug)]
 pub struct Progress {
     log: Log,
@@ -38,8 +38,8 @@ pub struct Counter(Arc<Counts>);
 #[derive(Debug)]
 struct Counts {
     done: AtomicU64,
-    /// 0 where it is not known.
-    total: AtomicU64,
+    /// Size of the transfer: 0 if it is unknown.
+    total: u64,
 }
 
 impl Counter {
@@ -48,38 +48,30 @@ impl Counter {
     }
 
     fn read(&self) -> (u64, u64) {
-        (self.0.done.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed))
+        (self.0.done.load(Ordering::Relaxed), self.0.total)
     }
 }
 
 impl Progress {
-    /// Starts to show a transfer of `total` bytes (0 where that is not known), whose lines start with
-    /// `label`. Must be called in a tokio runtime, without which only the last line is shown.
+    /// Starts to show a transfer of `total` bytes, 0 if that is unknown. Lines start with `label`. Outside of a tokio
+    /// runtime only the last line is shown.
     pub fn start(log: &Log, label: &str, total: u64) -> Self {
-        let counter = Counter(Arc::new(Counts { done: AtomicU64::new(0), total: AtomicU64::new(total) }));
+        let counter = Counter(Arc::new(Counts { done: AtomicU64::new(0), total }));
         let bar = (log.mode() == Mode::Terminal).then(|| new_bar(label));
         log.set_bar(bar.clone());
         let ticker = tokio::runtime::Handle::try_current().ok().map(|runtime| match &bar {
             Some(bar) => runtime.spawn(draw(bar.clone(), counter.clone())),
-            None => runtime.spawn(tell(log.clone(), label.to_owned(), counter.clone())),
+            None => runtime.spawn(print_lines(log.clone(), label.to_owned(), counter.clone())),
         });
         Self { log: log.clone(), label: label.to_owned(), counter, started: Instant::now(), ticker, bar }
     }
 
-    /// What counts, for those who move the bytes.
+    /// Returns the counter of the transferred bytes.
     pub fn counter(&self) -> Counter {
         self.counter.clone()
     }
 
-    pub fn add(&self, bytes: u64) {
-        self.counter.add(bytes);
-    }
-
-    pub fn set_total(&self, bytes: u64) {
-        self.counter.0.total.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Ends with a line that sums up, if anything moved.
+    /// Stops the display, and prints a summary line if any bytes were transferred.
     pub fn finish(mut self) {
         self.stop();
         let (done, total) = self.counter.read();
@@ -87,14 +79,12 @@ impl Progress {
             return;
         }
         let took = self.started.elapsed();
-        // What is over in a moment has no rate worth a word.
         let rate = if took < WORTH_A_RATE { String::new() } else { format!(", {}", rate(done, took)) };
         let amount = amount(done, total);
         self.log.info(&format!("{}: {amount} in {}{rate}", self.label, human_duration(took)));
     }
 
-    /// Takes the bar away before anything else is printed: a finished bar is never drawn again, even if
-    /// the task draws once more before it ends.
+    /// Removes the bar. A finished bar is not drawn again, even if the task draws once more before it ends.
     fn stop(&mut self) {
         if let Some(ticker) = self.ticker.take() {
             ticker.abort();
@@ -112,8 +102,8 @@ impl Drop for Progress {
     }
 }
 
-/// The lines: one each ten seconds, also when nothing moves.
-async fn tell(log: Log, label: String, counter: Counter) {
+/// Prints a line every ten seconds.
+async fn print_lines(log: Log, label: String, counter: Counter) {
     let mut clock = tokio::time::interval_at(Instant::now() + LINE_EVERY, LINE_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = (Instant::now(), 0);
@@ -127,7 +117,7 @@ async fn tell(log: Log, label: String, counter: Counter) {
     }
 }
 
-/// The bar, moved on a clock and not by those who count, who are many.
+/// Draws the bar at an interval, because the counter is updated too often.
 async fn draw(bar: ProgressBar, counter: Counter) {
     let started = Instant::now();
     let mut clock = tokio::time::interval(DRAW_EVERY);
@@ -150,16 +140,18 @@ fn new_bar(label: &str) -> ProgressBar {
 }
 
 fn state(done: u64, total: u64, rate: String) -> String {
-    match total > 0 && done >= total {
-        true => format!("{}, waiting for the Hub", amount(done, total)),
-        false => format!("{}, {rate}", amount(done, total)),
+    let amount = amount(done, total);
+    if total > 0 && done >= total {
+        format!("{amount}, waiting for the Hub")
+    } else {
+        format!("{amount}, {rate}")
     }
 }
 
 fn amount(done: u64, total: u64) -> String {
     match total {
         0 => human_bytes(done),
-        // What is sent again after a fault may count twice: nobody uploads 103 of 100 MB.
+        // Limited to the total, because bytes that are sent again after an error count twice.
         total => format!("{} of {}", human_bytes(done.min(total)), human_bytes(total)),
     }
 }
@@ -180,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_line_every_ten_seconds_even_when_nothing_moves() {
+    async fn line_is_printed_every_ten_seconds() {
         let (log, captured) = captured(Mode::Plain);
         let progress = Progress::start(&log, "uploading", 200_000_000);
         let counter = progress.counter();
@@ -202,24 +194,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_transfer_of_nothing_is_quiet_and_a_dropped_one_stops() {
+    async fn empty_transfer_prints_nothing_and_a_dropped_one_stops() {
         let (log, captured) = captured(Mode::GitHub);
         Progress::start(&log, "uploading", 0).finish();
         let progress = Progress::start(&log, "uploading", 0);
-        progress.add(1500);
-        pass(11).await;
-        progress.set_total(3000);
-        pass(10).await;
+        progress.counter().add(1500);
+        pass(21).await;
         drop(progress);
         pass(60).await;
-        assert_eq!(captured.text(), "uploading: 1.5 kB, 150 B/s\nuploading: 1.5 kB of 3 kB, 0 B/s\n");
+        assert_eq!(captured.text(), "uploading: 1.5 kB, 150 B/s\nuploading: 1.5 kB, 0 B/s\n");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_terminal_has_a_bar_and_the_last_line() {
+    async fn terminal_has_a_bar_and_the_last_line() {
         let (log, captured) = captured(Mode::Terminal);
         let progress = Progress::start(&log, "uploading", 10);
-        progress.add(10);
+        progress.counter().add(10);
         pass(30).await;
         log.info("meanwhile");
         progress.finish();
@@ -227,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_runtime_the_last_line_is_all() {
+    fn last_line_is_printed_without_a_runtime() {
         let (log, captured) = captured(Mode::Plain);
         let progress = Progress::start(&log, "uploading", 5);
-        progress.add(5);
+        progress.counter().add(5);
         progress.finish();
         assert!(captured.text().starts_with("uploading: 5 B of 5 B in 0.0 s"));
     }

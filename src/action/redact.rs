@@ -1,4 +1,4 @@
-//! Takes secrets out of text, before the text goes anywhere.
+//! Replaces secrets in text.
 
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,16 +8,16 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hub::Secret;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stands in the place of a secret, as in the runner's own masks.
+/// Replacement of a secret, as in the runner's own masks.
 const MASK: &str = "***";
 
-/// Anything shorter would take half of the log with it.
+/// Minimum length of a secret that is masked, because a shorter one would mask ordinary words.
 const SHORTEST: usize = 4;
 
-/// The shortest piece of base64 that is still unlikely to stand in a log by chance.
+/// Minimum length of a piece of base64 that is masked, because a shorter one may occur by chance.
 const SHORTEST_BASE64: usize = 8;
 
-/// Knows secrets, and the forms in which they travel. Clones share what they know.
+/// Secrets and their encoded forms. Clones share them.
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<RwLock<Vec<String>>>);
 
@@ -28,24 +28,24 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Hides a secret from now on.
+    /// Masks a secret from now on.
     pub fn register(&self, secret: &Secret) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for value in worth_hiding(secret.expose()) {
+        for value in masked_parts(secret.expose()) {
             known.push(value.to_owned());
             known.extend(forms(value));
         }
-        // The longest first: a form may be part of another one.
+        // The longest first, because a form may be part of another one.
         known.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         known.dedup();
     }
 
-    /// The text without any secret.
+    /// Returns the text with all secrets masked.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.redact_sparing(text, &[])
     }
 
-    /// The text without any secret but those that are part of ordinary text.
+    /// Returns the text with secrets masked, except those that are part of one of the `ordinary` texts.
     pub fn redact_sparing<'a>(&self, text: &'a str, ordinary: &[String]) -> Cow<'a, str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut text = Cow::Borrowed(text);
@@ -59,17 +59,17 @@ impl Redactor {
     }
 }
 
-/// The value and, where it has more than one, its lines.
-pub(super) fn worth_hiding(secret: &str) -> Vec<&str> {
+/// Returns the parts of a secret that are masked: the value, and each of its lines.
+pub(super) fn masked_parts(secret: &str) -> Vec<&str> {
     let whole = secret.trim();
     let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
     std::iter::once(whole).chain(lines).filter(|value| value.len() >= SHORTEST).collect()
 }
 
-/// The value as URLs, JSON and headers carry it.
+/// Returns the value as it is encoded in URLs, JSON and headers.
 fn forms(value: &str) -> Vec<String> {
     let upper = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
-    // What most encoders leave alone (RFC 3986, unreserved characters).
+    // Most encoders keep these (RFC 3986, unreserved characters).
     let usual = ["-", "_", ".", "~"]
         .iter()
         .fold(upper.clone(), |text, kept| text.replace(&format!("%{:02X}", kept.as_bytes()[0]), kept));
@@ -85,7 +85,7 @@ fn forms(value: &str) -> Vec<String> {
     forms
 }
 
-/// Percent-escapes with small hexadecimal digits.
+/// Converts percent-escapes to lower-case digits.
 fn lower_escapes(text: &str) -> String {
     let mut parts = text.split('%');
     let mut lowered = parts.next().unwrap_or_default().to_owned();
@@ -98,8 +98,8 @@ fn lower_escapes(text: &str) -> String {
     lowered
 }
 
-/// The part of the base64 of any text with `value` in it, `shift` bytes behind a multiple of three, that
-/// the text around it does not change (as in `Basic` credentials, `user:token`).
+/// Returns the part of the base64 of a text that depends on `value` only. `value` is in the text, `shift` bytes after a
+/// multiple of three, as in `Basic` credentials (`user:token`).
 fn base64_core(value: &str, shift: usize) -> Vec<String> {
     let mut bytes = vec![0; shift];
     bytes.extend_from_slice(value.as_bytes());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_go_in_every_form() {
+    fn encoded_secrets_are_masked() {
         let secret = "hf_s/e+c\"r~é t";
         let redactor = redactor(secret);
         for text in [
@@ -143,28 +143,28 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_a_secret_goes() {
+    fn each_line_of_a_secret_is_masked() {
         let redactor = redactor("-----BEGIN\nabcdefgh\n}\n");
         assert_eq!(redactor.redact("x abcdefgh } -----BEGIN"), "x *** } ***");
         assert_eq!(redactor.redact("nothing"), "nothing");
     }
 
     #[test]
-    fn an_empty_secret_hides_nothing() {
+    fn empty_secret_masks_nothing() {
         assert_eq!(redactor("").redact("abc"), "abc");
         assert_eq!(redactor("abc").redact("abc"), "abc");
     }
 
     proptest! {
         #[test]
-        fn nothing_of_a_secret_is_left(secret in "\\PC{4,12}", before in "\\PC{0,8}", after in "\\PC{0,8}") {
+        fn masked_text_has_no_secret(secret in "\\PC{4,12}", before in "\\PC{0,8}", after in "\\PC{0,8}") {
             prop_assume!(secret.trim() == secret && secret.len() >= SHORTEST && !MASK.contains(&secret));
             let redacted = redactor(&secret).redact(&format!("{before}{secret}{after}{secret}")).into_owned();
             prop_assert!(!redacted.contains(&secret) || secret.contains('*'), "{redacted}");
         }
 
         #[test]
-        fn base64_goes_wherever_it_stands(before in "[ -~]{0,7}", after in "[ -~]{0,7}") {
+        fn base64_is_masked_at_any_position(before in "[ -~]{0,7}", after in "[ -~]{0,7}") {
             let encoded = STANDARD.encode(format!("{before}hf_abcdefghijklmnop{after}"));
             let redacted = redactor("hf_abcdefghijklmnop").redact(&encoded).into_owned();
             prop_assert!(redacted.contains("***"), "{redacted}");
