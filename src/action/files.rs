@@ -5,16 +5,16 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Every output there is, in the order of action.yml, to which a test holds it.
+/// Names of the outputs, in the order of action.yml; a test compares both.
 pub const OUTPUTS: &[&str] = &[
+    "status",
+    "space_url",
+    "commit_sha",
+    "verify_status",
+    "proxy_url",
+    "error_code",
     "repo_id",
     "repo_url",
-    "space_url",
-    "proxy_enabled",
-    "proxy_repo_id",
-    "proxy_url",
-    "status",
-    "commit_sha",
     "commit_url",
     "pull_request_url",
     "files_added",
@@ -25,13 +25,13 @@ pub const OUTPUTS: &[&str] = &[
     "space_hardware",
     "hardware_status",
     "space_stage",
-    "verify_status",
     "verify_latency_seconds",
     "recommended_duration_seconds",
     "rollback_commit_sha",
+    "proxy_enabled",
+    "proxy_repo_id",
     "timings",
     "auth",
-    "error_code",
 ];
 
 /// Maximum size of the summary of one step. GitHub drops a larger one completely.

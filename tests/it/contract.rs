@@ -249,7 +249,7 @@ fn descriptions_are_sentences_with_a_default() {
         "125",
     );
     planted(faults, &text, " Default: any answer.", "", "`health_contains` has no default");
-    planted(faults, &text, "How many files are new.", "How many", "`files_added` is not described");
+    planted(faults, &text, "Number of new files.", "number", "`files_added` is not described");
 }
 
 #[test]
