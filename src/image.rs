@@ -1,4 +1,4 @@
-//! What an image that holds only this binary lacks, made when it is needed.
+//! Provides what an image with only this binary lacks: a temporary directory and a CA bundle.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -7,16 +7,16 @@ use std::path::Path;
 use pem::{EncodeConfig, LineEnding, Pem};
 use tempfile::TempDir;
 
-/// A folder that is deleted when it is dropped. There may be no `/tmp` yet to make it in.
+/// Creates a folder that is deleted when it is dropped. Creates `/tmp` too, because an image may have none.
 pub(crate) fn temporary_folder() -> io::Result<TempDir> {
     let place = std::env::temp_dir();
     std::fs::create_dir_all(&place)?;
     tempfile::tempdir_in(place)
 }
 
-/// Writes the compiled-in roots of trust to the file where `SSL_CERT_FILE` says that roots are, unless it is there.
+/// Writes the compiled-in root certificates to the file that `SSL_CERT_FILE` names, unless it exists.
 ///
-/// The transfer engine looks for them there, and takes them from nowhere else.
+/// hf-xet reads them only from there.
 pub(crate) fn provide_roots(path: &Path) -> io::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => file,
@@ -26,7 +26,7 @@ pub(crate) fn provide_roots(path: &Path) -> io::Result<()> {
     file.write_all(roots().as_bytes())
 }
 
-/// The compiled-in roots, as PEM.
+/// Returns the compiled-in root certificates as PEM.
 fn roots() -> String {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
     let certificates: Vec<Pem> = roots.iter().map(|der| Pem::new("CERTIFICATE", der.as_ref())).collect();

@@ -1,4 +1,4 @@
-//! Git LFS pointers: what stands in a checkout where a large file should be.
+//! Git LFS pointers: small files that replace large ones in a checkout without LFS.
 //!
 //! Source of the rule: the Git LFS specification, "The Pointer" (`docs/spec.md` of git-lfs).
 
@@ -14,7 +14,7 @@ const MIN_POINTER: u64 = 120;
 /// "Pointer files must be less than 1024 bytes in size": longer files are not opened.
 const MAX_POINTER: u64 = 1024;
 
-/// Whether the file at `path`, of `size` bytes, is a pointer. Opens only files of a pointer's size.
+/// Reports whether the file at `path` is a pointer. Opens it only if `size` is that of a pointer.
 pub(super) fn is_pointer_file(path: &Path, size: u64) -> io::Result<bool> {
     if !(MIN_POINTER..=MAX_POINTER).contains(&size) {
         return Ok(false);
@@ -24,8 +24,8 @@ pub(super) fn is_pointer_file(path: &Path, size: u64) -> io::Result<bool> {
     Ok(is_pointer(&content))
 }
 
-/// Whether `content` is a pointer: the version line first, then, among lines of `key value`, an `oid` and
-/// a `size`.
+/// Reports whether `content` is a pointer: the version line first, then lines of `key value`, among them an `oid` and a
+/// `size`.
 fn is_pointer(content: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(content) else { return false };
     let mut lines = text.lines();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_pointer_and_what_is_not() {
+    fn pointer_has_a_version_an_oid_and_a_size() {
         let oid = format!("oid sha256:{}", "4d".repeat(32));
         let good = format!("{FIRST_LINE}\n{oid}\nsize 12345\n");
         assert!(good.len() as u64 >= MIN_POINTER);
