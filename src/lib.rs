@@ -14,10 +14,8 @@ mod fuzz;
 pub mod github;
 mod image;
 pub mod ops;
-mod ordinary;
-pub mod report;
-mod run;
 mod text;
 
 pub use ::hub;
-pub use run::{panic_exit_code, run};
+pub use action::driver::panic_exit_code;
+pub use commands::deploy::run;

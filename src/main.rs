@@ -6,8 +6,8 @@ use hf_deploy::action::Log;
 use hf_deploy::cli::Call;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// It gives large pieces of memory back to the system as soon as they are free, whatever the C library does: glibc's
-/// keeps those of up to 32 MiB, once for each thread, and musl's is slow at small ones.
+/// Allocator that gives large pieces of memory back to the system as soon as they are free. glibc's keeps pieces of up
+/// to 32 MiB, once for each thread, and musl's is slow for small pieces.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -30,13 +30,15 @@ fn main() -> ExitCode {
         cancelled()
     };
     let code = runtime.block_on(call.run(vars, log, cancelled));
-    // Threads that still read the source or wait for the network have nothing left to say.
+    // Threads that still read the source or wait for the network are not needed any more.
     runtime.shutdown_background();
     ExitCode::from(code)
 }
 
-/// Waits for the signals by which a runner cancels a step: SIGINT first, SIGTERM 7.5 seconds later. They are taken
-/// from now on, not only once this is waited for: the default is to end at once, without outputs.
+/// Waits for the signals by which a runner cancels a step: SIGINT first, SIGTERM 7.5 seconds later.
+///
+/// The handlers are installed at once and not at the first poll, because by default a signal ends the process without
+/// outputs.
 fn cancelled() -> impl Future<Output = ()> {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     async {

@@ -142,7 +142,7 @@ impl<R: Report> Ending<R> {
         let failure = report.explain(failure.unwrap_or_else(|| report.cancelled()));
         undone.into_iter().fold(failure, |failure, undone| match undone {
             Undone::Left { hint } => failure.hint(hint),
-            Undone::TakenBack | Undone::Stands(_) | Undone::Unknown => failure,
+            _ => failure,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Journal of a run: phases with their times, events, and what has to be undone if the run ends early.
+//! Journal of a run: phases with their times, events, and actions that undo writes if the run ends early.
 //!
 //! The journal knows no command. Nothing is decided by what it holds: an operation writes, and the driver reads.
 
@@ -94,6 +94,8 @@ pub enum Undone {
     TakenBack,
     /// The write was carried out, and stays. The id names it, such as a commit.
     Stands(String),
+    /// A part of the write was carried out, and stays. The id names it.
+    StandsInPart(String),
     /// The outcome of the write could not be found out.
     Unknown,
     /// The write stays, and the hint says what the user can do about it.
@@ -197,11 +199,12 @@ impl Journal {
             let (level, word) = match &undone {
                 Undone::TakenBack => (EventLevel::Info, "taken_back"),
                 Undone::Stands(_) => (EventLevel::Info, "stands"),
+                Undone::StandsInPart(_) => (EventLevel::Warning, "stands_in_part"),
                 Undone::Unknown => (EventLevel::Warning, "unknown"),
                 Undone::Left { .. } => (EventLevel::Warning, "left"),
             };
             self.event_at(level, "undone", description, serde_json::json!({ "result": word }));
-            unwinding.later_stands |= matches!(undone, Undone::Stands(_));
+            unwinding.later_stands |= matches!(undone, Undone::Stands(_) | Undone::StandsInPart(_));
             unwinding.later_is_unknown |= undone == Undone::Unknown;
             results.push(undone);
         }

@@ -1,9 +1,11 @@
 //! The parts of a command that `cli` and the documents need.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use clap::ArgMatches;
-use hub::{Credentials, Hub};
+use hub::{Credentials, Hub, HubOptions};
+use url::Url;
 
 use super::groups::sign_in::HubAccess;
 use super::inputs::declaration::Group;
@@ -12,7 +14,6 @@ use super::inputs::values::Values;
 use crate::action::driver::LogOnly;
 use crate::action::{Handles, Log, OutputFiles, drive};
 use crate::failure::Result;
-use crate::run::connect;
 
 /// A command of the program.
 #[derive(Debug)]
@@ -86,4 +87,14 @@ impl Invocation {
 pub(super) fn open(access: HubAccess, log: &Log) -> Result<Hub> {
     log.mask(&access.token);
     connect(&access.endpoint, Credentials::Token(access.token), log)
+}
+
+/// Creates a Hub client that logs its retries and masks every token that it gets.
+pub(super) fn connect(endpoint: &Url, credentials: Credentials, log: &Log) -> Result<Hub> {
+    let (notes, masks) = (log.clone(), log.clone());
+    let mut options = HubOptions::new(endpoint.clone());
+    options.credentials = credentials;
+    options.on_notice = Arc::new(move |line| notes.info(line));
+    options.on_secret = Arc::new(move |token| masks.mask(token));
+    Ok(Hub::new(options)?)
 }

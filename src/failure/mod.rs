@@ -1,8 +1,11 @@
 //! What can go wrong, as users meet it: the only table of error codes and exit codes.
 
 pub mod app_check;
+pub mod deploy;
 pub mod folder;
 mod hub;
+pub mod proxy;
+pub mod rights;
 pub mod space;
 
 use std::fmt;

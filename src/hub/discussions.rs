@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::call::{Call, Repeat};
 use crate::client::Hub;
 use crate::error::{Cause, Error};
-use crate::types::{CommitId, ParseError, Repo, Revision};
+use crate::types::{CommitId, Oid, ParseError, Repo, Revision};
 
 /// A draft pull request to open.
 #[derive(Debug, Clone)]
@@ -49,6 +49,16 @@ pub struct PullRow {
     pub status: PullStatus,
     /// User who opened it; `None` if the account was deleted.
     pub author: Option<String>,
+}
+
+/// A merge that the Hub has carried out.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    /// The commit that the merge made.
+    pub commit: CommitId,
+    /// Root of `main` right after the Hub accepted the merge, as [`Hub::root_of`] returns it. It may be older than the
+    /// merge, or newer. `None` if it is not known.
+    pub root: Option<Vec<(String, Oid)>>,
 }
 
 /// A pull request.
@@ -226,8 +236,8 @@ impl Hub {
     /// Merges a pull request into `main` (`POST …/merge`). The request has no expected parent; `base` is the head before.
     /// After a lost answer, the branch is searched for the merge before the request is sent again.
     ///
-    /// Returns the commit of the merge.
-    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<CommitId, Error> {
+    /// Returns the commit that the merge made, and the tree of the branch, which is read at the same time.
+    pub async fn merge_pull_request(&self, repo: &Repo, number: u64, base: &str) -> Result<Merged, Error> {
         let operation = format!("merge the pull request {number} of the {repo}");
         let url = self.url(&format!("{}/discussions/{number}/merge", repo.api()))?;
         let mut call = Call::new(&operation, Method::POST, url).json(&json!({}));
@@ -237,7 +247,11 @@ impl Hub {
         let mut lost = 0;
         loop {
             let error = match self.call(&call).await {
-                Ok(_) => return self.await_merge(repo, number, base).await.map_err(unknown),
+                Ok(_) => {
+                    let (commit, root) =
+                        tokio::join!(self.await_merge(repo, number, base), self.root_of(repo, "main"));
+                    return Ok(Merged { commit: commit.map_err(unknown)?, root: root.ok() });
+                }
                 Err(error) => error,
             };
             if lost == 0 && !error.is_ambiguous() {
@@ -250,7 +264,7 @@ impl Hub {
             ));
             tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
             if let Some(commit) = self.find_merge(repo, number, Some(base)).await.map_err(unknown)? {
-                return Ok(commit);
+                return Ok(Merged { commit, root: None });
             }
             if !error.is_ambiguous() || lost >= attempts {
                 return Err(error);

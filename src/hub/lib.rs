@@ -72,7 +72,7 @@ pub use cards::CardCheck;
 pub use client::{Hub, HubOptions};
 pub use commits::{CommitReceipt, MARK};
 pub use content::{Content, ContentError, ContentFault, InMemory};
-pub use discussions::{NewDraft, PullRequest, PullRow, PullStatus, pull_request_ref};
+pub use discussions::{Merged, NewDraft, PullRequest, PullRow, PullStatus, pull_request_ref};
 pub use error::{Cause, Error, Error as HubError, ExchangeError, TransferFault};
 pub use files::RemoteFile;
 pub use large_file::{LargeFile, Transfer, Uploaded};

@@ -6,3 +6,14 @@ pub mod janitor;
 pub mod log_follower;
 pub mod proxy_space;
 pub mod space;
+
+use crate::action::{Journal, Log};
+use hub::Hub;
+
+/// Handles that every operation works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Session<'a> {
+    pub hub: &'a Hub,
+    pub log: &'a Log,
+    pub journal: &'a Journal,
+}

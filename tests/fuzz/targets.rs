@@ -25,11 +25,12 @@ use serde::de::DeserializeOwned;
 use crate::action::commands::{self, Annotation, Level};
 use crate::action::markdown;
 use crate::app_check::{CheckFailure, CheckResult};
+use crate::commands::deploy::{outputs::outputs, summary::summary};
 use crate::failure::{Code, Failure};
 use crate::folder::card::{Card, CardFacts, card_sdk, complete, line_of_message};
 use crate::ops::deploy::plan::{Action, Change, Plan};
+use crate::ops::deploy::report::{DeployReport, Settings, WrittenSetting};
 use crate::ops::space::LogTail;
-use crate::report::{self, Outcome, WrittenSetting};
 use crate::text::{log_lines, plain};
 
 const SECONDS: u64 = 2;
@@ -227,7 +228,7 @@ fn about(count: usize) -> u32 {
 }
 
 /// A run of which everything that others word says `text`.
-fn outcome_that_says(text: &str) -> Outcome {
+fn report_that_says(text: &str) -> DeployReport {
     let path = |text: &str| text.parse::<RepoPath>().or_else(|_| "a|b".parse()).expect("a path");
     let change = |action| Change { path: path(text), action, size: 1, large: false, candidate: None };
     let mut tail = LogTail::new(LogKind::Build);
@@ -238,11 +239,11 @@ fn outcome_that_says(text: &str) -> Outcome {
         pull_request_url: Some(format!("https://x/{text}")),
         recovered: false,
     };
-    Outcome {
+    DeployReport {
         endpoint: format!("https://{text}"),
         space_url: Some(format!("https://{text}")),
         space_hardware: Some(text.to_owned()),
-        written: report::Settings {
+        written: Settings {
             settings: vec![WrittenSetting { is_secret: false, key: text.to_owned(), deleted: false }],
             volumes: false,
         },
@@ -257,7 +258,7 @@ fn outcome_that_says(text: &str) -> Outcome {
         failure: Some(
             Failure::new(Code::HubRefused, text).hint(text).caused_by(std::io::Error::other(text.to_owned())),
         ),
-        ..Outcome::default()
+        ..DeployReport::default()
     }
 }
 
@@ -265,7 +266,7 @@ fn outcome_that_says(text: &str) -> Outcome {
 fn the_summary_is_the_page_that_was_meant() {
     fuzz("summary", |bytes| {
         let text = String::from_utf8_lossy(bytes);
-        let summary = report::summary(&outcome_that_says(&text), &[text.to_string()]);
+        let summary = summary(&report_that_says(&text), &[text.to_string()]);
         let (mut fence, mut columns, mut tables, mut headings) = (None::<usize>, 0, 0, 0);
         for line in summary.lines() {
             let ticks = line.len() - line.trim_start_matches('`').len();
@@ -289,7 +290,7 @@ fn the_summary_is_the_page_that_was_meant() {
         assert_eq!((fence, tables), (None, 2), "{summary}");
         let wanted = 3 + usize::from(text.lines().next().is_some());
         assert_eq!(headings, wanted, "{summary}");
-        for (name, value) in report::outputs(&outcome_that_says(&text)) {
+        for (name, value) in outputs(&report_that_says(&text), &[]) {
             assert!(crate::action::OUTPUTS.contains(&name) && value.len() <= text.len() + 100);
         }
         format!("{}", about(summary.len()))

@@ -33,7 +33,7 @@ fn assert_kept(hub: &TestHub, ran: &Ran) {
     assert_eq!(ran.output("rollback_commit_sha"), "");
     assert_eq!(hub.repo(RepoType::Space, APP).commits("main").len(), 2);
     assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
-    assert!(!ran.log.contains("as it was before"), "{}", ran.log);
+    assert!(!ran.log.contains("restored variable"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

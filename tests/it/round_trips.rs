@@ -9,8 +9,8 @@ use crate::harness::{Folder, Run, TestHub, hub, static_space};
 /// Time of each request: long enough to see that two run at once.
 const DELAY: Duration = Duration::from_millis(400);
 
-/// The longest chain of requests of which each began when the one before it had its answer: of two that run side by
-/// side, one counts.
+/// Returns the longest chain of requests of which each began after the answer to the one before it. Of two that run side
+/// by side, one counts.
 fn chain(requests: &[RecordedRequest]) -> Vec<String> {
     let mut by_end: Vec<&RecordedRequest> = requests.iter().collect();
     by_end.sort_by_key(|request| request.ended_ms);
@@ -41,7 +41,7 @@ async fn deploy(hub: &TestHub, folder: &Folder, inputs: &[(&str, &str)], status:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_deploy_of_twenty_files_takes_four_round_trips_at_most_and_an_unchanged_one_two() {
+async fn deploy_of_twenty_files_takes_at_most_four_round_trips_and_an_unchanged_one_two() {
     let with_data = |folder: Folder| {
         for index in 0..17 {
             folder.write(&format!("data/{index}.txt"), format!("{index}\n"));
@@ -50,7 +50,7 @@ async fn a_first_deploy_of_twenty_files_takes_four_round_trips_at_most_and_an_un
     };
     for (inputs, most) in [
         ([("wait", "false"), ("repo_type", "space")].as_slice(), 3),
-        // Worded by the user, the files go into a commit of their own.
+        // With a message of the user, the files go into a commit of their own.
         (&[("wait", "false"), ("commit_message", "Hello")], 4),
         (&[("repo_type", "model")], 3),
         (&[("repo_type", "dataset"), ("commit_message", "Hello")], 3),
@@ -61,5 +61,23 @@ async fn a_first_deploy_of_twenty_files_takes_four_round_trips_at_most_and_an_un
         assert!(first.len() <= most, "{inputs:?}: {first:#?}");
         let again = deploy(&hub, &folder, inputs, "unchanged").await;
         assert!(again.len() <= 2, "{again:#?}");
+    }
+}
+
+/// Round trips that a deploy of 2,000 small files may take one after the other. Two of them are the commits, of which
+/// each takes 1,000 files.
+const TWO_THOUSAND_FILES: usize = 9;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_of_two_thousand_files_takes_at_most_nine_round_trips() {
+    let (hub, folder) = (hub().await, Folder::new(&[]));
+    for round in ["first", "second"] {
+        for index in 0..2000 {
+            folder.write(&format!("folder-{}/{index}.txt", index % 20), format!("{index} {round}\n"));
+        }
+        let chain = deploy(&hub, &folder, &[("repo_type", "model")], "deployed").await;
+        assert!(chain.len() <= TWO_THOUSAND_FILES, "{round}: {} {chain:#?}", chain.len());
+        let merges = hub.requests().iter().filter(|request| request.path.ends_with("/merge")).count();
+        assert_eq!(merges, 1, "the parts are merged at once");
     }
 }

@@ -257,7 +257,7 @@ async fn a_commit_right_before_the_merge_is_noticed_after_it() {
             .commit_as("ada", "main", &[("theirs.txt", b"theirs")], "Theirs")
             .unwrap();
         let ran = run.finish(child).await.ended(0, "deployed");
-        assert!(ran.log.contains("somebody else committed right before the merge"), "{}", ran.log);
+        assert!(ran.log.contains("another writer committed right before the merge"), "{}", ran.log);
         assert!(is_round(&hub, 1));
         assert_eq!(ran.output("commit_sha"), hub.repo(RepoType::Model, REPO).head("main").unwrap());
         let theirs = paths(&hub, RepoType::Model).contains(&"theirs.txt".to_owned());

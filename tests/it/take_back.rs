@@ -61,7 +61,7 @@ async fn variables_of_a_commit_that_did_not_land_are_taken_back() {
             r#"DELETE {"key":"EXTRA"}"#
         ]
     );
-    assert!(ran.log.contains("the variable `MODE` is as it was before"), "{}", ran.log);
+    assert!(ran.log.contains("restored variable `MODE`"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +102,7 @@ async fn a_deploy_of_settings_alone_is_rolled_back_as_well() {
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("variables", "MODE=bad");
     let ran = run.run().await.ended(1, "rolled-back");
     assert_eq!(ran.output("error_code"), "space_crashed");
-    assert!(ran.log.contains("the variable `MODE` is as it was before"), "{}", ran.log);
+    assert!(ran.log.contains("restored variable `MODE`"), "{}", ran.log);
     assert_eq!(ran.output("rollback_commit_sha"), "");
 }
 

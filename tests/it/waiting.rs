@@ -229,7 +229,7 @@ async fn a_rollback_restores_the_previous_tree() {
     // Small files of the previous commit are read where the Hub redirects to.
     assert!(hub.requests().iter().any(|request| request.path.contains("/resolve-cache/")), "{}", ran.log);
     assert_eq!(tree(&hub, RepoType::Space), before);
-    assert!(ran.log.contains("the variable `MODE` is as it was before"), "{}", ran.log);
+    assert!(ran.log.contains("restored variable `MODE`"), "{}", ran.log);
     let head = hub.repo(RepoType::Space, APP).head("main").unwrap();
     assert_eq!(ran.output("rollback_commit_sha"), head);
     assert_eq!(ran.output("error_code"), "space_build_failed");
@@ -312,7 +312,7 @@ async fn rollback_keeps_the_commit_of_another_writer() {
         let theirs = tree(&hub, RepoType::Space);
         let ran = run.finish(child).await;
         assert_eq!((ran.code, ran.output("status"), ran.output("verify_status")), (1, "failed", "failed"));
-        let expected = "::warning::not rolled back: somebody else committed after this deploy";
+        let expected = "::warning::not rolled back: another writer committed after this deploy";
         assert!(ran.log.contains(expected), "{}", ran.log);
         assert_eq!(tree(&hub, RepoType::Space), theirs);
     }

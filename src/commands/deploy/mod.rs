@@ -1,21 +1,170 @@
-//! The deploy of a folder.
+//! The deploy action: its inputs, its outputs, and the call of its operation.
 
 pub mod inputs;
+pub mod ordinary;
+pub mod outputs;
+pub mod summary;
 #[cfg(test)]
 mod tests;
 
-use super::command::{Action, Command, Invocation};
+use crate::action::journal::Timing;
+use crate::action::{Handles, Log, OutputFiles, Report, drive};
+use crate::failure::{self, Code, Failure, Result};
+use crate::ops::deploy::report::Status;
+use crate::ops::deploy::{self, DeployReport};
+use crate::ops::proxy_space::Proxy;
+use crate::ops::{Session, proxy_space};
+use hub::Hub;
+
+use super::command::{Action, Command, Invocation, connect};
+use super::inputs::values::Values;
+use inputs::{GROUPS, Inputs};
 
 pub(super) static COMMAND: Command = Command {
     name: "deploy",
     about: "Deploy a folder to a Hugging Face Space, model or dataset",
     details: "Without a command, the inputs come from the `INPUT_*` variables of GitHub's runner.",
-    groups: inputs::GROUPS,
+    groups: GROUPS,
     action: Some(Action { manifest: "action.yml", readme: "README.md", open_groups: 3 }),
-    run: |call| Box::pin(run(call)),
+    run: |call| Box::pin(run_command(call)),
 };
 
-async fn run(call: Invocation) -> u8 {
-    let values = call.values(&COMMAND);
-    crate::run::run_values(Ok(values), call.vars, call.log, call.cancelled).await
+async fn run_command(call: Invocation) -> u8 {
+    let values = Ok(call.values(&COMMAND));
+    let files = OutputFiles::from_vars(&call.vars);
+    drive(call.log, files, call.cancelled, |handles| deploy_from(values, handles)).await
+}
+
+/// Runs the deploy of a workflow with the given environment, until it is done or `cancelled` is.
+///
+/// Returns the exit code of the process.
+pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<Output = ()>) -> u8 {
+    let files = OutputFiles::from_vars(&vars);
+    let values = Values::from_runner(vars, GROUPS);
+    drive(log, files, cancelled, |handles| deploy_from(values, handles)).await
+}
+
+impl Report for DeployReport {
+    fn cancelled(&self) -> Failure {
+        Failure::new(Code::Cancelled, self.cancelled())
+            .hint("the files on the Hub are whole: a commit lands in one piece or not at all")
+    }
+
+    fn explain(&self, mut failure: Failure) -> Failure {
+        if let Some((done, of)) = self.parts_on_branch {
+            failure.hints = vec![format!(
+                "{done} of {of} parts are on the branch, which is neither the old tree nor the new one: run the job again, it sends the rest"
+            )];
+        }
+        failure
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.fail(failure);
+    }
+
+    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
+        outputs::outputs(self, timings)
+    }
+
+    fn is_own_word(output: &str) -> bool {
+        outputs::is_own_word(output)
+    }
+
+    fn ordinary_text(&self) -> Vec<String> {
+        ordinary::of_report(self)
+    }
+
+    fn summary(&self, warnings: &[String]) -> Option<String> {
+        Some(summary::summary(self, warnings))
+    }
+
+    fn closing_line(&self) -> Option<String> {
+        let has_failed =
+            |status: &Status| matches!(status, Status::Failed | Status::RolledBack | Status::Cancelled);
+        let status = self.status.filter(|status| !has_failed(status))?;
+        if let Some(url) = self.pull_request_url() {
+            return Some(match status {
+                Status::Deployed => format!("proposed: {url} (merge it to deploy)"),
+                other => format!("{}: {url}", other.as_str()),
+            });
+        }
+        if let Some(url) = self.branch_url() {
+            return Some(format!("{}: {url}", status.as_str()));
+        }
+        let place = self.space_url.clone().or_else(|| self.repo_url())?;
+        if status == Status::Deployed && self.not_waited_for {
+            return Some(format!("committed; not waited for: {place}"));
+        }
+        Some(format!("{}: {place}", status.as_str()))
+    }
+}
+
+async fn deploy_from(values: Result<Values>, handles: Handles<DeployReport>) -> Result<()> {
+    let Handles { log, recorder, .. } = &handles;
+    let inputs = read_inputs(&values?, log)?;
+    let endpoint = inputs.endpoint.as_str().trim_end_matches('/').to_owned();
+    recorder.record(|report| report.endpoint = endpoint);
+    if inputs.skip {
+        log.notice("skipped: GitHub gives no secrets to this run (a fork, or Dependabot), and `missing_token` is `skip`");
+        recorder.record(|report| report.status = Some(Status::Skipped));
+        return Ok(());
+    }
+    recorder.record(|report| report.auth = inputs.credentials.method());
+    let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
+    let result = deploy_with_proxy(&inputs, &hub, &handles).await;
+    result.map_err(|failure| {
+        if hub.uses_trusted_publishing() { failure } else { failure::deploy::explain_token(failure) }
+    })
+}
+
+/// Deploys the folder, and the proxy Space in front of it if the inputs ask for one.
+async fn deploy_with_proxy(inputs: &Inputs, hub: &Hub, handles: &Handles<DeployReport>) -> Result<()> {
+    let session = Session { hub, log: &handles.log, journal: &handles.journal };
+    let proxy = match &inputs.proxy {
+        Some(proxy) => Proxy::inspect(proxy, &inputs.deploy, &session).await?,
+        None => None,
+    };
+    let deployed = deploy::deploy(&inputs.deploy, &session, &handles.recorder).await?;
+    let Some(proxy) = proxy else { return Ok(()) };
+    let recorder = handles.recorder.part(|report| report.proxy.get_or_insert_default().as_mut());
+    proxy_space::provision(&proxy, &deployed, &session, &recorder).await
+}
+
+fn read_inputs(values: &Values, log: &Log) -> Result<Inputs> {
+    let (inputs, warnings) = Inputs::from_values(values)?;
+    let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
+    let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
+    let secrets =
+        inputs.deploy.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
+    for secret in inputs.credentials.secret().into_iter().chain(proxy_token).chain(secrets) {
+        log.mask(secret);
+    }
+    for warning in &warnings {
+        log.warning(warning);
+    }
+    warn_about_ordinary_secrets(&inputs, log);
+    Ok(inputs)
+}
+
+/// Names the secrets that stay visible in the outputs, because they are part of ordinary text.
+fn warn_about_ordinary_secrets(inputs: &Inputs, log: &Log) {
+    let repo = inputs.deploy.repo.full().map_or_else(|| inputs.deploy.repo.name.clone(), |id| id.to_string());
+    let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
+    let names: Vec<String> = inputs
+        .deploy
+        .space
+        .settings
+        .secrets
+        .iter()
+        .chain(proxy_secrets)
+        .filter(|secret| ordinary::holds(secret.value.expose(), &[&repo]))
+        .map(|secret| format!("`{}`", secret.key))
+        .collect();
+    if !names.is_empty() {
+        log.warning(&format!(
+            "so short or so common that it is part of ordinary text, such as names and addresses: the value of {} (the log masks it from four characters on, the outputs keep such text; what is no secret belongs into `variables`)",
+            names.join(", ")
+        ));
+    }
 }

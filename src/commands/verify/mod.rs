@@ -6,15 +6,14 @@ use hub::{Credentials, Repo, RepoId, RepoType};
 
 use inputs::{GROUPS, Target, VerifyInputs};
 
-use super::command::{Command, Invocation};
+use super::command::{Command, Invocation, connect};
+use super::groups::check_outputs::check_outputs;
 use super::inputs::values::Values;
 use crate::action::journal::Timing;
 use crate::action::{Handles, Log, OutputFiles, Report, drive};
 use crate::app_check::{App, AppKind, CheckResult};
 use crate::failure::{self, Code, Failure, Result};
 use crate::ops::{check as app_check, space};
-use crate::report;
-use crate::run::connect;
 
 pub(super) static COMMAND: Command = Command {
     name: "verify",
@@ -33,7 +32,7 @@ impl Report for VerifyReport {
     fn fail(&mut self, _failure: Failure) {}
 
     fn outputs(&self, _timings: &[Timing]) -> Vec<(&'static str, String)> {
-        report::check_outputs(self.0.as_ref()).to_vec()
+        check_outputs(self.0.as_ref()).to_vec()
     }
 
     fn is_own_word(_output: &str) -> bool {

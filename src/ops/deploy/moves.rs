@@ -1,14 +1,14 @@
-//! Small files that have only another name than before: the Hub moves them, and their content is not sent again.
-//! (The storage knows large ones by their content, whatever they are called.)
+//! Small files that have only another name than before. The Hub moves them, and their content is not sent again.
+//!
+//! Large files need no move, because the storage knows them by their content.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use hub::{HubError, Operation, RemoteFile, RepoPath};
-
-use super::Deploy;
+use super::context::Context;
+use super::plan::{Action, Candidate, Plan};
 use crate::folder::Oid;
-use crate::ops::deploy::plan::{Action, Candidate, Plan};
 use crate::text::count;
+use hub::{HubError, Operation, RemoteFile, RepoPath};
 
 /// Small files of the repo that the source no longer has.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(super) struct Departing {
 impl Departing {
     pub(super) fn of<'a>(remote: &'a [RemoteFile], kept: &HashSet<&'a str>) -> Self {
         let mut departing = Self::default();
-        // An empty file has nothing to be sent; one that only its name is known of may be anything.
+        // An empty file saves nothing, and a file without an object id may have any content.
         let small = |file: &&RemoteFile| file.sha256.is_none() && file.size > 0 && file.oid.is_some();
         for file in remote.iter().filter(small).filter(|file| !kept.contains(file.path.as_str())) {
             departing.oids.extend(file.oid.map(|oid| (file.path.clone(), oid.to_string())));
@@ -29,15 +29,15 @@ impl Departing {
         departing
     }
 
-    /// Whether a new file of this size may be one of them.
+    /// Returns true if a new file of this size may be one of them.
     pub(super) fn has_size(&self, size: u64) -> bool {
         self.sizes.contains(&size)
     }
 
-    /// Which added files are deleted ones under a new name: from the place among the candidates to the old path.
+    /// Pairs added files with deleted ones of the same content: from the index of the candidate to the old path.
     ///
-    /// A file whose path is to be a folder, or in whose folder's place a file comes, is left out: it would have to
-    /// go before the others come.
+    /// A file is left out if its path becomes a folder, or if a file takes the place of its folder, because it has to
+    /// be gone before the others come.
     pub(super) fn pair(&self, plan: &Plan, candidates: &[Candidate]) -> HashMap<usize, RepoPath> {
         if self.oids.is_empty() {
             return HashMap::new();
@@ -73,7 +73,7 @@ fn is_in_the_way(path: &str, written: &BTreeSet<&str>) -> bool {
     inside || path.match_indices('/').any(|(end, _)| written.contains(&path[..end]))
 }
 
-/// The same without moves: the content is sent, and the old name deleted.
+/// Replaces moves by a write under the new name and a deletion of the old one.
 pub(super) fn expand(operations: &[Operation]) -> Vec<Operation> {
     let gone = operations.iter().filter_map(|operation| match operation {
         Operation::Move { from, .. } => Some(Operation::Delete { path: from.clone() }),
@@ -95,50 +95,48 @@ fn moves(operations: &[Operation]) -> impl Iterator<Item = (&RepoPath, &RepoPath
     })
 }
 
-/// Returns true if the Hub may have refused the moves, and not the commit as such. A Hub that does not know them may also fail
-/// on them.
+/// Returns true if the Hub may have refused the moves, and not the commit as such. A Hub that does not know them may
+/// also fail on them.
 pub(super) fn are_refused(error: &HubError, operations: &[Operation]) -> bool {
     matches!(error.status(), Some(400 | 422 | 500..=599)) && moves(operations).next().is_some()
 }
 
-impl Deploy<'_> {
-    pub(super) fn tell_refused(&self, error: &HubError) {
-        self.log.info(&format!("the Hub does not move files, their content is sent: {error}"));
-    }
+/// Logs that the Hub has refused moves.
+pub(super) fn log_refused(context: &Context<'_>, error: &HubError) {
+    context.log.info(&format!("the Hub does not move files, their content is sent: {error}"));
+}
 
-    /// What a commit has not moved as it was asked to, as operations that do without: nothing, as far as the contract
-    /// goes. But no official client asks for it in this way, so that the answer alone proves little.
-    pub(super) async fn unmoved(&self, commit: &str, operations: &[Operation]) -> Vec<Operation> {
-        let asked: Vec<&str> =
-            moves(operations).flat_map(|(from, path, _)| [from.as_str(), path.as_str()]).collect();
-        if asked.is_empty() {
+/// Returns operations that make up for moves which a commit has left out.
+///
+/// By the contract there are none. But no official client asks for moves in this way, so the answer alone proves little.
+pub(super) async fn unmoved(context: &Context<'_>, commit: &str, operations: &[Operation]) -> Vec<Operation> {
+    let log = context.log;
+    let asked: Vec<&str> =
+        moves(operations).flat_map(|(from, path, _)| [from.as_str(), path.as_str()]).collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let found = match context.hub.oids_of(&context.repo, commit, &asked).await {
+        Ok(found) => found,
+        Err(error) => {
+            log.warning(&format!("whether the Hub moved files as it was asked is not known: {error}"));
             return Vec::new();
         }
-        let found = match self.hub.oids_of(&self.repo, commit, &asked).await {
-            Ok(found) => found,
-            Err(error) => {
-                self.log
-                    .warning(&format!("whether the Hub moved files as it was asked is not known: {error}"));
-                return Vec::new();
-            }
-        };
-        let files = count(asked.len() / 2, "file");
-        let only_moves: Vec<Operation> =
-            operations.iter().filter(|one| matches!(one, Operation::Move { .. })).cloned().collect();
-        let is_left = |operation: &Operation| match operation {
-            Operation::Delete { path } => found.contains_key(path.as_str()),
-            Operation::File { path, oid: Some(oid), .. } => found.get(path.as_str()) != Some(oid),
-            _ => false,
-        };
-        let left: Vec<Operation> = expand(&only_moves).into_iter().filter(is_left).collect();
-        match left.len() {
-            0 => self.log.info(&format!("{files} moved on the Hub: the content was not sent again")),
-            _ => self
-                .log
-                .warning(&format!("the Hub was asked to move {files}, and did not: the content is sent")),
-        }
-        left
+    };
+    let files = count(asked.len() / 2, "file");
+    let only_moves: Vec<Operation> =
+        operations.iter().filter(|one| matches!(one, Operation::Move { .. })).cloned().collect();
+    let is_left = |operation: &Operation| match operation {
+        Operation::Delete { path } => found.contains_key(path.as_str()),
+        Operation::File { path, oid: Some(oid), .. } => found.get(path.as_str()) != Some(oid),
+        _ => false,
+    };
+    let left: Vec<Operation> = expand(&only_moves).into_iter().filter(is_left).collect();
+    match left.len() {
+        0 => log.info(&format!("{files} moved on the Hub: the content was not sent again")),
+        _ => log.warning(&format!("the Hub was asked to move {files}, and did not: the content is sent")),
     }
+    left
 }
 
 #[cfg(test)]
@@ -183,7 +181,7 @@ mod tests {
         to.iter().map(candidate).collect()
     }
 
-    /// What a deploy of `to` onto `from` sends, in order.
+    /// Returns the operations of a deploy of `to` onto `from`, in order.
     fn operations(from: &Tree, to: &Tree) -> Vec<Operation> {
         let (remote, candidates) = (remote(from), candidates(from, to));
         let kept = to.keys().map(String::as_str).collect();
@@ -223,7 +221,7 @@ mod tests {
                     assert!(repo.remove(&path).is_some(), "no {path}");
                     continue;
                 }
-                Operation::Move { from, .. } => repo.remove(from.as_str()).expect("what moves is there"),
+                Operation::Move { from, .. } => repo.remove(from.as_str()).expect("a moved file exists"),
                 Operation::File { content, .. } => u8::try_from(content.size()).unwrap(),
                 Operation::LargeFile { .. } => unreachable!("no large file was planned"),
             };
@@ -250,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_has_another_name_is_moved() {
+    fn renamed_files_are_moved() {
         let from = tree(&[("a/1", 1), ("a/2", 2), ("b", 3), ("c", 4), ("empty", 0), ("kept", 5)]);
         let to = tree(&[("z/1", 1), ("z/2", 9), ("b", 4), ("new-empty", 0), ("kept", 5), ("copy", 5)]);
         let operations = operations(&from, &to);
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn two_of_the_same_content_go_each_once() {
+    fn files_of_the_same_content_move_once_each() {
         let from = tree(&[("a", 1), ("b", 1)]);
         assert_eq!(
             shown(&operations(&from, &tree(&[("c", 1), ("d", 1), ("e", 1)]))),

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hub::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
-
 use crate::app_check::{Check, Mode};
 use crate::ops::space::{HardwareOptions, SettingsOptions};
+use hub::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 
 /// A deploy of one folder to one repo.
 #[derive(Debug, Clone)]
@@ -60,9 +59,9 @@ pub struct DeployOptions {
 }
 
 impl DeployOptions {
-    /// Returns true if the app that visitors meet stays as it is: a proposal, or a branch that no Space runs.
-    pub fn is_aside(&self) -> bool {
-        self.create_pr || (self.repo_type == RepoType::Space && !self.revision.is_main())
+    /// Returns false for a proposal, and for a branch that no Space runs: visitors meet the same app as before.
+    pub fn affects_live_branch(&self) -> bool {
+        !self.create_pr && (self.repo_type != RepoType::Space || self.revision.is_main())
     }
 
     /// Returns true if this deploy deletes files that the source no longer has.

@@ -1,21 +1,22 @@
-//! How a deploy that is too large for one commit is cut into parts: pure, from operations to operations.
+//! Cuts a deploy that is too large for one commit into parts. Pure functions from operations to operations.
 
 use std::collections::BTreeMap;
 
 use hub::Operation;
 
-use crate::ops::deploy::options::CommitLimits;
+use super::options::CommitLimits;
 
-/// Whether all of it may go into one commit.
+/// Returns true if the operations fit into one commit.
 pub(super) fn fits(operations: &[Operation], limits: CommitLimits) -> bool {
     operations.len() <= limits.files && inline_bytes(operations) <= limits.bytes
 }
 
+/// Returns the bytes of content that travel with a commit of these operations.
 pub(super) fn inline_bytes(operations: &[Operation]) -> u64 {
     operations.iter().map(Operation::inline_bytes).sum()
 }
 
-/// Cuts into parts that each fit, in the given order. An operation that is too large for any part has one to itself.
+/// Cuts into parts that fit, in the given order. An operation that is too large for any part gets one of its own.
 pub(super) fn cut(operations: Vec<Operation>, limits: CommitLimits) -> Vec<Vec<Operation>> {
     let mut parts: Vec<Vec<Operation>> = Vec::new();
     let mut bytes = 0;
@@ -35,7 +36,7 @@ pub(super) fn cut(operations: Vec<Operation>, limits: CommitLimits) -> Vec<Vec<O
     parts
 }
 
-/// The limits after the Hub refused this as too large: half of it.
+/// Returns half of the limits, after the Hub has refused these operations as too large.
 pub(super) fn lower(operations: &[Operation], limits: CommitLimits) -> CommitLimits {
     CommitLimits {
         files: limits.files.min(operations.len().div_ceil(2)).max(1),
@@ -43,12 +44,11 @@ pub(super) fn lower(operations: &[Operation], limits: CommitLimits) -> CommitLim
     }
 }
 
-/// Cuts into parts for a branch that people read meanwhile: what an app reads comes first, then what it is made of,
-/// at the end what decides how it is built; then what is no longer there. A reader finds the old app with new data
-/// for as long as can be, and never an app without its files.
+/// Cuts into parts for a branch that people read meanwhile: data first, then code, then files that decide how the app
+/// is built, then deletions. A reader finds the old app with new data for most of the time, and never an app without
+/// its files.
 ///
-/// A deletion that a new file needs, where a file takes the place of a folder or a folder that of a file, comes
-/// right before it.
+/// A deletion that makes room for a new file comes right before it, if one is a folder and the other a file.
 pub(super) fn cut_for_a_branch(operations: Vec<Operation>, limits: CommitLimits) -> Vec<Vec<Operation>> {
     let (deletions, mut writes): (Vec<_>, Vec<_>) =
         operations.into_iter().partition(|operation| matches!(operation, Operation::Delete { .. }));
@@ -68,7 +68,7 @@ pub(super) fn cut_for_a_branch(operations: Vec<Operation>, limits: CommitLimits)
 /// Deletions by their paths.
 type Deletions = BTreeMap<String, Operation>;
 
-/// Puts in front of each write the deletions that make room for it.
+/// Inserts before each write the deletions that make room for it.
 fn with_room(writes: Vec<Operation>, deleted: &mut Deletions) -> Vec<Operation> {
     let mut all = Vec::with_capacity(writes.len());
     for write in writes {
@@ -84,19 +84,19 @@ fn with_room(writes: Vec<Operation>, deleted: &mut Deletions) -> Vec<Operation> 
     all
 }
 
-/// When a file may change under a running app.
+/// Order in which files may change under a running app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Content,
     Code,
-    /// What decides how a Space is built.
+    /// Files that decide how a Space is built.
     Build,
 }
 
-/// Endings of what an app is made of, as opposed to what it reads or shows.
+/// Endings of files that an app consists of, in contrast to the data that it reads or shows.
 const CODE: &str = "bash c cfg cjs conf cpp css go h htm html ini ipynb java jinja jinja2 js jsx kt lock lua mjs mojo php \
     pl ps1 py pyi pyx r rb rs sh sql svelte swift toml ts tsx vue wasm yaml yml zsh";
-/// Names in the root of a Space that decide how it is built: its card, its image, its packages, its entry.
+/// Files in the root of a Space that decide how it is built: its card, image, packages and entry.
 const BUILD: &[&str] =
     &["README.md", "Dockerfile", "requirements.txt", "packages.txt", "pre-requirements.txt", "app.py"];
 

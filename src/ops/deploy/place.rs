@@ -1,22 +1,20 @@
 //! Places that a log names, among the deployed files.
 
-use super::Deploy;
+use super::context::Context;
 use crate::failure::Place;
 use crate::folder::{FileContent, Source, SourceFile};
 use crate::ops::space::Spot;
 
-impl Deploy<'_> {
-    /// Returns the place for an annotation, if the log names one of the user's files.
-    pub(super) fn place_of(&self, source: &Source, spot: &Spot, message: String) -> Option<Place> {
-        let file = deployed(source, &spot.file)?;
-        let path = file.path.as_str();
-        let line = spot.line.or_else(|| line_of(&source.text(path)?, spot.find.as_deref()?));
-        Some(Place { file: self.annotated(path), line, message })
-    }
+/// Returns the place for an annotation, if the log names one of the user's files.
+pub(super) fn find(context: &Context<'_>, source: &Source, spot: &Spot, message: String) -> Option<Place> {
+    let file = deployed(source, &spot.file)?;
+    let path = file.path.as_str();
+    let line = spot.line.or_else(|| line_of(&source.text(path)?, spot.find.as_deref()?));
+    Some(Place { file: context.annotated(path), line, message })
 }
 
-/// Finds the file that a path of the container ends with: `app.py` for `/home/user/app/app.py`. Generated files are not
-/// the user's.
+/// Finds the file that a path of the container ends with: `app.py` for `/home/user/app/app.py`. Generated files are
+/// not the user's.
 fn deployed<'a>(source: &'a Source, path: &str) -> Option<&'a SourceFile> {
     let path = path.trim_start_matches("./");
     let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
@@ -41,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_found_by_text_and_by_name() {
+    fn line_is_found_by_text_and_by_name() {
         let text = "torch\nNumPy[extra] == 3.9.0\nflask\n";
         assert_eq!(line_of(text, "flask"), Some(3));
         assert_eq!(line_of(text, "numpy==3.9.0"), Some(2));
@@ -50,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_by_the_end_of_their_path() {
+    fn file_is_found_by_the_end_of_its_path() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("lib")).unwrap();
         for file in ["app.py", "lib/model.py", "start.sh"] {

@@ -1,4 +1,4 @@
-//! What a deploy changes: local × remote × policy → plan. Nothing here reads, sends or waits.
+//! The plan of a deploy: local × remote × policy → changes. Pure functions.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,29 +7,29 @@ use hub::RepoPath;
 /// A file of the source, as the Hub sees it.
 #[derive(Debug, Clone)]
 pub struct Candidate {
-    /// Where it goes in the repo.
+    /// Path in the repo.
     pub path: RepoPath,
     pub size: u64,
-    /// Whether it goes into the storage for large files.
+    /// True if it goes into the storage for large files.
     pub large: bool,
     /// True if a `.gitignore` matches it.
     pub ignored: bool,
-    /// What the Hub holds at this path, as an object id.
+    /// Object id that the Hub holds at this path.
     pub remote: Option<String>,
-    /// The object id of the local content: known wherever `remote` is.
+    /// Object id of the local content. It is known if `remote` is.
     pub local: Option<String>,
 }
 
-/// What happens to files that the source no longer has.
+/// Treatment of files that the source no longer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pruning {
     /// They stay.
     Off,
-    /// They are deleted: these paths, among which the Hub's own files and hidden ones no longer are.
+    /// These paths are deleted. The Hub's own files and hidden ones are not among them.
     On { remote: Vec<String> },
 }
 
-/// What is done to one path.
+/// Kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Add,
@@ -42,21 +42,21 @@ pub enum Action {
 pub struct Change {
     pub path: RepoPath,
     pub action: Action,
-    /// The content in bytes: 0 for a deletion.
+    /// Size of the content in bytes: 0 for a deletion.
     pub size: u64,
     pub large: bool,
-    /// The place of the file among the candidates: `None` for a deletion.
+    /// Index of the file among the candidates: `None` for a deletion.
     pub candidate: Option<usize>,
 }
 
-/// What a deploy does, sorted by path.
+/// Changes of a deploy, sorted by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     pub changes: Vec<Change>,
     pub unchanged: usize,
-    /// Files and folders of the source that a `.gitignore` keeps out.
+    /// Files and folders of the source that a `.gitignore` excludes.
     pub ignored: Vec<String>,
-    /// Files that only the Hub has, and that a `.gitignore` keeps there.
+    /// Files that only the Hub has, and that a `.gitignore` protects.
     pub kept: Vec<String>,
 }
 
@@ -68,8 +68,8 @@ pub struct Created {
 }
 
 impl Plan {
-    /// The same for the report, of a deploy that created the repo with these files: by the time of the
-    /// plan they are unchanged, and yet it is this deploy that added them.
+    /// Adds files that this deploy has created the repo with, for the report. The plan was made later, so it has them
+    /// as unchanged.
     #[must_use]
     pub fn with_created(mut self, files: &[Created]) -> Self {
         for file in files.iter().filter(|file| !self.writes(file.path.as_str())).cloned().collect::<Vec<_>>()
@@ -95,12 +95,12 @@ impl Plan {
         self.changes.iter().filter(|change| change.action == action).count()
     }
 
-    /// The bytes of all content that is added or updated.
+    /// Returns the bytes of all content that is added or updated.
     pub fn bytes(&self) -> u64 {
         self.changes.iter().map(|change| change.size).sum()
     }
 
-    /// Whether this plan writes to `path`.
+    /// Returns true if this plan writes to `path`.
     pub fn writes(&self, path: &str) -> bool {
         self.changes.iter().any(|change| change.action != Action::Delete && change.path.as_str() == path)
     }
@@ -109,7 +109,7 @@ impl Plan {
 /// Compares the source with the Hub.
 ///
 /// Equal object ids mean equal content: the git blob SHA-1 for a small file, the SHA-256 for a large one.
-/// A file that the repo's `.gitignore` matches is left as it is on the Hub, whichever that is.
+/// A file that the repo's `.gitignore` matches stays as it is on the Hub.
 pub fn plan(candidates: &[Candidate], pruning: &Pruning) -> Plan {
     let mut plan = Plan::default();
     for (index, candidate) in candidates.iter().enumerate() {
@@ -152,7 +152,7 @@ pub enum Obstacle {
     Folder { path: String, files: usize },
 }
 
-/// Finds what is in the way of a plan, given the paths that are in the repo. Each obstacle is named once.
+/// Finds the obstacles of a plan, given the paths in the repo. Each obstacle is named once.
 pub fn obstacles<'a>(plan: &Plan, there: impl IntoIterator<Item = &'a str>) -> Vec<Obstacle> {
     let deleted: HashSet<&str> = plan
         .changes
@@ -185,7 +185,7 @@ impl Plan {
     }
 }
 
-/// A path that is on the Hub but that no commit may name stays where it is.
+/// Returns the deletion of a path: `None` for a path of the Hub that no commit may name, which stays.
 fn deletion(path: &str) -> Option<Change> {
     let path = path.parse().ok()?;
     Some(Change { path, action: Action::Delete, size: 0, large: false, candidate: None })
@@ -215,19 +215,19 @@ mod tests {
     }
 
     #[test]
-    fn what_the_repo_was_created_with_is_told_as_added() {
+    fn files_of_the_creation_are_reported_as_added() {
         let plan = plan(
             &[candidate("a", Some("1"), "1"), candidate("b", Some("1"), "2"), candidate("c", None, "3")],
             &Pruning::Off,
         );
         let created = ["a", "b"].map(|path| Created { path: path.parse().unwrap(), size: 1 });
-        let told = plan.with_created(&created);
-        assert_eq!(summary(&told), [(Action::Add, "a"), (Action::Update, "b"), (Action::Add, "c")]);
-        assert_eq!(told.unchanged, 0);
+        let reported = plan.with_created(&created);
+        assert_eq!(summary(&reported), [(Action::Add, "a"), (Action::Update, "b"), (Action::Add, "c")]);
+        assert_eq!(reported.unchanged, 0);
     }
 
     #[test]
-    fn added_updated_unchanged_deleted() {
+    fn plan_adds_updates_and_deletes() {
         let candidates = [
             candidate("new", None, "1"),
             candidate("same", Some("2"), "2"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_file_is_neither_sent_nor_deleted() {
+    fn ignored_file_is_neither_sent_nor_deleted() {
         let mut ignored = candidate("x.log", Some("1"), "2");
         ignored.ignored = true;
         let plan = plan(&[ignored], &Pruning::On { remote: vec!["x.log".to_owned()] });
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_folders_in_the_way_are_found() {
+    fn obstacles_are_files_and_folders_of_the_repo() {
         let candidates =
             [("train/a", None), ("train/b", None), ("test", None), ("same", Some("1")), ("x/y", None)];
         let candidates = candidates.map(|(path, remote)| candidate(path, remote, "2"));
@@ -274,7 +274,7 @@ mod tests {
         assert!(obstacles(&on, there).is_empty());
     }
 
-    /// A repo as a map from paths to contents, and what a plan makes of it.
+    /// Applies a plan to a repo, which is a map from paths to contents.
     fn apply(repo: &mut BTreeMap<String, String>, source: &BTreeMap<String, String>, plan: &Plan) {
         for change in &plan.changes {
             let path = change.path.as_str();
@@ -290,16 +290,14 @@ mod tests {
             .iter()
             .map(|(path, content)| candidate(path, repo.get(path).map(String::as_str), content))
             .collect();
-        let pruning = match prune {
-            true => Pruning::On { remote: repo.keys().cloned().collect() },
-            false => Pruning::Off,
-        };
+        let pruning =
+            if prune { Pruning::On { remote: repo.keys().cloned().collect() } } else { Pruning::Off };
         plan(&candidates, &pruning)
     }
 
     proptest! {
         #[test]
-        fn a_plan_that_was_carried_out_leaves_nothing_to_do(
+        fn applied_plan_leaves_nothing_to_do(
             mut repo in prop::collection::btree_map("[a-d]{1,2}", "[0-2]", 0..12),
             source in prop::collection::btree_map("[a-d]{1,2}", "[0-2]", 0..12),
             prune: bool,

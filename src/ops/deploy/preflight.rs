@@ -1,92 +1,85 @@
 //! Obstacles that the token's user meets, found before anything is written and all named at once.
 //!
-//! Only what the Hub's answer to `GET /api/whoami-v2` proves is a fault; whatever is in doubt is left to the
-//! write itself.
+//! Only facts from the Hub's answer to `GET /api/whoami-v2` count as obstacles. In doubt, the write itself decides.
 
 use std::time::Duration;
 
-use hub::{Access, Hub, Lookup, OrgRole, Repo, SpaceSdk, TokenRole, Visibility, WhoAmI, token_form};
-
-use super::Deploy;
 use crate::action::Log;
-use crate::failure::{Code, Failure, Result};
+use crate::failure::Result;
+use crate::failure::rights::{self, Obstacle, described, has_plan};
 use crate::ops::space::HardwareOptions;
+use hub::{Hub, Lookup, OrgRole, Repo, SpaceSdk, TokenRole, Visibility, WhoAmI};
 
-/// Time allowed for the answer of the Hub about the user.
+use super::context::Context;
+
+/// Time allowed for the Hub's answer about the user.
 const WHOAMI_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One thing that stands between the user and a write.
-#[derive(Debug, PartialEq, Eq)]
-struct Obstacle {
-    /// Part of a sentence.
-    what: String,
-    hint: String,
+/// Fetches the user behind the token: `None` without a user, and without an answer.
+pub(super) async fn fetch_user(hub: &Hub) -> Option<WhoAmI> {
+    if hub.uses_trusted_publishing() || !hub.has_token() {
+        return None;
+    }
+    known_user(hub).await
 }
 
-impl Deploy<'_> {
-    /// Returns the user behind the token: `None` where there is none, and where the Hub does not say.
-    pub(super) async fn user(&self) -> Option<WhoAmI> {
-        if self.hub.uses_trusted_publishing() || !self.hub.has_token() {
-            return None;
+/// Refuses a deploy that the user or the token cannot carry out.
+pub(super) fn check_rights(
+    context: &Context<'_>,
+    user: &WhoAmI,
+    lookup: &Lookup,
+    sdk: Option<SpaceSdk>,
+) -> Result<()> {
+    let Context { options, repo, log, .. } = context;
+    let is_new = matches!(lookup, Lookup::NoRepo(_));
+    let plan = sdk
+        .filter(|_| is_new)
+        .and_then(|sdk| missing_plan(user, &repo.id.namespace, sdk, &options.space.hardware));
+    let of_user = missing_membership(user, repo, options.create_pr);
+    let of_token = missing_scope(user, repo, options.create_pr);
+    if options.dry_run {
+        if let Some(plan) = plan {
+            log.warning(&format!("{}: {}", plan.description(), plan.hint()));
         }
-        known_user(self.hub).await
+        let rights: Vec<Obstacle> = of_user.into_iter().chain(of_token).collect();
+        log_missing_rights(context, user, &rights);
+        return Ok(());
     }
-
-    /// Refuses a deploy that the user or the token cannot carry out.
-    pub(super) fn preflight(&self, user: &WhoAmI, lookup: &Lookup, sdk: Option<SpaceSdk>) -> Result<()> {
-        let is_new = matches!(lookup, Lookup::NoRepo(_));
-        let plan = sdk
-            .filter(|_| is_new)
-            .and_then(|sdk| missing_plan(user, &self.repo.id.namespace, sdk, &self.options.space.hardware));
-        let create_pr = self.options.create_pr;
-        let of_user = missing_membership(user, &self.repo, create_pr);
-        let of_token = missing_scope(user, &self.repo, create_pr);
-        if self.options.dry_run {
-            if let Some(plan) = plan {
-                self.log.warning(&format!("{}: {}", plan.what, plan.hint));
-            }
-            let rights: Vec<Obstacle> = of_user.into_iter().chain(of_token).collect();
-            self.tell_missing_rights(user, &rights);
-            return Ok(());
-        }
-        if of_user.is_none() && of_token.is_none() {
-            return Ok(());
-        }
-        // In the order of evidence: a token does not help where the user may not write.
-        let obstacles: Vec<Obstacle> = of_user.into_iter().chain(plan).chain(of_token).collect();
-        let what = list(&obstacles);
-        let message = format!("cannot deploy to the {}: {what} (nothing was changed)", self.repo);
-        let failure = Failure::new(Code::PermissionDenied, message);
-        Err(obstacles.into_iter().fold(failure, |failure, obstacle| failure.hint(obstacle.hint)))
+    if of_user.is_none() && of_token.is_none() {
+        return Ok(());
     }
+    // In the order of evidence, because a token does not help a user who may not write.
+    let obstacles: Vec<Obstacle> = of_user.into_iter().chain(plan).chain(of_token).collect();
+    Err(rights::missing_rights(repo, &obstacles))
+}
 
-    /// To plan with a token that may only read is wise, and no mistake.
-    fn tell_missing_rights(&self, user: &WhoAmI, rights: &[Obstacle]) {
-        if rights.is_empty() {
-            return;
-        }
-        let message = format!("a deploy to the {} would be refused: {}", self.repo, list(rights));
-        match user.token_role() {
-            TokenRole::Read => self.log.info(&message),
-            _ => self.log.warning(&message),
-        }
+/// Logs rights that a dry run does not need. A read-only token is a good choice for it, so that is no warning.
+fn log_missing_rights(context: &Context<'_>, user: &WhoAmI, rights: &[Obstacle]) {
+    if rights.is_empty() {
+        return;
     }
+    let message = format!("a deploy to the {} would be refused: {}", context.repo, described(rights));
+    match user.token_role() {
+        TokenRole::Read => context.log.info(&message),
+        _ => context.log.warning(&message),
+    }
+}
 
-    /// Warns of a proxy before a Space that everybody can reach without it.
-    pub(super) fn question_the_proxy(&self, lookup: &Lookup) {
-        if !self.options.has_proxy {
-            return;
-        }
-        let is_private = match lookup {
-            Lookup::Found(info) if !self.options.visibility_given => info.private,
-            _ => self.options.visibility == Visibility::Private,
-        };
-        if !is_private {
-            self.log.warning(&format!(
-                "everybody can open the app of the {} without its proxy: set `private: true`",
-                self.repo
-            ));
-        }
+/// Warns about a proxy in front of a Space that everybody can reach without it.
+pub(super) fn warn_about_needless_proxy(context: &Context<'_>, lookup: &Lookup) {
+    let options = context.options;
+    if !options.has_proxy {
+        return;
+    }
+    let is_private = match lookup {
+        Lookup::Found(info) if !options.visibility_given => info.private,
+        _ => options.visibility == Visibility::Private,
+    };
+    if !is_private {
+        context.log.warning(&format!(
+            "everybody can open the app of the {} without its proxy: set `private: true`",
+            context.repo
+        ));
     }
 }
 
@@ -102,26 +95,19 @@ pub(crate) async fn check_plan_of_proxy(
     let Some(plan) = missing_plan(&user, &proxy.id.namespace, SpaceSdk::Docker, hardware) else {
         return Ok(());
     };
-    let message = format!("cannot create the proxy {proxy}: {}", plan.what);
     if dry_run {
-        log.warning(&message);
+        log.warning(&rights::proxy_not_covered(proxy, &plan));
         return Ok(());
     }
-    Err(Failure::new(Code::PaymentRequired, format!("{message} (nothing was changed)"))
-        .hint("take a paid plan, or leave `create_proxy` out")
-        .hint("on a paid plan, `visibility: protected` on the Space itself shows its app to everybody and keeps its files private, without a proxy"))
+    Err(rights::proxy_plan_missing(proxy, &plan))
 }
 
-/// The Hub limits this question strictly: an answer is of help, and no answer is no harm.
+/// Asks for the user once, because the Hub limits this question strictly. A failure is ignored.
 async fn known_user(hub: &Hub) -> Option<WhoAmI> {
     tokio::time::timeout(WHOAMI_TIMEOUT, hub.whoami_once()).await.ok()?.ok()
 }
 
-fn list(obstacles: &[Obstacle]) -> String {
-    obstacles.iter().map(|obstacle| obstacle.what.as_str()).collect::<Vec<_>>().join("; ")
-}
-
-/// Returns why the user may not write to the namespace, whatever the token: the role there, or no membership.
+/// Returns the obstacle that no token removes: the user's role in the namespace, or no membership.
 fn missing_membership(user: &WhoAmI, repo: &Repo, create_pr: bool) -> Option<Obstacle> {
     let namespace = &repo.id.namespace;
     // A user who may not write may still propose.
@@ -131,110 +117,62 @@ fn missing_membership(user: &WhoAmI, repo: &Repo, create_pr: bool) -> Option<Obs
     if let Some(org) = user.orgs.iter().find(|org| org.name == *namespace) {
         return missing_role(user, namespace, org.role);
     }
-    Some(Obstacle {
-        what: format!("`{}` is no member of `{namespace}`", user.name),
-        hint: format!(
-            "set `huggingface_repo` to a repo of `{}`, be added to the organization `{namespace}`, or set `create_pr: true` to propose the change",
-            namespaces(user).join("`, `")
-        ),
+    Some(Obstacle::NoMember {
+        user: user.name.clone(),
+        namespace: namespace.clone(),
+        own_namespaces: rights::namespaces(user),
     })
 }
 
-/// Returns what the token lacks.
+/// Returns the scope that the token lacks.
 fn missing_scope(user: &WhoAmI, repo: &Repo, create_pr: bool) -> Option<Obstacle> {
     let namespace = &repo.id.namespace;
-    let organization = user.orgs.iter().map(|org| org.name.as_str()).find(|name| name == namespace);
-    let form = token_form(Access::Write, organization);
+    let organization = user.orgs.iter().map(|org| org.name.clone()).find(|name| name == namespace);
     match user.token_role() {
-        TokenRole::Read => Some(Obstacle {
-            what: "the token is read-only".to_owned(),
-            hint: format!("make a token with write access at {form}"),
-        }),
+        TokenRole::Read => Some(Obstacle::ReadOnlyToken { organization }),
         TokenRole::FineGrained(scopes) if !create_pr => {
             let id = repo.id.to_string();
             let writes = scopes.iter().any(|scope| {
                 let covers = scope.kind == "resource-group" || scope.name == *namespace || scope.name == id;
                 covers && scope.permissions.iter().any(|permission| permission == "repo.write")
             });
-            (!writes).then(|| Obstacle {
-                what: format!(
-                    "the token is fine-grained, without `repo.write` for `{namespace}` or this repo"
-                ),
-                hint: format!("make a token with that right at {form}"),
-            })
+            (!writes).then(|| Obstacle::NarrowToken { namespace: namespace.clone(), organization })
         }
         _ => None,
     }
 }
 
-/// Returns the role of a member that may not write, which no token changes.
+/// Returns the obstacle of a member whose role may not write.
 fn missing_role(user: &WhoAmI, organization: &str, role: Option<OrgRole>) -> Option<Obstacle> {
     let role = match role? {
         OrgRole::Read => "the role `read`",
         OrgRole::NoAccess => "no access",
         OrgRole::Admin | OrgRole::Write | OrgRole::Contributor | OrgRole::Unknown => return None,
     };
-    Some(Obstacle {
-        what: format!("`{}` has {role} in `{organization}`", user.name),
-        hint: format!(
-            "ask an admin of `{organization}` for the role `write`, which no token replaces, or set `create_pr: true` to propose the change"
-        ),
-    })
+    Some(Obstacle::Role { user: user.name.clone(), organization: organization.to_owned(), role })
 }
 
-/// Returns the user's own namespace, and those of the user's organizations.
-fn namespaces(user: &WhoAmI) -> Vec<&str> {
-    let orgs = user.orgs.iter().map(|org| org.name.as_str());
-    std::iter::once(user.name.as_str()).chain(orgs).collect()
-}
-
-/// Returns why the Hub refuses a new Space of this kind to a namespace without a paid plan. `None` where it grants
-/// one, and where the plan is not known.
+/// Returns the plan that the Hub requires for a new Space of this kind. `None` if the namespace has it, and if the
+/// plan is unknown.
 fn missing_plan(
     user: &WhoAmI,
     namespace: &str,
     sdk: SpaceSdk,
     hardware: &HardwareOptions,
 ) -> Option<Obstacle> {
-    let kind = match sdk {
-        SpaceSdk::Static => return None,
-        SpaceSdk::Gradio => "Gradio",
-        SpaceSdk::Docker | SpaceSdk::Streamlit => "Docker",
-    };
-    let wanted = hardware.wanted.first().filter(|flavor| !flavor.is_basic());
+    if sdk == SpaceSdk::Static {
+        return None;
+    }
+    let flavor = hardware.wanted.first().filter(|flavor| !flavor.is_basic()).copied();
     let can_pay = can_pay(user, namespace);
-    let is_granted = wanted.is_some_and(|flavor| flavor.is_zero_gpu() || can_pay != Some(false));
+    let is_granted = flavor.is_some_and(|flavor| flavor.is_zero_gpu() || can_pay != Some(false));
     if has_plan(user, namespace) != Some(false) || is_granted {
         return None;
     }
-    let hardware = match wanted {
-        Some(flavor) => format!("`{flavor}` without a payment method, and none on `cpu-basic`"),
-        None => "`cpu-basic`".to_owned(),
-    };
-    let free = match sdk {
-        SpaceSdk::Gradio => {
-            "set `hardware: zero-a10g` and decorate a function of the app with `@spaces.GPU`, or take a paid plan"
-        }
-        _ => "take a paid plan; static Spaces, and a few Gradio Spaces with `hardware: zero-a10g`, are free",
-    };
-    Some(Obstacle {
-        what: format!(
-            "`{namespace}` is on the free plan, with which the Hub creates no {kind} Space on {hardware}"
-        ),
-        hint: free.to_owned(),
-    })
+    Some(Obstacle::FreePlan { namespace: namespace.to_owned(), sdk, flavor })
 }
 
-/// Returns whether the namespace is on a paid plan: `None` where the user is not of it.
-pub(super) fn has_plan(user: &WhoAmI, namespace: &str) -> Option<bool> {
-    if user.name == namespace {
-        return Some(user.is_pro);
-    }
-    let org = user.orgs.iter().find(|org| org.name == namespace)?;
-    Some(org.plan.is_some())
-}
-
-/// Returns whether the namespace has a payment method, where the Hub says so.
+/// Returns whether the namespace has a payment method: `None` if the Hub does not say.
 fn can_pay(user: &WhoAmI, namespace: &str) -> Option<bool> {
     if user.name == namespace {
         return user.can_pay;
@@ -254,7 +192,7 @@ mod tests {
         let id = "acme/app".parse::<RepoName>().unwrap().full().unwrap();
         let repo = Repo { repo_type: RepoType::Space, id };
         let obstacles = [missing_membership(&user, &repo, create_pr), missing_scope(&user, &repo, create_pr)];
-        obstacles.into_iter().flatten().map(|obstacle| obstacle.what).collect()
+        obstacles.into_iter().flatten().map(|obstacle| obstacle.description()).collect()
     }
 
     fn user(name: &str, orgs: &Value, token: &Value) -> Value {
@@ -262,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_proven_is_a_fault() {
+    fn preflight_finds_only_proven_obstacles() {
         let (write, read) = (json!({"role": "write"}), json!({"role": "read"}));
         let member = |role| json!([{"name": "acme", "roleInOrg": role}]);
         let none: [&str; 0] = [];
@@ -286,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_not_blamed_on_the_token() {
+    fn missing_role_is_not_blamed_on_the_token() {
         let user: WhoAmI = serde_json::from_value(user(
             "ada",
             &json!([{"name": "acme", "roleInOrg": "read"}]),
@@ -295,19 +233,19 @@ mod tests {
         .unwrap();
         let id = "acme/app".parse::<RepoName>().unwrap().full().unwrap();
         let repo = Repo { repo_type: RepoType::Space, id };
-        let hint = missing_membership(&user, &repo, false).unwrap().hint;
+        let hint = missing_membership(&user, &repo, false).unwrap().hint();
         assert!(hint.starts_with("ask an admin of `acme` for the role `write`, which no token"), "{hint}");
         assert_eq!(missing_scope(&user, &repo, false), None);
     }
 
     #[test]
-    fn a_plan_is_missing_only_where_the_hub_refuses_the_space() {
+    fn missing_plan_is_found_only_where_the_hub_refuses_the_space() {
         let of = |sdk: SpaceSdk, flavor: Option<&str>, can_pay: bool| {
             let user: WhoAmI =
                 serde_json::from_value(json!({"name": "bob", "isPro": false, "canPay": can_pay})).unwrap();
             let wanted = flavor.map(|flavor| flavor.parse().unwrap()).into_iter().collect();
             missing_plan(&user, "bob", sdk, &HardwareOptions { wanted, ..HardwareOptions::default() })
-                .map(|obstacle| obstacle.what)
+                .map(|obstacle| obstacle.description())
         };
         for (sdk, flavor, can_pay, part) in [
             (SpaceSdk::Static, None, false, None),
@@ -334,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn fine_grained_tokens_are_read_by_what_they_cover() {
+    fn fine_grained_token_is_judged_by_its_scopes() {
         let token = |name: &str, kind: &str, permission: &str| {
             json!({"role": "fineGrained", "fineGrained": {"scoped": [
                 {"entity": {"name": name, "type": kind}, "permissions": [permission]},

@@ -1,124 +1,114 @@
 //! Secrets in files, found before anything is written.
 
-use crate::ops::deploy::options::Origin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use hub::RepoType;
 
-use crate::failure::{Code, Failure, Place, Result};
+use crate::failure::{self, Code, Failure, Place, Result};
 use crate::folder::Source;
 use crate::folder::leaks::{self, Leak};
-use crate::ops::deploy::options::SecretsInFiles;
-use crate::ops::deploy::plan::Plan;
 use crate::text::count;
 
-use super::Deploy;
+use super::context::Context;
+use super::options::{Origin, SecretsInFiles};
+use super::plan::Plan;
 use super::visibility::Audience;
 
 /// Files that are searched as one task.
 const SCAN_BATCH: usize = 64;
 
-/// Files that a message names, and annotations that one step may make (GitHub shows ten).
+/// Files that a message names.
 const NAMED: usize = 20;
+/// Annotations that one step may make. GitHub shows ten.
 const ANNOTATED: usize = 10;
 
-/// A secret in a file, by the place of the file in the source.
+/// Secret in a file.
 struct Found {
+    /// Index of the file in the source.
     file: usize,
     leak: Leak,
 }
 
-impl Deploy<'_> {
-    /// Searches every file, of which a repo or a branch that does not exist yet gets all.
-    pub(super) async fn search_all(&self, source: &Arc<Source>, after: Audience) -> Result<()> {
-        self.search(source, (0..source.files.len()).collect(), after).await
-    }
-
-    /// Searches every file of a repo that this deploy makes public, because those that do not change are published too.
-    /// Of the files that only the Hub has (among `there`), the names are judged.
-    pub(super) async fn search_published(
-        &self,
-        source: &Arc<Source>,
-        there: impl Iterator<Item = &str>,
-        after: Audience,
-    ) -> Result<()> {
-        self.search_all(source, after).await?;
-        let policy = self.options.secrets_in_files.unwrap_or(SecretsInFiles::Error);
-        let found: Vec<String> = there
-            .filter(|path| source.get(path).is_none())
-            .filter_map(|path| Some(format!("`{path}`: {}", leaks::in_file_name(path)?)))
-            .take(NAMED)
-            .collect();
-        if found.is_empty() || policy != SecretsInFiles::Error {
-            return Ok(());
-        }
-        let message = format!(
-            "cannot make the {} public, because it holds what looks like a secret:\n{}",
-            self.repo,
-            found.join("\n")
-        );
-        Err(Failure::new(Code::SecretsInFiles, message)
-            .hint("delete the files on the Hub, and replace the secrets: the history stays readable")
-            .hint("if it is no secret, or may be read, set `secrets_in_files: warn`"))
-    }
-
-    /// Searches the files that a plan sends.
-    pub(super) async fn search_plan(&self, source: &Arc<Source>, plan: &Plan, after: Audience) -> Result<()> {
-        self.search(source, plan.changes.iter().filter_map(|change| change.candidate).collect(), after).await
-    }
-
-    async fn search(&self, source: &Arc<Source>, files: Vec<usize>, after: Audience) -> Result<()> {
-        let policy = self.options.secrets_in_files.unwrap_or(match after.reads_files() {
-            true => SecretsInFiles::Error,
-            false => SecretsInFiles::Warn,
-        });
-        // The proxy is made of this action's own files.
-        if policy == SecretsInFiles::Ignore || self.options.origin == Origin::Generated {
-            return Ok(());
-        }
-        let found = scan(source, files).await?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        let named = Named::of(source, &found);
-        let readers = match after.reads_files() {
-            true => "which everybody can read",
-            false => "whose readers can all read it",
-        };
-        let what = format!("{} with what looks like a secret", count(named.files, "file"));
-        if policy == SecretsInFiles::Warn {
-            self.log.warning(&format!(
-                "this deploys {what} to the {}, {readers}: {} (to leave the files out, write into `exclude`, one line each: {})",
-                self.repo,
-                named.findings.join("; "),
-                named.excludes
-            ));
-            return Ok(());
-        }
-        let message =
-            format!("cannot deploy {what} to the {}, {readers}:\n{}", self.repo, named.findings.join("\n"));
-        let places = found.iter().take(ANNOTATED).map(|found| Place {
-            file: self.annotated(source.files[found.file].path.as_str()),
-            line: found.leak.line,
-            message: format!("this looks like {}", found.leak.kind),
-        });
-        let failure = Failure::new(Code::SecretsInFiles, message)
-            .at(places)
-            .hint(format!("leave the files out, one line each in the input `exclude`: {}", named.excludes));
-        let failure = match self.options.repo_type {
-            RepoType::Space => failure.hint("or take the value out of the file, name it in the input `secrets`, and let the app read it from its environment"),
-            RepoType::Model | RepoType::Dataset => failure,
-        };
-        Err(failure.hint("if it is no secret, or may be read, set `secrets_in_files: warn`"))
-    }
+/// Searches every file, because a new repo or branch gets all of them.
+pub(super) async fn search_all(context: &Context<'_>, source: &Arc<Source>, after: Audience) -> Result<()> {
+    search(context, source, (0..source.files.len()).collect(), after).await
 }
 
-/// Findings as messages name them, without the secrets.
+/// Searches every file of a repo that this deploy makes public, because unchanged files are published too. Of the
+/// files that only the Hub has (among `there`), the names are searched.
+pub(super) async fn search_published(
+    context: &Context<'_>,
+    source: &Arc<Source>,
+    there: impl Iterator<Item = &str>,
+    after: Audience,
+) -> Result<()> {
+    search_all(context, source, after).await?;
+    let policy = context.options.secrets_in_files.unwrap_or(SecretsInFiles::Error);
+    let found: Vec<String> = there
+        .filter(|path| source.get(path).is_none())
+        .filter_map(|path| Some(format!("`{path}`: {}", leaks::in_file_name(path)?)))
+        .take(NAMED)
+        .collect();
+    if found.is_empty() || policy != SecretsInFiles::Error {
+        return Ok(());
+    }
+    Err(failure::deploy::secrets_on_the_hub(&context.repo, &found))
+}
+
+/// Searches the files that a plan sends.
+pub(super) async fn search_plan(
+    context: &Context<'_>,
+    source: &Arc<Source>,
+    plan: &Plan,
+    after: Audience,
+) -> Result<()> {
+    let files = plan.changes.iter().filter_map(|change| change.candidate).collect();
+    search(context, source, files, after).await
+}
+
+async fn search(
+    context: &Context<'_>,
+    source: &Arc<Source>,
+    files: Vec<usize>,
+    after: Audience,
+) -> Result<()> {
+    let Context { options, repo, log, .. } = context;
+    let default = if after.reads_files() { SecretsInFiles::Error } else { SecretsInFiles::Warn };
+    let policy = options.secrets_in_files.unwrap_or(default);
+    // A generated source holds this program's own files.
+    if policy == SecretsInFiles::Ignore || options.origin == Origin::Generated {
+        return Ok(());
+    }
+    let found = scan(source, files).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let Named { files, findings, excludes } = Named::of(source, &found);
+    let readers =
+        if after.reads_files() { "which everybody can read" } else { "whose readers can all read it" };
+    let what = format!("{} with what looks like a secret", count(files, "file"));
+    if policy == SecretsInFiles::Warn {
+        log.warning(&format!(
+            "this deploys {what} to the {repo}, {readers}: {} (to leave the files out, write into `exclude`, one line each: {excludes})",
+            findings.join("; ")
+        ));
+        return Ok(());
+    }
+    let message = format!("cannot deploy {what} to the {repo}, {readers}:\n{}", findings.join("\n"));
+    let place = |found: &Found| Place {
+        file: context.annotated(source.files[found.file].path.as_str()),
+        line: found.leak.line,
+        message: format!("this looks like {}", found.leak.kind),
+    };
+    let places = found.iter().take(ANNOTATED).map(place).collect();
+    Err(failure::deploy::secrets_in_files(message, options.repo_type, &excludes, places))
+}
+
+/// Findings for messages, without the secrets.
 struct Named {
     files: usize,
     findings: Vec<String>,
-    /// The patterns that leave the files out.
+    /// Patterns that leave the files out.
     excludes: String,
 }
 
@@ -143,7 +133,7 @@ impl Named {
     }
 }
 
-/// The pattern that leaves out this one file (`git help gitignore`).
+/// Returns the pattern that leaves out this one file (`git help gitignore`).
 fn exclude_line(path: &str) -> String {
     let mut line = "/".to_owned();
     for c in path.chars() {
@@ -158,7 +148,7 @@ fn exclude_line(path: &str) -> String {
     }
 }
 
-/// Searches files on all cores, in order.
+/// Searches files on all cores, and returns the findings in order.
 async fn scan(source: &Arc<Source>, files: Vec<usize>) -> Result<Vec<Found>> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let batches: Vec<Vec<usize>> = files.chunks(SCAN_BATCH).map(<[usize]>::to_vec).collect();
@@ -192,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_names_one_file() {
+    fn exclude_line_matches_one_file() {
         for (path, line) in [
             (".env", "/.env"),
             ("a/b c.py", "/a/b c.py"),

@@ -1,35 +1,32 @@
-//! The visibility of the repo: read before anything is written, and changed if an input says so.
+//! The visibility of the repo: read before anything is written, and changed if an option says so.
 
-use crate::ops::deploy::options::Origin;
 use std::time::Duration;
 
+use crate::failure::Result;
 use hub::{Lookup, Repo, RepoType, Revision, Visibility};
 
-use crate::failure::Result;
-use crate::report::{Access, AccessChange};
-
-use super::Deploy;
-use super::settings::Surroundings;
+use super::context::Context;
+use super::options::Origin;
+use super::report::AccessChange;
 
 /// Time allowed for an answer that only the report needs.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The audience of an existing repo.
+/// Audience of an existing repo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
     Known(Visibility),
-    /// A Space that is public or protected: the Hub does not say which.
+    /// A Space that is public or protected. The Hub does not say which.
     NotPrivate,
 }
 
-/// The Hub's answer about who can see a Space.
+/// Answer of the Hub about the visibility of a Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum VisibilityAnswer {
     Visibility(Visibility),
-    /// This Hub has no word for it.
-    Nothing,
-    /// There was no answer.
-    Unknown,
+    /// This Hub does not know the question.
+    Unsupported,
+    NoAnswer,
 }
 
 impl Audience {
@@ -40,115 +37,129 @@ impl Audience {
         }
     }
 
-    /// Returns true unless the Hub says that only some can read the files.
+    /// Returns true unless the Hub says that the files are private.
     pub(super) fn reads_files(self) -> bool {
         matches!(self, Self::NotPrivate | Self::Known(Visibility::Public))
     }
 }
 
-impl Deploy<'_> {
-    /// Reads who can see the repo: `None` while there is no repo.
-    pub(super) async fn audience(&self, lookup: &Lookup) -> Result<Option<Audience>> {
-        let is_private = match lookup {
-            Lookup::NoRepo(_) => return Ok(None),
-            Lookup::Found(info) => info.private,
-            Lookup::NoRevision => match self.hub.look_up(&self.repo, &Revision::default()).await? {
-                Lookup::Found(info) => info.private,
-                Lookup::NoRevision | Lookup::NoRepo(_) => false,
-            },
-        };
-        let said = match self.said {
-            Said::Visibility(visibility) => Some(visibility),
-            Said::Unknown if self.is_asked() && self.changes_visibility() => {
-                self.hub.visibility(&self.repo).await?.and_then(|said| said.parse().ok())
-            }
-            Said::Unknown | Said::Nothing => None,
-        };
-        let plain = match (is_private, self.is_asked()) {
-            (true, _) => Audience::Known(Visibility::Private),
-            (false, true) => Audience::NotPrivate,
-            (false, false) => Audience::Known(Visibility::Public),
-        };
-        Ok(Some(said.map_or(plain, Audience::Known)))
+/// Asks the Hub for the visibility of a Space, beside the first look at it.
+pub(super) async fn fetch_visibility(context: &Context<'_>) -> VisibilityAnswer {
+    if !has_three_states(context) {
+        return VisibilityAnswer::Unsupported;
     }
-
-    /// Returns true if the Hub has to be asked who can see the repo. No proxy is made protected.
-    fn is_asked(&self) -> bool {
-        self.options.repo_type == RepoType::Space && self.options.origin == Origin::Checkout
-    }
-
-    /// Asks the Hub who can see a Space, beside the first look at it.
-    pub(super) async fn ask_visibility(&self) -> Said {
-        if !self.is_asked() {
-            return Said::Nothing;
-        }
-        let asked = tokio::time::timeout(VISIBILITY_TIMEOUT, self.hub.visibility_once(&self.repo)).await;
-        match asked {
-            Ok(Ok(said)) => said.and_then(|said| said.parse().ok()).map_or(Said::Nothing, Said::Visibility),
-            Ok(Err(_)) | Err(_) => Said::Unknown,
-        }
-    }
-
-    /// Returns true if this deploy gives an existing repo the visibility of the options.
-    fn changes_visibility(&self) -> bool {
-        self.options.visibility_given && !self.options.is_aside()
-    }
-
-    /// Returns the audience of the repo after this deploy.
-    pub(super) fn audience_after(&self, before: Option<Audience>) -> Audience {
-        match before {
-            Some(before) if !self.changes_visibility() => before,
-            _ => Audience::Known(self.options.visibility),
-        }
-    }
-
-    /// Logs who can see an existing repo, and what `private: false` does not do.
-    pub(super) fn tell_audience(&self, audience: Audience) {
-        let visibility = audience.visibility();
-        self.note_access(visibility, AccessChange::Kept);
-        if self.options.origin == Origin::Generated {
-            return;
-        }
-        self.log.info(&seen_by(&self.repo, visibility));
-        if self.options.private_is_false && visibility == Some(Visibility::Private) {
-            self.log.warning(&format!(
-                "`private: false` does not publish the {}, which stays private: to publish it, set `visibility: public`",
-                self.repo
-            ));
-        }
-    }
-
-    pub(super) fn note_access(&self, visibility: Option<Visibility>, change: AccessChange) {
-        self.ledger.update(|outcome| outcome.access = Some(Access { visibility, change }));
-    }
-
-    /// Changes who can see the repo, before anything is uploaded, and only where the user said so.
-    pub(super) async fn match_visibility(&self, around: &mut Surroundings) -> Result<()> {
-        let wanted = self.options.visibility;
-        let Some(before) = around.audience.filter(|_| self.changes_visibility()) else { return Ok(()) };
-        if before == Audience::Known(wanted) {
-            return Ok(());
-        }
-        around.audience = Some(Audience::Known(wanted));
-        if self.options.dry_run {
-            self.log.info(&format!("the {} would become {}", self.repo, wanted.as_str()));
-            self.note_access(Some(wanted), AccessChange::WouldChange);
-            return Ok(());
-        }
-        self.hub.set_visibility(&self.repo, wanted).await?;
-        // It may have been as wanted before, because a plain look does not tell protected from public.
-        let changed = before.visibility().is_some() || wanted == Visibility::Private;
-        let (since, change) = match changed {
-            true => (" from now on", AccessChange::Changed),
-            false => ("", AccessChange::Kept),
-        };
-        self.log.info(&format!("the {} is {}{since}", self.repo, wanted.as_str()));
-        self.note_access(Some(wanted), change);
-        Ok(())
+    let asked = tokio::time::timeout(VISIBILITY_TIMEOUT, context.hub.visibility_once(&context.repo)).await;
+    match asked {
+        Ok(Ok(answer)) => answer
+            .and_then(|answer| answer.parse().ok())
+            .map_or(VisibilityAnswer::Unsupported, VisibilityAnswer::Visibility),
+        Ok(Err(_)) | Err(_) => VisibilityAnswer::NoAnswer,
     }
 }
 
-fn seen_by(repo: &Repo, visibility: Option<Visibility>) -> String {
+/// Returns the audience of the repo: `None` if there is no repo.
+pub(super) async fn audience(
+    context: &Context<'_>,
+    lookup: &Lookup,
+    answer: VisibilityAnswer,
+) -> Result<Option<Audience>> {
+    let is_private = match lookup {
+        Lookup::NoRepo(_) => return Ok(None),
+        Lookup::Found(info) => info.private,
+        Lookup::NoRevision => match context.hub.look_up(&context.repo, &Revision::default()).await? {
+            Lookup::Found(info) => info.private,
+            Lookup::NoRevision | Lookup::NoRepo(_) => false,
+        },
+    };
+    let has_three_states = has_three_states(context);
+    let known = match answer {
+        VisibilityAnswer::Visibility(visibility) => Some(visibility),
+        VisibilityAnswer::NoAnswer if has_three_states && changes_visibility(context) => {
+            context.hub.visibility(&context.repo).await?.and_then(|answer| answer.parse().ok())
+        }
+        VisibilityAnswer::NoAnswer | VisibilityAnswer::Unsupported => None,
+    };
+    let from_lookup = if is_private {
+        Audience::Known(Visibility::Private)
+    } else if has_three_states {
+        Audience::NotPrivate
+    } else {
+        Audience::Known(Visibility::Public)
+    };
+    Ok(Some(known.map_or(from_lookup, Audience::Known)))
+}
+
+/// Returns true if the repo can be protected, which a look at it does not show. No proxy is made protected.
+fn has_three_states(context: &Context<'_>) -> bool {
+    context.options.repo_type == RepoType::Space && context.options.origin == Origin::Checkout
+}
+
+/// Returns true if this deploy gives an existing repo the visibility of the options.
+fn changes_visibility(context: &Context<'_>) -> bool {
+    context.options.visibility_given && context.options.affects_live_branch()
+}
+
+/// Returns the audience of the repo after this deploy.
+pub(super) fn audience_after(context: &Context<'_>, before: Option<Audience>) -> Audience {
+    match before {
+        Some(before) if !changes_visibility(context) => before,
+        _ => Audience::Known(context.options.visibility),
+    }
+}
+
+/// Logs the audience of an existing repo. Warns if `private: false` looks like a wish to publish it.
+pub(super) fn log_audience(context: &Context<'_>, audience: Audience) {
+    let Context { options, repo, log, .. } = context;
+    let visibility = audience.visibility();
+    context.record_access(visibility, AccessChange::Kept);
+    if options.origin == Origin::Generated {
+        return;
+    }
+    log.info(&description(repo, visibility));
+    if options.private_is_false && visibility == Some(Visibility::Private) {
+        log.warning(&format!(
+            "`private: false` does not publish the {repo}, which stays private: to publish it, set `visibility: public`"
+        ));
+    }
+}
+
+/// Result of [`apply_visibility`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AppliedVisibility {
+    /// Audience of the repo now.
+    pub(super) audience: Option<Audience>,
+    pub(super) is_changed: bool,
+}
+
+/// Changes the visibility of the repo before anything is uploaded, if the user asked for it.
+pub(super) async fn apply_visibility(
+    context: &Context<'_>,
+    before: Option<Audience>,
+) -> Result<AppliedVisibility> {
+    let Context { options, repo, log, .. } = context;
+    let wanted = options.visibility;
+    let unchanged = AppliedVisibility { audience: before, is_changed: false };
+    let Some(current) = before.filter(|_| changes_visibility(context)) else { return Ok(unchanged) };
+    if current == Audience::Known(wanted) {
+        return Ok(unchanged);
+    }
+    let audience = Some(Audience::Known(wanted));
+    if options.dry_run {
+        log.info(&format!("the {repo} would become {}", wanted.as_str()));
+        context.record_access(Some(wanted), AccessChange::WouldChange);
+        return Ok(AppliedVisibility { audience, is_changed: false });
+    }
+    context.hub.set_visibility(repo, wanted).await?;
+    // A look does not show protected apart from public, so the repo may have been as wanted before.
+    let is_changed = current.visibility().is_some() || wanted == Visibility::Private;
+    let (since, change) =
+        if is_changed { (" from now on", AccessChange::Changed) } else { ("", AccessChange::Kept) };
+    log.info(&format!("the {repo} is {}{since}", wanted.as_str()));
+    context.record_access(Some(wanted), change);
+    Ok(AppliedVisibility { audience, is_changed })
+}
+
+fn description(repo: &Repo, visibility: Option<Visibility>) -> String {
     match visibility {
         Some(Visibility::Public) => format!("the {repo} is public: everybody can see it"),
         Some(Visibility::Private) => format!("the {repo} is private"),

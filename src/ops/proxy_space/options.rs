@@ -1,9 +1,9 @@
 //! The options of a proxy Space.
 
-use hub::{RepoName, Secret};
 use url::Url;
 
 use crate::ops::space::{HardwareOptions, NamedSecret, Variable};
+use hub::{RepoName, Secret};
 
 /// A proxy Space in front of a private one.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
-//! Ordinary text: names and addresses that the workflow itself gives, and words of this action and of the Hub. A secret
-//! that is part of it is no secret there, and must not damage an output.
+//! Ordinary text: names and addresses that the workflow itself gives, and words of this program and of the Hub.
+//!
+//! A secret that is part of ordinary text is no secret there, and must not damage an output.
 
+use crate::ops::deploy::DeployReport;
 use hub::{Flavor, Stage};
-
-use crate::report::Outcome;
 
 /// Words that stand in logs, summaries and addresses, whatever the repo.
 const WORDS: &[&str] = &[
@@ -45,7 +45,7 @@ const WORDS: &[&str] = &[
     "/discussions/",
 ];
 
-/// The shortest value that the runner is asked to mask.
+/// Length of the shortest value that the log masks.
 const SHORTEST: usize = 4;
 
 /// Returns true if a secret is so short or so common that it is part of ordinary text, given the names of the repos.
@@ -56,19 +56,19 @@ pub fn holds(secret: &str, names: &[&str]) -> bool {
 }
 
 /// Returns the ordinary text in the outputs of a run.
-pub fn of_outcome(outcome: &Outcome) -> Vec<String> {
-    let repos = outcome.repo.iter().chain(outcome.proxy.iter().map(|proxy| &proxy.repo));
+pub fn of_report(report: &DeployReport) -> Vec<String> {
+    let repos = report.repo.iter().chain(report.proxy.iter().filter_map(|proxy| proxy.repo.as_ref()));
     let mut ordinary: Vec<String> =
-        repos.flat_map(|repo| of_repo(&outcome.endpoint, &repo.id.to_string())).collect();
+        repos.flat_map(|repo| of_repo(&report.endpoint, &repo.id.to_string())).collect();
     ordinary.extend(WORDS.iter().map(|word| (*word).to_owned()));
-    if let Some(stage) = outcome.space_stage.as_ref().filter(|stage| !matches!(stage, Stage::Other(_))) {
+    if let Some(stage) = report.space_stage.as_ref().filter(|stage| !matches!(stage, Stage::Other(_))) {
         ordinary.push(stage.as_str().to_owned());
     }
-    ordinary.extend(outcome.space_hardware.iter().filter(|name| name.parse::<Flavor>().is_ok()).cloned());
+    ordinary.extend(report.space_hardware.iter().filter(|name| name.parse::<Flavor>().is_ok()).cloned());
     let commits = [
-        outcome.commit.as_ref().map(|commit| commit.oid.as_str()),
-        outcome.head.as_deref(),
-        outcome.rollback_commit.as_deref(),
+        report.commit.as_ref().map(|commit| commit.oid.as_str()),
+        report.head.as_deref(),
+        report.rollback_commit.as_deref(),
     ];
     ordinary.extend(commits.into_iter().flatten().flat_map(parts_of_sha));
     ordinary
@@ -99,11 +99,10 @@ fn parts_of_sha(sha: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hub::{CommitReceipt, Repo};
-    use hub::{RepoName, RepoType};
+    use hub::{CommitReceipt, Repo, RepoName, RepoType};
 
     #[test]
-    fn secrets_that_are_ordinary_text() {
+    fn holds_finds_secrets_that_are_ordinary_text() {
         for secret in [
             "acme",
             "chat",
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_commit_is_not_ordinary() {
+    fn ordinary_text_has_parts_of_a_commit_id_but_not_all_of_it() {
         let id = "acme/demo".parse::<RepoName>().unwrap().full().unwrap();
         let sha = "0123456789abcdef0123456789abcdef01234567";
         let commit = CommitReceipt {
@@ -133,15 +132,15 @@ mod tests {
             pull_request_url: None,
             recovered: false,
         };
-        let outcome = Outcome {
+        let report = DeployReport {
             endpoint: "https://huggingface.co".to_owned(),
             repo: Some(Repo { repo_type: RepoType::Space, id }),
             commit: Some(commit),
             space_stage: Some(Stage::Other("CHATTING".to_owned())),
             space_hardware: Some("t4-small".to_owned()),
-            ..Outcome::default()
+            ..DeployReport::default()
         };
-        let ordinary = of_outcome(&outcome);
+        let ordinary = of_report(&report);
         let holds = |secret: &str| ordinary.iter().any(|text| text.contains(secret));
         for secret in ["4567", "cdef0123", "spaces/acme", "acme-demo.hf", "small"] {
             assert!(holds(secret), "{secret}");

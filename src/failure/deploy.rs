@@ -1,0 +1,298 @@
+//! Advice on failed deploys.
+
+use std::fmt::Display;
+
+use crate::text::count;
+use hub::{Access, OrgRole, Repo, RepoType, Revision, SpaceSdk, WhoAmI, token_form};
+
+use super::folder::CARD_HINT;
+use super::rights::has_plan;
+use super::{Code, Failure, Place};
+
+const ONE_DEPLOY_AT_A_TIME: &str = "another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow";
+
+/// `huggingface_repo` names no namespace, and no token does either.
+pub fn namespace_missing() -> Failure {
+    Failure::new(
+        Code::TokenMissing,
+        "`huggingface_repo` has no namespace, and there is no token whose user could be it",
+    )
+    .hint("write `namespace/name`, or set `hf_token`")
+}
+
+/// The source has only files that are never deployed.
+pub fn nothing_to_deploy(only: &str) -> Failure {
+    Failure::new(Code::SourceMissing, format!("the source folder holds nothing to deploy but `{only}`"))
+        .hint("set `source_dir` to the folder that holds the files to deploy")
+}
+
+/// The folder of a Streamlit Space has no app.
+pub fn streamlit_app_missing() -> Failure {
+    Failure::new(Code::SourceMissing, "the folder has no Streamlit app to write a Dockerfile for")
+        .hint("name the app `app.py`, `streamlit_app.py` or `src/streamlit_app.py`, or add a Dockerfile")
+}
+
+/// The Hub refuses the metadata block of README.md.
+pub fn card_refused(errors: &[String], places: Vec<Place>) -> Failure {
+    let message = format!("the Hub refuses the metadata of README.md: {}", errors.join("; "));
+    Failure::new(Code::InvalidCard, message).hint(CARD_HINT).at(places)
+}
+
+/// The app of a Gradio Space uses another framework, whose import is at `place`.
+pub fn other_framework(framework: &str, place: Place) -> Failure {
+    let way_out = if framework == "streamlit" {
+        "set `space_sdk: streamlit`, or add a Dockerfile to the folder".to_owned()
+    } else {
+        format!("add a Dockerfile to the folder that starts the {framework} app on port 7860")
+    };
+    Failure::new(Code::InvalidInput, place.message.clone())
+        .hint(way_out)
+        .hint("if the app does use Gradio, import it in a Python file of the folder; nothing was changed")
+        .at([place])
+}
+
+/// An app file that neither the folder nor the Hub has.
+#[derive(Debug)]
+pub struct MissingApp<'a> {
+    pub sdk: SpaceSdk,
+    pub path: &'a str,
+    /// The card names the file.
+    pub is_named: bool,
+    pub source_dir: &'a str,
+    /// App file of the folder under another name.
+    pub other_app: Option<&'a str>,
+    /// Subfolder that has the file.
+    pub subfolder: Option<&'a str>,
+    /// File whose name differs only in case.
+    pub other_case: Option<&'a str>,
+    /// SDK that the files of the folder look like, if it is another.
+    pub other_sdk: Option<SpaceSdk>,
+}
+
+impl MissingApp<'_> {
+    /// A new Space would start without its app.
+    pub fn in_new_space(&self) -> Failure {
+        let message = format!(
+            "the folder has no `{}`, which a new {} Space starts (nothing was changed)",
+            self.path,
+            self.sdk.hub_name()
+        );
+        self.failure(message).hint("set `repo_type: model` or `repo_type: dataset`, if the files are no app")
+    }
+
+    /// The deploy would delete the app.
+    pub fn deleted_from(&self, repo: &Repo) -> Failure {
+        let Self { path, source_dir, .. } = self;
+        self.failure(format!(
+            "this deploy would leave the {repo} without `{path}`: it deletes it, and `source_dir` (`{source_dir}`) has none (nothing was changed)"
+        ))
+    }
+
+    /// The repo would still have no app after the deploy.
+    pub fn absent_from(&self, repo: &Repo) -> Failure {
+        let Self { path, source_dir, .. } = self;
+        self.failure(format!(
+            "this deploy would leave the {repo} without `{path}`: neither the Hub nor `source_dir` (`{source_dir}`) has one (nothing was changed)"
+        ))
+    }
+
+    fn failure(&self, message: String) -> Failure {
+        let failure = Failure::new(Code::SpaceWithoutApp, message).before_any_write();
+        self.hints().into_iter().fold(failure, Failure::hint)
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let Self { path, source_dir, .. } = self;
+        let mut hints = Vec::new();
+        match self.other_app {
+            Some(own) if self.is_named => hints
+                .push(format!("correct README.md: it says `app_file: {path}`, and the folder has `{own}`")),
+            Some(own) => hints.push(format!("write `app_file: {own}` into the metadata block of README.md")),
+            None => {}
+        }
+        if let Some(folder) = self.subfolder {
+            let dir = if *source_dir == "." { folder.to_owned() } else { format!("{source_dir}/{folder}") };
+            hints.push(format!("set `source_dir: {dir}`, if `{folder}/{path}` is the app"));
+        }
+        if let Some(file) = self.other_case {
+            hints.push(format!("rename `{file}` to `{path}`"));
+        }
+        if let Some(guess) = self.other_sdk {
+            let file = if guess == SpaceSdk::Docker { "Dockerfile" } else { "index.html" };
+            hints.push(format!(
+                "set `space_sdk: {}`, if the `{file}` of the folder is what the Space is to run",
+                guess.as_str()
+            ));
+        }
+        hints.push(match self.sdk {
+            SpaceSdk::Docker | SpaceSdk::Streamlit => {
+                "add a `Dockerfile` to the folder, or set `source_dir` to the folder that holds it".to_owned()
+            }
+            SpaceSdk::Static => format!(
+                "add `{path}` to the folder, or set `source_dir` to the folder that holds the built pages"
+            ),
+            SpaceSdk::Gradio => "set `source_dir` to the folder that holds the app, `app_file` in its README.md, or `space_sdk` if it is none of that kind".to_owned(),
+        });
+        hints
+    }
+}
+
+/// A path of the source is too long, or not allowed, below `path_in_repo`.
+pub fn path_refused(error: &dyn Display) -> Failure {
+    Failure::new(Code::InvalidPath, format!("a path in `path_in_repo` {error}"))
+        .hint("shorten `path_in_repo` or the folders of the source")
+}
+
+/// The repo has a file, which is none of this deploy, in the place of a folder.
+pub fn file_in_the_way(repo: &Repo, path: &str) -> Failure {
+    let message = format!(
+        "cannot deploy into the folder `{path}`: the {repo} has a file of that name, which is none of this deploy (nothing was changed)"
+    );
+    Failure::new(Code::InvalidPath, message)
+        .hint(format!("delete `{path}` on the Hub, or choose another folder"))
+}
+
+/// The repo has a folder, which stays, in the place of a file.
+pub fn folder_in_the_way(repo: &Repo, path: &str, files: usize, prunes: bool) -> Failure {
+    let files = count(files, "file");
+    let message = format!(
+        "cannot deploy the file `{path}`: the {repo} has a folder of that name, with {files} that this deploy does not delete (nothing was changed)"
+    );
+    let failure = Failure::new(Code::InvalidPath, message)
+        .hint(format!("delete the folder `{path}` on the Hub, or rename the file"));
+    if prunes {
+        return failure;
+    }
+    failure.hint("or set `prune: true`, which deletes all that `source_dir` does not have")
+}
+
+/// The plan deletes more than `max_deletes` allows. `summary` says how many, `limit` how many it may.
+pub fn too_many_deletes(summary: &str, limit: &dyn Display) -> Failure {
+    let message = format!("{summary}, and `max_deletes` allows {limit} (nothing was changed)");
+    Failure::new(Code::TooManyDeletes, message)
+        .hint("check `source_dir`: what the folder does not have is deleted")
+        .hint("leave alone what others write there with `exclude`, or raise `max_deletes`")
+}
+
+/// Files of the source hold secrets. `excludes` are the patterns that leave the files out.
+pub fn secrets_in_files(message: String, repo_type: RepoType, excludes: &str, places: Vec<Place>) -> Failure {
+    let failure = Failure::new(Code::SecretsInFiles, message)
+        .at(places)
+        .hint(format!("leave the files out, one line each in the input `exclude`: {excludes}"));
+    let failure = match repo_type {
+        RepoType::Space => failure.hint("or take the value out of the file, name it in the input `secrets`, and let the app read it from its environment"),
+        RepoType::Model | RepoType::Dataset => failure,
+    };
+    failure.hint("if it is no secret, or may be read, set `secrets_in_files: warn`")
+}
+
+/// A repo that would become public has files that look like secrets.
+pub fn secrets_on_the_hub(repo: &Repo, findings: &[String]) -> Failure {
+    let message = format!(
+        "cannot make the {repo} public, because it holds what looks like a secret:\n{}",
+        findings.join("\n")
+    );
+    Failure::new(Code::SecretsInFiles, message)
+        .hint("delete the files on the Hub, and replace the secrets: the history stays readable")
+        .hint("if it is no secret, or may be read, set `secrets_in_files: warn`")
+}
+
+/// The branch does not exist and cannot be created.
+pub fn no_such_branch(repo: &Repo, revision: &Revision) -> Failure {
+    Failure::new(Code::RevisionNotFound, format!("the {repo} has no branch `{revision}`"))
+        .hint("check the input `revision`")
+}
+
+/// The repo exists, and the token has no access to it.
+pub fn repo_hidden(repo: &Repo) -> Failure {
+    Failure::new(Code::PermissionDenied, format!("the {repo} exists, but this token cannot see it"))
+        .hint("the token needs read and write access to this repo")
+}
+
+/// The branch moved during each attempt. `is_merged` says that an attempt was merged with commits of another writer.
+pub fn branch_keeps_moving(repo: &Repo, revision: &Revision, is_merged: bool) -> Failure {
+    Failure::new(Code::Conflict, format!("the branch `{revision}` of the {repo} keeps moving"))
+        .hint(ONE_DEPLOY_AT_A_TIME)
+        .hint(if is_merged {
+            "this deploy was merged together with commits of another writer; run the job again"
+        } else {
+            "nothing of this deploy was committed; run the job again"
+        })
+}
+
+/// The last attempt was merged together with commits of another writer.
+pub fn merged_with_others(repo: &Repo, revision: &Revision) -> Failure {
+    let message = format!(
+        "the branch `{revision}` of the {repo} keeps moving: this deploy was merged, together with commits of another writer"
+    );
+    Failure::new(Code::Conflict, message)
+        .hint(ONE_DEPLOY_AT_A_TIME)
+        .hint("run the job again: it makes the branch what the folder is")
+}
+
+/// Replaces the token hints of a run with trusted publishing, because its scope cannot be changed by the user.
+pub fn explain_trusted_publishing(mut failure: Failure) -> Failure {
+    if matches!(failure.code, Code::TokenInvalid | Code::PermissionDenied | Code::RepoNotFound) {
+        failure.code = Code::PermissionDenied;
+        failure.hints = vec![
+            "a keyless token writes files to its one repo, and may be refused everything else: set variables, secrets, hardware and visibility once by hand in the settings of the repo, and leave their inputs out".to_owned(),
+            "or pass `hf_token`".to_owned(),
+        ];
+    }
+    failure
+}
+
+/// Names the token as the cause, if the Hub does not know it.
+pub fn explain_token(mut failure: Failure) -> Failure {
+    if failure.code == Code::TokenInvalid {
+        failure.message = format!("the Hub does not accept this token: {}", failure.message);
+        failure.hints = vec![format!(
+            "it may be expired, revoked or incomplete: make a new one at {}, and replace the secret behind `hf_token`",
+            token_form(Access::Write, None)
+        )];
+    }
+    failure
+}
+
+/// Names the cause of a refused write first: the user's role in the organization, or the plan.
+pub fn explain_refusal(mut failure: Failure, user: &WhoAmI, repo: &Repo, create_pr: bool) -> Failure {
+    let (name, namespace) = (&user.name, &repo.id.namespace);
+    let role = user.orgs.iter().find(|org| org.name == *namespace).and_then(|org| org.role);
+    if failure.code == Code::PermissionDenied && role == Some(OrgRole::Contributor) && !create_pr {
+        failure.message = format!(
+            "`{name}` has the role `contributor` in `{namespace}`, which writes only to repos that `{name}` created: {}",
+            failure.message
+        );
+        failure.hints = vec![format!(
+            "ask an admin of `{namespace}` for the role `write`, or set `create_pr: true` to propose the change"
+        )];
+    }
+    if failure.code == Code::PaymentRequired && has_plan(user, namespace) == Some(false) {
+        failure.message = format!("`{namespace}` has no paid plan: {}", failure.message);
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use hub::RepoName;
+
+    #[test]
+    fn refusal_of_a_contributor_names_the_role_and_no_token() {
+        let user: WhoAmI = serde_json::from_value(
+            json!({"name": "ada", "orgs": [{"name": "acme", "roleInOrg": "contributor"}]}),
+        )
+        .unwrap();
+        let id = "acme/app".parse::<RepoName>().unwrap().full().unwrap();
+        let repo = Repo { repo_type: RepoType::Space, id };
+        let refused = || Failure::new(Code::PermissionDenied, "cannot commit: 403").hint("make a token");
+        let failure = explain_refusal(refused(), &user, &repo, false);
+        assert!(failure.message.starts_with("`ada` has the role `contributor` in `acme`"), "{failure}");
+        assert!(failure.hints[0].contains("role `write`") && failure.hints[0].contains("`create_pr: true`"));
+        assert_eq!(failure.hints.len(), 1);
+        assert_eq!(explain_refusal(refused(), &user, &repo, true).message, "cannot commit: 403");
+    }
+}

@@ -1,0 +1,63 @@
+//! Advice on failed proxy Spaces.
+
+use hub::{Access, Repo, token_form};
+
+use super::{Code, Failure};
+
+pub(super) const PROTECTED_INSTEAD: &str = "on a paid plan, `visibility: protected` on the Space itself shows its app to everybody and keeps its files private, without a proxy";
+
+/// Hint for a Space that refuses the proxy's token.
+pub const TOKEN_REFUSED: &str =
+    "the Space does not open to the proxy's token: give `proxy_hf_token` read access to it";
+
+/// There is no token that the proxy could keep.
+pub fn token_missing() -> Failure {
+    Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
+        .hint(format!("make a token with read access at {}", token_form(Access::Read, None)))
+}
+
+/// A Space of the proxy's name exists, and this action did not make it.
+pub fn name_taken(repo: &Repo) -> Failure {
+    Failure::new(
+        Code::ProxyNameTaken,
+        format!("the {repo} is there already, and this action did not make it"),
+    )
+    .hint("set `proxy_space_suffix` to another ending, or delete that Space; nothing was changed")
+}
+
+/// The Hub names no address for the private app.
+pub fn target_unknown() -> Failure {
+    Failure::new(Code::HubRefused, "the Hub does not say where the app of the Space is")
+        .hint("run the job again, or name the address in `proxy_target_url`")
+}
+
+/// The Hub names no address for the proxy.
+pub fn proxy_unknown() -> Failure {
+    Failure::new(Code::HubRefused, "the Hub does not say where the proxy is")
+}
+
+/// Returns the warning about a proxy that gets the token of the deploy.
+pub fn uses_deploy_token() -> String {
+    format!(
+        "the proxy Space gets `hf_token`, which may do more than open the Space: make a token with read access at {}, best to this one Space only, and pass it as `proxy_hf_token`",
+        token_form(Access::Read, None)
+    )
+}
+
+/// The files of the proxy Space cannot be written.
+pub fn files_not_written(error: std::io::Error) -> Failure {
+    Failure::new(Code::LocalIo, "cannot write the files of the proxy Space to the temporary folder")
+        .caused_by(error)
+}
+
+/// Names the proxy Space as the part that failed. `space_is_deployed` says that the Space behind it has its commit.
+pub fn explain(mut failure: Failure, space_is_deployed: bool) -> Failure {
+    failure.message = format!("the proxy Space: {}", failure.message);
+    if failure.code == Code::PaymentRequired {
+        failure = failure.hint(PROTECTED_INSTEAD);
+    }
+    if space_is_deployed {
+        failure = failure.hint("the Space itself is deployed; its proxy is not as it should be");
+    }
+    failure
+}

@@ -1,0 +1,128 @@
+//! Advice on rights and plans that are missing, found before anything is written.
+
+use hub::{Access, Flavor, Repo, SpaceSdk, WhoAmI, token_form};
+
+use super::{Code, Failure};
+
+/// Right or plan that is missing for a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The user is no member of the namespace.
+    NoMember {
+        user: String,
+        namespace: String,
+        own_namespaces: Vec<String>,
+    },
+    /// The user's role in the organization, in words, which may not write.
+    Role {
+        user: String,
+        organization: String,
+        role: &'static str,
+    },
+    ReadOnlyToken {
+        organization: Option<String>,
+    },
+    NarrowToken {
+        namespace: String,
+        organization: Option<String>,
+    },
+    /// The namespace is on the free plan. `flavor` is hardware that needs a payment method.
+    FreePlan {
+        namespace: String,
+        sdk: SpaceSdk,
+        flavor: Option<Flavor>,
+    },
+}
+
+impl Obstacle {
+    /// Describes the obstacle as a part of a sentence.
+    pub fn description(&self) -> String {
+        match self {
+            Self::NoMember { user, namespace, .. } => format!("`{user}` is no member of `{namespace}`"),
+            Self::Role { user, organization, role } => format!("`{user}` has {role} in `{organization}`"),
+            Self::ReadOnlyToken { .. } => "the token is read-only".to_owned(),
+            Self::NarrowToken { namespace, .. } => {
+                format!("the token is fine-grained, without `repo.write` for `{namespace}` or this repo")
+            }
+            Self::FreePlan { namespace, sdk, flavor } => {
+                let kind = if *sdk == SpaceSdk::Gradio { "Gradio" } else { "Docker" };
+                let hardware = match flavor {
+                    Some(flavor) => format!("`{flavor}` without a payment method, and none on `cpu-basic`"),
+                    None => "`cpu-basic`".to_owned(),
+                };
+                format!(
+                    "`{namespace}` is on the free plan, with which the Hub creates no {kind} Space on {hardware}"
+                )
+            }
+        }
+    }
+
+    /// Returns the action that removes the obstacle.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoMember { namespace, own_namespaces, .. } => format!(
+                "set `huggingface_repo` to a repo of `{}`, be added to the organization `{namespace}`, or set `create_pr: true` to propose the change",
+                own_namespaces.join("`, `")
+            ),
+            Self::Role { organization, .. } => format!(
+                "ask an admin of `{organization}` for the role `write`, which no token replaces, or set `create_pr: true` to propose the change"
+            ),
+            Self::ReadOnlyToken { organization } => {
+                format!("make a token with write access at {}", form(organization.as_deref()))
+            }
+            Self::NarrowToken { organization, .. } => {
+                format!("make a token with that right at {}", form(organization.as_deref()))
+            }
+            Self::FreePlan { sdk: SpaceSdk::Gradio, .. } => {
+                "set `hardware: zero-a10g` and decorate a function of the app with `@spaces.GPU`, or take a paid plan".to_owned()
+            }
+            Self::FreePlan { .. } => {
+                "take a paid plan; static Spaces, and a few Gradio Spaces with `hardware: zero-a10g`, are free".to_owned()
+            }
+        }
+    }
+}
+
+fn form(organization: Option<&str>) -> String {
+    token_form(Access::Write, organization)
+}
+
+/// Joins the descriptions of obstacles.
+pub fn described(obstacles: &[Obstacle]) -> String {
+    obstacles.iter().map(Obstacle::description).collect::<Vec<_>>().join("; ")
+}
+
+/// The user or the token cannot carry out a deploy.
+pub fn missing_rights(repo: &Repo, obstacles: &[Obstacle]) -> Failure {
+    let message = format!("cannot deploy to the {repo}: {} (nothing was changed)", described(obstacles));
+    let failure = Failure::new(Code::PermissionDenied, message);
+    obstacles.iter().map(Obstacle::hint).fold(failure, Failure::hint)
+}
+
+/// Describes a plan that does not cover the proxy Space.
+pub fn proxy_not_covered(proxy: &Repo, plan: &Obstacle) -> String {
+    format!("cannot create the proxy {proxy}: {}", plan.description())
+}
+
+/// The plan of the namespace does not cover the proxy Space.
+pub fn proxy_plan_missing(proxy: &Repo, plan: &Obstacle) -> Failure {
+    let message = format!("{} (nothing was changed)", proxy_not_covered(proxy, plan));
+    Failure::new(Code::PaymentRequired, message)
+        .hint("take a paid plan, or leave `create_proxy` out")
+        .hint(super::proxy::PROTECTED_INSTEAD)
+}
+
+/// Returns the user's own namespace and those of the user's organizations.
+pub fn namespaces(user: &WhoAmI) -> Vec<String> {
+    let orgs = user.orgs.iter().map(|org| org.name.clone());
+    std::iter::once(user.name.clone()).chain(orgs).collect()
+}
+
+/// Returns whether the namespace is on a paid plan: `None` if it is not one of the user's.
+pub fn has_plan(user: &WhoAmI, namespace: &str) -> Option<bool> {
+    if user.name == namespace {
+        return Some(user.is_pro);
+    }
+    let org = user.orgs.iter().find(|org| org.name == namespace)?;
+    Some(org.plan.is_some())
+}

@@ -1,0 +1,28 @@
+//! The result of a deploy, for the operation that follows it.
+
+use crate::app_check::CheckStatus;
+use crate::failure::{Code, Failure};
+use hub::{CommitId, RepoInfo};
+
+/// Result of a deploy.
+#[derive(Debug, Clone, Default)]
+pub struct Deployed {
+    /// Commit that the branch has: `None` after a dry run.
+    pub commit: Option<CommitId>,
+    /// Address of the app, as the Hub names it.
+    pub space_url: Option<String>,
+    /// Result of the check of the app, if it was checked.
+    pub check: Option<CheckStatus>,
+}
+
+impl Deployed {
+    /// Returns the result of a dry run against a repo.
+    pub(super) fn dry_run(info: &RepoInfo) -> Self {
+        Self { space_url: info.host.clone(), ..Self::default() }
+    }
+}
+
+/// Marks a failure as one before any write, if a file changed while it was read.
+pub(super) fn before_any_write(failure: Failure) -> Failure {
+    if failure.code == Code::SourceChanged { failure.before_any_write() } else { failure }
+}

@@ -1,0 +1,65 @@
+//! The end of a deploy to a Space: the commit runs, the app passes its check, or the previous tree is restored.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::app_check::{Check, CheckStatus, Mode};
+use crate::failure::Result;
+
+use super::change_set::Purpose;
+use super::check_app::check_app;
+use super::context::Context;
+use super::options::OnFailure;
+use super::rollback::roll_back;
+use super::wait::{CommitAge, LiveTarget, NotLive, wait_for};
+
+/// Shortest time that a check gets, however long the Space took to start.
+const SHORTEST_CHECK: Duration = Duration::from_secs(60);
+
+/// Waits until the commit runs and checks its app, if the deploy is to a running Space. Returns the result of the
+/// check.
+pub(super) async fn wait_and_check(
+    context: &Context<'_>,
+    target: &LiveTarget<'_>,
+) -> Result<Option<CheckStatus>> {
+    if !context.runs_result() {
+        return Ok(None);
+    }
+    let space = &context.options.space;
+    let Some(timeout) = space.wait else {
+        context.recorder.record(|report| report.not_waited_for = true);
+        return Ok(None);
+    };
+    let NotLive { failure, is_the_apps } = match wait_then_check(context, target, timeout).await {
+        Ok(status) => return Ok(status),
+        Err(not_live) => not_live,
+    };
+    match space.on_failure {
+        OnFailure::Keep => {}
+        OnFailure::Rollback if is_the_apps => {
+            context.log.info("rolling back, because this commit does not run as it should");
+            roll_back(context, target).await;
+        }
+        OnFailure::Rollback => context.log.info("not rolled back: the app is not what failed"),
+    }
+    Err(failure)
+}
+
+async fn wait_then_check(
+    context: &Context<'_>,
+    target: &LiveTarget<'_>,
+    timeout: Duration,
+) -> Result<Option<CheckStatus>, NotLive> {
+    let started = Instant::now();
+    let is_new = target.receipt.is_some() || target.is_new_space;
+    let age = if is_new { CommitAge::New } else { CommitAge::Old };
+    let options = target.wait_options(target.commit, age, timeout);
+    wait_for(context, target, &options, Purpose::Deploy).await?;
+    let check = &context.options.space.check;
+    if check.mode == Mode::Off {
+        return Ok(None);
+    }
+    let left = timeout.saturating_sub(started.elapsed()).max(SHORTEST_CHECK);
+    check_app(context, target, &Check { timeout: left, ..check.clone() }).await.map(Some)
+}

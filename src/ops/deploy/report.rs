@@ -1,0 +1,265 @@
+//! The report of a deploy: facts for outputs and summary, true in whichever moment the run ends.
+//!
+//! Operations write it through a [`Recorder`](crate::action::Recorder), and never read it.
+
+use crate::app_check::CheckResult;
+use crate::failure::{Code, Failure};
+use crate::ops::space::{HardwareStatus, LogTail};
+use hub::{CommitReceipt, Repo, RepoType, Revision, Stage, Visibility};
+
+use super::plan::Plan;
+
+/// End of a run: the output `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Deployed,
+    Unchanged,
+    DryRun,
+    /// There was no token, and the workflow accepts that.
+    Skipped,
+    Failed,
+    /// The deploy failed, and the previous tree is restored.
+    RolledBack,
+    Cancelled,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployed => "deployed",
+            Self::Unchanged => "unchanged",
+            Self::DryRun => "dry-run",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Facts about a deploy.
+#[derive(Debug, Default)]
+pub struct DeployReport {
+    pub status: Option<Status>,
+    /// Kind of sign-in: the output `auth`.
+    pub auth: &'static str,
+    /// The Hub's address without a trailing slash.
+    pub endpoint: String,
+    pub repo: Option<Repo>,
+    /// Audience of the repo: `None` before it is known.
+    pub access: Option<Access>,
+    /// Address of the live app, as the Hub names it.
+    pub space_url: Option<String>,
+    /// Hardware that the Space has or has requested.
+    pub space_hardware: Option<String>,
+    /// Result of the request for hardware, if there was one.
+    pub hardware_status: Option<HardwareStatus>,
+    /// Settings that were written beside the files.
+    pub written: Settings,
+    /// Settings that a dry run would write.
+    pub planned: Settings,
+    pub plan: Option<Plan>,
+    pub commit: Option<CommitReceipt>,
+    /// True once this run has created the repo.
+    pub created: bool,
+    /// A branch other than `main`, or a pull request, that the run deploys to.
+    pub revision: Option<Revision>,
+    /// True if the workflow does not wait until the commit runs.
+    pub not_waited_for: bool,
+    /// State of the last write that got no answer.
+    pub unanswered: Unanswered,
+    /// Finished parts and their total number, while the branch has neither the old tree nor the new one.
+    pub parts_on_branch: Option<(usize, usize)>,
+    /// Head of the branch, if nothing changed.
+    pub head: Option<String>,
+    /// Bytes of content that were sent.
+    pub bytes_uploaded: u64,
+    /// Last stage of the Space that was seen.
+    pub space_stage: Option<Stage>,
+    /// Result of the check of the running app.
+    pub check: Option<CheckResult>,
+    /// Last lines of the Space's logs, if they were followed.
+    pub log_tails: Vec<LogTail>,
+    /// Commit that restored the previous tree.
+    pub rollback_commit: Option<String>,
+    /// The proxy Space, if there is one.
+    pub proxy: Option<Box<ProxyReport>>,
+    pub failure: Option<Failure>,
+}
+
+/// Facts about the proxy Space in front of a private one.
+#[derive(Debug, Default)]
+pub struct ProxyReport {
+    pub repo: Option<Repo>,
+    pub state: ProxyState,
+    pub deploy: DeployReport,
+}
+
+/// Progress of the deploy of a proxy Space.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProxyState {
+    /// A dry run, or the deploy has not ended.
+    #[default]
+    Pending,
+    Deployed,
+    Failed,
+}
+
+/// State of a write that got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unanswered {
+    /// There is no such write, or the Hub was asked, and the rest of the report has the result.
+    #[default]
+    Settled,
+    /// The Hub was asked, and does not have it.
+    NotSeen,
+    /// The Hub could not be asked.
+    Unknown,
+}
+
+/// Audience of the repo, and this run's part in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// `None`: public or protected, and the Hub does not say which.
+    pub visibility: Option<Visibility>,
+    pub change: AccessChange,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessChange {
+    Kept,
+    /// The repo is new.
+    Created,
+    Changed,
+    /// A dry run: the repo does not exist.
+    WouldCreate,
+    WouldChange,
+}
+
+/// Variables, secrets and volumes that a run writes, or would write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub settings: Vec<WrittenSetting>,
+    pub volumes: bool,
+}
+
+impl Settings {
+    pub fn is_empty(&self) -> bool {
+        self.settings.is_empty() && !self.volumes
+    }
+}
+
+/// A variable or a secret that was written, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenSetting {
+    pub is_secret: bool,
+    pub key: String,
+    pub deleted: bool,
+}
+
+impl DeployReport {
+    /// Ends the report with a failure.
+    pub fn fail(&mut self, failure: Failure) {
+        self.status = Some(match self.status {
+            _ if failure.code == Code::Cancelled => Status::Cancelled,
+            Some(Status::RolledBack) => Status::RolledBack,
+            _ => Status::Failed,
+        });
+        self.failure = Some(failure);
+    }
+
+    /// Returns the status as far as it is known. A run without a status has failed.
+    pub fn status(&self) -> Status {
+        self.status.unwrap_or(Status::Failed)
+    }
+
+    /// Returns true if the run ended before a file of the plan was on the Hub.
+    pub fn is_refused(&self) -> bool {
+        let has_landed = self.commit.is_some()
+            || self.parts_on_branch.is_some()
+            || self.access.is_some_and(|access| access.change == AccessChange::Created);
+        matches!(self.status(), Status::Failed | Status::Cancelled) && !has_landed
+    }
+
+    /// Returns the repo's page on the Hub.
+    pub fn repo_url(&self) -> Option<String> {
+        let repo = self.repo.as_ref()?;
+        Some(format!("{}/{}", self.endpoint, repo.page()))
+    }
+
+    /// Returns true if something beside the files changed.
+    pub fn settings_changed(&self) -> bool {
+        let is_granted = self.hardware_status == Some(HardwareStatus::Granted);
+        let is_published = self.access.is_some_and(|access| access.change == AccessChange::Changed);
+        is_granted || is_published || !self.written.is_empty()
+    }
+
+    /// Returns the commit that the branch has.
+    pub fn commit_sha(&self) -> Option<&str> {
+        self.commit.as_ref().map(|commit| commit.oid.as_str()).or(self.head.as_deref())
+    }
+
+    /// Returns the page of that commit.
+    pub fn commit_url(&self) -> Option<String> {
+        match &self.commit {
+            Some(commit) => Some(commit.url.clone()),
+            None => Some(format!("{}/commit/{}", self.repo_url()?, self.head.as_deref()?)),
+        }
+    }
+
+    /// Returns the page of the pull request that the deploy is in.
+    pub fn pull_request_url(&self) -> Option<String> {
+        let opened = self.commit.as_ref().and_then(|commit| commit.pull_request_url.clone());
+        let number = || self.revision.as_ref()?.as_str().strip_prefix("refs/pr/");
+        opened.or_else(|| Some(format!("{}/discussions/{}", self.repo_url()?, number()?)))
+    }
+
+    /// Returns the page of the branch, if it is another than `main`.
+    pub fn branch_url(&self) -> Option<String> {
+        Some(format!("{}/tree/{}", self.repo_url()?, self.revision.as_ref()?))
+    }
+
+    /// Returns the proxy Space with its public address, once it is deployed.
+    pub fn proxy_space(&self) -> Option<(&Repo, &str)> {
+        let proxy = self.proxy.as_ref().filter(|proxy| proxy.state != ProxyState::Pending)?;
+        Some((proxy.repo.as_ref()?, proxy.deploy.space_url.as_deref()?))
+    }
+
+    /// Returns the ends of the logs that belong to the failure.
+    pub fn failed_logs(&self) -> &[LogTail] {
+        match &self.proxy {
+            Some(proxy) if proxy.state == ProxyState::Failed => &proxy.deploy.log_tails,
+            _ => &self.log_tails,
+        }
+    }
+
+    /// Describes the state of the Hub after a run that was cancelled.
+    pub fn cancelled(&self) -> String {
+        let runs = self.repo.as_ref().is_some_and(|repo| repo.repo_type == RepoType::Space)
+            && self.revision.is_none()
+            && self.space_stage != Some(Stage::Running);
+        let builds = if runs { ", and the Space goes on building it" } else { "" };
+        let short = |sha: &str| sha.get(..7).unwrap_or(sha).to_owned();
+        let repo = self.repo.as_ref().map(|repo| format!("the {repo}")).unwrap_or_default();
+        if let Some((done, of)) = self.parts_on_branch {
+            format!("cancelled: {done} of {of} parts are on the branch")
+        } else if let Some(sha) = &self.rollback_commit {
+            format!("cancelled: commit {} is the previous tree again{builds}", short(sha))
+        } else if let Some(commit) = &self.commit {
+            match &commit.pull_request_url {
+                Some(url) => format!("cancelled: the deploy is proposed in {url}"),
+                None => format!("cancelled: commit {} is on the Hub{builds}", short(&commit.oid)),
+            }
+        } else if self.unanswered == Unanswered::Unknown {
+            format!("cancelled: look at {repo}, it may have this deploy")
+        } else if self.unanswered == Unanswered::NotSeen {
+            format!("cancelled while a write to {repo} was on its way: the Hub does not have it yet")
+        } else if let (Some(head), Some(Status::Deployed)) = (&self.head, self.status) {
+            format!("cancelled: commit {} is on the Hub{builds}", short(head))
+        } else if self.created {
+            format!("cancelled: {repo} is created, and nothing was committed after that")
+        } else {
+            "cancelled before anything was committed".to_owned()
+        }
+    }
+}
