@@ -22,7 +22,7 @@ async fn main() -> Result<()> {
     if std::env::args().nth(1).as_deref() == Some(PROXY) {
         return serve_proxy().await;
     }
-    println!("Deploys a folder twice to a Hub on this machine, and visits it: about 10 seconds.");
+    println!("Deploys a folder twice to a Hub on this machine, and visits it: a few seconds.");
     println!("The public proxy is linked into this program; on the Hub it is compiled from its source.\n");
     let hub = LocalHub::start(HubConfig {
         users: vec![User::new("ada", TOKEN)],
