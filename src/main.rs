@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hf_deploy::action::Log;
+use hf_deploy::action::{Log, trace};
 use hf_deploy::cli::Call;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
     let log = Log::to_stdout(&vars);
+    trace::install(&vars, &log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

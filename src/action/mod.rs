@@ -12,6 +12,7 @@ mod log;
 pub mod markdown;
 mod progress;
 mod redact;
+pub mod trace;
 
 pub use context::GithubContext;
 pub use driver::{Handles, Report, drive};

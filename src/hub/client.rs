@@ -160,10 +160,6 @@ impl Hub {
         &self.scratch
     }
 
-    pub(crate) fn retry_policy(&self) -> &RetryPolicy {
-        self.transport.retry_policy()
-    }
-
     /// Logs one line.
     pub(crate) fn note(&self, line: &str) {
         self.transport.note(line);
@@ -188,7 +184,7 @@ impl Hub {
     pub(crate) async fn call(&self, call: &Call) -> Result<Answer, Error> {
         let mut failures = 0;
         loop {
-            match self.call_once(call).await {
+            match self.attempt(call, failures + 1).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.transport.wait_for_retry(call, error, &mut failures).await?,
             }
@@ -197,8 +193,22 @@ impl Hub {
 
     /// Sends a request once.
     pub(crate) async fn call_once(&self, call: &Call) -> Result<Answer, Error> {
+        self.attempt(call, 1).await
+    }
+
+    async fn attempt(&self, call: &Call, attempt: u32) -> Result<Answer, Error> {
         let authorization = self.authorization_for(call).await?;
-        self.transport.attempt(call, authorization).await
+        self.transport.attempt(call, authorization, attempt).await
+    }
+
+    /// Returns the maximum number of attempts of one operation.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.transport.retry_policy().attempts
+    }
+
+    /// Waits after failure number `failures` of an operation.
+    pub(crate) async fn pause(&self, failures: u32) {
+        tokio::time::sleep(self.transport.retry_policy().delay(failures, fastrand::f64())).await;
     }
 
     /// Sends a request once, and returns its answer unread: the caller reads and bounds it.

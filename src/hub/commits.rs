@@ -72,6 +72,29 @@ impl Hub {
     ///
     /// After a lost answer, the branch is searched for the commit before it is sent again. It is sent with the same
     /// parent, so that it cannot land twice.
+    ///
+    /// ```no_run
+    /// # async fn example(hub: hub::Hub, repo: hub::Repo) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use hub::{CommitRequest, InMemory, Operation, Revision};
+    ///
+    /// let content = Arc::new(InMemory { path: "hello.txt".to_owned(), bytes: "hello".into() });
+    /// let request = CommitRequest {
+    ///     repo,
+    ///     revision: Revision::default(),
+    ///     summary: "Add hello.txt".to_owned(),
+    ///     description: "Deploy-Id: 17".to_owned(),
+    ///     marker: "Deploy-Id: 17".to_owned(),
+    ///     parent: None,
+    ///     create_pr: false,
+    ///     operations: Arc::new(vec![Operation::File { path: "hello.txt".parse()?, content, oid: None }]),
+    /// };
+    /// let receipt = hub.commit(&request, Arc::new(|bytes| println!("sent {bytes} bytes"))).await?;
+    /// println!("{}", receipt.url);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn commit(&self, request: &CommitRequest, on_bytes: OnBytes) -> Result<CommitReceipt, Error> {
         let operation = format!("commit to the {}", request.repo);
         let query = if request.create_pr { "?create_pr=1" } else { "" };
@@ -80,7 +103,7 @@ impl Hub {
         call.body = Body::Stream(commit_body::ndjson(request, on_bytes));
         call.repeat = Repeat::IfNotApplied;
         let has_moves = request.operations.iter().any(|one| matches!(one, Operation::Move { .. }));
-        let attempts = self.retry_policy().attempts;
+        let attempts = self.attempts();
         let (mut lost, mut server_errors) = (0, 0);
         loop {
             let answer = self.call(&call).await.and_then(|answer| answer.json::<CommitAnswer>(&operation));
@@ -95,7 +118,7 @@ impl Hub {
             lost += 1;
             server_errors += u32::from(error.status().is_some_and(|status| status >= 500));
             self.note(&format!("the answer to the commit was lost, looking for it on the Hub: {error}"));
-            match self.find_commit_patiently(request, lost).await {
+            match self.find_commit_twice(request, lost).await {
                 Ok(Some(receipt)) => return Ok(receipt),
                 Ok(None) => {}
                 Err(unseen) => {
@@ -138,7 +161,7 @@ impl Hub {
     }
 
     /// Searches at once, and again after a wait, because the Hub may still be at work.
-    async fn find_commit_patiently(
+    async fn find_commit_twice(
         &self,
         request: &CommitRequest,
         failures: u32,
@@ -146,7 +169,7 @@ impl Hub {
         if let Some(receipt) = self.find_commit(request).await? {
             return Ok(Some(receipt));
         }
-        tokio::time::sleep(self.retry_policy().delay(failures, fastrand::f64())).await;
+        self.pause(failures).await;
         self.find_commit(request).await
     }
 

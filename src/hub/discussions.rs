@@ -169,10 +169,10 @@ impl Hub {
             if let Some(number) = self.find_draft(repo, &draft.marker).await? {
                 return Ok(number);
             }
-            if lost >= self.retry_policy().attempts {
+            if lost >= self.attempts() {
                 return Err(error);
             }
-            tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
+            self.pause(lost).await;
         }
     }
 
@@ -258,11 +258,11 @@ impl Hub {
                 return Err(error);
             }
             lost += 1;
-            let attempts = self.retry_policy().attempts;
+            let attempts = self.attempts();
             self.note(&format!(
                 "the answer to the merge was lost (attempt {lost} of {attempts}), looking at the pull request: {error}"
             ));
-            tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
+            self.pause(lost).await;
             if let Some(commit) = self.find_merge(repo, number, Some(base)).await.map_err(unknown)? {
                 return Ok(Merged { commit, root: None });
             }
@@ -284,7 +284,7 @@ impl Hub {
             if looked == QUIET_LOOKS {
                 self.note("the Hub accepted the merge, and is still at work on it");
             }
-            tokio::time::sleep(self.retry_policy().delay(looked, fastrand::f64())).await;
+            self.pause(looked).await;
         }
         let operation = format!("merge the pull request {number} of the {repo}");
         Err(Error::new(operation, Cause::TimedOut { after: MERGE_TIMEOUT }))

@@ -198,10 +198,10 @@ impl Hub {
                 _ if matches!(&*error.cause, Cause::Unreachable { before_sending: true, .. }) => {
                     return Err(error);
                 }
-                _ if error.is_ambiguous() && lost + 1 < self.retry_policy().attempts => {
+                _ if error.is_ambiguous() && lost + 1 < self.attempts() => {
                     lost += 1;
                     self.note(&format!("retrying, because it may have worked: {error}"));
-                    tokio::time::sleep(self.retry_policy().delay(lost, fastrand::f64())).await;
+                    self.pause(lost).await;
                 }
                 // The repo may exist all the same.
                 _ if error.is_ambiguous() => {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -90,7 +90,7 @@ impl Transport {
     pub(crate) async fn call(&self, call: &Call) -> Result<Answer, Error> {
         let mut failures = 0;
         loop {
-            match self.attempt(call, None).await {
+            match self.attempt(call, None, failures + 1).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.wait_for_retry(call, error, &mut failures).await?,
             }
@@ -159,12 +159,14 @@ impl Transport {
         if self.waits.take(wait) { Ok(Some(wait)) } else { too_long(Some(wait)) }
     }
 
-    /// Sends a request once.
+    /// Sends a request once, as attempt number `attempt`.
     pub(crate) async fn attempt(
         &self,
         call: &Call,
         authorization: Option<HeaderValue>,
+        attempt: u32,
     ) -> Result<Answer, Error> {
+        let started = Instant::now();
         let moved = Arc::new(AtomicU64::new(0));
         let ended_early = EndedEarly::default();
         let request = self.request(call, authorization, &moved, &ended_early);
@@ -173,18 +175,30 @@ impl Transport {
         if let Some(error) = lock(&ended_early).take() {
             return Err(Error::new(call.operation.clone(), Cause::Content(error)));
         }
+        let answer = answer.unwrap_or(Err(Cause::TimedOut { after: QUIET_TIMEOUT }));
+        let trace = Trace { call, path: self.traced_path(&call.url), attempt, started };
         let cause = match answer {
-            None => Cause::TimedOut { after: QUIET_TIMEOUT },
-            Some(Err(cause)) => cause,
-            Some(Ok((status, headers, body))) if status.is_success() => {
-                self.pass_on_warning(&headers);
-                return Ok(Answer { headers, body });
-            }
-            Some(Ok((status, headers, body))) => {
+            Ok((status, headers, body)) => {
+                trace.answered(status, &headers);
+                if status.is_success() {
+                    self.pass_on_warning(&headers);
+                    return Ok(Answer { headers, body });
+                }
                 Cause::Status(Refusal::read(status, &headers, &body, SystemTime::now()))
+            }
+            Err(cause) => {
+                trace.failed(&cause);
+                cause
             }
         };
         Err(Error::new(call.operation.clone(), cause))
+    }
+
+    /// Returns the path of an address, with the host of another origin. Its query is left out, because addresses of the
+    /// storage carry a permission there.
+    fn traced_path(&self, url: &Url) -> String {
+        let host = url.host_str().filter(|_| !self.is_own(url)).map(|host| format!("//{host}"));
+        format!("{}{}", host.unwrap_or_default(), url.path())
     }
 
     /// Sends a request once, and returns its answer unread: the caller reads and bounds it.
@@ -194,14 +208,20 @@ impl Transport {
         authorization: Option<HeaderValue>,
     ) -> Result<reqwest::Response, Error> {
         let request = self.request(call, authorization, &Arc::default(), &EndedEarly::default());
+        let trace = Trace { call, path: self.traced_path(&call.url), attempt: 1, started: Instant::now() };
         let cause = match tokio::time::timeout(QUIET_TIMEOUT, request.send()).await {
             Err(_) => Cause::TimedOut { after: QUIET_TIMEOUT },
             Ok(Err(error)) => unreachable_cause(&error),
-            Ok(Ok(response)) if response.status().is_success() => return Ok(response),
             Ok(Ok(response)) => {
-                Cause::Status(Refusal::read(response.status(), response.headers(), b"", SystemTime::now()))
+                trace.answered(response.status(), response.headers());
+                if response.status().is_success() {
+                    return Ok(response);
+                }
+                let refusal = Refusal::read(response.status(), response.headers(), b"", SystemTime::now());
+                return Err(Error::new(call.operation.clone(), Cause::Status(refusal)));
             }
         };
+        trace.failed(&cause);
         Err(Error::new(call.operation.clone(), cause))
     }
 
@@ -239,6 +259,45 @@ impl Transport {
                 request.header(CONTENT_LENGTH, stream.length).body(body)
             }
         }
+    }
+}
+
+/// One attempt of a request, for the events of `tracing`.
+struct Trace<'a> {
+    call: &'a Call,
+    path: String,
+    attempt: u32,
+    started: Instant,
+}
+
+impl Trace<'_> {
+    fn answered(&self, status: StatusCode, headers: &HeaderMap) {
+        tracing::debug!(
+            target: "hub",
+            method = %self.call.method,
+            path = self.path,
+            status = status.as_u16(),
+            ms = self.milliseconds(),
+            attempt = self.attempt,
+            request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()),
+            "request"
+        );
+    }
+
+    fn failed(&self, cause: &Cause) {
+        tracing::debug!(
+            target: "hub",
+            method = %self.call.method,
+            path = self.path,
+            error = %cause,
+            ms = self.milliseconds(),
+            attempt = self.attempt,
+            "request"
+        );
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

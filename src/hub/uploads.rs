@@ -12,6 +12,26 @@ impl Hub {
     ///
     /// Returns one entry per file, in order, and the number of bytes that were sent. Content that the storage has
     /// already is not sent again.
+    ///
+    /// ```no_run
+    /// # async fn example(hub: hub::Hub, repo: hub::Repo) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use hub::{InMemory, LargeFile, Operation, Revision, Transfer};
+    ///
+    /// let content = Arc::new(InMemory { path: "model.bin".to_owned(), bytes: vec![0; 1 << 26].into() });
+    /// let file = LargeFile { path: "model.bin".parse()?, content, sha256: None, checksum: None };
+    /// let transfer = Transfer { repo, revision: Revision::default(), create_pr: false };
+    /// let (uploaded, sent) = hub.upload_large(&transfer, &[file], Arc::new(|_| ())).await?;
+    /// println!("sent {sent} bytes");
+    /// let operations: Vec<Operation> = uploaded
+    ///     .into_iter()
+    ///     .map(|file| Ok(Operation::LargeFile { path: "model.bin".parse()?, sha256: file.sha256, size: file.size }))
+    ///     .collect::<Result<_, hub::ParseError>>()?;
+    /// # let _ = operations;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn upload_large(
         &self,
         transfer: &Transfer,

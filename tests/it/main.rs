@@ -7,6 +7,7 @@ mod cards;
 mod chaos;
 mod contract;
 mod cuts;
+mod debug_lines;
 mod deploys;
 mod diagnosis;
 mod docs;
