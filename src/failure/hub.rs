@@ -66,7 +66,7 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
             .hint("check `huggingface_repo` and `repo_type`; a private repo that the token cannot see looks the same"),
         RefusalKind::Conflict | RefusalKind::ConflictingOperation | RefusalKind::ParentMoved => {
             Failure::new(Code::Conflict, message)
-                .hint("somebody else changed the repo meanwhile: run the job again")
+                .hint("another writer changed the repo meanwhile: run the job again")
         }
         RefusalKind::TooLarge => Failure::new(Code::HubRefused, message)
             .hint("deploy fewer or smaller files in one commit, or exclude what the repo does not need"),
@@ -90,7 +90,7 @@ fn forbidden(message: String) -> Failure {
 fn payment_hint(payment: Payment) -> &'static str {
     match payment {
         Payment::ZeroGpu => {
-            "a namespace has so many ZeroGPU Spaces and no more: delete or pause another one, or choose other `hardware`"
+            "this namespace has reached its limit of ZeroGPU Spaces: delete or pause one, or choose other `hardware`"
         }
         Payment::Credits => {
             "add a payment method or credits at https://huggingface.co/settings/billing, or choose free `hardware`"
@@ -159,13 +159,13 @@ fn exchange_refused(endpoint: &str, repo: &Repo, refusal: &Refusal, claims: &[(S
         Code::KeylessRefused,
         format!("the Hub does not let this job write to the {repo} without a token: {refusal}"),
     )
-    .hint(format!("this job says of itself: {}", shown.join(", ")))
+    .hint(format!("claims of this job's ID token: {}", shown.join(", ")))
     .hint(format!(
-        "at {page}, under Trusted Publishers, there has to be one for GitHub Actions with the repository {}; a branch, workflow or environment that it names has to be the one above, to the letter",
+        "at {page}, under Trusted Publishers, add GitHub Actions with the repository {}; a branch, workflow or environment must match the claims exactly",
         github.as_deref().unwrap_or("of this workflow")
     ))
     .hint(format!(
-        "the {repo} has to exist: nobody can create a repo without a token; make it once by hand at {endpoint}/new{}",
+        "the {repo} must exist, because a keyless token cannot create it: create it once by hand at {endpoint}/new{}",
         match repo.repo_type {
             RepoType::Space => "-space",
             RepoType::Dataset => "-dataset",

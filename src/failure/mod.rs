@@ -1,4 +1,4 @@
-//! What can go wrong, as users meet it: the only table of error codes and exit codes.
+//! Failures as users see them: the only table of error codes and exit codes.
 
 pub mod app_check;
 pub mod deploy;
@@ -19,7 +19,7 @@ pub enum Kind {
     Auth,
     /// The Hub did not answer, or asks to wait longer than a run can.
     Unavailable,
-    /// Somebody else changed the repo.
+    /// Another writer changed the repo.
     Conflict,
     /// It took longer than it was allowed to.
     Timeout,
@@ -115,7 +115,7 @@ codes! {
     RateLimited = "rate_limited", Unavailable;
     /// The Hub cannot be reached, or keeps failing.
     HubUnavailable = "hub_unavailable", Unavailable;
-    /// The branch was changed by somebody else, again and again.
+    /// Another writer changed the branch repeatedly.
     Conflict = "conflict", Conflict;
     /// A Space with the name of the proxy is there, and this action did not make it.
     ProxyNameTaken = "proxy_name_taken", Conflict;
@@ -139,7 +139,7 @@ codes! {
     SpaceNotReady = "space_not_ready", Timeout;
     /// The app runs, and does not do what was asked of it.
     CheckFailed = "check_failed", Deploy;
-    /// Somebody else's commit came after ours, before ours was running.
+    /// A commit of another writer came before ours was running.
     Overtaken = "overtaken", Conflict;
     /// This machine failed: a full disk, no memory.
     LocalIo = "local_io", Deploy;
@@ -156,7 +156,7 @@ pub struct Place {
     pub file: String,
     /// The line, counted from 1.
     pub line: Option<u32>,
-    /// What is wrong there.
+    /// The fault at this place.
     pub message: String,
 }
 
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_of_causes_is_told_outermost_first() {
+    fn causes_are_listed_outermost_first() {
         let inner = std::io::Error::other("disk on fire");
         let failure = Failure::new(Code::LocalIo, "cannot read `a`")
             .caused_by(anyhow::Error::new(inner).context("reading block 3"));

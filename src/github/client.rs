@@ -70,7 +70,7 @@ impl Operation {
     }
 }
 
-/// What to do after a failed attempt.
+/// Next step after a failed attempt.
 enum Next {
     /// Sends the request again after a wait.
     Retry(Duration),

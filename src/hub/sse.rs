@@ -19,7 +19,7 @@ pub struct Decoder {
     /// The largest event that is kept, in bytes.
     limit: usize,
     line: Vec<u8>,
-    /// Whether the last byte was a carriage return, whose line feed may follow.
+    /// The last byte was a carriage return, so a line feed may follow.
     after_return: bool,
     started: bool,
     event: Event,

@@ -59,7 +59,7 @@ pub(crate) struct XetAccess {
     token: Secret,
     /// End of the token, in seconds of Unix time.
     expires: u64,
-    /// Where the engine gets the next one.
+    /// Address of the next token for the engine.
     refresh_url: String,
 }
 

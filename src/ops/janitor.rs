@@ -1,7 +1,7 @@
-//! The end of test repos: those that a run wrote down, and those that were forgotten.
+//! Deletion of test repos: those that a run recorded, and those that a killed run left behind.
 //!
-//! A repo is deleted only when everything says that a test made it: the prefix of its name and the tag in its
-//! card; a forgotten one has to be old too. Each decision is told.
+//! A repo is deleted only with the prefix of test repos in its name and with their tag in its card. One that no run
+//! recorded must also be old. Each decision is logged.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::failure::{Code, Failure, Result};
 
 /// Tags of cards that mark what tests make: their own repos, and the proxies that this action makes for them.
 const MARKERS: [&str; 2] = ["hf-deploy-test", "hf-deploy-proxy"];
-/// Shorter ones are the beginning of too many names.
+/// Minimum length, because a shorter prefix matches too many names.
 const SHORTEST_PREFIX: usize = 6;
 /// A job of GitHub's runners ends after six hours at the latest.
 const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 const TYPES: [RepoType; 3] = [RepoType::Space, RepoType::Model, RepoType::Dataset];
 
-/// What may be deleted.
+/// Limits of the deletion.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub prefix: Prefix,
     pub older_than: Duration,
-    /// Whether to tell only.
+    /// Print the repos without deleting them.
     pub dry_run: bool,
 }
 
@@ -134,7 +134,7 @@ fn repo_of(line: &str) -> Option<Repo> {
     Some(Repo { repo_type: repo_type.parse().ok()?, id })
 }
 
-/// Whether a repo has the marker, or is as young as this run: `None` when it is gone.
+/// Reports whether a repo has the marker or is as young as this run; `None` if it is gone.
 async fn is_of_a_test(hub: &Hub, repo: &Repo) -> Result<Option<bool>> {
     let Lookup::Found(info) = hub.look_up(repo, &Revision::default()).await? else { return Ok(None) };
     let marked = info.tags.iter().any(|tag| MARKERS.contains(&tag.as_str()));
@@ -142,7 +142,7 @@ async fn is_of_a_test(hub: &Hub, repo: &Repo) -> Result<Option<bool>> {
     Ok(Some(marked || young))
 }
 
-/// How long ago a repo was made, where the Hub says it.
+/// Returns the age of a repo, if the Hub reports its creation.
 fn age(created_at: Option<&str>, now: Timestamp) -> Option<Duration> {
     let created: Timestamp = created_at?.parse().ok()?;
     Some(Duration::try_from(now.duration_since(created)).unwrap_or_default())

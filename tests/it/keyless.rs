@@ -125,7 +125,7 @@ async fn a_repo_that_is_not_there_has_to_be_made_by_hand() {
     let hub = hub().await;
     let folder = static_space();
     let ran = keyless(&hub, &folder, &github().await).await.run().await.failed(3, "keyless_refused");
-    assert!(ran.log.contains("make it once by hand"), "{}", ran.log);
+    assert!(ran.log.contains("create it once by hand"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

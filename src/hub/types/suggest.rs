@@ -56,7 +56,7 @@ pub fn refusal(choices: &[&str], text: &str) -> ParseError {
 }
 
 /// Number of slips that a name of this length may have. A variable of the image that happens to begin with
-/// `INPUT_` must not end the run, so short names have to be closer.
+/// `INPUT_` must not end the run, so short names must be closer.
 fn slips(length: usize) -> usize {
     match length {
         0..=5 => 1,
