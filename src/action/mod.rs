@@ -16,7 +16,7 @@ pub mod trace;
 
 pub use context::GithubContext;
 pub use driver::{Handles, Report, drive};
-pub use files::{OUTPUTS, OutputFiles};
+pub use files::OutputFiles;
 pub use id_token::{IdTokenError, IdTokens};
 pub use journal::{Journal, Recorder};
 pub use log::{Group, Log, Mode};

@@ -11,6 +11,7 @@ use super::groups::sign_in::HubAccess;
 use super::inputs::declaration::Group;
 use super::inputs::options;
 use super::inputs::values::Values;
+use super::outputs::Output;
 use crate::action::driver::LogOnly;
 use crate::action::{Handles, Log, OutputFiles, drive};
 use crate::failure::Result;
@@ -25,6 +26,8 @@ pub struct Command {
     pub details: &'static str,
     /// Groups of its inputs, in the order of the documents.
     pub groups: &'static [Group],
+    /// Its outputs, in the order of the documents.
+    pub outputs: &'static [Output],
     /// The action on GitHub that runs the command, if there is one.
     pub action: Option<Action>,
     /// Runs the command until it is done or cancelled. Returns the exit code of the process.
@@ -40,6 +43,8 @@ pub struct Action {
     pub readme: &'static str,
     /// Number of groups whose tables are visible at once. The others are folded.
     pub open_groups: usize,
+    /// Number of outputs that README shows; the others are folded.
+    pub open_outputs: usize,
 }
 
 /// Call of a command.

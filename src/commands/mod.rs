@@ -5,6 +5,7 @@ pub mod deploy;
 pub(crate) mod groups;
 pub mod inputs;
 mod janitor;
+pub mod outputs;
 mod teardown;
 mod verify;
 

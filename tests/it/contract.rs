@@ -89,17 +89,6 @@ fn names_of_the_contract_stay() {
     assert!(inputs.iter().chain(&outputs).all(snake_case));
 }
 
-/// Compares README's table of outputs with action.yml.
-fn table_faults(action: &serde_yaml::Value, readme: &str) -> Vec<String> {
-    let cell = |value: &serde_yaml::Value| value.as_str().unwrap().to_owned();
-    let outputs = action["outputs"].as_mapping().unwrap().iter();
-    let described: Vec<Vec<String>> =
-        outputs.map(|(name, spec)| vec![format!("`{}`", cell(name)), cell(&spec["description"])]).collect();
-    let written = rows(section(readme, "Outputs")).into_iter();
-    let written: Vec<Vec<String>> = written.map(|row| row.into_iter().map(str::to_owned).collect()).collect();
-    differences(&written, &described, "README's outputs")
-}
-
 /// Finds the faults of the descriptions in action.yml: sentences, and for each input its default.
 fn description_faults(action: &serde_yaml::Value) -> Vec<String> {
     let mut faults = Vec::new();
@@ -230,14 +219,6 @@ pub(crate) fn planted(
 }
 
 #[test]
-fn readme_lists_the_outputs_of_action_yml() {
-    let (action, readme) = (read("action.yml"), read("README.md"));
-    let faults = |readme: &str| table_faults(&yaml(&action), readme);
-    planted(faults, &readme, "| `space_stage` |", "| `space_stages` |", "`space_stage`");
-    planted(faults, &readme, "\n| `repo_id` |", "\n| `new_output` | New. |\n| `repo_id` |", "`new_output`");
-}
-
-#[test]
 fn descriptions_are_sentences_with_a_default() {
     let faults = |text: &str| description_faults(&yaml(text));
     let text = read("action.yml");
@@ -249,7 +230,7 @@ fn descriptions_are_sentences_with_a_default() {
         "125",
     );
     planted(faults, &text, " Default: any answer.", "", "`health_contains` has no default");
-    planted(faults, &text, "Number of new files.", "number", "`files_added` is not described");
+    planted(faults, &text, "Number of new files.", "Number", "`files_added` is not described");
 }
 
 #[test]

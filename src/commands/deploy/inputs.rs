@@ -11,7 +11,7 @@ use crate::app_check::Check;
 use crate::commands::groups::settings::SettingsPolicy;
 use crate::commands::groups::{app_check, commit, files, hardware, proxy, repo, settings, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Kind, Only, inputs};
-use crate::commands::inputs::diagnostics::Diagnostics;
+use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{parse, time};
 use crate::failure::Result;
@@ -84,11 +84,12 @@ impl Inputs {
     /// Reads the inputs from the variables of GitHub's runner. Returns them with warnings for the log, or one failure
     /// that names all faults.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<(Self, Vec<String>)> {
-        Self::from_values(&Values::from_runner(vars, GROUPS)?)
+        let accepted = Self::from_values(&Values::from_runner(vars, GROUPS)?)?;
+        Ok((accepted.inputs, accepted.warnings))
     }
 
     /// Validates the values, whichever way they came.
-    pub(crate) fn from_values(values: &Values) -> Result<(Self, Vec<String>)> {
+    pub(crate) fn from_values(values: &Values) -> Result<Accepted<Self>> {
         let mut diagnostics = values.diagnostics();
         values.check_names(&mut diagnostics);
         let inputs = validate(values, &mut diagnostics);

@@ -18,6 +18,7 @@ use hub::Hub;
 
 use super::command::{Action, Command, Invocation, connect};
 use super::inputs::values::Values;
+use super::outputs::is_own_word;
 use inputs::{GROUPS, Inputs};
 
 pub(super) static COMMAND: Command = Command {
@@ -25,7 +26,8 @@ pub(super) static COMMAND: Command = Command {
     about: "Deploy a folder to a Hugging Face Space, model or dataset",
     details: "Without a command, the inputs come from the `INPUT_*` variables of GitHub's runner.",
     groups: GROUPS,
-    action: Some(Action { manifest: "action.yml", readme: "README.md", open_groups: 3 }),
+    outputs: outputs::OUTPUTS,
+    action: Some(Action { manifest: "action.yml", readme: "README.md", open_groups: 3, open_outputs: 6 }),
     run: |call| Box::pin(run_command(call)),
 };
 
@@ -68,7 +70,7 @@ impl Report for DeployReport {
     }
 
     fn is_own_word(output: &str) -> bool {
-        outputs::is_own_word(output)
+        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn ordinary_text(&self) -> Vec<String> {
@@ -132,17 +134,7 @@ async fn deploy_with_proxy(inputs: &Inputs, hub: &Hub, handles: &Handles<DeployR
 }
 
 fn read_inputs(values: &Values, log: &Log) -> Result<Inputs> {
-    let (inputs, warnings) = Inputs::from_values(values)?;
-    let proxy_token = inputs.proxy.as_ref().and_then(|proxy| proxy.token.as_ref());
-    let proxy_secrets = inputs.proxy.iter().flat_map(|proxy| &proxy.secrets);
-    let secrets =
-        inputs.deploy.space.settings.secrets.iter().chain(proxy_secrets).map(|secret| &secret.value);
-    for secret in inputs.credentials.secret().into_iter().chain(proxy_token).chain(secrets) {
-        log.mask(secret);
-    }
-    for warning in &warnings {
-        log.warning(warning);
-    }
+    let inputs = Inputs::from_values(values)?.logged(log);
     warn_about_ordinary_secrets(&inputs, log);
     Ok(inputs)
 }

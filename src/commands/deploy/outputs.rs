@@ -1,68 +1,117 @@
-//! The outputs of the deploy action: the report, as values for later steps.
+//! The outputs of the deploy: the report, as values for later steps.
 
 use std::time::Duration;
 
-use super::super::groups::check_outputs::{check_outputs, seconds};
+use hub::Stage;
+
 use crate::action::journal::Timing;
+use crate::commands::groups::check_outputs::{self, seconds};
+use crate::commands::outputs::{Output, outputs};
 use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::plan::Action;
 use crate::ops::space::HardwareStatus;
-use hub::Stage;
 
-/// Returns every output with its value. An output without a value is empty.
-pub fn outputs(report: &DeployReport, timings: &[Timing]) -> Vec<(&'static str, String)> {
-    let plan = report.plan.as_ref();
-    let count = |action| plan.map(|plan| plan.count(action).to_string()).unwrap_or_default();
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    let sent = plan.map(|_| report.bytes_uploaded.to_string()).unwrap_or_default();
-    let pull_request = report.pull_request_url();
-    let error_code = report.failure.as_ref().map(|failure| failure.code.as_str());
-    let (proxy, proxy_url) = report.proxy_space().unzip();
-    let [status, latency, recommended] = check_outputs(report.check.as_ref());
-    vec![
-        ("repo_id", report.repo.as_ref().map(|repo| repo.id.to_string()).unwrap_or_default()),
-        ("repo_url", report.repo_url().unwrap_or_default()),
-        ("space_url", text(report.space_url.as_deref())),
-        ("proxy_enabled", proxy.is_some().to_string()),
-        ("proxy_repo_id", proxy.map(|repo| repo.id.to_string()).unwrap_or_default()),
-        ("proxy_url", text(proxy_url)),
-        ("status", report.status().as_str().to_owned()),
-        ("commit_sha", text(report.commit_sha())),
-        ("commit_url", report.commit_url().unwrap_or_default()),
-        ("pull_request_url", pull_request.unwrap_or_default()),
-        ("files_added", count(Action::Add)),
-        ("files_updated", count(Action::Update)),
-        ("files_deleted", count(Action::Delete)),
-        ("files_unchanged", plan.map(|plan| plan.unchanged.to_string()).unwrap_or_default()),
-        ("bytes_uploaded", sent),
-        ("space_hardware", text(report.space_hardware.as_deref())),
-        ("hardware_status", text(report.hardware_status.map(HardwareStatus::as_str))),
-        ("space_stage", text(report.space_stage.as_ref().map(Stage::as_str))),
-        status,
-        latency,
-        recommended,
-        ("rollback_commit_sha", text(report.rollback_commit.as_deref())),
-        ("timings", timings_json(timings)),
-        ("auth", report.auth.to_owned()),
-        ("error_code", text(error_code)),
-    ]
+outputs! {
+    (report: &DeployReport, timings),
+    Output::own_word(
+        "status",
+        "Result of the run: `deployed`, `unchanged`, `dry-run`, `skipped`, `failed`, `rolled-back` or `cancelled`.",
+    ) => report.status().as_str().to_owned();
+    Output::text(
+        "space_url",
+        "Address of the live app. Empty for models and datasets.",
+    ) => text(report.space_url.as_deref());
+    Output::text(
+        "commit_sha",
+        "Commit of the deploy, on the pull request with `create_pr`. Without changes, the current commit of the branch.",
+    ) => text(report.commit_sha());
+    check_outputs::VERIFY_STATUS => check_outputs::status(report.check.as_ref());
+    Output::text(
+        "proxy_url",
+        "Public address of the proxy. Empty without a proxy.",
+    ) => text(report.proxy_space().map(|(_, url)| url));
+    Output::own_word(
+        "error_code",
+        "Stable name of the error that ended the run. Empty after a success.",
+    ) => text(report.failure.as_ref().map(|failure| failure.code.as_str()));
+    Output::text(
+        "repo_id",
+        "Repo of the deploy, as `namespace/name`.",
+    ) => report.repo.as_ref().map(|repo| repo.id.to_string()).unwrap_or_default();
+    Output::text(
+        "repo_url",
+        "Page of the repo on the Hub.",
+    ) => report.repo_url().unwrap_or_default();
+    Output::text(
+        "commit_url",
+        "Page of the commit on the Hub.",
+    ) => report.commit_url().unwrap_or_default();
+    Output::text(
+        "pull_request_url",
+        "Page of the pull request that `create_pr` opened, or that `revision` names as `refs/pr/N`.",
+    ) => report.pull_request_url().unwrap_or_default();
+    Output::own_word(
+        "files_added",
+        "Number of new files.",
+    ) => count(report, Action::Add);
+    Output::own_word(
+        "files_updated",
+        "Number of files with new content.",
+    ) => count(report, Action::Update);
+    Output::own_word(
+        "files_deleted",
+        "Number of files deleted from the repo.",
+    ) => count(report, Action::Delete);
+    Output::own_word(
+        "files_unchanged",
+        "Number of files that the Hub already had.",
+    ) => report.plan.as_ref().map(|plan| plan.unchanged.to_string()).unwrap_or_default();
+    Output::own_word(
+        "bytes_uploaded",
+        "Number of bytes sent for the content of files, as packed by the storage. Content on the Hub is not sent.",
+    ) => report.plan.as_ref().map(|_| report.bytes_uploaded.to_string()).unwrap_or_default();
+    Output::text(
+        "space_hardware",
+        "Current or requested hardware of the Space. Empty for static Spaces, models and datasets.",
+    ) => text(report.space_hardware.as_deref());
+    Output::own_word(
+        "hardware_status",
+        "Result of the request for `hardware`: `granted`, `unchanged` or `manual_hardware_required`. Empty without a request.",
+    ) => text(report.hardware_status.map(HardwareStatus::as_str));
+    Output::text(
+        "space_stage",
+        "Last stage of the Space, such as `RUNNING`. Empty without a wait.",
+    ) => text(report.space_stage.as_ref().map(Stage::as_str));
+    check_outputs::VERIFY_LATENCY_SECONDS => check_outputs::latency(report.check.as_ref());
+    check_outputs::RECOMMENDED_DURATION_SECONDS => check_outputs::recommended_duration(report.check.as_ref());
+    Output::text(
+        "rollback_commit_sha",
+        "Commit that restored the previous tree. Empty without a rollback.",
+    ) => text(report.rollback_commit.as_deref());
+    Output::own_word(
+        "proxy_enabled",
+        "`true` if a proxy Space forwards to the Space, else `false`.",
+    ) => report.proxy_space().is_some().to_string();
+    Output::text(
+        "proxy_repo_id",
+        "Proxy Space, as `namespace/name`. Empty without a proxy.",
+    ) => report.proxy_space().map(|(repo, _)| repo.id.to_string()).unwrap_or_default();
+    Output::own_word(
+        "timings",
+        "Seconds of each phase, as a JSON object.",
+    ) => timings_json(timings);
+    Output::own_word(
+        "auth",
+        "Sign-in of the run: `token` or `oidc` (without a stored token). Empty without a sign-in.",
+    ) => report.auth.to_owned();
 }
 
-/// Returns true for an output that holds only words and numbers of this program.
-pub fn is_own_word(output: &str) -> bool {
-    output.starts_with("files_")
-        || output.starts_with("verify_")
-        || matches!(
-            output,
-            "proxy_enabled"
-                | "status"
-                | "bytes_uploaded"
-                | "hardware_status"
-                | "recommended_duration_seconds"
-                | "timings"
-                | "auth"
-                | "error_code"
-        )
+fn text(value: Option<&str>) -> String {
+    value.unwrap_or_default().to_owned()
+}
+
+fn count(report: &DeployReport, action: Action) -> String {
+    report.plan.as_ref().map(|plan| plan.count(action).to_string()).unwrap_or_default()
 }
 
 /// Renders the phases as a JSON object of seconds: `{"plan":0.412,"commit":1.5}`.

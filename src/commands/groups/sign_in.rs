@@ -86,6 +86,7 @@ pub(crate) fn read(
         }
         token.map(Credentials::Token)
     } else if let Some(id_tokens) = id_tokens(values.environment()) {
+        diagnostics.hide(id_tokens.request_token.expose());
         Some(Credentials::TrustedPublishing(Arc::new(id_tokens)))
     } else if is_dry_run {
         Some(Credentials::Anonymous)

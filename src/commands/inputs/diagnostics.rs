@@ -1,7 +1,10 @@
 //! Faults and warnings of the inputs, collected so that one run reports all of them.
 
+use hub::Secret;
+
 use super::declaration::Input;
 use super::place::Place;
+use crate::action::Log;
 use crate::failure::{Code, Failure};
 use crate::text::plain;
 
@@ -16,7 +19,23 @@ pub(crate) struct Diagnostics {
     hints: Vec<String>,
     warnings: Vec<String>,
     /// Values that no message may repeat, because users paste tokens into the wrong input.
-    secrets: Vec<String>,
+    secrets: Vec<Secret>,
+}
+
+/// Valid inputs, with the warnings and the secrets that were found on the way.
+pub(crate) struct Accepted<T> {
+    pub(crate) inputs: T,
+    pub(crate) warnings: Vec<String>,
+    secrets: Vec<Secret>,
+}
+
+impl<T> Accepted<T> {
+    /// Masks the secrets, logs the warnings, and returns the inputs.
+    pub(crate) fn logged(self, log: &Log) -> T {
+        self.secrets.iter().for_each(|secret| log.mask(secret));
+        self.warnings.iter().for_each(|warning| log.warning(warning));
+        self.inputs
+    }
 }
 
 struct Fault {
@@ -33,9 +52,9 @@ impl Diagnostics {
         Self { place, ..Self::default() }
     }
 
-    /// Keeps a secret out of all messages.
+    /// Keeps a secret out of all messages, and masks it in the log.
     pub(crate) fn hide(&mut self, secret: &str) {
-        self.secrets.extend(secret.split_whitespace().map(str::to_owned));
+        self.secrets.push(Secret::new(secret));
     }
 
     /// Notes a fault. The sentence follows the name of the input: "must be …", "has …".
@@ -91,10 +110,11 @@ impl Diagnostics {
 
     /// Returns the validated inputs with the warnings, or one failure with all faults. `inputs` may be `None` after a
     /// fault only.
-    pub(crate) fn accept<T>(self, inputs: Option<T>) -> Result<(T, Vec<String>), Failure> {
+    pub(crate) fn accept<T>(self, inputs: Option<T>) -> Result<Accepted<T>, Failure> {
+        let secrets = self.secrets.clone();
         let warnings = self.finish()?;
         match inputs {
-            Some(inputs) => Ok((inputs, warnings)),
+            Some(inputs) => Ok(Accepted { inputs, warnings, secrets }),
             None => Err(Failure::new(Code::Internal, "an input was refused without a reason")),
         }
     }
@@ -122,7 +142,8 @@ impl Diagnostics {
     /// Returns a text as one line that holds no secret.
     fn clean(&self, text: &str) -> String {
         let long_enough = |secret: &&str| secret.len() >= SHORTEST_SECRET;
-        let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).filter(long_enough).collect();
+        let words = self.secrets.iter().flat_map(|secret| secret.expose().split_whitespace());
+        let mut secrets: Vec<&str> = words.filter(long_enough).collect();
         secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         let clean = secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
         plain(&clean)

@@ -45,6 +45,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Delete forgotten test repos: those with the prefix, the marker in the card, and the age",
     details: "Exits with 1 if a repo could not be deleted.",
     groups: &[sign_in::WRITE_ACCESS, TEST_REPOS],
+    outputs: &[],
     action: None,
     run: |call| Box::pin(run(call)),
 };
@@ -54,8 +55,7 @@ async fn run(call: Invocation) -> u8 {
     call.drive(async |log| {
         let mut diagnostics = values.diagnostics();
         let inputs = validate(&values, &mut diagnostics);
-        let ((access, namespace, rules), warnings) = diagnostics.accept(inputs)?;
-        warnings.iter().for_each(|warning| log.warning(warning));
+        let (access, namespace, rules) = diagnostics.accept(inputs)?.logged(log);
         janitor::sweep(&open(access, log)?, &namespace, &rules, log).await
     })
     .await

@@ -29,6 +29,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Delete the test repos that a run created",
     details: "Exits with 1 if a repo could not be deleted.",
     groups: &[sign_in::WRITE_ACCESS, CREATED_REPOS],
+    outputs: &[],
     action: None,
     run: |call| Box::pin(run(call)),
 };
@@ -38,8 +39,7 @@ async fn run(call: Invocation) -> u8 {
     call.drive(async |log| {
         let mut diagnostics = values.diagnostics();
         let inputs = validate(&values, &mut diagnostics);
-        let ((access, list, prefix), warnings) = diagnostics.accept(inputs)?;
-        warnings.iter().for_each(|warning| log.warning(warning));
+        let (access, list, prefix) = diagnostics.accept(inputs)?.logged(log);
         janitor::tear_down(&open(access, log)?, &list, &prefix, log).await
     })
     .await

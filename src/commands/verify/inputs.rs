@@ -8,7 +8,7 @@ use url::Url;
 use crate::app_check::Check;
 use crate::commands::groups::{app_check, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Kind, inputs};
-use crate::commands::inputs::diagnostics::Diagnostics;
+use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
 use crate::failure::Result;
@@ -69,7 +69,7 @@ pub(super) enum Target {
 }
 
 impl VerifyInputs {
-    pub(super) fn from_values(values: &Values) -> Result<(Self, Vec<String>)> {
+    pub(super) fn from_values(values: &Values) -> Result<Accepted<Self>> {
         let mut diagnostics = values.diagnostics();
         let inputs = validate(values, &mut diagnostics);
         diagnostics.accept(inputs)
@@ -125,7 +125,8 @@ mod tests {
     fn read(arguments: &[&str]) -> Result<(VerifyInputs, Vec<String>)> {
         let command = options::add(clap::Command::new("verify"), GROUPS);
         let options = command.try_get_matches_from([&["verify"], arguments].concat()).unwrap();
-        VerifyInputs::from_values(&Values::from_options(&options, [], GROUPS))
+        let accepted = VerifyInputs::from_values(&Values::from_options(&options, [], GROUPS))?;
+        Ok((accepted.inputs, accepted.warnings))
     }
 
     #[test]

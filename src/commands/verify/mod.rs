@@ -1,14 +1,15 @@
 //! The check of a running app, as a command.
 
 mod inputs;
+mod outputs;
 
 use hub::{Credentials, Repo, RepoId, RepoType};
 
 use inputs::{GROUPS, Target, VerifyInputs};
 
 use super::command::{Command, Invocation, connect};
-use super::groups::check_outputs::check_outputs;
 use super::inputs::values::Values;
+use super::outputs::is_own_word;
 use crate::action::journal::Timing;
 use crate::action::{Handles, Log, OutputFiles, Report, drive};
 use crate::app_check::{App, AppKind, CheckResult};
@@ -20,6 +21,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Check a running app: it answers, and does what it is for",
     details: "Exits with 0 if the app passes or cannot be judged, and with 1 if it does not pass.",
     groups: GROUPS,
+    outputs: outputs::OUTPUTS,
     action: None,
     run: |call| Box::pin(run(call)),
 };
@@ -31,12 +33,12 @@ struct VerifyReport(Option<CheckResult>);
 impl Report for VerifyReport {
     fn fail(&mut self, _failure: Failure) {}
 
-    fn outputs(&self, _timings: &[Timing]) -> Vec<(&'static str, String)> {
-        check_outputs(self.0.as_ref()).to_vec()
+    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
+        outputs::outputs(self, timings)
     }
 
-    fn is_own_word(_output: &str) -> bool {
-        true
+    fn is_own_word(output: &str) -> bool {
+        is_own_word(outputs::OUTPUTS, output)
     }
 }
 
@@ -48,11 +50,7 @@ async fn run(call: Invocation) -> u8 {
 
 async fn check(values: &Values, handles: Handles<VerifyReport>) -> Result<()> {
     let log = &handles.log;
-    let (inputs, warnings) = VerifyInputs::from_values(values)?;
-    warnings.iter().for_each(|warning| log.warning(warning));
-    if let Some(token) = &inputs.token {
-        log.mask(token);
-    }
+    let inputs = VerifyInputs::from_values(values)?.logged(log);
     let app = match inputs.target.clone() {
         Target::Url(url) => App { url, token: None, kind: AppKind::Unknown },
         Target::Space(id) => space_app(id, &inputs, log).await?,
