@@ -357,7 +357,6 @@ fn sources(folder: &str) -> Sources {
 }
 
 #[test]
-#[ignore = "modules are being moved"]
 fn files_do_not_use_each_other_in_circles() {
     let mut found = String::new();
     for folder in ["src", "src/hub", "proxy-template/src", "tests/local-hub/server/src"] {
@@ -369,7 +368,6 @@ fn files_do_not_use_each_other_in_circles() {
 }
 
 #[test]
-#[ignore = "modules are being moved"]
 fn modules_use_only_those_that_agents_md_allows() {
     let agents = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("AGENTS.md"))
         .expect("AGENTS.md is there");

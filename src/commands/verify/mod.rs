@@ -2,17 +2,19 @@
 
 mod inputs;
 mod outputs;
+mod report;
 
 use hub::{Credentials, Repo, RepoId, RepoType};
 
 use inputs::{GROUPS, Target, VerifyInputs};
+use report::VerifyReport;
 
 use super::command::{Command, Invocation, connect};
 use super::inputs::values::Values;
 use super::outputs::is_own_word;
 use crate::action::journal::Timing;
 use crate::action::{Handles, Log, OutputFiles, Report, drive};
-use crate::app_check::{App, AppKind, CheckResult};
+use crate::app_check::{App, AppKind};
 use crate::failure::{self, Code, Failure, Result};
 use crate::ops::{check as app_check, space};
 
@@ -25,10 +27,6 @@ pub(super) static COMMAND: Command = Command {
     action: None,
     run: |call| Box::pin(run(call)),
 };
-
-/// The result of the check.
-#[derive(Debug, Default)]
-struct VerifyReport(Option<CheckResult>);
 
 impl Report for VerifyReport {
     fn fail(&mut self, _failure: Failure) {}
