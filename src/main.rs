@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+#[expect(clippy::disallowed_methods, reason = "only this function reads the environment")]
 fn main() -> ExitCode {
     let call = Call::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let vars: Vec<(String, String)> = std::env::vars_os()

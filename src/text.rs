@@ -13,12 +13,12 @@ const MAX_NAMES: usize = 10;
 
 /// Returns a text on one line: line breaks, control characters, escape sequences and invisible characters are
 /// written as Rust writes them (`\n`, `\u{1b}`), and a long text is cut.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     visible(text, MAX_LINE, Whitespace::Escaped)
 }
 
 /// Returns a text as lines for a log, none of which the runner takes for a command. Keeps tabs.
-pub fn log_lines(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn log_lines(text: &str) -> impl Iterator<Item = String> {
     text.split_terminator('\n').flat_map(|line| {
         // A carriage return starts the line again, as progress bars do: each state is a line here.
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -29,7 +29,7 @@ pub fn log_lines(text: &str) -> impl Iterator<Item = String> {
 /// Returns a text without the control sequences that colour it and move the cursor (ECMA-48, 5.4: `ESC [ … m`).
 ///
 /// Hide secrets after this, because a sequence in the middle of a secret would keep it from being found.
-pub fn without_colors(text: &str) -> String {
+pub(crate) fn without_colors(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("\u{1b}[") {
@@ -123,13 +123,13 @@ fn harmless(line: String) -> String {
 ///
 /// The standard library keys its hasher with the randomness of the operating system. 128 bits of it are enough here,
 /// and need no further dependency.
-pub fn random_token() -> String {
+pub(crate) fn random_token() -> String {
     let half = || std::collections::hash_map::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
 }
 
 /// Returns a name in backticks, or escaped in double quotes if it has characters that could be misread.
-pub fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     if name.contains(|c: char| c.is_control() || c == '`') {
         format!("{name:?}")
     } else {
@@ -138,7 +138,7 @@ pub fn quoted(name: &str) -> String {
 }
 
 /// Returns a path as [`quoted`] does. The empty path is `.`.
-pub fn quoted_path(path: &Path) -> String {
+pub(crate) fn quoted_path(path: &Path) -> String {
     match path.to_str() {
         Some("") => "`.`".to_owned(),
         Some(text) => quoted(text),
@@ -147,17 +147,17 @@ pub fn quoted_path(path: &Path) -> String {
 }
 
 /// Returns each name as [`quoted`] does.
-pub fn quoted_all(names: &[String]) -> Vec<String> {
+pub(crate) fn quoted_all(names: &[String]) -> Vec<String> {
     names.iter().map(|name| quoted(name)).collect()
 }
 
 /// Returns a number with its noun: `1 file`, `2 files`.
-pub fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Joins the first ten names: `a, b and 3 more`.
-pub fn name_some(names: &[String]) -> String {
+pub(crate) fn name_some(names: &[String]) -> String {
     let listed = names[..names.len().min(MAX_NAMES)].join(", ");
     match names.len().saturating_sub(MAX_NAMES) {
         0 => listed,
@@ -166,7 +166,7 @@ pub fn name_some(names: &[String]) -> String {
 }
 
 /// Formats a number of bytes in powers of 1000 with at most one decimal: `12.3 MB`.
-pub fn human_bytes(bytes: u64) -> String {
+pub(crate) fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -189,7 +189,7 @@ pub fn human_bytes(bytes: u64) -> String {
 }
 
 /// Formats a duration with at most two units: `4.2 s`, `2 h 1 min`.
-pub fn human_duration(took: Duration) -> String {
+pub(crate) fn human_duration(took: Duration) -> String {
     let seconds = took.as_secs();
     match seconds {
         0..60 => format!("{}.{} s", seconds, took.subsec_millis() / 100),

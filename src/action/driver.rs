@@ -100,6 +100,7 @@ pub async fn drive<R: Report, W: Future<Output = Result<()>>>(
 }
 
 /// Lets a panic end the run as any other failure does, with outputs, summary and annotation.
+#[expect(clippy::exit, reason = "the thread that panics cannot return an exit code")]
 fn report_panics<R: Report>(ending: &Ending<R>) {
     let ending = ending.clone();
     std::panic::set_hook(Box::new(move |panic| {

@@ -3,18 +3,18 @@
 use infer::MatcherType;
 
 /// Number of first bytes that [`sniff`] reads.
-pub const HEAD: usize = 512;
+pub(super) const HEAD: usize = 512;
 
 /// Families of formats that a check can expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(super) enum Family {
     Image,
     Video,
     Audio,
 }
 
 impl Family {
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
             Self::Video => "video",
@@ -25,14 +25,14 @@ impl Family {
 
 /// A recognized format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
-    pub family: Family,
+pub(super) struct Format {
+    pub(super) family: Family,
     /// The usual file name extension, without the dot.
-    pub extension: &'static str,
+    pub(super) extension: &'static str,
 }
 
 /// Recognizes an image, a video or a sound by its first [`HEAD`] bytes.
-pub fn sniff(head: &[u8]) -> Option<Format> {
+pub(super) fn sniff(head: &[u8]) -> Option<Format> {
     let known = infer::get(head).and_then(|known| {
         let family = match known.matcher_type() {
             MatcherType::Image => Family::Image,
@@ -60,7 +60,7 @@ fn text_format(head: &[u8]) -> Option<Format> {
 
 /// Returns true for an image without pixels, and a sound or a video without content, judged by header and length in
 /// bytes.
-pub fn is_empty(format: Format, head: &[u8], length: u64) -> bool {
+pub(super) fn is_empty(format: Format, head: &[u8], length: u64) -> bool {
     match format.extension {
         "png" => head.get(16..24).is_none_or(|size| size[..4] == [0; 4] || size[4..] == [0; 4]),
         "gif" => head.get(6..10).is_none_or(|size| size[..2] == [0; 2] || size[2..] == [0; 2]),

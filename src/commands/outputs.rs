@@ -31,9 +31,9 @@ pub(crate) fn is_own_word(outputs: &[Output], name: &str) -> bool {
 /// Declares the outputs of a command, each with the expression of its value: a list of them, and the function that
 /// renders a report.
 macro_rules! outputs {
-    (($report:ident: &$type:ty, $timings:ident), $($output:expr => $value:expr;)+) => {
+    ($visibility:vis, ($report:ident: &$type:ty, $timings:ident), $($output:expr => $value:expr;)+) => {
         /// The outputs, in the order of action.yml.
-        pub const OUTPUTS: &[$crate::commands::outputs::Output] = &[$($output),+];
+        $visibility const OUTPUTS: &[$crate::commands::outputs::Output] = &[$($output),+];
 
         /// Returns every output with its value. An output without a value is empty.
         pub(crate) fn outputs(

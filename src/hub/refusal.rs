@@ -101,7 +101,11 @@ const fn row(status: u16, code: &'static str, words: &'static [&'static str], ki
 
 /// Meaning of the statuses, codes and texts that the Hub was seen to answer with. The first row that fits counts.
 const TABLE: &[Row] = {
-    use RefusalKind::*;
+    use RefusalKind::{
+        CommitQuota, Conflict, ConflictingOperation, EntryNotFound, ExchangeAborted, ExchangeRefused,
+        Forbidden, OnlyPullRequests, ParentMoved, PaymentRequired, RateLimited, RepoNotFound,
+        RevisionNotFound, TimedOut, TokenRefused, TooLarge,
+    };
     &[
         row(400, "", &["aborted"], ExchangeAborted),
         row(400, "", &["invalid_grant", "invalid_request"], ExchangeRefused),

@@ -379,7 +379,7 @@ mod tests {
         let goes_silent = async {
             tokio::time::sleep(Duration::from_secs(20)).await;
             moved.fetch_add(1, Ordering::Relaxed);
-            std::future::pending::<()>().await
+            std::future::pending::<()>().await;
         };
         assert!(unless_quiet(&moved, limit, goes_silent).await.is_none());
         assert!((95..=105).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());

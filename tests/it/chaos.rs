@@ -60,7 +60,7 @@ impl Scenario {
         let folder = Folder::new(&[("README.md", "---\nlicense: mit\n---\n"), ("gone.txt", "gone\n")]);
         folder.write("weights.bin", noise(90_000, 1));
         let inputs: &[_] = &[("repo_type", "model"), ("prune", "true")];
-        Self::new(name, RepoType::Model, transfer, inputs, folder, |folder| {
+        Self::new(name, (RepoType::Model, transfer), inputs, folder, |folder| {
             folder.remove("gone.txt");
             folder.write("config.json", "{}\n");
             folder.write("weights.bin", noise(100_000, 2));
@@ -74,8 +74,7 @@ impl Scenario {
             &[("variables", "MODE=new"), ("secrets", "KEY"), ("visibility", "public"), ("timeout", WAIT)];
         Self::new(
             "space",
-            RepoType::Space,
-            LargeFileTransfer::Basic,
+            (RepoType::Space, LargeFileTransfer::Basic),
             inputs,
             crate::harness::static_space(),
             |folder| {
@@ -91,7 +90,7 @@ impl Scenario {
     pub(crate) async fn staged() -> Self {
         let inputs: &[_] = &[("repo_type", "model"), ("prune", "true"), ("max_commit_files", "2")];
         let folder = Folder::new(&[("gone.txt", "gone\n"), ("a.txt", "a\n"), ("b.txt", "b\n")]);
-        Self::new("staged", RepoType::Model, LargeFileTransfer::Basic, inputs, folder, |folder| {
+        Self::new("staged", (RepoType::Model, LargeFileTransfer::Basic), inputs, folder, |folder| {
             folder.remove("gone.txt");
             folder.write("a.txt", "new\n");
             folder.write("b.txt", "new\n");
@@ -112,8 +111,7 @@ impl Scenario {
 
     async fn new(
         name: &'static str,
-        repo_type: RepoType,
-        transfer: LargeFileTransfer,
+        (repo_type, transfer): (RepoType, LargeFileTransfer),
         inputs: &'static [(&'static str, &'static str)],
         folder: Folder,
         change: impl FnOnce(&Folder),
@@ -290,13 +288,12 @@ async fn walk(scenarios: Vec<Scenario>) {
                 let (scenario, unbroken) = (Arc::clone(&scenario), Arc::clone(&unbroken));
                 let (place, at_once) = (place.clone(), Arc::clone(&at_once));
                 cases.spawn(async move {
-                    let _permit = match PASSING.contains(&kind) {
-                        true => Some(at_once.acquire_owned().await.unwrap()),
-                        false => {
-                            // They wait without work, but not all of them can begin at once.
-                            tokio::time::sleep(Duration::from_millis(100 * index as u64)).await;
-                            None
-                        }
+                    let _permit = if PASSING.contains(&kind) {
+                        Some(at_once.acquire_owned().await.unwrap())
+                    } else {
+                        // They wait without work, but not all of them can begin at once.
+                        tokio::time::sleep(Duration::from_millis(100 * index as u64)).await;
+                        None
                     };
                     let began = Instant::now();
                     let what =

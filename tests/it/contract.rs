@@ -45,9 +45,10 @@ pub(crate) fn differences<T: std::fmt::Debug + PartialEq>(
     let beyond = found.iter().filter(|item| !wanted.contains(item));
     let faults: Vec<String> =
         missing.chain(beyond.map(|item| format!("{place} has {item:?} beyond what there is"))).collect();
-    match faults.is_empty() && found != wanted {
-        true => vec![format!("{place} has another order: {found:?}")],
-        false => faults,
+    if faults.is_empty() && found != wanted {
+        vec![format!("{place} has another order: {found:?}")]
+    } else {
+        faults
     }
 }
 

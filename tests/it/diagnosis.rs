@@ -101,9 +101,10 @@ async fn causes_are_found_in_the_files_of_the_folder() {
     ];
     for (name, annotation) in cases {
         folder.write("change.txt", name);
-        match name.starts_with("pip") {
-            true => build_fails(&hub, PIP, &fixture(name)),
-            false => app_fails(&hub, "Exit code: 1. Reason: the log", &fixture(name)),
+        if name.starts_with("pip") {
+            build_fails(&hub, PIP, &fixture(name));
+        } else {
+            app_fails(&hub, "Exit code: 1. Reason: the log", &fixture(name));
         }
         let ran = Run::new(&hub, &folder).run().await;
         assert_eq!(ran.code, 1, "{name}");

@@ -77,7 +77,7 @@ async fn what_could_not_be_deleted_is_loud_and_does_not_stop_the_rest() {
     make(&hub, "space", "hfd-test-1", "hf-deploy-test").await;
     make(&hub, "model", "hfd-test-2", "hf-deploy-test").await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    refuse(&hub, "DELETE", "/repos/delete", 1, 403, "Not for you");
+    refuse(&hub, ("DELETE", "/repos/delete"), 1, (403, "Not for you"));
     let (code, log) = janitor(&hub, "1s", &[]).await;
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("1 of the repos are not cleaned up") && log.contains("Not for you"), "{log}");

@@ -165,7 +165,7 @@ async fn a_fork_without_secrets_is_passed_over_where_the_workflow_says_so() {
 async fn refused_keyless_token_gets_the_manual_alternative() {
     let (hub, folder) = space().await;
     trust(&hub, "octo/hello");
-    refuse(&hub, "GET", "/variables", 1, 401, "Invalid username or password.");
+    refuse(&hub, ("GET", "/variables"), 1, (401, "Invalid username or password."));
     let github = github().await;
     let run = keyless(&hub, &folder, &github).await.input("variables", "MODE=fast");
     let ran = run.run().await.failed(3, "permission_denied");
@@ -177,7 +177,7 @@ async fn refused_keyless_token_gets_the_manual_alternative() {
 async fn a_space_whose_state_is_hidden_is_not_waited_for_and_not_called_live() {
     let (hub, folder) = space().await;
     trust(&hub, "octo/hello");
-    refuse(&hub, "GET", "/runtime", 9, 401, "Invalid username or password.");
+    refuse(&hub, ("GET", "/runtime"), 9, (401, "Invalid username or password."));
     let ran = keyless(&hub, &folder, &github().await).await.run().await.ended(0, "deployed");
     assert_eq!(ran.output("space_stage"), "");
     assert!(

@@ -252,7 +252,7 @@ async fn hardware_that_is_not_granted_leaves_nothing_to_check() {
         ("Dockerfile", "FROM scratch\n"),
     ]);
     Run::new(&hub, &folder).input("verify", "false").run().await.ended(0, "deployed");
-    refuse(&hub, "POST", "/hardware", 1, 402, "Payment required");
+    refuse(&hub, ("POST", "/hardware"), 1, (402, "Payment required"));
     let ran = Run::new(&hub, &folder).input("hardware", "t4-small").run().await.ended(0, "unchanged");
     assert_eq!(ran.output("hardware_status"), "manual_hardware_required");
     assert_eq!(ran.output("verify_status"), "manual_hardware_required");

@@ -54,7 +54,7 @@ async fn a_space_that_a_commit_restarts_is_left_to_it() {
 async fn a_restart_that_is_refused_says_what_to_do() {
     let (hub, folder) = deployed().await;
     hub.space(APP).pause().unwrap();
-    refuse(&hub, "POST", "/restart", 9, 403, "Only the owner may restart it");
+    refuse(&hub, ("POST", "/restart"), 9, (403, "Only the owner may restart it"));
     let ran = Run::new(&hub, &folder).run().await.failed(3, "permission_denied");
     for expected in ["Only the owner may restart it", "restart the Space on its page, and run the job again"]
     {

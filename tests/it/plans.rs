@@ -155,7 +155,7 @@ async fn outputs_keep_the_names_that_the_workflow_gives_whatever_a_secret_is() {
 async fn a_fallback_is_asked_for_at_creation_too() {
     let hub = hub().await;
     let folder = Folder::new(&[("README.md", "---\nsdk: docker\n---\n"), ("Dockerfile", "FROM scratch\n")]);
-    refuse(&hub, "POST", "/repos/create", 1, 402, "Add a payment method");
+    refuse(&hub, ("POST", "/repos/create"), 1, (402, "Add a payment method"));
     let run = Run::new(&hub, &folder).input("hardware", "a100-large").input("fallback_hardware", "t4-small");
     let ran = run.run().await.ended(0, "deployed");
     assert_eq!((ran.output("hardware_status"), ran.output("space_hardware")), ("granted", "t4-small"));

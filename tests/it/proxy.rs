@@ -151,7 +151,7 @@ async fn a_plan_without_docker_spaces_is_explained() {
     let hub = hub().await;
     let folder = static_space();
     run(&hub, &folder).input("create_proxy", "false").run().await.ended(0, "deployed");
-    refuse(&hub, "POST", "/repos/create", 1, 402, "Subscribe to PRO to host Docker Spaces");
+    refuse(&hub, ("POST", "/repos/create"), 1, (402, "Subscribe to PRO to host Docker Spaces"));
     let ran = run(&hub, &folder).run().await.failed(3, "payment_required");
     assert_ran!(ran);
 }

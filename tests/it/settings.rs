@@ -21,11 +21,9 @@ fn poor(config: &mut HubConfig) {
 
 pub(crate) fn refuse(
     hub: &LocalHub,
-    method: &str,
-    path_contains: &str,
+    (method, path_contains): (&str, &str),
     times: usize,
-    code: u16,
-    message: &str,
+    (code, message): (u16, &str),
 ) {
     let body = format!(r#"{{"error":"{message}"}}"#);
     let kind = FaultKind::Status { code, headers: Vec::new(), body };
@@ -226,7 +224,7 @@ async fn a_missing_permission_on_each_call_ends_the_run_before_the_commit() {
             .input("hardware", "t4-small");
         first.run().await.ended(0, "deployed");
         folder.write("app.py", "import gradio\n");
-        refuse(&hub, method, path, 9, 403, "You don't have the required permissions");
+        refuse(&hub, (method, path), 9, (403, "You don't have the required permissions"));
         let ran = Run::new(&hub, &folder)
             .input("variables", "NEW=1")
             .input("secrets", "API_KEY")
@@ -250,7 +248,7 @@ async fn the_first_hardware_that_the_hub_grants() {
     let (hub, folder) = (hub().await, gradio_space());
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     hub.clear_requests();
-    refuse(&hub, "POST", "/hardware", 1, 402, "This hardware needs a payment method");
+    refuse(&hub, ("POST", "/hardware"), 1, (402, "This hardware needs a payment method"));
     let run = || {
         Run::new(&hub, &folder)
             .input("hardware", "a10g-large")
@@ -268,7 +266,7 @@ async fn the_first_hardware_that_the_hub_grants() {
     );
     // The fallback that it has is not asked for again.
     hub.clear_requests();
-    refuse(&hub, "POST", "/hardware", 1, 403, "Not for you");
+    refuse(&hub, ("POST", "/hardware"), 1, (403, "Not for you"));
     let again = run().run().await.ended(0, "unchanged");
     assert_eq!((again.output("hardware_status"), again.output("space_hardware")), ("unchanged", "t4-small"));
     assert_eq!(writes(&hub).len(), 1);
@@ -342,7 +340,7 @@ async fn hardware_that_is_required_and_not_granted() {
     let (hub, folder) = (hub().await, gradio_space());
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     folder.write("app.py", "import gradio\n");
-    refuse(&hub, "POST", "/hardware", 9, 402, "This hardware needs a payment method");
+    refuse(&hub, ("POST", "/hardware"), 9, (402, "This hardware needs a payment method"));
     let run = Run::new(&hub, &folder).input("hardware", "t4-small").input("require_hardware", "true");
     let ran = run.input("variables", "A=1").run().await.failed(3, "hardware_refused");
     assert_ran!(ran);

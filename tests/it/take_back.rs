@@ -49,7 +49,7 @@ async fn variables_of_a_commit_that_did_not_land_are_taken_back() {
     let run = |variables: &str| Run::new(&hub, &folder).input("variables", variables);
     run("MODE=old").run().await.ended(0, "deployed");
     folder.write("index.html", "new");
-    refuse(&hub, "POST", "/commit/", 1, 400, "Not like this");
+    refuse(&hub, ("POST", "/commit/"), 1, (400, "Not like this"));
     hub.clear_requests();
     let ran = run("MODE=new\nEXTRA=1").run().await.failed(1, "hub_refused");
     assert_eq!(
@@ -112,7 +112,7 @@ async fn an_outage_of_the_hub_is_waited_out() {
     let folder = static_space();
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     folder.write("index.html", "<h1>New</h1>\n");
-    refuse(&hub, "GET", "/runtime", 7, 503, "Down");
+    refuse(&hub, ("GET", "/runtime"), 7, (503, "Down"));
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("timeout", "3m");
     let ran = run.run().await.ended(0, "deployed");
     assert!(ran.log.contains("looking again: cannot read the state of the Space"), "{}", ran.log);
@@ -123,7 +123,7 @@ async fn an_outage_that_does_not_end_is_no_reason_to_roll_back() {
     let (hub, folder) = (hub().await, static_space());
     Run::new(&hub, &folder).run().await.ended(0, "deployed");
     folder.write("index.html", "<h1>New</h1>\n");
-    refuse(&hub, "GET", "/runtime", usize::MAX, 503, "Down");
+    refuse(&hub, ("GET", "/runtime"), usize::MAX, (503, "Down"));
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("timeout", "5s");
     let ran = run.run().await.failed(4, "hub_unavailable");
     assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);

@@ -57,6 +57,7 @@ fn this_program_as_the_proxy() -> Result<DockerCommand> {
 }
 
 /// Serves the proxy on `PORT` until the Hub stops it.
+#[expect(clippy::disallowed_methods, reason = "a Space gets its settings in the environment")]
 async fn serve_proxy() -> Result<()> {
     let proxy =
         Proxy::from_variables(|name| std::env::var(name).ok(), std::io::stdout()).map_err(|faults| {

@@ -12,7 +12,7 @@ use crate::ops::deploy::plan::Action;
 use crate::ops::space::HardwareStatus;
 
 outputs! {
-    (report: &DeployReport, timings),
+    pub, (report: &DeployReport, timings),
     Output::own_word(
         "status",
         "Result of the run: `deployed`, `unchanged`, `dry-run`, `skipped`, `failed`, `rolled-back` or `cancelled`.",

@@ -17,8 +17,8 @@ pub(super) fn find(context: &Context<'_>, source: &Source, spot: &Spot, message:
 /// not the user's.
 fn deployed<'a>(source: &'a Source, path: &str) -> Option<&'a SourceFile> {
     let path = path.trim_start_matches("./");
-    let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
-    let file = starts.filter_map(|start| source.get(path.get(start..)?)).next()?;
+    let mut starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+    let file = starts.find_map(|start| source.get(path.get(start..)?))?;
     matches!(file.content, FileContent::Disk(_)).then_some(file)
 }
 

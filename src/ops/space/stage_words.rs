@@ -20,7 +20,7 @@ pub(super) fn describe(stage: &Stage) -> &str {
         Stage::Paused => "paused",
         Stage::Stopped => "stopped",
         Stage::Deleting => "being deleted",
-        other => other.as_str(),
+        Stage::Other(_) => stage.as_str(),
     }
 }
 

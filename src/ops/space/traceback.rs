@@ -59,7 +59,9 @@ pub fn last_traceback<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<Tr
         }
         if let Some(frame) = frame(line) {
             let open = open.get_or_insert(Open { first_line: index, origin: None });
-            if let Some(own) = frame.filter(|frame| !is_library(&frame.file)) {
+            if let Frame::File(own) = frame
+                && !is_library(&own.file)
+            {
                 open.origin = Some(CodeLine { file: shortened(&own.file).to_owned(), line: own.line });
             }
             continue;
@@ -98,13 +100,23 @@ fn without_margin(line: &str) -> &str {
     }
 }
 
-/// Reads `  File "app.py", line 3, in <module>`: `Some(None)` for code without a file, such as `<string>`.
-fn frame(line: &str) -> Option<Option<CodeLine>> {
+/// A frame of a traceback.
+enum Frame {
+    File(CodeLine),
+    /// Code without a file, such as `<string>`.
+    NoFile,
+}
+
+/// Reads `  File "app.py", line 3, in <module>`.
+fn frame(line: &str) -> Option<Frame> {
     let rest = line.strip_prefix([' ', '\t'])?.trim_start().strip_prefix("File \"")?;
     let (file, rest) = rest.split_once("\", line ")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     let line = digits.parse().ok()?;
-    Some((!file.starts_with('<')).then(|| CodeLine { file: file.to_owned(), line }))
+    if file.starts_with('<') {
+        return Some(Frame::NoFile);
+    }
+    Some(Frame::File(CodeLine { file: file.to_owned(), line }))
 }
 
 fn is_library(file: &str) -> bool {

@@ -52,6 +52,7 @@ impl Contract {
     /// # Errors
     ///
     /// The document cannot be read, or lacks an operation that is served here.
+    #[expect(clippy::disallowed_methods, reason = "the document is given to all tests alike")]
     pub fn from_env() -> anyhow::Result<Option<Arc<Self>>> {
         // The document has 13 MB, so that a process reads it once.
         static READ: Mutex<Option<Arc<Contract>>> = Mutex::new(None);

@@ -65,9 +65,8 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     let hub = hub_lines.join("\n");
 
     let find = |text: &'_ str, is_wanted: &dyn Fn(&CauseRow) -> bool| -> Option<Diagnosis> {
-        let rows = TABLE.causes.iter().filter(|row| is_wanted(row));
-        rows.filter_map(|row| Some((row.weak, RowMatch::find(row, text)?)))
-            .next()
+        let mut rows = TABLE.causes.iter().filter(|row| is_wanted(row));
+        rows.find_map(|row| Some((row.weak, RowMatch::find(row, text)?)))
             .map(|(is_weak, found)| described(&found, traceback.as_ref(), is_weak))
     };
     let kind = evidence.kind;

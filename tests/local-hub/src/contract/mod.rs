@@ -48,6 +48,7 @@ impl OpenApi {
     ///
     /// # Errors
     /// If the document cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the document is given to all tests alike")]
     pub fn find(path: Option<&Path>) -> anyhow::Result<Option<Arc<Self>>> {
         if let Some(path) = path {
             return Self::load(path).map(Some);
@@ -364,8 +365,8 @@ mod tests {
         let flavors =
             kinds.into_iter().flatten().find_map(|kind| kind["properties"]["hardware"]["enum"].as_array());
         assert_eq!(json!(flavors), json!(FLAVORS));
-        let parts = create.and_then(|schema| schema["allOf"].as_array()).into_iter().flatten();
-        let licenses = parts.filter_map(|part| part["properties"]["license"]["enum"].as_array()).next();
+        let mut parts = create.and_then(|schema| schema["allOf"].as_array()).into_iter().flatten();
+        let licenses = parts.find_map(|part| part["properties"]["license"]["enum"].as_array());
         assert_eq!(json!(licenses), json!(LICENSES));
     }
 

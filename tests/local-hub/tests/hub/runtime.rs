@@ -1,5 +1,7 @@
 //! Spaces that really run: builds, apps that die, settings, pauses.
 
+#![expect(clippy::disallowed_methods, reason = "programs are found where this process finds them")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

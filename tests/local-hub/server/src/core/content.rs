@@ -34,7 +34,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Returns the files of a revision, by path.
-    pub(crate) fn tree(&self, repo: &Repo, rev: &str) -> anyhow::Result<BTreeMap<String, TreeFile>> {
+    pub(crate) fn tree(repo: &Repo, rev: &str) -> anyhow::Result<BTreeMap<String, TreeFile>> {
         let snapshot = repo.snapshot(repo.resolve(rev).context("no such revision")?)?;
         snapshot
             .files

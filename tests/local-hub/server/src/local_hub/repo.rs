@@ -107,7 +107,7 @@ impl<'a> RepoHandle<'a> {
     /// # Errors
     /// If the repository or the revision does not exist.
     pub fn tree(&self, rev: &str) -> anyhow::Result<BTreeMap<String, TreeFile>> {
-        self.hub.core.tree(&*self.get()?, rev)
+        crate::core::content::Core::tree(&*self.get()?, rev)
     }
 
     /// Returns the commit of a revision.

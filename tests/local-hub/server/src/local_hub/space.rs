@@ -53,7 +53,7 @@ impl<'a> SpaceHandle<'a> {
     /// If there is no such Space.
     pub fn sleep(&self) -> anyhow::Result<()> {
         let spaces = &self.hub.spaces;
-        spaces.sleep(&*spaces.named(self.id)?)
+        crate::spaces::registry::Spaces::sleep(&*spaces.named(self.id)?)
     }
 
     /// Pauses the Space, like its owner on its page.
@@ -62,7 +62,7 @@ impl<'a> SpaceHandle<'a> {
     /// If there is no such Space.
     pub fn pause(&self) -> anyhow::Result<()> {
         let spaces = &self.hub.spaces;
-        spaces.pause(&*spaces.named(self.id)?)
+        crate::spaces::registry::Spaces::pause(&*spaces.named(self.id)?)
     }
 
     /// Switches dev mode, in which commits are not built.

@@ -45,7 +45,7 @@ pub(crate) async fn answer(hub: &Arc<Hub>, method: &Method, path: &str, body: Bo
             .and_then(|scripts| done(hub.spaces.script_builds(&format!("{ns}/{name}"), scripts))),
         ("POST", ["sleep", ns, name]) => {
             let space = hub.spaces.named(&format!("{ns}/{name}"));
-            done(space.and_then(|space| hub.spaces.sleep(&space)))
+            done(space.and_then(|space| crate::spaces::registry::Spaces::sleep(&space)))
         }
         ("POST", ["log", ns, name, log]) => match Log::parse(log) {
             Some(log) => {
@@ -66,7 +66,7 @@ pub(crate) async fn answer(hub: &Arc<Hub>, method: &Method, path: &str, body: Bo
             match RepoType::from_singular(t).or_else(|| RepoType::from_plural(t)) {
                 Some(t) => {
                     let repo = hub.core.repos.get(t, &format!("{ns}/{name}")).ok_or_else(not_found);
-                    repo.and_then(|repo| Ok(json!(hub.core.tree(&repo, rev)?)))
+                    repo.and_then(|repo| Ok(json!(crate::core::content::Core::tree(&repo, rev)?)))
                 }
                 None => Err(not_found()),
             }

@@ -205,6 +205,7 @@ impl Build {
 
     /// Returns the environment of the app: the variables of the Spaces overview (`SPACE_ID`, `SPACE_HOST`, `CPU_CORES`,
     /// …), then the Space's variables and secrets, which override them.
+    #[expect(clippy::disallowed_methods, reason = "an app finds its programs where this process does")]
     fn env(&self, port: u16, folder: &tempfile::TempDir) -> Vec<(String, String)> {
         let (id, namespace, name) = {
             let repo = lock(&self.space.repo.state);

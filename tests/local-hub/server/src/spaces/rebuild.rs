@@ -115,14 +115,14 @@ impl Spaces {
     }
 
     /// Pauses a Space until a restart.
-    pub(crate) fn pause(&self, space: &Space) -> anyhow::Result<()> {
+    pub(crate) fn pause(space: &Space) -> anyhow::Result<()> {
         space.update(|state| state.paused = true)?;
         stop_app(space);
         Ok(())
     }
 
     /// Puts a Space to sleep, like the Hub does with a Space without visitors.
-    pub(crate) fn sleep(&self, space: &Space) -> anyhow::Result<()> {
+    pub(crate) fn sleep(space: &Space) -> anyhow::Result<()> {
         space.update(|state| state.asleep = true)?;
         stop_app(space);
         Ok(())

@@ -136,7 +136,7 @@ fn restart(req: &Req, space: &Arc<Space>) -> Answer {
 
 fn pause(req: &Req, space: &Arc<Space>) -> Answer {
     check_change(req, space)?;
-    req.hub.spaces.pause(space)?;
+    crate::spaces::registry::Spaces::pause(space)?;
     Ok(json_ok(&runtime(space)))
 }
 
