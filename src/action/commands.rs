@@ -115,7 +115,7 @@ pub fn add_mask(secret: &str) -> Vec<String> {
 }
 
 /// Returns `::stop-commands::`: the runner only prints the lines until [`resume_commands`] with the same token, which must
-/// be new and random ([`super::random_token`]).
+/// be new and random (`text::random_token`).
 pub fn stop_commands(token: &str) -> String {
     format!("::stop-commands::{token}")
 }

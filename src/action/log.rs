@@ -182,7 +182,7 @@ impl Log {
     /// Prints text from outside, such as the build log of a Space, while commands are stopped. They are resumed before the
     /// next command, or when the group ends, so that a group has one pair of marks.
     ///
-    /// The lines are harmless even without the marks ([`log_lines`]), because other output may get in between.
+    /// The lines are harmless even without the marks (`text::log_lines`), because other output may get in between.
     pub fn untrusted(&self, text: &str) {
         if self.0.mode != Mode::GitHub {
             return self.print(text);
