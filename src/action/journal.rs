@@ -102,12 +102,12 @@ pub enum Undone {
     Left { hint: String },
 }
 
-type Action = Box<dyn FnOnce(Unwinding) -> BoxFuture<'static, Undone> + Send>;
+type UndoAction = Box<dyn FnOnce(Unwinding) -> BoxFuture<'static, Undone> + Send>;
 
 struct Entry {
     id: u64,
     description: String,
-    action: Action,
+    action: UndoAction,
 }
 
 /// Handle to the journal of a run. Clones write to the same journal.
@@ -175,7 +175,7 @@ impl Journal {
         let mut pages = self.pages();
         let id = pages.next_undo;
         pages.next_undo += 1;
-        let action: Action = Box::new(move |unwinding| Box::pin(action(unwinding)));
+        let action: UndoAction = Box::new(move |unwinding| Box::pin(action(unwinding)));
         pages.undo.push(Entry { id, description: description.into(), action });
         Undo { journal: self.clone(), id }
     }

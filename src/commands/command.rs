@@ -29,14 +29,14 @@ pub struct Command {
     /// Its outputs, in the order of the documents.
     pub outputs: &'static [Output],
     /// The action on GitHub that runs the command, if there is one.
-    pub action: Option<Action>,
+    pub action: Option<ActionFiles>,
     /// Runs the command until it is done or cancelled. Returns the exit code of the process.
     pub(crate) run: fn(Invocation) -> Pin<Box<dyn Future<Output = u8>>>,
 }
 
-/// Documents of an action that are generated from the declaration.
+/// Files of an action with parts that are generated from the declaration.
 #[derive(Debug)]
-pub struct Action {
+pub struct ActionFiles {
     /// Path of its action.yml.
     pub manifest: &'static str,
     /// Path of the document with the tables of its inputs and outputs.

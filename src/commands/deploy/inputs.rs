@@ -10,7 +10,7 @@ use crate::action::GithubContext;
 use crate::app_check::Check;
 use crate::commands::groups::settings::SettingsPolicy;
 use crate::commands::groups::{app_check, commit, files, hardware, proxy, repo, settings, sign_in};
-use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Kind, Only, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{parse, time};
@@ -37,14 +37,14 @@ inputs! {
     /// Inputs of the time after the commit.
     WAITING: "Waiting for the Space", "These inputs have an effect for Spaces only.";
     WAIT = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Wait until the Space runs this commit",
         default: DefaultValue::Value("true"),
         only: &[Only::Spaces],
         ..Input::new("wait")
     };
     TIMEOUT = Input {
-        kind: Kind::Text("DURATION"),
+        kind: ValueKind::Text("DURATION"),
         summary: "Longest time to wait for the Space, such as `90s`, `10m` or `2h`",
         details: "The Hub gives an app 30 minutes to start.",
         default: DefaultValue::Value("40m"),
@@ -53,7 +53,7 @@ inputs! {
         ..Input::new("timeout")
     };
     ON_FAILURE = Input {
-        kind: Kind::Choice(&["keep", "rollback"]),
+        kind: ValueKind::Choice(&["keep", "rollback"]),
         summary: "Reaction to a Space that does not start, or does not pass its check",
         details: "`rollback` restores the commit before.",
         default: DefaultValue::Value("keep"),

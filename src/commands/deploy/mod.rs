@@ -16,7 +16,7 @@ use crate::ops::proxy_space::Proxy;
 use crate::ops::{Session, proxy_space};
 use hub::Hub;
 
-use super::command::{Action, Command, Invocation, connect};
+use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
 use super::outputs::is_own_word;
 use inputs::{GROUPS, Inputs};
@@ -27,7 +27,12 @@ pub(super) static COMMAND: Command = Command {
     details: "Without a command, the inputs come from the `INPUT_*` variables of GitHub's runner.",
     groups: GROUPS,
     outputs: outputs::OUTPUTS,
-    action: Some(Action { manifest: "action.yml", readme: "README.md", open_groups: 3, open_outputs: 6 }),
+    action: Some(ActionFiles {
+        manifest: "action.yml",
+        readme: "README.md",
+        open_groups: 3,
+        open_outputs: 6,
+    }),
     run: |call| Box::pin(run_command(call)),
 };
 

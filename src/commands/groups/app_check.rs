@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::app_check::{Check, Expect, Mode};
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, Only, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::parse::{self, Parsed, SHOWN, not_like, refuse};
 use crate::commands::inputs::time;
@@ -17,7 +17,7 @@ inputs! {
     /// Inputs of the check.
     APP_CHECK: "App check", "The check runs on Spaces that are waited for. The other inputs have no effect if `verify` is `false`.";
     VERIFY = Input {
-        kind: Kind::Choice(&["auto", "health", "inference", "false"]),
+        kind: ValueKind::Choice(&["auto", "health", "inference", "false"]),
         summary: "Check of the running app",
         details: "`auto` (or `true`) requires an answer, and of a Gradio app a description of its API, which is called if one of the inputs below is about a call. `health` calls nothing. `inference` always calls. `false` (or `none`) checks nothing.",
         default: DefaultValue::Value("auto"),
@@ -25,14 +25,14 @@ inputs! {
         ..Input::new("verify")
     };
     HEALTH_PATH = Input {
-        kind: Kind::Text("PATH"),
+        kind: ValueKind::Text("PATH"),
         summary: "Path of the app that must answer",
         default: DefaultValue::Words("`/`, with any 2xx status unless `health_status` is set"),
         only: OF_THE_CHECK,
         ..Input::new("health_path")
     };
     HEALTH_STATUS = Input {
-        kind: Kind::Text("STATUS"),
+        kind: ValueKind::Text("STATUS"),
         summary: "HTTP status that `health_path` must answer with",
         default: DefaultValue::Words("`200`, or any 2xx if `health_path` is not set"),
         only: OF_THE_CHECK,
@@ -45,14 +45,14 @@ inputs! {
         ..Input::new("health_contains")
     };
     API_NAME = Input {
-        kind: Kind::Text("NAME"),
+        kind: ValueKind::Text("NAME"),
         summary: "Gradio endpoint to call, such as `/predict`",
         default: DefaultValue::Words("the check chooses one"),
         only: OF_THE_CHECK,
         ..Input::new("api_name")
     };
     API_ARGS = Input {
-        kind: Kind::Text("JSON"),
+        kind: ValueKind::Text("JSON"),
         summary: "Arguments of the call, as a JSON list",
         details: "`@path` names a file of the workspace.",
         default: DefaultValue::Words("the defaults or examples of the app"),
@@ -60,13 +60,13 @@ inputs! {
         ..Input::new("api_args")
     };
     API_KWARGS = Input {
-        kind: Kind::Text("JSON"),
+        kind: ValueKind::Text("JSON"),
         summary: "Arguments of the call by name, as a JSON object",
         only: OF_THE_CHECK,
         ..Input::new("api_kwargs")
     };
     EXPECT = Input {
-        kind: Kind::Choice(&["image", "video", "audio", "text", "any"]),
+        kind: ValueKind::Choice(&["image", "video", "audio", "text", "any"]),
         summary: "Type that the call must return",
         default: DefaultValue::Words("the type that the endpoint declares"),
         only: OF_THE_CHECK,
@@ -79,14 +79,14 @@ inputs! {
         ..Input::new("expect_contains")
     };
     EXPECT_REGEX = Input {
-        kind: Kind::Text("REGEX"),
+        kind: ValueKind::Text("REGEX"),
         summary: "Regular expression that the result must match",
         default: DefaultValue::Words("any result"),
         only: OF_THE_CHECK,
         ..Input::new("expect_regex")
     };
     MAX_LATENCY = Input {
-        kind: Kind::Text("DURATION"),
+        kind: ValueKind::Text("DURATION"),
         summary: "Longest time that the call may take, without the time in the queue, such as `20s`",
         default: DefaultValue::Words("no limit"),
         only: OF_THE_CHECK,

@@ -2,10 +2,10 @@
 
 use hub::{RepoType, Revision, shorten};
 
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::parse::{Parsed, SHOWN, not_like, refuse, size};
-use crate::commands::inputs::place::Place;
+use crate::commands::inputs::place::InputPlace;
 use crate::commands::inputs::values::Values;
 use crate::ops::deploy::options::CommitLimits;
 
@@ -13,13 +13,13 @@ inputs! {
     /// Inputs of the commit.
     COMMIT: "Commit", "";
     DRY_RUN = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Only show what a deploy would do",
         default: DefaultValue::Passed("false"),
         ..Input::new("dry_run")
     };
     REVISION = Input {
-        kind: Kind::Text("BRANCH"),
+        kind: ValueKind::Text("BRANCH"),
         summary: "Branch to commit to, which is created if it is missing",
         details: "A Space runs `main` only.",
         default: DefaultValue::Passed("main"),
@@ -27,7 +27,7 @@ inputs! {
         ..Input::new("revision")
     };
     CREATE_PR = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Open a pull request on the Hub instead of committing to the branch",
         details: "Each run with changes opens another one.",
         default: DefaultValue::Passed("false"),
@@ -46,14 +46,14 @@ inputs! {
         ..Input::new("commit_description")
     };
     MAX_COMMIT_FILES = Input {
-        kind: Kind::Text("NUMBER"),
+        kind: ValueKind::Text("NUMBER"),
         summary: "Number of files that one commit may change, such as `500`",
         details: "A larger deploy is collected in a draft pull request, and merged at once.",
         default: DefaultValue::Value("1000"),
         ..Input::new("max_commit_files")
     };
     MAX_COMMIT_SIZE = Input {
-        kind: Kind::Text("SIZE"),
+        kind: ValueKind::Text("SIZE"),
         summary: "Size of the small files in one commit, such as `50MB`",
         details: "A larger deploy is collected in a draft pull request, and merged at once.",
         default: DefaultValue::Value("100MB"),
@@ -102,7 +102,7 @@ fn read_revision(values: &Values, repo_type: Option<RepoType>, diagnostics: &mut
 }
 
 /// Parses a branch of the Hub, also in the form of `${{ github.ref }}`.
-fn revision(text: &str, place: Place) -> Parsed<Revision> {
+fn revision(text: &str, place: InputPlace) -> Parsed<Revision> {
     let input = place.name(&REVISION);
     if let Some(tag) = text.strip_prefix("refs/tags/") {
         return refuse(format!(
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn revisions_are_branches_of_the_hub() {
-        let revision = |text| revision(text, Place::Workflow);
+        let revision = |text| revision(text, InputPlace::Workflow);
         assert_eq!(revision("refs/heads/next").unwrap().as_str(), "next");
         assert_eq!(revision("refs/pr/3").unwrap().as_str(), "refs/pr/3");
         assert_eq!(revision("v1").unwrap().as_str(), "v1");

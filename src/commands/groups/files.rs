@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hub::{RepoPath, shorten};
 
 use crate::action::GithubContext;
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::parse::{self, Parsed, SHOWN, not_like, refuse};
 use crate::commands::inputs::values::Values;
@@ -15,7 +15,7 @@ inputs! {
     /// Inputs of the files.
     FILES: "Files", "";
     SOURCE_DIR = Input {
-        kind: Kind::Text("FOLDER"),
+        kind: ValueKind::Text("FOLDER"),
         summary: "Folder to deploy, relative to the root of the checkout",
         details: "An empty value is an error.",
         default: DefaultValue::Passed("."),
@@ -26,33 +26,33 @@ inputs! {
         ..Input::new("source_dir")
     };
     PATH_IN_REPO = Input {
-        kind: Kind::Text("FOLDER"),
+        kind: ValueKind::Text("FOLDER"),
         summary: "Folder of the repo to deploy into",
         default: DefaultValue::Words("the root of the repo"),
         elsewhere: &["target_folder", "target_dir", "destination_dir", "server_dir", "remote_path"],
         ..Input::new("path_in_repo")
     };
     INCLUDE = Input {
-        kind: Kind::Text("PATTERNS"),
+        kind: ValueKind::Text("PATTERNS"),
         summary: "Patterns of the files to deploy, one per line in gitignore syntax",
         default: DefaultValue::Words("every file"),
         elsewhere: &["allow_patterns"],
         ..Input::new("include")
     };
     EXCLUDE = Input {
-        kind: Kind::Text("PATTERNS"),
+        kind: ValueKind::Text("PATTERNS"),
         summary: "Patterns of files that are neither deployed nor deleted, one per line in gitignore syntax",
         elsewhere: &["ignore", "ignore_patterns", "exclude_assets", "clean_exclude"],
         ..Input::new("exclude")
     };
     DEFAULT_EXCLUDES = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Exclude `.venv/`, `node_modules/`, `__pycache__/`, `.DS_Store` and, where the whole checkout is deployed, `.github/`",
         default: DefaultValue::Value("true"),
         ..Input::new("default_excludes")
     };
     PRUNE = Input {
-        kind: Kind::Choice(&["auto", "true", "false"]),
+        kind: ValueKind::Choice(&["auto", "true", "false"]),
         summary: "Delete files from the repo that the folder does not have",
         details: "`auto` is `true` for Spaces, and `false` for models and datasets.",
         default: DefaultValue::Passed("auto"),
@@ -66,20 +66,20 @@ inputs! {
         ..Input::new("prune")
     };
     MAX_DELETES = Input {
-        kind: Kind::Text("LIMIT"),
+        kind: ValueKind::Text("LIMIT"),
         summary: "Number or percentage of the files in the repo that a deploy may delete, such as `20` or `50%`",
         details: "A deploy that would delete more is an error.",
         default: DefaultValue::Words("no limit, with a warning from 10 files and half of the repo on"),
         ..Input::new("max_deletes")
     };
     SECRETS_IN_FILES = Input {
-        kind: Kind::Choice(&["error", "warn", "ignore"]),
+        kind: ValueKind::Choice(&["error", "warn", "ignore"]),
         summary: "Reaction to a file or a variable that looks like a secret",
         default: DefaultValue::Words("`error` for variables and in a public repo, `warn` elsewhere"),
         ..Input::new("secrets_in_files")
     };
     CACHE_PATH = Input {
-        kind: Kind::Text("FILE"),
+        kind: ValueKind::Text("FILE"),
         summary: "File in the checkout that stores the hashes of large files, so that the next run does not read unchanged files again",
         ..Input::new("cache_path")
     };

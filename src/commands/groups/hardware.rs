@@ -2,7 +2,7 @@
 
 use hub::{Flavor, SleepTime};
 
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, Only, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::values::{Field, Values};
 use crate::commands::inputs::{lists, parse, time};
@@ -12,7 +12,7 @@ inputs! {
     /// Inputs of the hardware.
     HARDWARE_GROUP: "Hardware of a Space", "These inputs have an effect for Spaces only.";
     HARDWARE = Input {
-        kind: Kind::Text("NAME"),
+        kind: ValueKind::Text("NAME"),
         summary: "Hardware of the Space, such as `t4-small`",
         default: DefaultValue::Words("the hardware that the Space has"),
         only: &[Only::Spaces],
@@ -20,13 +20,13 @@ inputs! {
         ..Input::new("hardware")
     };
     FALLBACK_HARDWARE = Input {
-        kind: Kind::Text("NAMES"),
+        kind: ValueKind::Text("NAMES"),
         summary: "Hardware to request if the Hub does not grant `hardware`, in this order, separated by newlines or commas",
         only: &[Only::Spaces, Only::With(HARDWARE.name)],
         ..Input::new("fallback_hardware")
     };
     REQUIRE_HARDWARE = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Fail if the Hub grants none of the hardware",
         details: "`false` is a warning.",
         default: DefaultValue::Value("false"),
@@ -34,7 +34,7 @@ inputs! {
         ..Input::new("require_hardware")
     };
     SLEEP_TIME = Input {
-        kind: Kind::Text("DURATION"),
+        kind: ValueKind::Text("DURATION"),
         summary: "Idle time after which the Space sleeps, such as `90s`, `10m`, `2h` or `never`",
         default: DefaultValue::Words("the sleep time that the Space has"),
         only: &[Only::Spaces],

@@ -5,7 +5,7 @@ use hub::{RepoName, RepoType, Secret, suggest};
 
 use super::hardware;
 use super::sign_in;
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, Only, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::lists;
 use crate::commands::inputs::urls::{self, MoreHosts};
@@ -17,13 +17,13 @@ inputs! {
     /// Inputs of the proxy.
     PROXY: "Proxy", "The other inputs have an effect only with `create_proxy: true`, for Spaces.";
     CREATE_PROXY = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Put a public proxy Space in front of the deployed Space",
         default: DefaultValue::Passed("false"),
         ..Input::new("create_proxy")
     };
     PROXY_SPACE_SUFFIX = Input {
-        kind: Kind::Text("SUFFIX"),
+        kind: ValueKind::Text("SUFFIX"),
         summary: "Suffix that makes the name of the proxy Space from the name of the Space",
         details: "An empty value is an error if `create_proxy` is `true`.",
         default: DefaultValue::Passed(DEFAULT_SUFFIX),
@@ -39,35 +39,35 @@ inputs! {
         ..Input::new("proxy_hf_token")
     };
     PROXY_TARGET_URL = Input {
-        kind: Kind::Text("URL"),
+        kind: ValueKind::Text("URL"),
         summary: "Address under `hf.space` that the proxy forwards to, with `https`",
         default: DefaultValue::Words("the address of the Space"),
         only: OF_THE_PROXY,
         ..Input::new("proxy_target_url")
     };
     PROXY_ALLOW_ORIGINS = Input {
-        kind: Kind::Text("ORIGINS"),
+        kind: ValueKind::Text("ORIGINS"),
         summary: "Origins whose pages may call the proxy, separated by commas or newlines, or `*` for all",
         default: DefaultValue::Passed("*"),
         only: OF_THE_PROXY,
         ..Input::new("proxy_allow_origins")
     };
     PROXY_HARDWARE = Input {
-        kind: Kind::Text("NAME"),
+        kind: ValueKind::Text("NAME"),
         summary: "Hardware of the proxy Space, such as `cpu-upgrade`",
         default: DefaultValue::Words("the hardware that the proxy Space has; `cpu-basic` for a new one"),
         only: OF_THE_PROXY,
         ..Input::new("proxy_hardware")
     };
     PROXY_SLEEP_TIME = Input {
-        kind: Kind::Text("DURATION"),
+        kind: ValueKind::Text("DURATION"),
         summary: "Idle time after which the proxy Space sleeps, such as `10m`, `2h` or `never`",
         default: DefaultValue::Words("the sleep time that the proxy Space has"),
         only: OF_THE_PROXY,
         ..Input::new("proxy_sleep_time")
     };
     PROXY_SETTINGS_INPUT = Input {
-        kind: Kind::Text("LINES"),
+        kind: ValueKind::Text("LINES"),
         summary: "Settings of the proxy, one `NAME=VALUE` per line",
         details: "A secret setting is a bare name, and the `env:` of the step holds its value.",
         default: DefaultValue::Words("the defaults of the proxy"),
@@ -75,7 +75,7 @@ inputs! {
         ..Input::new("proxy_settings")
     };
     ALLOW_ANY_TARGET = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Allow any https address as `proxy_target_url`; that host sees the token",
         default: DefaultValue::Value("false"),
         only: &[Only::With(CREATE_PROXY.name), Only::With(PROXY_TARGET_URL.name)],

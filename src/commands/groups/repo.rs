@@ -3,7 +3,7 @@
 use hub::{ParseError, RepoName, RepoType, SpaceSdk, Visibility};
 
 use crate::action::GithubContext;
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, Only, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::parse;
 use crate::commands::inputs::values::{Field, Values};
@@ -12,7 +12,7 @@ inputs! {
     /// Inputs of the repo.
     REPO: "Repo", "";
     HUGGINGFACE_REPO = Input {
-        kind: Kind::Text("NAMESPACE/NAME"),
+        kind: ValueKind::Text("NAMESPACE/NAME"),
         summary: "Repo to deploy to, as `name` or `namespace/name`",
         details: "Without a namespace it belongs to the user of `hf_token`. A deploy without `hf_token` needs the namespace.",
         default: DefaultValue::Words("the name of the GitHub repository"),
@@ -23,14 +23,14 @@ inputs! {
         ..Input::new("huggingface_repo")
     };
     REPO_TYPE = Input {
-        kind: Kind::Choice(&["space", "model", "dataset"]),
+        kind: ValueKind::Choice(&["space", "model", "dataset"]),
         summary: "Type of the repo",
         default: DefaultValue::Passed("space"),
         elsewhere: &["type"],
         ..Input::new("repo_type")
     };
     SPACE_SDK = Input {
-        kind: Kind::Choice(&["gradio", "docker", "static", "streamlit"]),
+        kind: ValueKind::Choice(&["gradio", "docker", "static", "streamlit"]),
         summary: "SDK of the Space",
         details: "`streamlit` deploys a Docker Space, because the Hub no longer has that SDK.",
         default: DefaultValue::Words("the SDK in the README card, or the one that fits the files"),
@@ -40,14 +40,14 @@ inputs! {
     };
     // No default of action.yml: `false` of the user contradicts `visibility: private`, and `false` of the runner does not.
     PRIVATE = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Make the repo private",
         details: "Also makes an existing public repo private; `false` never makes a private repo public.",
         default: DefaultValue::Value("false"),
         ..Input::new("private")
     };
     VISIBILITY = Input {
-        kind: Kind::Choice(&["public", "private", "protected"]),
+        kind: ValueKind::Choice(&["public", "private", "protected"]),
         summary: "Visibility of the repo, also of an existing one",
         details: "Only Spaces can be `protected`. A contradiction to `private` is an error.",
         default: DefaultValue::Words("`private` if the input `private` is `true`, else `public` for a new repo"),

@@ -2,7 +2,7 @@
 
 use crate::commands::inputs::declaration::Input;
 use crate::commands::inputs::diagnostics::Diagnostics;
-use crate::commands::inputs::place::Place;
+use crate::commands::inputs::place::InputPlace;
 use crate::folder::leaks;
 use crate::ops::deploy::options::SecretsInFiles;
 use crate::ops::space::Variable;
@@ -52,7 +52,7 @@ pub(super) fn check(
 fn advise(keys: &[&str], diagnostics: &mut Diagnostics) {
     let names = keys.join(", ");
     match diagnostics.place() {
-        Place::Workflow => {
+        InputPlace::Workflow => {
             let env: Vec<String> =
                 keys.iter().map(|key| format!("`{key}: ${{{{ secrets.{key} }}}}`")).collect();
             diagnostics.hint(format!(
@@ -61,7 +61,7 @@ fn advise(keys: &[&str], diagnostics: &mut Diagnostics) {
             ));
             diagnostics.hint("if everybody may read it, set `secrets_in_files: warn`");
         }
-        Place::CommandLine => {
+        InputPlace::CommandLine => {
             diagnostics.hint(format!("write `--secrets={names}` instead, and set the variables"));
             diagnostics.hint("if everybody may read it, set `--secrets-in-files=warn`");
         }

@@ -4,11 +4,11 @@ use hub::{Secret, Volume};
 
 use super::secret_variables;
 use super::sign_in::HF_TOKEN;
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, Only, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::lists::{self, is_key, key_value, lines};
 use crate::commands::inputs::parse::{self, Parsed};
-use crate::commands::inputs::place::Place;
+use crate::commands::inputs::place::InputPlace;
 use crate::commands::inputs::tokens;
 use crate::commands::inputs::values::Values;
 use crate::ops::deploy::options::SecretsInFiles;
@@ -18,7 +18,7 @@ inputs! {
     /// Inputs of the settings.
     SETTINGS: "Settings of a Space", "These inputs have an effect for Spaces only.";
     VARIABLES = Input {
-        kind: Kind::Text("LINES"),
+        kind: ValueKind::Text("LINES"),
         summary: "Variables of the Space, one `KEY=VALUE` per line, or `none` alone",
         details: "Everybody can read them. A variable that looks like a secret is an error (see `secrets_in_files`).",
         only: &[Only::Spaces],
@@ -26,7 +26,7 @@ inputs! {
         ..Input::new("variables")
     };
     SECRETS = Input {
-        kind: Kind::Text("NAMES"),
+        kind: ValueKind::Text("NAMES"),
         summary: "Names of secrets of the Space, separated by newlines or commas, or `none` alone",
         details: "The `env:` of the step holds their values.",
         only: &[Only::Spaces],
@@ -34,7 +34,7 @@ inputs! {
         ..Input::new("secrets")
     };
     SETTINGS_STRATEGY = Input {
-        kind: Kind::Choice(&["merge", "overwrite"]),
+        kind: ValueKind::Choice(&["merge", "overwrite"]),
         summary: "Treatment of variables, secrets and volumes of the Space that are not named",
         details: "`merge` keeps them. `overwrite` deletes them if the input of that kind is given.",
         default: DefaultValue::Value("merge"),
@@ -42,7 +42,7 @@ inputs! {
         ..Input::new("settings_strategy")
     };
     FORCE_SECRETS = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Write secrets even if nothing else changes",
         details: "The Hub does not show secrets, so that they cannot be compared, and each write restarts the Space.",
         default: DefaultValue::Value("false"),
@@ -50,7 +50,7 @@ inputs! {
         ..Input::new("force_secrets")
     };
     VOLUMES = Input {
-        kind: Kind::Text("LINES"),
+        kind: ValueKind::Text("LINES"),
         summary: "Volumes that the Space mounts, one `TYPE:namespace/name[/path]:/mount[:ro]` per line, or `none` alone",
         details: "`TYPE` is `bucket`, `model`, `dataset` or `space`. `none` unmounts everything.",
         default: DefaultValue::Words("the volumes that the Space has"),
@@ -191,22 +191,22 @@ fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnosti
 }
 
 /// Notes a secret whose value is its own name, which the runner or the shell did not replace.
-fn note_own_name(name: &str, place: Place, diagnostics: &mut Diagnostics) {
+fn note_own_name(name: &str, place: InputPlace, diagnostics: &mut Diagnostics) {
     let advice = match place {
-        Place::Workflow => format!(": write `{name}: ${{{{ secrets.{name} }}}}` there"),
-        Place::CommandLine => String::new(),
+        InputPlace::Workflow => format!(": write `{name}: ${{{{ secrets.{name} }}}}` there"),
+        InputPlace::CommandLine => String::new(),
     };
     let holder = place.environment();
     diagnostics.fault(&SECRETS, format!("names `{name}`, whose value in {holder} is only that name{advice}"));
 }
 
 /// Notes a secret without a value. The name is not repeated if it may be a value, and most values have small letters.
-fn note_missing(number: usize, name: &str, place: Place, diagnostics: &mut Diagnostics) {
+fn note_missing(number: usize, name: &str, place: InputPlace, diagnostics: &mut Diagnostics) {
     let is_name = name.len() <= LONGEST_NAME && !name.bytes().any(|byte| byte.is_ascii_lowercase());
     let what = if is_name { format!("`{name}`, which") } else { format!("something on line {number} that") };
     let holder = place.environment();
     diagnostics.fault(&SECRETS, format!("names {what} {holder} does not set, or sets to nothing"));
-    if place == Place::CommandLine {
+    if place == InputPlace::CommandLine {
         return;
     }
     diagnostics.hint(if is_name {

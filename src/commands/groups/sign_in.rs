@@ -6,11 +6,11 @@ use hub::{Access, Credentials, Secret, token_form};
 use url::Url;
 
 use crate::action::{GithubContext, IdTokens};
-use crate::commands::inputs::declaration::{DefaultValue, Input, Kind, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::environment::Environment;
 use crate::commands::inputs::parse::{self, Parsed};
-use crate::commands::inputs::place::Place;
+use crate::commands::inputs::place::InputPlace;
 use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{tokens, urls};
 use crate::failure::Code;
@@ -30,7 +30,7 @@ inputs! {
         ..Input::new("hf_token")
     };
     MISSING_TOKEN = Input {
-        kind: Kind::Choice(&["fail", "skip"]),
+        kind: ValueKind::Choice(&["fail", "skip"]),
         summary: "Result of a run without a token that a pull request or Dependabot started, because GitHub may give it no secrets",
         details: "`skip` ends it with a notice and success.",
         default: DefaultValue::Value("fail"),
@@ -145,7 +145,7 @@ pub(crate) fn endpoint(environment: &Environment, diagnostics: &mut Diagnostics)
 fn explain_missing(values: &Values, github: &GithubContext, diagnostics: &mut Diagnostics) {
     const SKIP: &str = "set `missing_token: skip` to skip such runs, or `dry_run: true` to show the plan";
     let mut missing = |sentence: &str| diagnostics.fault_with_code(Code::TokenMissing, &HF_TOKEN, sentence);
-    if values.place() == Place::CommandLine {
+    if values.place() == InputPlace::CommandLine {
         missing("must hold a token with write access");
         diagnostics.hint(format!("make a token at {}", token_form(Access::Write, None)));
         return;

@@ -5,7 +5,7 @@
 pub struct Input {
     /// Name under `with:`; on the command line, `-` replaces `_`.
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Meaning in a few words, without a period. The words of a choice follow it.
     pub summary: &'static str,
     /// Further sentences; may be empty. The default follows them.
@@ -24,7 +24,7 @@ pub struct Input {
 
 /// Form of a value.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum ValueKind {
     /// Text, which `--help` shows as this placeholder.
     Text(&'static str),
     /// `true` or `false`.
@@ -68,7 +68,7 @@ impl Input {
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
-            kind: Kind::Text("TEXT"),
+            kind: ValueKind::Text("TEXT"),
             summary: "",
             details: "",
             default: DefaultValue::Words("none"),
@@ -82,8 +82,8 @@ impl Input {
     /// Returns the description without the default.
     pub fn meaning(&self) -> String {
         let words = match self.kind {
-            Kind::Choice(words) => format!(": {}", listed(words)),
-            Kind::Text(_) | Kind::Flag => String::new(),
+            ValueKind::Choice(words) => format!(": {}", listed(words)),
+            ValueKind::Text(_) | ValueKind::Flag => String::new(),
         };
         let details = if self.details.is_empty() { String::new() } else { format!(" {}", self.details) };
         format!("{}{words}.{details}", self.summary)
@@ -97,9 +97,9 @@ impl Input {
     /// Returns the words of a choice.
     pub(crate) fn choices(&self) -> &'static [&'static str] {
         match self.kind {
-            Kind::Choice(words) => words,
-            Kind::Flag => &["true", "false"],
-            Kind::Text(_) => &[],
+            ValueKind::Choice(words) => words,
+            ValueKind::Flag => &["true", "false"],
+            ValueKind::Text(_) => &[],
         }
     }
 }
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn description_ends_with_the_default() {
         let wait = Input {
-            kind: Kind::Choice(&["yes", "no", "later"]),
+            kind: ValueKind::Choice(&["yes", "no", "later"]),
             summary: "Wait for the Space",
             details: "Not for models.",
             default: DefaultValue::Value("later"),

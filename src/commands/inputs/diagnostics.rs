@@ -3,7 +3,7 @@
 use hub::Secret;
 
 use super::declaration::Input;
-use super::place::Place;
+use super::place::InputPlace;
 use crate::action::Log;
 use crate::failure::{Code, Failure};
 use crate::text::plain;
@@ -14,7 +14,7 @@ const SHORTEST_SECRET: usize = 4;
 /// Faults, which end the run, and warnings, which do not.
 #[derive(Default)]
 pub(crate) struct Diagnostics {
-    place: Place,
+    place: InputPlace,
     faults: Vec<Fault>,
     hints: Vec<String>,
     warnings: Vec<String>,
@@ -48,7 +48,7 @@ struct Fault {
 }
 
 impl Diagnostics {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: InputPlace) -> Self {
         Self { place, ..Self::default() }
     }
 
@@ -73,7 +73,7 @@ impl Diagnostics {
         self.faults.push(Fault { code: Code::InvalidInput, name, sentence });
     }
 
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> InputPlace {
         self.place
     }
 

@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 
-use super::declaration::{Group, Input, Kind};
+use super::declaration::{Group, Input, ValueKind};
 use super::place;
 
 /// Adds an option for each input. Secrets are none, because other users of the machine can read arguments: `--help`
@@ -25,8 +25,8 @@ pub(crate) fn add(command: Command, groups: &'static [Group]) -> Command {
 
 fn arg(input: &Input, title: &'static str) -> Arg {
     let summary = match input.kind {
-        Kind::Choice(words) => format!("{}: {}", input.summary, words.join(", ")),
-        Kind::Text(_) | Kind::Flag => input.summary.to_owned(),
+        ValueKind::Choice(words) => format!("{}: {}", input.summary, words.join(", ")),
+        ValueKind::Text(_) | ValueKind::Flag => input.summary.to_owned(),
     };
     let arg = Arg::new(input.name)
         .long(place::option(input))
@@ -34,9 +34,9 @@ fn arg(input: &Input, title: &'static str) -> Arg {
         .help(unquoted(&format!("{summary} [default: {}]", input.default.shown())))
         .long_help(unquoted(&input.description()));
     match input.kind {
-        Kind::Text(placeholder) => arg.value_name(placeholder),
-        Kind::Choice(_) => arg.value_name("WORD"),
-        Kind::Flag => {
+        ValueKind::Text(placeholder) => arg.value_name(placeholder),
+        ValueKind::Choice(_) => arg.value_name("WORD"),
+        ValueKind::Flag => {
             arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
         }
     }
@@ -58,7 +58,7 @@ mod tests {
         inputs: &[
             Input { is_secret: true, summary: "Token", ..Input::new("hf_token") },
             Input {
-                kind: Kind::Choice(&["a", "b"]),
+                kind: ValueKind::Choice(&["a", "b"]),
                 summary: "Kind of it",
                 default: DefaultValue::Value("a"),
                 ..Input::new("kind_of_it")

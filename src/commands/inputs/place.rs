@@ -4,7 +4,7 @@ use super::declaration::Input;
 
 /// Place where the inputs are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum InputPlace {
     /// Under `with:` of a step.
     #[default]
     Workflow,
@@ -12,7 +12,7 @@ pub(crate) enum Place {
     CommandLine,
 }
 
-impl Place {
+impl InputPlace {
     /// Returns the name of an input as the user writes it.
     pub(crate) fn name(self, input: &Input) -> String {
         match self {
@@ -57,8 +57,9 @@ mod tests {
     fn inputs_are_named_as_they_are_written() {
         let plain = Input::new("health_path");
         let secret = Input { is_secret: true, ..Input::new("hf_token") };
-        let names = |place: Place| [place.name(&plain), place.name(&secret), place.setting(&plain, "/x")];
-        assert_eq!(names(Place::Workflow), ["health_path", "hf_token", "health_path: /x"]);
-        assert_eq!(names(Place::CommandLine), ["--health-path", "HF_TOKEN", "--health-path=/x"]);
+        let names =
+            |place: InputPlace| [place.name(&plain), place.name(&secret), place.setting(&plain, "/x")];
+        assert_eq!(names(InputPlace::Workflow), ["health_path", "hf_token", "health_path: /x"]);
+        assert_eq!(names(InputPlace::CommandLine), ["--health-path", "HF_TOKEN", "--health-path=/x"]);
     }
 }

@@ -3,7 +3,7 @@
 use hub::{Secret, shorten};
 
 use super::parse::{Parsed, SHOWN, refuse};
-use super::place::Place;
+use super::place::InputPlace;
 
 /// Usual names of secrets that hold a token. In small letters, they are no tokens either.
 const USUAL_NAMES: &[&str] =
@@ -33,11 +33,11 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 /// Parses a token that fits into a header. The refusals never repeat it.
-pub(crate) fn token(text: &str, place: Place) -> Parsed<Secret> {
+pub(crate) fn token(text: &str, place: InputPlace) -> Parsed<Secret> {
     if let Some(name) = named_variable(text) {
         let advice = match place {
-            Place::Workflow => format!(": write `${{{{ secrets.{} }}}}`", name.to_uppercase()),
-            Place::CommandLine => String::new(),
+            InputPlace::Workflow => format!(": write `${{{{ secrets.{} }}}}`", name.to_uppercase()),
+            InputPlace::CommandLine => String::new(),
         };
         return refuse(format!("holds the text `{}` in place of a token{advice}", shorten(text, SHOWN)));
     }
@@ -59,9 +59,9 @@ mod tests {
 
     #[test]
     fn tokens_are_one_word() {
-        assert_eq!(token("hf_abc", Place::Workflow).unwrap().expose(), "hf_abc");
+        assert_eq!(token("hf_abc", InputPlace::Workflow).unwrap().expose(), "hf_abc");
         for bad in ["hf_a hf_b", "hf_\nab", "hf_ü", "hf_a\u{7}"] {
-            let refusal = token(bad, Place::Workflow).unwrap_err().0;
+            let refusal = token(bad, InputPlace::Workflow).unwrap_err().0;
             assert!(!refusal.contains("hf_"), "{refusal}");
         }
     }
@@ -81,7 +81,7 @@ mod tests {
             ("TOKEN", "TOKEN"),
         ] {
             assert_eq!(
-                token(text, Place::Workflow).unwrap_err().0,
+                token(text, InputPlace::Workflow).unwrap_err().0,
                 format!("holds the text `{text}` in place of a token: write `${{{{ secrets.{name} }}}}`")
             );
         }
@@ -96,7 +96,7 @@ mod tests {
             "0A1B2C3D4E5F60718293A4B5C6D7E8F9",
             "A1B2C3D4E5F60718293A4B5C6D7E8F90}",
         ] {
-            assert_eq!(token(real, Place::Workflow).unwrap().expose(), real);
+            assert_eq!(token(real, InputPlace::Workflow).unwrap().expose(), real);
         }
     }
 }

@@ -7,13 +7,13 @@ use super::diagnostics::Diagnostics;
 use super::environment::{Environment, given};
 use super::names;
 use super::parse;
-use super::place::{self, Place};
+use super::place::{self, InputPlace};
 use crate::failure::{Code, Failure, Result};
 
 /// Values of the declared inputs, and the environment beside them.
 pub(crate) struct Values {
     declared: &'static [Group],
-    place: Place,
+    place: InputPlace,
     texts: BTreeMap<String, String>,
     environment: Environment,
 }
@@ -59,7 +59,7 @@ impl Values {
         let texts = envy::prefixed(names::PREFIX).from_iter(known).map_err(|error| {
             Failure::new(Code::Internal, "cannot read the inputs from the environment").caused_by(error)
         })?;
-        Ok(Self { declared, place: Place::Workflow, texts, environment })
+        Ok(Self { declared, place: InputPlace::Workflow, texts, environment })
     }
 
     /// Reads the options of a command, and its secrets from the environment.
@@ -78,7 +78,7 @@ impl Values {
         };
         let inputs = declared.iter().flat_map(|group| group.inputs);
         let texts = inputs.filter_map(|input| Some((input.name.to_owned(), value(input)?))).collect();
-        Self { declared, place: Place::CommandLine, texts, environment }
+        Self { declared, place: InputPlace::CommandLine, texts, environment }
     }
 
     /// Returns diagnostics that never show a secret input. A name in the place of a token is no secret.
@@ -96,7 +96,7 @@ impl Values {
         &self.environment
     }
 
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> InputPlace {
         self.place
     }
 
@@ -180,7 +180,7 @@ impl Values {
     /// Notes the `INPUT_*` variables whose names look like a misspelt input. All others are left alone, because images
     /// set variables with that beginning as well.
     pub(crate) fn check_names(&self, diagnostics: &mut Diagnostics) {
-        if self.place == Place::CommandLine {
+        if self.place == InputPlace::CommandLine {
             return;
         }
         for (name, value) in self.environment.iter() {

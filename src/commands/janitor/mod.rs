@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::command::{Command, Invocation, open};
 use super::groups::sign_in::{self, HubAccess};
-use super::inputs::declaration::{DefaultValue, Input, Kind, inputs};
+use super::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use super::inputs::diagnostics::Diagnostics;
 use super::inputs::time;
 use super::inputs::values::Values;
@@ -14,23 +14,23 @@ inputs! {
     /// Inputs of the deletion.
     TEST_REPOS: "Test repos", "";
     NAMESPACE = Input {
-        kind: Kind::Text("NAMESPACE"),
+        kind: ValueKind::Text("NAMESPACE"),
         summary: "User or organization",
         ..Input::new("namespace")
     };
     PREFIX = Input {
-        kind: Kind::Text("PREFIX"),
+        kind: ValueKind::Text("PREFIX"),
         summary: "Beginning of the names of test repos",
         ..Input::new("prefix")
     };
     OLDER_THAN = Input {
-        kind: Kind::Text("DURATION"),
+        kind: ValueKind::Text("DURATION"),
         summary: "Age from which a repo is forgotten, such as `24h`",
         default: DefaultValue::Value("24h"),
         ..Input::new("older_than")
     };
     DRY_RUN = Input {
-        kind: Kind::Flag,
+        kind: ValueKind::Flag,
         summary: "Only log what would be deleted",
         default: DefaultValue::Value("false"),
         ..Input::new("dry_run")

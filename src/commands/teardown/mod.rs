@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::command::{Command, Invocation, open};
 use super::groups::sign_in::{self, HubAccess};
-use super::inputs::declaration::{Input, Kind, inputs};
+use super::inputs::declaration::{Input, ValueKind, inputs};
 use super::inputs::diagnostics::Diagnostics;
 use super::inputs::values::Values;
 use crate::ops::janitor::{self, Prefix};
@@ -13,12 +13,12 @@ inputs! {
     /// Inputs of the deletion.
     CREATED_REPOS: "Test repos", "";
     LIST = Input {
-        kind: Kind::Text("FILE"),
+        kind: ValueKind::Text("FILE"),
         summary: "File with one `type namespace/name` per line; a missing file is an empty list",
         ..Input::new("list")
     };
     PREFIX = Input {
-        kind: Kind::Text("PREFIX"),
+        kind: ValueKind::Text("PREFIX"),
         summary: "Beginning of the names of test repos; other repos are kept",
         ..Input::new("prefix")
     };

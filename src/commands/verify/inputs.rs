@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::app_check::Check;
 use crate::commands::groups::{app_check, sign_in};
-use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Kind, inputs};
+use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
@@ -19,12 +19,12 @@ inputs! {
     /// Inputs of the app.
     APP: "App", "";
     SPACE = Input {
-        kind: Kind::Text("NAMESPACE/NAME"),
+        kind: ValueKind::Text("NAMESPACE/NAME"),
         summary: "Space to check, such as `acme/my-space`",
         ..Input::new("space")
     };
     URL = Input {
-        kind: Kind::Text("URL"),
+        kind: ValueKind::Text("URL"),
         summary: "Address of an app that is no Space",
         details: "It gets no token.",
         ..Input::new("url")
@@ -35,13 +35,13 @@ inputs! {
         ..Input::new("hf_token")
     };
     TIMEOUT = Input {
-        kind: Kind::Text("DURATION"),
+        kind: ValueKind::Text("DURATION"),
         summary: "Longest time for the whole check, such as `10m`",
         default: DefaultValue::Value("10m"),
         ..Input::new("timeout")
     };
     WORKSPACE = Input {
-        kind: Kind::Text("FOLDER"),
+        kind: ValueKind::Text("FOLDER"),
         summary: "Folder of the files that arguments name; the result is written to its `.hf-deploy/`",
         default: DefaultValue::Value("."),
         ..Input::new("workspace")

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use hf_deploy::commands::COMMANDS;
-use hf_deploy::commands::command::{Action, Command};
-use hf_deploy::commands::inputs::declaration::{Group, Input, Kind, Only};
+use hf_deploy::commands::command::{ActionFiles, Command};
+use hf_deploy::commands::inputs::declaration::{Group, Input, Only, ValueKind};
 use hf_deploy::commands::outputs::Output;
 
 use super::{read, yaml};
@@ -56,7 +56,7 @@ fn parts() -> Vec<Part> {
         .collect()
 }
 
-fn manifest(command: &Command, action: &Action) -> Part {
+fn manifest(command: &Command, action: &ActionFiles) -> Part {
     let mut text = "inputs:\n".to_owned();
     for input in command.groups.iter().flat_map(|group| group.inputs) {
         let _ = writeln!(text, "  {}:\n    description: >-", input.name);
@@ -82,7 +82,7 @@ fn manifest(command: &Command, action: &Action) -> Part {
     }
 }
 
-fn readme_inputs(command: &Command, action: &Action) -> Part {
+fn readme_inputs(command: &Command, action: &ActionFiles) -> Part {
     let groups = command.groups.iter().enumerate();
     let text = groups.map(|(index, group)| table(group, index < action.open_groups)).collect();
     Part {
@@ -93,7 +93,7 @@ fn readme_inputs(command: &Command, action: &Action) -> Part {
     }
 }
 
-fn readme_outputs(command: &Command, action: &Action) -> Part {
+fn readme_outputs(command: &Command, action: &ActionFiles) -> Part {
     let table = |outputs: &[Output]| {
         let rows =
             outputs.iter().map(|output| format!("| `{}` | {} |\n", output.name, cell(output.description)));
@@ -238,7 +238,7 @@ fn declarations_are_complete() {
                     assert!(is_there, "{name} depends on `{other}`, which is no input of `{}`", command.name);
                 }
             }
-            if let Kind::Choice(words) = input.kind {
+            if let ValueKind::Choice(words) = input.kind {
                 assert!(words.len() > 1, "{name} has no choice");
             }
         }
