@@ -1,7 +1,6 @@
 //! The inputs of the deploy: the groups that it has, and the options that they make.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use hub::{Credentials, RepoName, RepoType};
 use url::Url;
@@ -47,6 +46,7 @@ inputs! {
         kind: ValueKind::Text("DURATION"),
         summary: "Longest time to wait for the Space, such as `90s`, `10m` or `2h`",
         details: "The Hub gives an app 30 minutes to start.",
+        // Longer than the Hub gives an app to start, so that the Hub's own diagnosis is seen.
         default: DefaultValue::Value("40m"),
         only: &[Only::Spaces, Only::With(WAIT.name)],
         elsewhere: &["timeout_minutes"],
@@ -62,9 +62,6 @@ inputs! {
         ..Input::new("on_failure")
     };
 }
-
-/// Time that is longer than the 30 minutes which the Hub gives an app to start, so that the Hub's own diagnosis is seen.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 
 /// The deploy that a workflow asks for, with every rule of the contract applied.
 #[derive(Debug, Clone)]
@@ -206,10 +203,10 @@ fn read_space(
 ) -> SpaceOptions {
     let settings = settings::read(values, policy, diagnostics);
     let hardware = hardware::read(values, diagnostics);
-    let wait = values.field(&WAIT, parse::boolean, diagnostics).or(true);
-    let timeout = time::read(values, &TIMEOUT, diagnostics).or(DEFAULT_TIMEOUT);
+    let wait = values.flag(&WAIT, diagnostics);
+    let timeout = time::read_or_default(values, &TIMEOUT, diagnostics);
     let check = app_check::read(values, workspace, diagnostics);
-    let on_failure = values.field(&ON_FAILURE, on_failure, diagnostics).or(OnFailure::Keep);
+    let on_failure = values.value(&ON_FAILURE, on_failure, diagnostics);
     if !wait {
         check_without_wait(values, &check, on_failure, diagnostics);
     }

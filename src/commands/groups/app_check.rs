@@ -99,7 +99,7 @@ const OF_THE_CHECK: &[Only] = &[Only::Spaces, Only::With(VERIFY.name)];
 /// Reads the check. Its timeout is what the caller leaves, and comes later.
 pub(crate) fn read(values: &Values, workspace: PathBuf, diagnostics: &mut Diagnostics) -> Check {
     let defaults = Check::new(workspace);
-    let mode = values.field(&VERIFY, mode, diagnostics).or(defaults.mode);
+    let mode = values.value(&VERIFY, mode, diagnostics);
     let health_path = values.field(&HEALTH_PATH, health_path, diagnostics).ok();
     let health_status = values.field(&HEALTH_STATUS, health_status, diagnostics).ok();
     let check = Check {

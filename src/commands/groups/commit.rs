@@ -75,23 +75,21 @@ pub(crate) fn read(
     repo_type: Option<RepoType>,
     diagnostics: &mut Diagnostics,
 ) -> CommitOptions {
-    let default = CommitLimits::default();
     CommitOptions {
         revision: read_revision(values, repo_type, diagnostics),
         create_pr: values.flag(&CREATE_PR, diagnostics),
         message: values.string(&COMMIT_MESSAGE),
         description: values.string(&COMMIT_DESCRIPTION),
         limits: CommitLimits {
-            files: values.field(&MAX_COMMIT_FILES, files, diagnostics).or(default.files),
-            bytes: values.field(&MAX_COMMIT_SIZE, size, diagnostics).or(default.bytes),
+            files: values.value(&MAX_COMMIT_FILES, files, diagnostics),
+            bytes: values.value(&MAX_COMMIT_SIZE, size, diagnostics),
         },
     }
 }
 
 fn read_revision(values: &Values, repo_type: Option<RepoType>, diagnostics: &mut Diagnostics) -> Revision {
     let place = values.place();
-    let revision: Revision =
-        values.field(&REVISION, |text| revision(text, place), diagnostics).or(Revision::default());
+    let revision = values.value(&REVISION, |text| revision(text, place), diagnostics);
     if repo_type == Some(RepoType::Space) && !revision.is_main() {
         let input = values.quoted(&REVISION);
         diagnostics.warn(format!(
@@ -132,6 +130,14 @@ fn files(text: &str) -> Parsed<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::inputs::parse;
+
+    #[test]
+    fn default_limits_are_those_of_the_operation() {
+        let limits = CommitLimits::default();
+        assert_eq!(parse::default(&MAX_COMMIT_FILES, files), limits.files);
+        assert_eq!(parse::default(&MAX_COMMIT_SIZE, size), limits.bytes);
+    }
 
     #[test]
     fn number_of_files_is_at_least_one() {

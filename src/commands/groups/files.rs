@@ -108,8 +108,8 @@ pub(crate) fn read(values: &Values, github: &GithubContext, diagnostics: &mut Di
         source_dir: read_source_dir(values, workspace, diagnostics),
         path_in_repo: values.field(&PATH_IN_REPO, path_in_repo, diagnostics).ok().flatten(),
         cache_path: values.field(&CACHE_PATH, |text| cache_path(text, workspace), diagnostics).ok(),
-        prune: values.field(&PRUNE, prune, diagnostics).or(Prune::Auto),
-        default_excludes: values.field(&DEFAULT_EXCLUDES, parse::boolean, diagnostics).or(true),
+        prune: values.value(&PRUNE, prune, diagnostics),
+        default_excludes: values.flag(&DEFAULT_EXCLUDES, diagnostics),
         max_deletes: values.field(&MAX_DELETES, delete_limit, diagnostics).ok(),
         include: patterns(&INCLUDE),
         exclude: patterns(&EXCLUDE),
@@ -149,7 +149,7 @@ fn delete_limit(text: &str) -> Parsed<DeleteLimit> {
 /// Reads the folder. An empty value is refused, and not read as the whole checkout: it is most often the output of a
 /// build step that does not exist, and pruning would then replace the content of the repo.
 fn read_source_dir(values: &Values, workspace: Option<&Path>, diagnostics: &mut Diagnostics) -> PathBuf {
-    let text = values.text(&SOURCE_DIR).unwrap_or(".").trim();
+    let text = values.text(&SOURCE_DIR).or(SOURCE_DIR.default.value()).unwrap_or_default().trim();
     if text.is_empty() {
         diagnostics.fault(&SOURCE_DIR, "must not be empty: `.` deploys the whole checkout");
     }

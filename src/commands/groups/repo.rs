@@ -90,7 +90,7 @@ pub(crate) fn name(
 pub(crate) fn repo_type(values: &Values, diagnostics: &mut Diagnostics) -> Option<RepoType> {
     match values.field(&REPO_TYPE, str::parse, diagnostics) {
         Field::Given(repo_type) => Some(repo_type),
-        Field::Absent => Some(RepoType::Space),
+        Field::Absent => Some(parse::default(&REPO_TYPE, str::parse)),
         Field::Invalid => None,
     }
 }

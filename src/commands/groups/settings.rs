@@ -90,7 +90,7 @@ pub(crate) fn read(
     // Without their values, as in runs of forks, the list of secrets is incomplete.
     let secrets_given = is_none(&SECRETS) || (!secrets.named.is_empty() && !secrets.lacks_values);
     let secrets = secrets.named;
-    let strategy = values.field(&SETTINGS_STRATEGY, strategy, diagnostics).or(SettingsStrategy::Merge);
+    let strategy = values.value(&SETTINGS_STRATEGY, strategy, diagnostics);
     let force_secrets = values.flag(&FORCE_SECRETS, diagnostics);
     let volumes = read_volumes(values, diagnostics);
     for variable in variables.iter().filter(|variable| secrets.iter().any(|s| s.key == variable.key)) {

@@ -72,7 +72,7 @@ pub(crate) fn read(
     is_dry_run: bool,
     diagnostics: &mut Diagnostics,
 ) -> SignIn {
-    let missing_token = values.field(&MISSING_TOKEN, missing_token, diagnostics).or(MissingToken::Fail);
+    let missing_token = values.value(&MISSING_TOKEN, missing_token, diagnostics);
     let may_skip = github.may_lack_secrets() && missing_token == MissingToken::Skip;
     let has_token = values.given(&HF_TOKEN).is_some();
     let secrets_are_withheld = !has_token && github.may_lack_secrets() && (may_skip || is_dry_run);

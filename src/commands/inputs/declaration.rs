@@ -113,6 +113,14 @@ impl DefaultValue {
         }
     }
 
+    /// Returns the default, unless it is only described.
+    pub(crate) fn value(self) -> Option<&'static str> {
+        match self {
+            Self::Passed(value) | Self::Value(value) => Some(value),
+            Self::Words(_) => None,
+        }
+    }
+
     /// Returns the default as Markdown.
     pub fn shown(self) -> String {
         match self {

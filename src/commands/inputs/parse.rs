@@ -16,6 +16,13 @@ pub(crate) fn refuse<T>(sentence: impl Into<String>) -> Parsed<T> {
     Err(ParseError(sentence.into()))
 }
 
+/// Parses the declared default of an input that has one.
+pub(crate) fn default<T, E>(input: &Input, parse: impl Fn(&str) -> Result<T, E>) -> T {
+    let value = input.default.value().and_then(|text| parse(text).ok());
+    #[expect(clippy::expect_used, reason = "each run parses the default, also one that does not need it")]
+    value.expect("a declared default is valid")
+}
+
 /// Parses a boolean of the YAML 1.2 core schema, as in `@actions/core`'s `getBooleanInput`.
 pub(crate) fn boolean(text: &str) -> Parsed<bool> {
     match text {

@@ -21,6 +21,11 @@ pub(crate) fn read(values: &Values, input: &Input, diagnostics: &mut Diagnostics
     time
 }
 
+/// Reads a time that has a default, and warns if it has no unit.
+pub(crate) fn read_or_default(values: &Values, input: &Input, diagnostics: &mut Diagnostics) -> Duration {
+    read(values, input, diagnostics).or(parse::default(input, parse::duration))
+}
+
 /// Warns of a number without a unit, because it is read as seconds, and other tools read minutes or milliseconds.
 pub(crate) fn warn_without_unit(values: &Values, input: &Input, diagnostics: &mut Diagnostics) {
     let Some(Ok(seconds)) = values.given(input).map(str::parse::<u64>) else { return };

@@ -134,6 +134,17 @@ impl Values {
         }
     }
 
+    /// Parses an input that has a default.
+    pub(crate) fn value<T, E: ToString>(
+        &self,
+        input: &Input,
+        parse: impl Fn(&str) -> std::result::Result<T, E>,
+        diagnostics: &mut Diagnostics,
+    ) -> T {
+        let default = parse::default(input, &parse);
+        self.field(input, parse, diagnostics).or(default)
+    }
+
     /// Parses an input that must be set; `None` is a fault.
     pub(crate) fn required<T, E: ToString>(
         &self,
@@ -148,9 +159,9 @@ impl Values {
         field.ok()
     }
 
-    /// Parses a flag, which is off by default.
+    /// Parses a flag that has a default.
     pub(crate) fn flag(&self, input: &Input, diagnostics: &mut Diagnostics) -> bool {
-        self.field(input, parse::boolean, diagnostics).or(false)
+        self.value(input, parse::boolean, diagnostics)
     }
 
     /// Returns true if an input is set to more than its default: a flag that is on, or a value that the runner does not

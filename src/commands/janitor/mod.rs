@@ -1,7 +1,5 @@
 //! The deletion of forgotten test repos, as a command.
 
-use std::time::Duration;
-
 use super::command::{Command, Invocation, open};
 use super::groups::sign_in::{self, HubAccess};
 use super::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
@@ -37,9 +35,6 @@ inputs! {
     };
 }
 
-/// Default of `older_than`.
-const DEFAULT_AGE: Duration = Duration::from_secs(24 * 3600);
-
 pub(super) static COMMAND: Command = Command {
     name: "janitor",
     about: "Delete forgotten test repos: those with the prefix, the marker in the card, and the age",
@@ -65,7 +60,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<(HubAccess
     let access = sign_in::write_access(values, diagnostics);
     let namespace = values.required(&NAMESPACE, |text| Ok::<_, String>(text.to_owned()), diagnostics);
     let prefix = values.required(&PREFIX, str::parse, diagnostics);
-    let older_than = time::read(values, &OLDER_THAN, diagnostics).or(DEFAULT_AGE);
+    let older_than = time::read_or_default(values, &OLDER_THAN, diagnostics);
     let dry_run = values.flag(&DRY_RUN, diagnostics);
     Some((access?, namespace?, Rules { prefix: prefix?, older_than, dry_run }))
 }

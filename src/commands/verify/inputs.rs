@@ -1,7 +1,5 @@
 //! The inputs of the check: the app, and the shared group of checks.
 
-use std::path::PathBuf;
-
 use hub::{ParseError, RepoId, RepoName, Secret};
 use url::Url;
 
@@ -48,9 +46,6 @@ inputs! {
     };
 }
 
-/// Default of `timeout`.
-const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10 * 60);
-
 /// Inputs of a check on its own.
 #[derive(Debug)]
 pub(super) struct VerifyInputs {
@@ -80,9 +75,9 @@ impl VerifyInputs {
 fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInputs> {
     let target = target(values, diagnostics);
     let token = sign_in::token(values, &TOKEN, diagnostics);
-    let workspace = PathBuf::from(values.text(&WORKSPACE).unwrap_or("."));
+    let workspace = values.value(&WORKSPACE, str::parse, diagnostics);
     let check = app_check::read(values, workspace, diagnostics);
-    let timeout = time::read(values, &TIMEOUT, diagnostics).or(DEFAULT_TIMEOUT);
+    let timeout = time::read_or_default(values, &TIMEOUT, diagnostics);
     let endpoint = sign_in::endpoint(values.environment(), diagnostics);
     Some(VerifyInputs { target: target?, check: Check { timeout, ..check }, endpoint: endpoint?, token })
 }
