@@ -1,4 +1,4 @@
-//! The command line. Without a command, the process is the deploy of a workflow.
+//! The command line. A call without a command is the deploy of a workflow.
 
 use std::ffi::OsString;
 
@@ -8,19 +8,27 @@ use crate::action::Log;
 use crate::commands::COMMANDS;
 use crate::commands::command::{Command, Invocation};
 
+/// Arguments of a call without any, as the action makes it.
+const WITHOUT_ARGUMENTS: [&str; 3] = ["hf-deploy", "deploy", "--from-inputs"];
+
 /// Command that the arguments ask for.
 #[derive(Debug)]
-pub struct Call(Option<(&'static Command, ArgMatches)>);
+pub struct Call {
+    command: &'static Command,
+    options: ArgMatches,
+}
 
 impl Call {
     /// Parses the arguments, with the name of the program in front.
     pub fn parse(
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let mut options = define().try_get_matches_from(arguments)?;
-        let Some((name, options)) = options.remove_subcommand() else { return Ok(Self(None)) };
-        let command = COMMANDS.iter().find(|command| command.name == name);
-        Ok(Self(command.map(|command| (*command, options))))
+        let matches = define().try_get_matches_from(arguments)?;
+        let called = COMMANDS.iter().find_map(|command| {
+            let options = matches.subcommand_matches(command.name)?.clone();
+            Some(Self { command, options })
+        });
+        called.map_or_else(|| Self::parse(WITHOUT_ARGUMENTS), Ok)
     }
 
     /// Runs the command until it is done, or `cancelled` ends. Returns the exit code of the process.
@@ -30,13 +38,8 @@ impl Call {
         log: Log,
         cancelled: impl Future<Output = ()> + 'static,
     ) -> u8 {
-        match self.0 {
-            None => crate::run(vars, log, cancelled).await,
-            Some((command, options)) => {
-                let cancelled = Box::pin(cancelled);
-                (command.run)(Invocation { options, vars, log, cancelled }).await
-            }
-        }
+        let cancelled = Box::pin(cancelled);
+        (self.command.run)(Invocation { options: self.options, vars, log, cancelled }).await
     }
 }
 
@@ -50,12 +53,28 @@ fn define() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::command::FROM_INPUTS;
 
     #[test]
     fn options_do_not_contradict_each_other() {
         define().debug_assert();
-        assert!(Call::parse(["hf-deploy"]).unwrap().0.is_none());
-        assert!(Call::parse(["hf-deploy", "verify", "--space", "a/b"]).unwrap().0.is_some());
+        let call = Call::parse(["hf-deploy", "verify", "--space", "a/b"]).unwrap();
+        assert_eq!((call.command.name, call.options.get_flag(FROM_INPUTS)), ("verify", false));
         assert!(Call::parse(["hf-deploy", "verify", "--spaces", "a/b"]).is_err());
+    }
+
+    #[test]
+    fn call_without_a_command_is_the_deploy_of_the_inputs() {
+        let call = Call::parse(["hf-deploy"]).unwrap();
+        assert_eq!((call.command.name, call.options.get_flag(FROM_INPUTS)), ("deploy", true));
+    }
+
+    #[test]
+    fn inputs_of_the_runner_take_no_options() {
+        for command in COMMANDS {
+            assert!(Call::parse(["hf-deploy", command.name, "--from-inputs"]).is_ok(), "{}", command.name);
+        }
+        let both = Call::parse(["hf-deploy", "verify", "--from-inputs", "--space", "a/b"]);
+        assert_eq!(both.unwrap_err().kind(), clap::error::ErrorKind::ArgumentConflict);
     }
 }

@@ -18,4 +18,3 @@ mod text;
 
 pub use ::hub;
 pub use action::driver::panic_exit_code;
-pub use commands::deploy::run;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use clap::ArgMatches;
+use clap::{Arg, ArgAction, ArgMatches};
 use hub::{Credentials, Hub, HubOptions};
 use url::Url;
 
@@ -15,6 +15,10 @@ use super::outputs::Output;
 use crate::action::driver::LogOnly;
 use crate::action::{Handles, Log, OutputFiles, drive};
 use crate::failure::Result;
+
+/// Option with which the inputs come from the variables of GitHub's runner. It is explicit, because a person who runs a
+/// command in a step of a workflow has those variables as well.
+pub(crate) const FROM_INPUTS: &str = "from-inputs";
 
 /// A command of the program.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ pub struct ActionFiles {
 
 /// Call of a command.
 pub(crate) struct Invocation {
-    /// Options of the command line.
+    /// Options of the command line. With `--from-inputs`, there are no others.
     pub(crate) options: ArgMatches,
     pub(crate) vars: Vec<(String, String)>,
     pub(crate) log: Log,
@@ -65,14 +69,24 @@ impl Command {
             "" => command,
             details => command.long_about(format!("{}\n\n{details}", self.about)),
         };
-        options::add(command, self.groups)
+        let from_inputs = Arg::new(FROM_INPUTS)
+            .long(FROM_INPUTS)
+            .action(ArgAction::SetTrue)
+            .exclusive(true)
+            .help("Read the INPUT_* variables of GitHub's runner in place of options, as an action does");
+        options::add(command.arg(from_inputs), self.groups)
     }
 }
 
 impl Invocation {
-    /// Returns the values of the command's inputs.
-    pub(crate) fn values(&self, command: &Command) -> Values {
-        Values::from_options(&self.options, self.vars.iter().cloned(), command.groups)
+    /// Returns the values of the command's inputs: from the runner with `--from-inputs`, else from the options.
+    pub(crate) fn values(&self, command: &Command) -> Result<Values> {
+        let vars = self.vars.iter().cloned();
+        if self.options.get_flag(FROM_INPUTS) {
+            Values::from_runner(vars, command.groups)
+        } else {
+            Ok(Values::from_options(&self.options, vars, command.groups))
+        }
     }
 
     /// Runs work that reports nothing but its log. Returns the exit code.

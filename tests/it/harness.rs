@@ -107,6 +107,7 @@ pub(crate) fn static_space_with_picture() -> Folder {
 
 /// One run of the binary.
 pub(crate) struct Run {
+    arguments: Vec<String>,
     vars: BTreeMap<String, String>,
     hub_address: String,
     workspace: PathBuf,
@@ -146,6 +147,7 @@ impl Run {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         Self {
+            arguments: Vec::new(),
             vars,
             hub_address: endpoint.to_owned(),
             workspace: folder.path().to_owned(),
@@ -153,6 +155,17 @@ impl Run {
             secrets: vec![TOKEN.to_owned()],
             checks: false,
         }
+    }
+
+    /// Runs another command, as its own action would.
+    pub(crate) fn action(mut self, command: &str) -> Self {
+        self.arguments = vec![command.to_owned(), "--from-inputs".to_owned()];
+        self
+    }
+
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self
     }
 
     pub(crate) fn input(self, name: &str, value: &str) -> Self {
@@ -196,6 +209,7 @@ impl Run {
         let is_space = self.vars.get("INPUT_REPO_TYPE").is_none_or(|repo_type| repo_type == "space");
         let unchecked = (is_space && !self.checks).then_some(("INPUT_VERIFY", "false"));
         command
+            .args(&self.arguments)
             .env_clear()
             .envs(unchecked)
             .envs(&self.vars)

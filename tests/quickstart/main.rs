@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use hf_deploy::action::Log;
+use hf_deploy::cli::Call;
 use hf_proxy::Proxy;
 use local_hub_server::{DockerCommand, HubConfig, LocalHub, Runtimes, User};
 use tokio::net::TcpListener;
@@ -98,7 +99,8 @@ async fn deploy(hub: &LocalHub) -> Result<BTreeMap<String, String>> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let code = hf_deploy::run(vars.clone(), Log::to_stdout(&vars), std::future::pending()).await;
+    let log = Log::to_stdout(&vars);
+    let code = Call::parse(["hf-deploy"])?.run(vars, log, std::future::pending()).await;
     ensure!(code == 0, "the deploy ended with exit code {code}");
     let outputs = outputs(&std::fs::read_to_string(file("output")).context("no outputs")?);
     println!("\n-- outputs --");

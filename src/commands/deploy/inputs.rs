@@ -88,7 +88,6 @@ impl Inputs {
     /// Validates the values, whichever way they came.
     pub(crate) fn from_values(values: &Values) -> Result<Accepted<Self>> {
         let mut diagnostics = values.diagnostics();
-        values.check_names(&mut diagnostics);
         let inputs = validate(values, &mut diagnostics);
         diagnostics.accept(inputs)
     }

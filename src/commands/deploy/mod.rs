@@ -24,7 +24,7 @@ use inputs::{GROUPS, Inputs};
 pub(super) static COMMAND: Command = Command {
     name: "deploy",
     about: "Deploy a folder to a Hugging Face Space, model or dataset",
-    details: "Without a command, the inputs come from the `INPUT_*` variables of GitHub's runner.",
+    details: "A call without a command is `deploy --from-inputs`, as the action runs it.",
     groups: GROUPS,
     outputs: outputs::OUTPUTS,
     action: Some(ActionFiles {
@@ -33,22 +33,13 @@ pub(super) static COMMAND: Command = Command {
         open_groups: 3,
         open_outputs: 6,
     }),
-    run: |call| Box::pin(run_command(call)),
+    run: |call| Box::pin(run(call)),
 };
 
-async fn run_command(call: Invocation) -> u8 {
-    let values = Ok(call.values(&COMMAND));
+async fn run(call: Invocation) -> u8 {
+    let values = call.values(&COMMAND);
     let files = OutputFiles::from_vars(&call.vars);
     drive(call.log, files, call.cancelled, |handles| deploy_from(values, handles)).await
-}
-
-/// Runs the deploy of a workflow with the given environment, until it is done or `cancelled` is.
-///
-/// Returns the exit code of the process.
-pub async fn run(vars: Vec<(String, String)>, log: Log, cancelled: impl Future<Output = ()>) -> u8 {
-    let files = OutputFiles::from_vars(&vars);
-    let values = Values::from_runner(vars, GROUPS);
-    drive(log, files, cancelled, |handles| deploy_from(values, handles)).await
 }
 
 impl Report for DeployReport {

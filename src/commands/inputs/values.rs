@@ -81,7 +81,8 @@ impl Values {
         Self { declared, place: InputPlace::CommandLine, texts, environment }
     }
 
-    /// Returns diagnostics that never show a secret input. A name in the place of a token is no secret.
+    /// Returns diagnostics that have the misspelt names, and never show a secret input. A name in the place of a token
+    /// is no secret.
     pub(crate) fn diagnostics(&self) -> Diagnostics {
         let mut diagnostics = Diagnostics::new(self.place);
         let inputs = self.declared.iter().flat_map(|group| group.inputs);
@@ -89,6 +90,7 @@ impl Values {
         secrets
             .filter(|text| super::tokens::named_variable(text).is_none())
             .for_each(|text| diagnostics.hide(text));
+        self.check_names(&mut diagnostics);
         diagnostics
     }
 
@@ -190,7 +192,7 @@ impl Values {
 
     /// Notes the `INPUT_*` variables whose names look like a misspelt input. All others are left alone, because images
     /// set variables with that beginning as well.
-    pub(crate) fn check_names(&self, diagnostics: &mut Diagnostics) {
+    fn check_names(&self, diagnostics: &mut Diagnostics) {
         if self.place == InputPlace::CommandLine {
             return;
         }
@@ -231,9 +233,7 @@ mod tests {
         assert_eq!(values.text(&files::PRUNE), Some("true"));
         assert_eq!(values.text(&commit::DRY_RUN), None);
         assert_eq!(values.text(&sign_in::HF_TOKEN), None);
-        let mut diagnostics = values.diagnostics();
-        values.check_names(&mut diagnostics);
-        let failure = diagnostics.finish().unwrap_err();
+        let failure = values.diagnostics().finish().unwrap_err();
         assert_eq!(failure.message, "`dry-run` is not an input of this action: did you mean `dry_run`?");
     }
 

@@ -37,6 +37,7 @@ pub(super) static COMMAND: Command = Command {
 async fn run(call: Invocation) -> u8 {
     let values = call.values(&COMMAND);
     call.drive(async |log| {
+        let values = values?;
         let mut diagnostics = values.diagnostics();
         let inputs = validate(&values, &mut diagnostics);
         let (access, list, prefix) = diagnostics.accept(inputs)?.logged(log);

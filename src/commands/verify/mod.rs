@@ -6,7 +6,7 @@ mod report;
 
 use hub::{Credentials, Repo, RepoId, RepoType};
 
-use inputs::{GROUPS, Target, VerifyInputs};
+use inputs::{GROUPS, TOKEN, Target, VerifyInputs};
 use report::VerifyReport;
 
 use super::command::{Command, Invocation, connect};
@@ -43,15 +43,16 @@ impl Report for VerifyReport {
 async fn run(call: Invocation) -> u8 {
     let values = call.values(&COMMAND);
     let files = OutputFiles::from_vars(&call.vars);
-    drive(call.log, files, call.cancelled, |handles| async move { check(&values, handles).await }).await
+    drive(call.log, files, call.cancelled, |handles| check(values, handles)).await
 }
 
-async fn check(values: &Values, handles: Handles<VerifyReport>) -> Result<()> {
+async fn check(values: Result<Values>, handles: Handles<VerifyReport>) -> Result<()> {
     let log = &handles.log;
-    let inputs = VerifyInputs::from_values(values)?.logged(log);
+    let values = values?;
+    let inputs = VerifyInputs::from_values(&values)?.logged(log);
     let app = match inputs.target.clone() {
         Target::Url(url) => App { url, token: None, kind: AppKind::Unknown },
-        Target::Space(id) => space_app(id, &inputs, log).await?,
+        Target::Space(id) => space_app(id, &inputs, &values.quoted(&TOKEN), log).await?,
     };
     log.info(&format!("checking the app at {}", app.url));
     let result = app_check::check_app(&app, &inputs.check, log).await;
@@ -59,7 +60,8 @@ async fn check(values: &Values, handles: Handles<VerifyReport>) -> Result<()> {
     app_check::conclude(&result, failure::app_check::hints(&result), log)
 }
 
-async fn space_app(id: RepoId, inputs: &VerifyInputs, log: &Log) -> Result<App> {
+/// Finds the app of a Space. `token` is the name of its input, for messages.
+async fn space_app(id: RepoId, inputs: &VerifyInputs, token: &str, log: &Log) -> Result<App> {
     let credentials = inputs.token.clone().map_or(Credentials::Anonymous, Credentials::Token);
     let hub = connect(&inputs.endpoint, credentials, log)?;
     let space = Repo { repo_type: RepoType::Space, id };
@@ -67,10 +69,9 @@ async fn space_app(id: RepoId, inputs: &VerifyInputs, log: &Log) -> Result<App> 
         let failure = Failure::new(Code::RepoNotFound, format!("cannot find the app of the {space}"));
         match inputs.token {
             Some(_) => {
-                failure.hint("the Space does not exist, or the token in `HF_TOKEN` has no access to it")
+                failure.hint(format!("the Space does not exist, or the token in {token} has no access to it"))
             }
-            None => failure
-                .hint("if the Space is private, set the variable `HF_TOKEN` to a token with read access"),
+            None => failure.hint(format!("if the Space is private, set {token} to a token with read access")),
         }
     })
 }
