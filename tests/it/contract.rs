@@ -138,15 +138,22 @@ fn gate_faults(workflow: &serde_yaml::Value) -> Vec<String> {
     differences(&needs, &jobs.filter(|name| *name != "gate").collect::<Vec<_>>(), "the gate of CI")
 }
 
-/// Finds folders with a lock file that Dependabot does not look into.
-fn dependabot_faults(config: &serde_yaml::Value, lock_files: &[&str]) -> Vec<String> {
+/// Lock files that Dependabot updates, by its name for their ecosystem.
+const LOCK_FILES: [(&str, &str); 2] = [("cargo", "Cargo.lock"), ("npm", "package-lock.json")];
+
+/// Finds folders with a lock file of an ecosystem that Dependabot does not look into.
+fn dependabot_faults(
+    config: &serde_yaml::Value,
+    (ecosystem, name): (&str, &str),
+    lock_files: &[&str],
+) -> Vec<String> {
     let updates = config["updates"].as_sequence().unwrap().iter();
-    let cargo = updates.filter(|update| update["package-ecosystem"].as_str() == Some("cargo"));
-    let folders = cargo.filter_map(|update| update["directories"].as_sequence()).flatten();
+    let own = updates.filter(|update| update["package-ecosystem"].as_str() == Some(ecosystem));
+    let folders = own.filter_map(|update| update["directories"].as_sequence()).flatten();
     let folders: Vec<&str> = folders.filter_map(serde_yaml::Value::as_str).collect();
     let wanted: Vec<String> = lock_files
         .iter()
-        .map(|path| format!("/{}", path.trim_end_matches("Cargo.lock").trim_end_matches('/')))
+        .map(|path| format!("/{}", path.trim_end_matches(name).trim_end_matches('/')))
         .collect();
     differences(&folders, &wanted.iter().map(String::as_str).collect::<Vec<_>>(), "dependabot.yml")
 }
@@ -256,16 +263,20 @@ fn versions_agree() {
 #[test]
 fn dependabot_lists_every_lock_file() {
     let config = yaml(&read(".github/dependabot.yml"));
-    let mut found: Vec<String> = ignore::Walk::new(env!("CARGO_MANIFEST_DIR"))
-        .map(|entry| entry.unwrap().into_path())
-        .filter(|path| path.ends_with("Cargo.lock"))
-        .map(|path| path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap().to_owned())
-        .collect();
-    found.sort();
-    let found: Vec<&str> = found.iter().map(String::as_str).collect();
-    assert_eq!(dependabot_faults(&config, &found), [""; 0]);
-    let planted = [&found[..], &["new/Cargo.lock"]].concat();
-    assert_eq!(dependabot_faults(&config, &planted), ["dependabot.yml lacks \"/new\""]);
+    for (ecosystem, name) in LOCK_FILES {
+        let mut found: Vec<String> = ignore::Walk::new(env!("CARGO_MANIFEST_DIR"))
+            .map(|entry| entry.unwrap().into_path())
+            .filter(|path| path.ends_with(name))
+            .map(|path| path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap().to_owned())
+            .collect();
+        found.sort();
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(dependabot_faults(&config, (ecosystem, name), &found), [""; 0]);
+        let new = format!("new/{name}");
+        let planted = [&found[..], &[new.as_str()]].concat();
+        let faults = dependabot_faults(&config, (ecosystem, name), &planted);
+        assert_eq!(faults, ["dependabot.yml lacks \"/new\""]);
+    }
 }
 
 #[test]
