@@ -44,7 +44,7 @@ impl std::fmt::Debug for OpenApi {
 }
 
 impl OpenApi {
-    /// Returns the document at `path`, at `HUB_OPENAPI` or beside the workspace; `None` if there is none.
+    /// Returns the document at `path`, or else at `HUB_OPENAPI`; `None` without both.
     ///
     /// # Errors
     /// If the document cannot be read.
@@ -56,8 +56,7 @@ impl OpenApi {
         if let Some(path) = std::env::var_os("HUB_OPENAPI").filter(|p| !p.is_empty()) {
             return Self::load(Path::new(&path)).map(Some);
         }
-        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/hub-openapi.json");
-        if beside.is_file() { Self::load(&beside).map(Some) } else { Ok(None) }
+        Ok(None)
     }
 
     /// Returns the document for a test that cannot run without it.
