@@ -91,7 +91,7 @@ codes! {
     TooManyDeletes = "too_many_deletes", Input;
     /// A file that holds a secret would become public.
     SecretsInFiles = "secrets_in_files", Input;
-    /// A variable is to have the name of a secret that the Space has, or the other way round.
+    /// A new variable would have the name of a secret that the Space has, or the other way round.
     SettingsCollision = "settings_collision", Input;
     /// There is no token.
     TokenMissing = "token_missing", Auth;
@@ -160,7 +160,7 @@ pub struct Place {
     pub message: String,
 }
 
-/// Why a run failed: what the log, the summary and the outputs say about it.
+/// Failure of a run, as the log, the summary and the outputs describe it.
 ///
 /// `message` is one sentence in lower case that names the operation and the object. Each hint is one
 /// thing that the user can do next. Neither holds a token.

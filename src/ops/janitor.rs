@@ -48,7 +48,7 @@ impl std::str::FromStr for Prefix {
     }
 }
 
-/// Why a repo stays.
+/// Reason for which a repo stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     OtherPrefix,

@@ -311,7 +311,7 @@ impl State {
         Some(breaks.remove(index).1)
     }
 
-    /// An answer as the client is to see it. Both ports have five digits, so that no length changes.
+    /// An answer as the client should see it. Both ports have five digits, so that no length changes.
     fn for_client(&self, answer: Vec<u8>) -> Vec<u8> {
         let mut answer = replaced(answer, self.upstream, self.own);
         let Some(head) = head_length(&answer) else { return answer };
@@ -358,7 +358,7 @@ impl Request {
         format!("{method} {}", path.join("/"))
     }
 
-    /// As the Hub is to see it: one request for each connection.
+    /// Request as the Hub should see it: one request for each connection.
     fn for_hub(&self, state: &State) -> Vec<u8> {
         let head = replaced(self.bytes[..self.head].to_vec(), state.own, state.upstream);
         let text = String::from_utf8_lossy(&head).into_owned();

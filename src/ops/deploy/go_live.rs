@@ -17,7 +17,7 @@ use super::wait::{CommitAge, LiveTarget, NotLive, wait_for};
 /// Shortest time that a check gets, however long the Space took to start.
 const SHORTEST_CHECK: Duration = Duration::from_secs(60);
 
-/// Waits until the commit runs and checks its app, if the deploy is to a running Space. Returns the result of the
+/// Waits until the commit runs and checks its app, after a deploy to a running Space. Returns the result of the
 /// check.
 pub(super) async fn wait_and_check(
     context: &Context<'_>,
