@@ -16,5 +16,8 @@ mod image;
 pub mod ops;
 mod text;
 
+/// User agent of all requests.
+const USER_AGENT: &str = concat!("hf-deploy/", env!("CARGO_PKG_VERSION"));
+
 pub use ::hub;
 pub use action::driver::panic_exit_code;

@@ -67,7 +67,8 @@ impl IdTokens {
         let failed = |detail: &dyn std::fmt::Display| IdTokenError(detail.to_string());
         let mut url = self.url.clone();
         url.query_pairs_mut().append_pair("audience", audience);
-        let http = hub::http::client().timeout(TIMEOUT).build().map_err(|error| failed(&error))?;
+        let http =
+            hub::http::client(crate::USER_AGENT).timeout(TIMEOUT).build().map_err(|error| failed(&error))?;
         let mut pause = Duration::from_secs(1);
         let mut attempt = 1;
         loop {

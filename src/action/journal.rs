@@ -146,6 +146,7 @@ impl Journal {
     #[must_use = "the measurement ends when this is dropped"]
     pub fn enter(&self, phase: Phase, timing: &'static str) -> PhaseGuard {
         self.pages().phase = phase;
+        tracing::debug!(target: "phase", phase = timing, "started");
         PhaseGuard { journal: self.clone(), timing, started: Instant::now() }
     }
 
@@ -246,6 +247,8 @@ pub struct PhaseGuard {
 impl Drop for PhaseGuard {
     fn drop(&mut self) {
         let taken = self.started.elapsed();
+        let ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(target: "phase", phase = self.timing, ms, "ended");
         if !self.journal.is_nested {
             self.journal.pages().timings.push(Timing { name: self.timing, taken });
         }

@@ -1,7 +1,7 @@
-//! Debug lines: requests and other events of `tracing`, written to the log.
+//! Debug lines: requests, phases and other events of `tracing`, written to the log.
 //!
 //! `RUNNER_DEBUG=1` (a job that runs again with debug logging) writes them as debug lines of the runner. The variable
-//! `HF_DEPLOY_LOG` chooses the level, and writes them elsewhere too.
+//! `HF_DEPLOY_LOG` chooses the level, for all targets or for some, and writes them elsewhere too.
 
 use std::fmt::{self, Write as _};
 
@@ -15,7 +15,10 @@ use crate::text::plain;
 
 /// Targets whose events may be shown. Those of libraries are not among them, because they may contain addresses that
 /// carry a permission.
-const TARGETS: [&str; 1] = ["hub"];
+const TARGETS: [&str; 4] = ["hub", "app_check", "github", "phase"];
+
+/// Levels of the targets, in their order.
+type Levels = [LevelFilter; TARGETS.len()];
 
 /// Writes events to the log from now on, if the environment asks for it.
 ///
@@ -25,46 +28,58 @@ pub fn install(vars: &[(String, String)], log: &Log) {
     let is_runner_debug = var("RUNNER_DEBUG") == Some("1");
     let default = if is_runner_debug { "debug" } else { "off" };
     let filter = var("HF_DEPLOY_LOG").map(str::trim).filter(|text| !text.is_empty()).unwrap_or(default);
-    match max_level(filter) {
-        Ok(LevelFilter::OFF) => {}
-        Ok(max_level) => {
-            let subscriber = DebugLines { log: log.clone(), max_level, is_runner_debug };
+    match levels(filter) {
+        Ok(levels) if levels.iter().all(|level| *level == LevelFilter::OFF) => {}
+        Ok(levels) => {
+            let subscriber = DebugLines { log: log.clone(), levels, is_runner_debug };
             // An error means that the process has a subscriber already, which then stays.
             let _ = tracing::subscriber::set_global_default(subscriber);
         }
         Err(part) => log.warning(&format!(
-            "ignored `HF_DEPLOY_LOG`: `{}` must be `off`, `error`, `warn`, `info`, `debug` or `trace`, or one of them after `hub=`",
-            plain(part)
+            "ignored `HF_DEPLOY_LOG`: `{}` must be `off`, `error`, `warn`, `info`, `debug` or `trace`, or one of `{}`, with or without such a level after `=`",
+            plain(part),
+            TARGETS.join("`, `")
         )),
     }
 }
 
-/// Reads a filter: a level, or a list such as `hub=debug`. Returns the part that is invalid, if there is one.
-fn max_level(filter: &str) -> Result<LevelFilter, &str> {
-    let mut max_level = LevelFilter::OFF;
+/// Reads a filter: a level for all targets, or a list such as `hub,github=trace`, in which a target alone is at
+/// `debug`. Returns the part that is invalid, if there is one.
+fn levels(filter: &str) -> Result<Levels, &str> {
+    let mut levels = [LevelFilter::OFF; TARGETS.len()];
     for part in filter.split(',').map(str::trim) {
-        let (target, level) = part.split_once('=').unwrap_or((TARGETS[0], part));
-        let is_level = level.parse::<u8>().is_err();
-        let level = level.parse().ok().filter(|_| is_level && TARGETS.contains(&target));
-        max_level = level.ok_or(part)?;
+        let (target, level) = match part.split_once('=') {
+            Some((target, level)) => (Some(target), level),
+            None if TARGETS.contains(&part) => (Some(part), "debug"),
+            None => (None, part),
+        };
+        let is_word = !level.is_empty() && level.parse::<u8>().is_err();
+        let is_known = target.is_none_or(|target| TARGETS.contains(&target));
+        let level = level.parse().ok().filter(|_| is_word && is_known).ok_or(part)?;
+        for (name, own) in TARGETS.iter().zip(&mut levels) {
+            if target.is_none_or(|target| target == *name) {
+                *own = level;
+            }
+        }
     }
-    Ok(max_level)
+    Ok(levels)
 }
 
 /// Subscriber that writes each event as one line. Spans have no lines.
 struct DebugLines {
     log: Log,
-    max_level: LevelFilter,
+    levels: Levels,
     is_runner_debug: bool,
 }
 
 impl Subscriber for DebugLines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.max_level && metadata.is_event() && TARGETS.contains(&metadata.target())
+        let target = TARGETS.iter().position(|target| *target == metadata.target());
+        metadata.is_event() && target.is_some_and(|target| *metadata.level() <= self.levels[target])
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.max_level)
+        self.levels.iter().max().copied()
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -122,11 +137,15 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_level_or_a_list_of_targets() {
-        assert_eq!(max_level("debug"), Ok(LevelFilter::DEBUG));
-        assert_eq!(max_level("hub=trace"), Ok(LevelFilter::TRACE));
-        assert_eq!(max_level("off"), Ok(LevelFilter::OFF));
-        for filter in ["loud", "3", "hub=loud", "h2=debug", ""] {
-            assert_eq!(max_level(filter), Err(filter));
+        const OFF: LevelFilter = LevelFilter::OFF;
+        const DEBUG: LevelFilter = LevelFilter::DEBUG;
+        assert_eq!(levels("debug"), Ok([DEBUG; 4]));
+        assert_eq!(levels("hub=trace"), Ok([LevelFilter::TRACE, OFF, OFF, OFF]));
+        assert_eq!(levels("app_check, github"), Ok([OFF, DEBUG, DEBUG, OFF]));
+        assert_eq!(levels("debug,phase=off"), Ok([DEBUG, DEBUG, DEBUG, OFF]));
+        assert_eq!(levels("off"), Ok([OFF; 4]));
+        for filter in ["loud", "3", "hub=loud", "hub=3", "hub=", "h2=debug", "h2", ""] {
+            assert_eq!(levels(filter), Err(filter));
         }
     }
 
@@ -149,7 +168,7 @@ mod tests {
         let captured = Captured::default();
         let log = Log::new(Mode::Plain, Box::new(captured.clone()));
         log.mask(&Secret::new("hf_TheSecretToken"));
-        let subscriber = DebugLines { log, max_level: LevelFilter::DEBUG, is_runner_debug: false };
+        let subscriber = DebugLines { log, levels: [LevelFilter::DEBUG; 4], is_runner_debug: false };
         tracing::subscriber::with_default(subscriber, || {
             tracing::debug!(target: "hub", path = "/a\n::error::b", token = "hf_TheSecretToken", "request");
             tracing::trace!(target: "hub", "below the level");

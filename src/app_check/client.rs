@@ -1,11 +1,13 @@
 //! The HTTP client for one app, through the Hub's edge: the token, bounded answers, no redirects.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 use url::{Host, Url};
 
@@ -33,11 +35,13 @@ pub(super) struct AppClient {
     base: Url,
     token: Option<HeaderValue>,
     may_be_private: bool,
+    /// Number of requests that were sent, by method and path.
+    sent: Arc<Mutex<HashMap<String, u32>>>,
 }
 
 impl AppClient {
     pub(super) fn new(app: &App) -> Result<Self, CheckError> {
-        let http = hub::http::client()
+        let http = hub::http::client(crate::USER_AGENT)
             // A redirect would carry the token along, so the check follows redirects itself.
             .redirect(redirect::Policy::none())
             .build()
@@ -57,7 +61,7 @@ impl AppClient {
         };
         // A caller that knows the kind from the Hub has a token for a private Space.
         let may_be_private = token.is_none() && (app.token.is_some() || app.kind == AppKind::Unknown);
-        Ok(Self { http, base, token, may_be_private })
+        Ok(Self { http, base, token, may_be_private, sent: Arc::default() })
     }
 
     pub(super) fn has_token(&self) -> bool {
@@ -109,7 +113,7 @@ impl AppClient {
     /// Returns a client for the app at `url`, which [`AppClient::own`] returned: below a path, or moved to `https://`.
     pub(super) fn rebased(&self, url: &Url) -> Self {
         let token = self.token.clone().filter(|_| self.is_own(url));
-        Self { http: self.http.clone(), base: folder(url), token, may_be_private: self.may_be_private }
+        Self { base: folder(url), token, ..self.clone() }
     }
 
     /// Returns a client for the scheme that the front page moved to.
@@ -127,7 +131,7 @@ impl AppClient {
         &self.base
     }
 
-    /// Starts a request without a time limit. Adds the token on the app's own origin only.
+    /// Makes a request without a time limit. Adds the token on the app's own origin only.
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         let token = self.token.clone().filter(|_| self.is_own(&url));
         let request = self.http.request(method, url);
@@ -137,21 +141,56 @@ impl AppClient {
         }
     }
 
+    /// Sends a request, and emits an event of `tracing`. The query is left out of it, because it may contain a session.
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, RequestError> {
+        let request = request.build()?;
+        let method = request.method().clone();
+        let host = request.url().host_str().filter(|_| !self.is_own(request.url()));
+        let host = host.map(|host| format!("//{host}")).unwrap_or_default();
+        let path = format!("{host}{}", request.url().path());
+        let attempt = self.count(format!("{method} {path}"));
+        let started = Instant::now();
+        let answer = self.http.execute(request).await.map_err(RequestError::from);
+        let header = |response: &Response| {
+            response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned)
+        };
+        tracing::debug!(
+            target: "app_check",
+            method = %method,
+            path,
+            status = answer.as_ref().ok().map(|response| response.status().as_u16()),
+            error = answer.as_ref().err().map(ToString::to_string),
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            attempt,
+            request_id = answer.as_ref().ok().and_then(header),
+            "request"
+        );
+        answer
+    }
+
+    /// Counts a request, and returns the number of those like it.
+    fn count(&self, request: String) -> u32 {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = sent.entry(request).or_default();
+        *number += 1;
+        *number
+    }
+
     /// Fetches at most `limit` bytes. More are an error.
     pub(super) async fn get(&self, url: Url, limit: usize) -> Result<Answer, RequestError> {
         let request = self.request(Method::GET, url).timeout(ANSWER_TIMEOUT);
-        read(request.send().await?, limit, Overlong::Fail).await
+        read(self.send(request).await?, limit, Overlong::Fail).await
     }
 
     /// Fetches the first `limit` bytes.
     pub(super) async fn peek(&self, url: Url, limit: usize) -> Result<Answer, RequestError> {
         let request = self.request(Method::GET, url).timeout(ANSWER_TIMEOUT);
-        read(request.send().await?, limit, Overlong::Cut).await
+        read(self.send(request).await?, limit, Overlong::Cut).await
     }
 
     pub(super) async fn post(&self, url: Url, body: &Value, limit: usize) -> Result<Answer, RequestError> {
         let request = self.request(Method::POST, url).timeout(ANSWER_TIMEOUT).json(body);
-        read(request.send().await?, limit, Overlong::Fail).await
+        read(self.send(request).await?, limit, Overlong::Fail).await
     }
 }
 

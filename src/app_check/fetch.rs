@@ -130,7 +130,7 @@ async fn download(session: &Session<'_>, url: Url, number: usize) -> Result<Kept
 }
 
 async fn download_once(session: &Session<'_>, url: Url, number: usize) -> Result<KeptFile, RequestError> {
-    let response = session.client.request(Method::GET, url).send().await?;
+    let response = session.client.send(session.client.request(Method::GET, url)).await?;
     if !response.status().is_success() {
         return Err(RequestError::Refused(response.status()));
     }

@@ -210,11 +210,12 @@ impl QueuedCall<'_> {
         }
         let request = self.session.client.request(Method::GET, url.clone());
         let request = request.header(ACCEPT, "text/event-stream");
-        let response = match tokio::time::timeout_at(self.session.deadline, request.send()).await {
-            Err(_) => return Ok(StreamEnd::TooLate(self.too_late())),
-            Ok(Err(error)) => return Ok(StreamEnd::Broken(RequestError::from(error).to_string())),
-            Ok(Ok(response)) => response,
-        };
+        let response =
+            match tokio::time::timeout_at(self.session.deadline, self.session.client.send(request)).await {
+                Err(_) => return Ok(StreamEnd::TooLate(self.too_late())),
+                Ok(Err(error)) => return Ok(StreamEnd::Broken(error.to_string())),
+                Ok(Ok(response)) => response,
+            };
         match response.status() {
             StatusCode::OK => self.follow(response, stream).await,
             StatusCode::NOT_FOUND => Ok(StreamEnd::Forgotten),
@@ -265,7 +266,7 @@ impl QueuedCall<'_> {
                 Err(_) => {
                     return Ok(StreamEnd::Broken(format!("silent for {} s", QUIET_TIMEOUT.as_secs())));
                 }
-                Ok(Err(error)) => return Ok(StreamEnd::Broken(RequestError::from(error).to_string())),
+                Ok(Err(error)) => return Ok(StreamEnd::Broken(error.to_string())),
                 Ok(Ok(None)) => return Ok(StreamEnd::Broken("it ended early".to_owned())),
                 Ok(Ok(Some(chunk))) => chunk,
             };

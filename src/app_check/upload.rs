@@ -128,7 +128,7 @@ async fn upload(session: &Session<'_>, name: &str, content: &Content) -> Result<
 
 async fn post(session: &Session<'_>, url: Url, form: Form) -> Result<Answer, RequestError> {
     let request = session.client.request(Method::POST, url).multipart(form).timeout(UPLOAD_TIMEOUT);
-    answer::read(request.send().await?, MAX_ANSWER, Overlong::Fail).await
+    answer::read(session.client.send(request).await?, MAX_ANSWER, Overlong::Fail).await
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ pub(super) fn connect(endpoint: &Url, credentials: Credentials, log: &Log) -> Re
     let (notes, masks) = (log.clone(), log.clone());
     let mut options = HubOptions::new(endpoint.clone());
     options.credentials = credentials;
+    crate::USER_AGENT.clone_into(&mut options.user_agent);
     options.on_notice = Arc::new(move |line| notes.info(line));
     options.on_secret = Arc::new(move |token| masks.mask(token));
     Ok(Hub::new(options)?)

@@ -1,7 +1,7 @@
 //! The client: one request after the other, with the waits that GitHub asks for.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hub::Secret;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
@@ -95,7 +95,7 @@ impl Github {
         headers.insert(reqwest::header::AUTHORIZATION, authorization);
         headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
         headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
-        let http = hub::http::client()
+        let http = hub::http::client(crate::USER_AGENT)
             .default_headers(headers)
             .timeout(ANSWER_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -145,7 +145,10 @@ impl Github {
             if let Some(body) = &operation.body {
                 request = request.json(body);
             }
-            let (error, next) = match request.send().await {
+            let started = Instant::now();
+            let answer = request.send().await;
+            trace(operation, url.strip_prefix(api).unwrap_or(&url), attempt, started, &answer);
+            let (error, next) = match answer {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => refused(operation, response, attempt).await,
                 Err(error) => (not_answered(operation, error), delay(operation, attempt)),
@@ -171,6 +174,34 @@ impl Github {
             None => false,
         }
     }
+}
+
+/// Emits an event of `tracing` for one attempt, without the query of its path.
+fn trace(
+    operation: &Operation,
+    path: &str,
+    attempt: u32,
+    started: Instant,
+    answer: &reqwest::Result<Response>,
+) {
+    let id =
+        |response: &Response| response.headers().get("x-github-request-id")?.to_str().ok().map(str::to_owned);
+    // The text of the error itself contains the address.
+    let cause = |error: &reqwest::Error| {
+        let source = std::error::Error::source(error);
+        source.map_or_else(|| "no answer".to_owned(), ToString::to_string)
+    };
+    tracing::debug!(
+        target: "github",
+        method = %operation.method,
+        path = path.split('?').next(),
+        status = answer.as_ref().ok().map(|response| response.status().as_u16()),
+        error = answer.as_ref().err().map(cause),
+        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        attempt,
+        request_id = answer.as_ref().ok().and_then(id),
+        "request"
+    );
 }
 
 /// Returns the wait after a failure without an answer, or with one of a broken server. An operation that creates

@@ -11,6 +11,7 @@ use url::Url;
 use crate::auth::{Credentials, OnSecret, TokenSource};
 use crate::call::{Answer, Call};
 use crate::error::Error;
+use crate::http::USER_AGENT;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::transport::{OnNotice, Transport};
@@ -37,6 +38,8 @@ pub struct HubOptions {
     pub endpoint: Url,
     /// Credentials of all requests to it.
     pub credentials: Credentials,
+    /// User agent of all requests. Default: the name and the version of this crate.
+    pub user_agent: String,
     /// Retry policy.
     pub retry: RetryPolicy,
     /// Folder for temporary files of uploads. It is made when it is needed.
@@ -53,6 +56,7 @@ impl HubOptions {
         Self {
             endpoint,
             credentials: Credentials::Anonymous,
+            user_agent: USER_AGENT.to_owned(),
             retry: RetryPolicy::default(),
             scratch: std::env::temp_dir(),
             on_notice: Arc::new(|_| ()),
@@ -66,6 +70,7 @@ impl fmt::Debug for HubOptions {
         f.debug_struct("HubOptions")
             .field("endpoint", &self.endpoint.as_str())
             .field("credentials", &self.credentials)
+            .field("user_agent", &self.user_agent)
             .field("retry", &self.retry)
             .field("scratch", &self.scratch)
             .finish_non_exhaustive()
@@ -93,10 +98,11 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// The token has a character that no token has, or the HTTP client cannot be set up.
+    /// The token or the user agent has a character that no header can carry, or the HTTP client cannot be set up.
     pub fn new(options: HubOptions) -> Result<Self, Error> {
+        let HubOptions { endpoint, user_agent, retry, on_notice, .. } = options;
         Ok(Self {
-            transport: Arc::new(Transport::new(options.endpoint, options.retry, options.on_notice)?),
+            transport: Arc::new(Transport::new(endpoint, &user_agent, retry, on_notice)?),
             tokens: Arc::new(TokenSource::new(options.credentials, options.on_secret)?),
             scratch: options.scratch.into(),
             user: Arc::default(),

@@ -42,8 +42,13 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(endpoint: Url, retry: RetryPolicy, on_notice: OnNotice) -> Result<Self, Error> {
-        let http = crate::http::client()
+    pub(crate) fn new(
+        endpoint: Url,
+        user_agent: &str,
+        retry: RetryPolicy,
+        on_notice: OnNotice,
+    ) -> Result<Self, Error> {
+        let http = crate::http::client(user_agent)
             .pool_idle_timeout(Duration::from_secs(50))
             .redirect(redirect::Policy::custom(stay_on_origin))
             .build()
