@@ -3,10 +3,11 @@
 use std::fmt::Display;
 
 use crate::text::count;
-use hub::{Access, OrgRole, Repo, RepoType, Revision, SpaceSdk, WhoAmI, token_form};
+use hub::{Access, OrgRole, Repo, RepoType, Revision, SpaceSdk, WhoAmI};
 
 use super::folder::CARD_HINT;
 use super::rights::has_plan;
+use super::token_page::token_page;
 use super::{Code, Failure, Place};
 
 const ONE_DEPLOY_AT_A_TIME: &str = "another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow";
@@ -120,7 +121,7 @@ impl MissingApp<'_> {
         if let Some(guess) = self.other_sdk {
             let file = if guess == SpaceSdk::Docker { "Dockerfile" } else { "index.html" };
             hints.push(format!(
-                "set `space_sdk: {}`, if the `{file}` of the folder is what the Space is to run",
+                "set `space_sdk: {}`, if the Space should run the `{file}` of the folder",
                 guess.as_str()
             ));
         }
@@ -248,7 +249,7 @@ pub fn explain_token(mut failure: Failure) -> Failure {
         failure.message = format!("the Hub does not accept this token: {}", failure.message);
         failure.hints = vec![format!(
             "it may be expired, revoked or incomplete: make a new one at {}, and replace the secret behind `hf_token`",
-            token_form(Access::Write, None)
+            token_page(Access::Write, None)
         )];
     }
     failure

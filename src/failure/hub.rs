@@ -2,9 +2,10 @@
 
 use hub::{
     Access, Cause, ContentError, ContentFault, Error, ExchangeError, Payment, Refusal, RefusalKind, Repo,
-    RepoType, TransferFault, token_form,
+    RepoType, TransferFault,
 };
 
+use super::token_page::token_page;
 use super::{Code, Failure};
 
 const STATUS_PAGE: &str = "see https://status.huggingface.co, and run the job again when the Hub is back";
@@ -84,7 +85,7 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
 fn forbidden(message: String) -> Failure {
     Failure::new(Code::PermissionDenied, message)
         .hint("in an organization, your role must be `write` or `admin`; `contributor` writes only to repos that you created")
-        .hint(format!("the token needs write access to this repo: make one at {}", token_form(Access::Write, None)))
+        .hint(format!("the token needs write access to this repo: make one at {}", token_page(Access::Write, None)))
 }
 
 fn payment_hint(payment: Payment) -> &'static str {

@@ -7,6 +7,7 @@ mod hub;
 pub mod proxy;
 pub mod rights;
 pub mod space;
+mod token_page;
 
 use std::fmt;
 

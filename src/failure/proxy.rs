@@ -1,7 +1,8 @@
 //! Advice on failed proxy Spaces.
 
-use hub::{Access, Repo, token_form};
+use hub::{Access, Repo};
 
+use super::token_page::token_page;
 use super::{Code, Failure};
 
 pub(super) const PROTECTED_INSTEAD: &str = "on a paid plan, `visibility: protected` on the Space itself shows its app to everybody and keeps its files private, without a proxy";
@@ -13,7 +14,7 @@ pub const TOKEN_REFUSED: &str =
 /// There is no token that the proxy could keep.
 pub fn token_missing() -> Failure {
     Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
-        .hint(format!("make a token with read access at {}", token_form(Access::Read, None)))
+        .hint(format!("make a token with read access at {}", token_page(Access::Read, None)))
 }
 
 /// A Space of the proxy's name exists, and this action did not make it.
@@ -40,7 +41,7 @@ pub fn proxy_unknown() -> Failure {
 pub fn uses_deploy_token() -> String {
     format!(
         "the proxy Space gets `hf_token`, which may do more than open the Space: make a token with read access at {}, best to this one Space only, and pass it as `proxy_hf_token`",
-        token_form(Access::Read, None)
+        token_page(Access::Read, None)
     )
 }
 

@@ -1,7 +1,8 @@
 //! Advice on rights and plans that are missing, found before anything is written.
 
-use hub::{Access, Flavor, Repo, SpaceSdk, WhoAmI, token_form};
+use hub::{Access, Flavor, Repo, SpaceSdk, WhoAmI};
 
+use super::token_page::token_page;
 use super::{Code, Failure};
 
 /// Right or plan that is missing for a write.
@@ -84,7 +85,7 @@ impl Obstacle {
 }
 
 fn form(organization: Option<&str>) -> String {
-    token_form(Access::Write, organization)
+    token_page(Access::Write, organization)
 }
 
 /// Joins the descriptions of obstacles.

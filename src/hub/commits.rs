@@ -7,6 +7,7 @@ use crate::call::{Body, Call, Repeat};
 use crate::client::Hub;
 use crate::commit_body;
 use crate::error::Error;
+use crate::marker::MARK;
 use crate::operation::{CommitRequest, OnBytes, Operation};
 use crate::types::{CommitId, Repo};
 use crate::url::encode;
@@ -63,10 +64,6 @@ const PULL_REQUESTS: usize = 5;
 /// official client sends them.
 const MOVE_ATTEMPTS: u32 = 2;
 
-/// Beginning of every marker. A commit with another marker than the wanted one was made by another run, even if its
-/// title is the same.
-pub const MARK: &str = "Deploy-Id: ";
-
 impl Hub {
     /// Makes a commit (`POST …/commit/{rev}`, NDJSON).
     ///
@@ -77,15 +74,16 @@ impl Hub {
     /// # async fn example(hub: hub::Hub, repo: hub::Repo) -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::Arc;
     ///
-    /// use hub::{CommitRequest, InMemory, Operation, Revision};
+    /// use hub::{CommitRequest, InMemory, Marker, Operation, Revision};
     ///
     /// let content = Arc::new(InMemory { path: "hello.txt".to_owned(), bytes: "hello".into() });
+    /// let marker = Marker::new(17);
     /// let request = CommitRequest {
     ///     repo,
     ///     revision: Revision::default(),
     ///     summary: "Add hello.txt".to_owned(),
-    ///     description: "Deploy-Id: 17".to_owned(),
-    ///     marker: "Deploy-Id: 17".to_owned(),
+    ///     description: marker.to_string(),
+    ///     marker,
     ///     parent: None,
     ///     create_pr: false,
     ///     operations: Arc::new(vec![Operation::File { path: "hello.txt".parse()?, content, oid: None }]),
@@ -177,7 +175,7 @@ impl Hub {
     pub async fn find_commit(&self, request: &CommitRequest) -> Result<Option<CommitReceipt>, Error> {
         if !request.create_pr {
             let rows = self.commit_rows(&request.repo, request.revision.as_str()).await?;
-            let marked = rows.iter().find(|row| row.message.contains(&request.marker));
+            let marked = rows.iter().find(|row| row.message.contains(request.marker.as_str()));
             let found = marked.or_else(|| {
                 // A Hub without descriptions keeps the title.
                 let is_ours = |row: &&CommitRow| row.title == request.summary && !row.message.contains(MARK);
@@ -198,7 +196,7 @@ impl Hub {
         for number in numbers.into_iter().rev().take(PULL_REQUESTS) {
             let revision = format!("refs/pr/{number}");
             let rows = self.commit_rows(&request.repo, &revision).await?;
-            if let Some(row) = rows.into_iter().find(|row| row.message.contains(&request.marker)) {
+            if let Some(row) = rows.into_iter().find(|row| row.message.contains(request.marker.as_str())) {
                 return Ok(Some(self.receipt(&request.repo, row.id, Some(number))));
             }
         }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::call::{Call, Repeat};
 use crate::client::Hub;
 use crate::error::{Cause, Error};
+use crate::marker::Marker;
 use crate::types::{CommitId, Oid, ParseError, Repo, Revision};
 
 /// A draft pull request to open.
@@ -17,10 +18,10 @@ use crate::types::{CommitId, Oid, ParseError, Repo, Revision};
 pub struct NewDraft {
     /// First line of the commit that a merge makes: 3 to 200 characters.
     pub title: String,
-    /// First comment. It contains `marker`.
+    /// First comment. It must contain `marker`.
     pub description: String,
-    /// Text that no other description has, by which this draft is found after a lost answer.
-    pub marker: String,
+    /// Marker of this draft, by which it is found after a lost answer.
+    pub marker: Marker,
 }
 
 /// Status of a pull request.
@@ -176,10 +177,10 @@ impl Hub {
         }
     }
 
-    async fn find_draft(&self, repo: &Repo, marker: &str) -> Result<Option<u64>, Error> {
+    async fn find_draft(&self, repo: &Repo, marker: &Marker) -> Result<Option<u64>, Error> {
         const NEWEST: usize = 3;
         for row in self.pull_requests(repo).await?.into_iter().take(NEWEST) {
-            if self.pull_request(repo, row.number).await?.description.contains(marker) {
+            if self.pull_request(repo, row.number).await?.description.contains(marker.as_str()) {
                 return Ok(Some(row.number));
             }
         }

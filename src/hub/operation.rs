@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::Content;
+use crate::marker::Marker;
 use crate::types::{CommitId, Oid, Repo, RepoPath, Revision, Sha256};
 
 /// Callback for the number of bytes of content that were sent since the last call.
@@ -76,10 +77,10 @@ pub struct CommitRequest {
     pub revision: Revision,
     /// First line of the message.
     pub summary: String,
-    /// Rest of the message. It contains `marker`.
+    /// Rest of the message. It must contain `marker`.
     pub description: String,
-    /// Text that no other commit message has, by which this commit is found after a lost answer.
-    pub marker: String,
+    /// Marker of this commit, by which it is found after a lost answer.
+    pub marker: Marker,
     /// Expected head of the branch. The Hub refuses the commit with 412 if the branch has moved.
     pub parent: Option<CommitId>,
     /// True to open a pull request with this commit, instead of changing the branch.

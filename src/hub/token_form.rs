@@ -9,24 +9,23 @@ pub enum Access {
     Write,
 }
 
-/// Returns the address of the Hub's form for a new token, with the scopes filled in: those of the user's own
-/// repos, or those of an organization's.
-pub fn token_form(access: Access, organization: Option<&str>) -> String {
+/// Returns the address of the form for a new token on the Hub at `endpoint`, with the scopes filled in: those of the
+/// user's own repos, or those of an organization's.
+pub fn token_form(endpoint: &str, access: Access, organization: Option<&str>) -> String {
+    let page = format!("{}/settings/tokens/new?tokenType=fineGrained", endpoint.trim_end_matches('/'));
     let permissions = match access {
         Access::Read => &["repo.content.read"][..],
         Access::Write => &["repo.content.read", "repo.write"],
     };
     let (mut form, key) = match organization {
-        None => (TOKEN_FORM.to_owned(), "ownUserPermissions"),
-        Some(name) => (format!("{TOKEN_FORM}&orgs={name}"), "orgPermissions"),
+        None => (page, "ownUserPermissions"),
+        Some(name) => (format!("{page}&orgs={name}"), "orgPermissions"),
     };
     for permission in permissions {
         form.push_str(&format!("&{key}={permission}"));
     }
     form
 }
-
-const TOKEN_FORM: &str = "https://huggingface.co/settings/tokens/new?tokenType=fineGrained";
 
 #[cfg(test)]
 mod tests {
@@ -36,11 +35,11 @@ mod tests {
     fn the_token_form_has_the_scopes_filled_in() {
         let form = "https://huggingface.co/settings/tokens/new?tokenType=fineGrained";
         assert_eq!(
-            token_form(Access::Write, None),
+            token_form("https://huggingface.co", Access::Write, None),
             format!("{form}&ownUserPermissions=repo.content.read&ownUserPermissions=repo.write")
         );
         assert_eq!(
-            token_form(Access::Read, Some("acme")),
+            token_form("https://huggingface.co/", Access::Read, Some("acme")),
             format!("{form}&orgs=acme&orgPermissions=repo.content.read")
         );
     }

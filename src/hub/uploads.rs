@@ -17,18 +17,32 @@ impl Hub {
     /// # async fn example(hub: hub::Hub, repo: hub::Repo) -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::Arc;
     ///
-    /// use hub::{InMemory, LargeFile, Operation, Revision, Transfer};
+    /// use hub::{CommitRequest, InMemory, LargeFile, Marker, Operation, Revision, Transfer};
     ///
     /// let content = Arc::new(InMemory { path: "model.bin".to_owned(), bytes: vec![0; 1 << 26].into() });
     /// let file = LargeFile { path: "model.bin".parse()?, content, sha256: None, checksum: None };
-    /// let transfer = Transfer { repo, revision: Revision::default(), create_pr: false };
+    /// let transfer = Transfer { repo: repo.clone(), revision: Revision::default(), create_pr: false };
     /// let (uploaded, sent) = hub.upload_large(&transfer, &[file], Arc::new(|_| ())).await?;
     /// println!("sent {sent} bytes");
     /// let operations: Vec<Operation> = uploaded
     ///     .into_iter()
     ///     .map(|file| Ok(Operation::LargeFile { path: "model.bin".parse()?, sha256: file.sha256, size: file.size }))
     ///     .collect::<Result<_, hub::ParseError>>()?;
-    /// # let _ = operations;
+    ///
+    /// // The files are in the storage, and a commit puts them into the repo.
+    /// let marker = Marker::new(17);
+    /// let request = CommitRequest {
+    ///     repo,
+    ///     revision: Revision::default(),
+    ///     summary: "Add model.bin".to_owned(),
+    ///     description: marker.to_string(),
+    ///     marker,
+    ///     parent: None,
+    ///     create_pr: false,
+    ///     operations: Arc::new(operations),
+    /// };
+    /// let receipt = hub.commit(&request, Arc::new(|_| ())).await?;
+    /// println!("{}", receipt.url);
     /// # Ok(())
     /// # }
     /// ```

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use hub::{HubError, LogBytes, sse};
+use hub::{LogBytes, sse};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -32,7 +32,7 @@ impl LogFollower {
     pub fn start<F, O>(open: F) -> Self
     where
         F: Fn() -> O + Send + 'static,
-        O: Future<Output = Result<LogBytes, HubError>> + Send + 'static,
+        O: Future<Output = Result<LogBytes, hub::Error>> + Send + 'static,
     {
         let (sender, lines) = mpsc::channel(QUEUE);
         let task = tokio::spawn(follow(open, sender));
@@ -62,7 +62,7 @@ impl Drop for LogFollower {
 async fn follow<F, O>(open: F, sender: mpsc::Sender<String>)
 where
     F: Fn() -> O,
-    O: Future<Output = Result<LogBytes, HubError>>,
+    O: Future<Output = Result<LogBytes, hub::Error>>,
 {
     let mut filter = ReplayFilter::default();
     let mut pause = FIRST_PAUSE;

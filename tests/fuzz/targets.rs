@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use hub::{
-    Cause, CommitReceipt, HubError, LogKind, Price, Refusal, RepoInfo, RepoPath, Runtime, SpaceSdk, Stage,
-    WhoAmI, sse,
+    Cause, CommitReceipt, LogKind, Price, Refusal, RepoInfo, RepoPath, Runtime, SpaceSdk, Stage, WhoAmI, sse,
 };
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -365,7 +364,7 @@ fn answers_of_the_hub() {
         let refusal = Refusal::read(StatusCode::BAD_REQUEST, &HeaderMap::new(), body, SystemTime::UNIX_EPOCH);
         assert!(refusal.message.chars().count() <= 601, "{}", refusal.message.len());
         let length = refusal.message.len().min(20);
-        let failure = Failure::from(HubError::new("do it", Cause::Status(refusal)));
+        let failure = Failure::from(hub::Error::new("do it", Cause::Status(refusal)));
         format!(
             "{:?} {:?} {:?} {:?} {hourly:?} {length} {}",
             is::<RepoInfo>(body),

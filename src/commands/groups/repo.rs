@@ -1,11 +1,11 @@
 //! The repo: its name, type and visibility.
 
-use hub::{ParseError, RepoName, RepoType, SpaceSdk, Visibility};
+use hub::{ParseError, RepoName, RepoType, SpaceSdk, Visibility, suggest};
 
 use crate::action::GithubContext;
 use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
-use crate::commands::inputs::parse;
+use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::values::{Field, Values};
 
 inputs! {
@@ -103,7 +103,27 @@ pub(crate) fn space_sdk(
 ) -> Option<SpaceSdk> {
     match repo_type {
         Some(RepoType::Model | RepoType::Dataset) => None,
-        Some(RepoType::Space) | None => values.field(&SPACE_SDK, str::parse, diagnostics).ok(),
+        Some(RepoType::Space) | None => values.field(&SPACE_SDK, parse_sdk, diagnostics).ok(),
+    }
+}
+
+/// Parses an SDK. The refusal of a framework names the SDK that runs its apps.
+fn parse_sdk(text: &str) -> Parsed<SpaceSdk> {
+    text.parse().map_err(|refusal| ParseError(format!("{refusal}{}", advice_for_framework(text))))
+}
+
+/// Frameworks whose apps the Hub runs in Docker Spaces.
+const DOCKER_FRAMEWORKS: &[&str] = &["flask", "fastapi", "django", "node", "nodejs", "express", "nextjs"];
+
+/// Returns the end of a refusal: the SDK that runs the apps of a framework.
+fn advice_for_framework(text: &str) -> &'static str {
+    let name = suggest::letters_of(text);
+    match name.as_str() {
+        "html" => ": set `static` for plain pages",
+        name if DOCKER_FRAMEWORKS.contains(&name) => {
+            ": set `docker`, and add a Dockerfile that starts the app"
+        }
+        _ => "",
     }
 }
 

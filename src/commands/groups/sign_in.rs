@@ -147,7 +147,7 @@ fn explain_missing(values: &Values, github: &GithubContext, diagnostics: &mut Di
     let mut missing = |sentence: &str| diagnostics.fault_with_code(Code::TokenMissing, &HF_TOKEN, sentence);
     if values.place() == InputPlace::CommandLine {
         missing("must hold a token with write access");
-        diagnostics.hint(format!("make a token at {}", token_form(Access::Write, None)));
+        diagnostics.hint(format!("make a token at {}", token_form(DEFAULT_ENDPOINT, Access::Write, None)));
         return;
     }
     if values.environment().var("HF_TOKEN").is_some() {
@@ -180,7 +180,7 @@ fn explain_missing(values: &Values, github: &GithubContext, diagnostics: &mut Di
     diagnostics.hint(format!(
         "make a token at {}, add it to the GitHub repository under Settings → Secrets and variables → Actions as \
          `HF_TOKEN`, and pass it with `hf_token: ${{{{ secrets.HF_TOKEN }}}}`",
-        token_form(Access::Write, None)
+        token_form(DEFAULT_ENDPOINT, Access::Write, None)
     ));
     diagnostics.hint(
         "or do without a stored token: add a Trusted Publisher in the settings of the repo on the Hub, and give \

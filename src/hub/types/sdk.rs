@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::suggest;
-use super::text::{ParseError, bail_parse};
+use super::text::ParseError;
 
 /// SDK of a Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,25 +47,7 @@ impl FromStr for SpaceSdk {
             "docker" => Ok(Self::Docker),
             "static" => Ok(Self::Static),
             "streamlit" => Ok(Self::Streamlit),
-            _ => {
-                let refusal = suggest::refusal(&["gradio", "docker", "static", "streamlit"], text);
-                bail_parse!("{refusal}{}", advice_for_framework(text))
-            }
+            _ => suggest::one_of(&["gradio", "docker", "static", "streamlit"], text),
         }
-    }
-}
-
-/// Frameworks whose apps the Hub runs in Docker Spaces.
-const DOCKER_FRAMEWORKS: &[&str] = &["flask", "fastapi", "django", "node", "nodejs", "express", "nextjs"];
-
-/// Returns the end of a refusal: the SDK that runs the apps of a framework.
-fn advice_for_framework(text: &str) -> &'static str {
-    let name = suggest::letters_of(text);
-    match name.as_str() {
-        "html" => ": set `static` for plain pages",
-        name if DOCKER_FRAMEWORKS.contains(&name) => {
-            ": set `docker`, and add a Dockerfile that starts the app"
-        }
-        _ => "",
     }
 }

@@ -55,8 +55,8 @@ pub fn refusal(choices: &[&str], text: &str) -> ParseError {
     ParseError(format!("must be {listed}, not `{}`{meant}", shorten(text, SHOWN)))
 }
 
-/// Number of slips that a name of this length may have. A variable of the image that happens to begin with
-/// `INPUT_` must not end the run, so short names must be closer.
+/// Returns the number of slips that a name of this length may have. Short names must be closer, because two of them
+/// differ by a slip or two even if they have nothing to do with each other.
 fn slips(length: usize) -> usize {
     match length {
         0..=5 => 1,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::failure::{Code, Failure};
-use hub::{CommitId, CommitReceipt, CommitRequest, HubError, OnBytes, Operation};
+use hub::{CommitId, CommitReceipt, CommitRequest, OnBytes, Operation};
 
 use super::context::Context;
 use super::draft::OpenDraft;
@@ -38,7 +38,7 @@ pub(super) enum Staging {
     /// The draft was opened before the change was complete.
     Opened(OpenDraft),
     /// The Hub has refused a draft.
-    Refused(HubError),
+    Refused(hub::Error),
     /// An interrupted run has left the draft, which has a part of the change.
     Resumed(OpenDraft),
 }
@@ -60,8 +60,9 @@ impl ChangeSet {
 
     /// Continues with operations that a commit of this change has left out.
     pub(super) fn continue_with(&mut self, receipt: CommitReceipt, left: Vec<Operation>) {
-        let again = format!("{}-again", self.message.marker);
-        self.message.description = self.message.description.replace(&self.message.marker, &again);
+        let again = self.message.marker.of_rest();
+        self.message.description =
+            self.message.description.replace(self.message.marker.as_str(), again.as_str());
         self.message.marker = again;
         self.parent = Some(receipt.oid);
         self.operations = Arc::new(left);

@@ -6,7 +6,7 @@ use crate::action::Recorder;
 use crate::action::journal::{Undo, Undone};
 use crate::folder::{Source, hash};
 use hub::{
-    CommitId, CommitReceipt, Hub, HubError, Lookup, NewDraft, PullRow, PullStatus, Repo, RepoInfo, Revision,
+    CommitId, CommitReceipt, Hub, Lookup, NewDraft, PullRow, PullStatus, Repo, RepoInfo, Revision,
     pull_request_ref,
 };
 
@@ -77,10 +77,10 @@ pub(super) async fn open_draft(
     message: &Message,
     base: Option<&CommitId>,
     scope: &str,
-) -> Result<OpenDraft, HubError> {
+) -> Result<OpenDraft, hub::Error> {
     let what = || format!("open a draft pull request in the {}", context.repo);
     let Some(base) = base else {
-        return Err(HubError::unexpected(what(), "a branch without a commit"));
+        return Err(hub::Error::unexpected(what(), "a branch without a commit"));
     };
     let description = format!(
         "The parts of one deploy are collected here, and merged at once when all of them are there. If the deploy is ended on the way, this is closed, and the next run goes on with it.\n\n{}\n{}",
@@ -96,7 +96,7 @@ pub(super) async fn open_draft(
     let number = context.hub.open_draft(&context.repo, &draft).await?;
     let closing = Closing::register(context, number, Some(base));
     let revision =
-        pull_request_ref(number).map_err(|error| HubError::unexpected(what(), error.to_string()))?;
+        pull_request_ref(number).map_err(|error| hub::Error::unexpected(what(), error.to_string()))?;
     let url = closing.url().to_owned();
     context.journal.event(
         "draft_opened",
@@ -285,11 +285,11 @@ impl PullRequest {
     /// Closes the pull request. Returns the commit of its merge, if it was merged.
     ///
     /// The branch is looked at before and after, because some Hubs also close a merged pull request.
-    async fn close_unless_merged(&self) -> Result<Option<CommitReceipt>, HubError> {
+    async fn close_unless_merged(&self) -> Result<Option<CommitReceipt>, hub::Error> {
         let Self { hub, repo, number, base, is_merging, .. } = self;
         let merged = async || {
             let commit = hub.find_merge(repo, *number, base.as_deref()).await?;
-            Ok::<_, HubError>(commit.map(|commit| hub.receipt(repo, commit, None)))
+            Ok::<_, hub::Error>(commit.map(|commit| hub.receipt(repo, commit, None)))
         };
         if *is_merging && let Some(receipt) = merged().await? {
             return Ok(Some(receipt));

@@ -1,7 +1,7 @@
 //! The merge of a complete draft.
 
 use crate::failure::Result;
-use hub::{CommitReceipt, HubError, Lookup, Merged};
+use hub::{CommitReceipt, Lookup, Merged};
 
 use super::change_set::{ChangeSet, CommitOutcome};
 use super::context::Context;
@@ -11,7 +11,7 @@ use super::draft::Closing;
 pub(super) enum Merge {
     Ended(CommitOutcome),
     /// The Hub has refused. The pull request is still open.
-    Refused(HubError, Closing),
+    Refused(hub::Error, Closing),
 }
 
 /// Merges a draft that is complete up to `tip`.
@@ -77,7 +77,7 @@ pub(super) async fn merge(
 
 /// Returns true if the Hub refuses pull requests as such: discussions are disabled, or the token has no scope for
 /// them. Plans, rate limits and conflicts are other matters.
-pub(super) fn is_pull_request_refused(error: &HubError) -> bool {
+pub(super) fn is_pull_request_refused(error: &hub::Error) -> bool {
     error.status().is_some_and(|status| {
         (400..500).contains(&status) && !matches!(status, 402 | 408 | 409 | 412 | 413 | 429)
     })

@@ -1,6 +1,6 @@
 //! The message of a commit.
 
-use hub::{MARK, Repo};
+use hub::{Marker, Repo};
 
 use super::options::DeployOptions;
 
@@ -9,8 +9,8 @@ use super::options::DeployOptions;
 pub(super) struct Message {
     pub(super) summary: String,
     pub(super) description: String,
-    /// Text that no other commit's message has. The description ends with it.
-    pub(super) marker: String,
+    /// Marker of the commit. The description ends with it.
+    pub(super) marker: Marker,
 }
 
 /// Writes the message: the user's text, then trailers (`git interpret-trailers`) that name the source of the files.
@@ -26,7 +26,7 @@ pub(super) fn commit_message(options: &DeployOptions, repo: &Repo) -> Message {
     let wanted = options.commit_message.clone().unwrap_or_else(default);
     let wanted = wanted.trim();
     let (summary, rest) = wanted.split_once('\n').unwrap_or((wanted, ""));
-    let marker = format!("{MARK}{:016x}", fastrand::u64(..));
+    let marker = Marker::new(fastrand::u64(..));
     let mut trailers = Vec::new();
     if let Some(repository) = &github.repository {
         trailers.push(format!("Source-Repository: {repository}"));
@@ -37,7 +37,7 @@ pub(super) fn commit_message(options: &DeployOptions, repo: &Repo) -> Message {
     if let Some(url) = &github.run_url {
         trailers.push(format!("Workflow-Run: {url}"));
     }
-    trailers.push(marker.clone());
+    trailers.push(marker.to_string());
     let paragraphs = [rest.trim(), options.commit_description.as_deref().unwrap_or("").trim()];
     let mut description: String =
         paragraphs.iter().filter(|text| !text.is_empty()).map(|text| format!("{text}\n\n")).collect();

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::plan::{Action, Candidate, Plan};
 use crate::folder::Oid;
 use crate::text::count;
-use hub::{HubError, Operation, RemoteFile, RepoPath};
+use hub::{Operation, RemoteFile, RepoPath};
 
 /// Small files of the repo that the source no longer has.
 #[derive(Default)]
@@ -97,12 +97,12 @@ fn moves(operations: &[Operation]) -> impl Iterator<Item = (&RepoPath, &RepoPath
 
 /// Returns true if the Hub may have refused the moves, and not the commit as such. A Hub that does not know them may
 /// also fail on them.
-pub(super) fn are_refused(error: &HubError, operations: &[Operation]) -> bool {
+pub(super) fn are_refused(error: &hub::Error, operations: &[Operation]) -> bool {
     matches!(error.status(), Some(400 | 422 | 500..=599)) && moves(operations).next().is_some()
 }
 
 /// Logs that the Hub has refused moves.
-pub(super) fn log_refused(context: &Context<'_>, error: &HubError) {
+pub(super) fn log_refused(context: &Context<'_>, error: &hub::Error) {
     context.log.info(&format!("the Hub does not move files, their content is sent: {error}"));
 }
 

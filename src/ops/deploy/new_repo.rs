@@ -5,8 +5,8 @@ use crate::folder::Source;
 use crate::ops::space::{AtCreation, hardware};
 use crate::text::human_bytes;
 use hub::{
-    CreateRepo, Creation, Flavor, HubError, NewFile, NewSpace, Payment, Preupload, PreuploadFile, Refusal,
-    RefusalKind, RepoInfo, RepoPath, RepoType, SleepTime, SpaceSdk, UploadMode,
+    CreateRepo, Creation, Flavor, NewFile, NewSpace, Payment, Preupload, PreuploadFile, Refusal, RefusalKind,
+    RepoInfo, RepoPath, RepoType, SleepTime, SpaceSdk, UploadMode,
 };
 
 use super::context::Context;
@@ -205,7 +205,7 @@ fn plain_files(context: &Context<'_>, source: &Source) -> Result<Vec<NewFile>> {
 }
 
 /// Adds the hardware that was refused before, if a Space without it is refused as well.
-fn none_granted(error: HubError, refused: &[(Flavor, Refusal)]) -> Failure {
+fn none_granted(error: hub::Error, refused: &[(Flavor, Refusal)]) -> Failure {
     let mut failure = Failure::from(error);
     for (flavor, refusal) in refused {
         failure.message.push_str(&format!("; the hardware `{flavor}` was refused before: {refusal}"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::action::journal::{Undo, Undone};
 use crate::action::{Log, Recorder};
-use hub::{CommitRequest, Hub, HubError, Lookup, Repo, Revision};
+use hub::{CommitRequest, Hub, Lookup, Repo, Revision};
 
 use super::context::Context;
 use super::report::{DeployReport, Unanswered};
@@ -79,7 +79,7 @@ impl Look {
         Undone::Unknown
     }
 
-    async fn look_twice(&self) -> Result<Option<Undone>, HubError> {
+    async fn look_twice(&self) -> Result<Option<Undone>, hub::Error> {
         if let Some(found) = self.look().await? {
             return Ok(Some(found));
         }
@@ -88,7 +88,7 @@ impl Look {
     }
 
     /// Records the write if the Hub has it.
-    async fn look(&self) -> Result<Option<Undone>, HubError> {
+    async fn look(&self) -> Result<Option<Undone>, hub::Error> {
         let request = match &self.pending {
             Pending::Creation => {
                 let found = self.hub.look_up(&self.repo, &Revision::default()).await?;

@@ -11,7 +11,7 @@ use super::series::{Place, Series, is_too_large};
 use super::{moves, parts};
 use crate::action::journal::Undo;
 use crate::failure::Result;
-use hub::{CommitReceipt, HubError, RepoType};
+use hub::{CommitReceipt, RepoType};
 
 use super::options::CommitLimits;
 
@@ -56,7 +56,10 @@ pub(super) async fn publish(context: &Context<'_>, mut change: ChangeSet) -> Res
 }
 
 /// Commits all of a change. The commit is looked for if the run ends before the returned handle is settled.
-async fn commit_whole(context: &Context<'_>, change: &ChangeSet) -> Result<(CommitReceipt, Undo), HubError> {
+async fn commit_whole(
+    context: &Context<'_>,
+    change: &ChangeSet,
+) -> Result<(CommitReceipt, Undo), hub::Error> {
     let request = change.whole_commit(context);
     let pending = match change.purpose {
         Purpose::Rollback => Pending::Rollback(request.clone()),
@@ -163,7 +166,7 @@ async fn without_a_draft(
     context: &Context<'_>,
     change: ChangeSet,
     limits: CommitLimits,
-    error: &HubError,
+    error: &hub::Error,
 ) -> Result<CommitOutcome> {
     publish_in_parts(context, change, limits, &format!("the Hub takes no pull request ({error})")).await
 }

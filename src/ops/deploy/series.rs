@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use crate::action::journal::{Undo, Undone};
 use crate::text::count;
-use hub::{
-    CommitId, CommitReceipt, CommitRequest, HubError, OnBytes, Operation, Repo, Revision, pull_request_ref,
-};
+use hub::{CommitId, CommitReceipt, CommitRequest, OnBytes, Operation, Repo, Revision, pull_request_ref};
 
 use super::context::Context;
 use super::draft::Closing;
@@ -51,7 +49,7 @@ impl<'a> Series<'a> {
         context: &Context<'_>,
         parts: Vec<Vec<Operation>>,
         on_bytes: &OnBytes,
-    ) -> Result<(), HubError> {
+    ) -> Result<(), hub::Error> {
         self.commit_parts(context, parts, on_bytes).await?;
         let Some(tip) = &self.tip else { return Ok(()) };
         let unmoved = moves::unmoved(context, tip, &self.moved).await;
@@ -66,7 +64,7 @@ impl<'a> Series<'a> {
         context: &Context<'_>,
         parts: Vec<Vec<Operation>>,
         on_bytes: &OnBytes,
-    ) -> Result<(), HubError> {
+    ) -> Result<(), hub::Error> {
         let limits = context.options.commit_limits;
         let mut waiting = VecDeque::from(parts);
         while let Some(operations) = waiting.pop_front() {
@@ -96,7 +94,7 @@ impl<'a> Series<'a> {
         context: &Context<'_>,
         operations: &Arc<Vec<Operation>>,
         on_bytes: &OnBytes,
-    ) -> Result<CommitReceipt, HubError> {
+    ) -> Result<CommitReceipt, hub::Error> {
         let request = self.request(&context.repo, Arc::clone(operations));
         if !matches!(self.place, Place::Branch { .. }) {
             return context.hub.commit(&request, Arc::clone(on_bytes)).await;
@@ -115,7 +113,7 @@ impl<'a> Series<'a> {
         context: &Context<'_>,
         receipt: CommitReceipt,
         operations: &[Operation],
-    ) -> Result<(), HubError> {
+    ) -> Result<(), hub::Error> {
         let is_move = |operation: &&Operation| matches!(operation, Operation::Move { .. });
         self.moved.extend(operations.iter().filter(is_move).cloned());
         self.done += 1;
@@ -155,15 +153,18 @@ impl<'a> Series<'a> {
     fn request(&self, repo: &Repo, operations: Arc<Vec<Operation>>) -> CommitRequest {
         let Message { summary, description, marker } = self.message;
         let number = self.done + 1;
-        // The number has a fixed width, so that no marker is the beginning of another.
-        let own = format!("{marker}-{number:06}");
+        let own = marker.of_part(number);
         // People read the commits on a branch, so each of them names its source.
         let is_read = !matches!(self.place, Place::Draft);
         CommitRequest {
             repo: repo.clone(),
             revision: self.revision.clone(),
             summary: format!("{summary} (part {number} of {})", self.of),
-            description: if is_read { description.replace(marker, &own) } else { own.clone() },
+            description: if is_read {
+                description.replace(marker.as_str(), own.as_str())
+            } else {
+                own.to_string()
+            },
             marker: own,
             parent: self.tip.clone(),
             create_pr: matches!(self.place, Place::Proposal { opened: None }),
@@ -173,15 +174,15 @@ impl<'a> Series<'a> {
 }
 
 /// Returns the pull request that a commit has opened.
-fn opened_by(receipt: &CommitReceipt, repo: &Repo) -> Result<(u64, Revision), HubError> {
+fn opened_by(receipt: &CommitReceipt, repo: &Repo) -> Result<(u64, Revision), hub::Error> {
     let number = receipt.pull_request_url.as_deref().and_then(|url| url.rsplit('/').next()?.parse().ok());
     let revision = number.and_then(|number| pull_request_ref(number).ok());
     number.zip(revision).ok_or_else(|| {
-        HubError::unexpected(format!("open a pull request in the {repo}"), "an answer without its number")
+        hub::Error::unexpected(format!("open a pull request in the {repo}"), "an answer without its number")
     })
 }
 
 /// Returns true if the Hub has refused a commit that can be halved.
-pub(super) fn is_too_large(error: &HubError, operations: &[Operation]) -> bool {
+pub(super) fn is_too_large(error: &hub::Error, operations: &[Operation]) -> bool {
     error.status() == Some(413) && operations.len() > 1
 }

@@ -8,7 +8,7 @@ use crate::failure::{Code, Failure, Result};
 use crate::folder::Source;
 use crate::folder::gitignore::GitIgnoreMatch;
 use crate::image;
-use hub::{CommitId, HubError, LargeFile, OnBytes, Operation, PullRow, RepoPath};
+use hub::{CommitId, LargeFile, OnBytes, Operation, PullRow, RepoPath};
 
 use super::change_set::{ChangeSet, CommitOutcome, Purpose, Staging};
 use super::context::Context;
@@ -45,7 +45,7 @@ pub(super) struct UploadInput<'a> {
 /// Draft that was opened before the plan was complete, because the plan could only be too large for one commit.
 pub(super) struct EarlyDraft {
     pub(super) message: Message,
-    pub(super) opened: Result<OpenDraft, HubError>,
+    pub(super) opened: Result<OpenDraft, hub::Error>,
 }
 
 /// Returns true if some plan for these files takes more than one commit, which is then put together in a draft.

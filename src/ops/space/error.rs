@@ -1,6 +1,6 @@
 //! The error of a wait that ended without the commit running.
 
-use hub::{HubError, SpaceSdk};
+use hub::SpaceSdk;
 
 use super::cause::SpaceFailure;
 use super::diagnosis::Diagnosis;
@@ -25,7 +25,7 @@ pub struct SpaceError {
     /// The address of the log, if it may say more.
     pub log_url: Option<String>,
     /// The request to the Hub that failed.
-    pub hub_error: Option<HubError>,
+    pub hub_error: Option<hub::Error>,
 }
 
 impl SpaceError {
@@ -43,7 +43,7 @@ impl SpaceError {
         }
     }
 
-    pub(super) fn of_hub(cause: SpaceFailure, error: HubError) -> Self {
+    pub(super) fn of_hub(cause: SpaceFailure, error: hub::Error) -> Self {
         Self { hub_error: Some(error), ..Self::new(cause, String::new()) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hub::{Flavor, HardwareName, Hub, HubError, Price, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
+use hub::{Flavor, HardwareName, Hub, Price, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
 
 use super::options::HardwareOptions;
 use crate::action::Log;
@@ -81,11 +81,11 @@ impl fmt::Display for HardwareRefused {
 pub enum HardwareError {
     /// The hardware is required, and the Hub refused all of it.
     Refused(HardwareRefused),
-    Hub(HubError),
+    Hub(hub::Error),
 }
 
-impl From<HubError> for HardwareError {
-    fn from(error: HubError) -> Self {
+impl From<hub::Error> for HardwareError {
+    fn from(error: hub::Error) -> Self {
         Self::Hub(error)
     }
 }
@@ -205,7 +205,7 @@ impl Policy<'_> {
         self.log.warning(&format!("{refused}{reason}; choose it by hand at {page}"));
     }
 
-    async fn set_sleep_time(&self, result: &HardwareResult) -> Result<(), HubError> {
+    async fn set_sleep_time(&self, result: &HardwareResult) -> Result<(), hub::Error> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
         let Some(wanted) = wanted.sleep_time else { return Ok(()) };
         if result.flavor.as_deref().is_none_or(|name| name == "cpu-basic") {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use hub::{Hub, HubError, MountedVolume, Repo, SettingKind, Volume};
+use hub::{Hub, MountedVolume, Repo, SettingKind, Volume};
 
 use super::options::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 
@@ -72,7 +72,7 @@ impl SettingChange {
     }
 
     /// Writes it to the Hub.
-    pub async fn write(&self, hub: &Hub, space: &Repo) -> Result<(), HubError> {
+    pub async fn write(&self, hub: &Hub, space: &Repo) -> Result<(), hub::Error> {
         match self {
             Self::SetVariable(variable) => hub.set_variable(space, &variable.key, &variable.value).await,
             Self::SetSecret(secret) => hub.set_secret(space, &secret.key, &secret.value).await,
@@ -97,7 +97,7 @@ fn overwrites(wanted: &SettingsOptions, kind: SettingKind) -> bool {
 }
 
 /// Reads the settings of a Space.
-pub async fn read(hub: &Hub, space: &Repo) -> Result<CurrentSettings, HubError> {
+pub async fn read(hub: &Hub, space: &Repo) -> Result<CurrentSettings, hub::Error> {
     let (variables, secrets) = tokio::try_join!(hub.variables(space), hub.secret_names(space))?;
     Ok(CurrentSettings { variables, secrets: secrets.into_iter().collect() })
 }
@@ -181,7 +181,7 @@ pub fn diff(current: &CurrentSettings, wanted: &SettingsOptions, restart: Restar
 }
 
 /// Returns the volumes to mount, or `None` if the Space has them already. Volumes at other mount paths stay, unless the
-/// strategy is to overwrite or no volume is wanted.
+/// strategy overwrites, or no volume is wanted.
 pub fn diff_volumes(
     current: &[MountedVolume],
     wanted: &[Volume],

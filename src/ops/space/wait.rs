@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub::{CommitId, Hub, HubError, LogKind, Repo, Runtime, Stage};
+use hub::{CommitId, Hub, LogKind, Repo, Runtime, Stage};
 use tokio::time::Instant;
 
 use super::cause::SpaceFailure;
@@ -173,7 +173,7 @@ impl Wait<'_> {
         }
     }
 
-    async fn wake(&mut self, runtime: &Runtime) -> Result<(), HubError> {
+    async fn wake(&mut self, runtime: &Runtime) -> Result<(), hub::Error> {
         self.is_woken = true;
         let stage = runtime.stage.as_str().to_lowercase();
         self.watch.log.info(&format!("the Space is {stage}: waking it"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub::{Cause, Hub, HubError, LogKind, Lookup, Repo, Revision, Runtime, Stage};
+use hub::{Cause, Hub, LogKind, Lookup, Repo, Revision, Runtime, Stage};
 use tokio::time::Instant;
 
 use super::cause::SpaceFailure;
@@ -45,7 +45,7 @@ pub enum Readiness {
     /// The commit is running.
     Running,
     /// Unknown, because the token may not read the state of the Space.
-    Unknown(HubError),
+    Unknown(hub::Error),
     Failed(Box<SpaceError>),
 }
 
@@ -99,11 +99,11 @@ impl<'a> Watch<'a> {
     }
 
     /// Reads the state of the Space, within the time that is left.
-    pub(super) async fn read_state(&self) -> Result<Runtime, HubError> {
+    pub(super) async fn read_state(&self) -> Result<Runtime, hub::Error> {
         let slow = || {
             let detail = "no answer in the time that was left".to_owned();
             let cause = Cause::Unreachable { detail, attempts: 1, before_sending: false };
-            HubError::new(format!("read the state of the {}", self.space), cause)
+            hub::Error::new(format!("read the state of the {}", self.space), cause)
         };
         let time = self.left().max(MIN_REQUEST_TIMEOUT);
         tokio::time::timeout(time, self.hub.runtime(self.space)).await.unwrap_or_else(|_| Err(slow()))
