@@ -27,15 +27,29 @@ struct Module {
     paths: BTreeSet<Segments>,
 }
 
-/// All modules of a crate, by their path from its root.
+/// Name of the library in paths of the binary.
+const LIBRARY: &str = "hf_deploy";
+
+/// Crates of this project that have a row without being modules of the library.
+const OTHER_CRATES: [&str; 2] = ["hub", "hf_proxy"];
+
+/// All modules of a crate, by their path from its root; and the module for which the root stands, if it has a row.
 #[derive(Debug, Default)]
-struct Crate(BTreeMap<Segments, Module>);
+struct Crate(BTreeMap<Segments, Module>, Option<String>);
 
 impl Crate {
     fn read(sources: &Sources) -> Self {
         let mut all = Self::default();
         let root = if sources.contains_key("lib.rs") { "lib.rs" } else { "mod.rs" };
         all.add(sources, &[], root, "");
+        all
+    }
+
+    /// Reads one file that stands for a module: a binary, or a module that another folder has.
+    fn read_file(name: &str, text: &str) -> Self {
+        let mut all = Self(BTreeMap::new(), Some(name.to_owned()));
+        let sources = Sources::from([(format!("{name}.rs"), text.to_owned())]);
+        all.add(&sources, &[], &format!("{name}.rs"), "");
         all
     }
 
@@ -136,16 +150,14 @@ impl Crate {
     fn breaches(&self, table: &Table) -> Vec<String> {
         let mut breaches = Vec::new();
         for (at, module) in &self.0 {
-            let Some(own) = at.first() else { continue };
+            // The root declares the modules, and is used by all of them.
+            let Some(own) = at.first().map(String::as_str).or(self.1.as_deref()) else { continue };
             let Some(allowed) = table.get(own) else {
                 breaches.push(format!("{}: `{own}` has no row in AGENTS.md", module.file));
                 continue;
             };
             for path in &module.paths {
-                let used = match self.resolve(at, path, 0) {
-                    Some(other) => other.first().cloned(),
-                    None => path.first().filter(|name| table.contains_key(*name)).cloned(),
-                };
+                let used = self.used(at, path, table);
                 if let Some(used) = used.filter(|used| used != own && !allowed.contains(used)) {
                     breaches.push(format!(
                         "{}: {} (`{own}` must not use `{used}`)",
@@ -157,6 +169,45 @@ impl Crate {
         }
         breaches
     }
+
+    /// Returns the module, or the other crate of this project, that a path leads to.
+    fn used(&self, at: &[String], path: &[String], table: &Table) -> Option<String> {
+        match self.resolve(at, path, 0) {
+            Some(other) => other.first().cloned(),
+            None => {
+                let rest = path.strip_prefix(&[LIBRARY.to_owned()][..]).unwrap_or(path);
+                rest.first().filter(|name| table.contains_key(*name)).cloned()
+            }
+        }
+    }
+
+    /// Returns every pair of modules that the sources use.
+    fn uses(&self, table: &Table) -> BTreeSet<(String, String)> {
+        let mut uses = BTreeSet::new();
+        for (at, module) in &self.0 {
+            let Some(own) = at.first().or(self.1.as_ref()) else { continue };
+            let used = module.paths.iter().filter_map(|path| self.used(at, path, table));
+            uses.extend(used.map(|used| (own.clone(), used)));
+        }
+        uses
+    }
+}
+
+/// Returns the rows of the table without a module, and the uses that it allows and no source needs.
+fn stale_rows(crates: &[&Crate], others: &[&str], table: &Table) -> Vec<String> {
+    let mut stale = Vec::new();
+    let uses: BTreeSet<_> = crates.iter().flat_map(|one| one.uses(table)).collect();
+    for (module, allowed) in table {
+        let is_there =
+            |one: &&Crate| one.0.contains_key(std::slice::from_ref(module)) || one.1.as_ref() == Some(module);
+        if !crates.iter().any(is_there) && !others.contains(&module.as_str()) {
+            stale.push(format!("`{module}` has a row, and is no module"));
+            continue;
+        }
+        let unused = allowed.iter().filter(|used| !uses.contains(&(module.clone(), (*used).clone())));
+        stale.extend(unused.map(|used| format!("`{module}` does not use `{used}`, which its row allows")));
+    }
+    stale
 }
 
 fn reachable<'a>(
@@ -373,8 +424,12 @@ fn modules_use_only_those_that_agents_md_allows() {
         .expect("AGENTS.md is there");
     let table = table(&agents);
     assert!(table.len() > 5, "AGENTS.md has no table of modules: {table:?}");
-    let breaches = Crate::read(&sources("src")).breaches(&table);
+    let sources = sources("src");
+    let (library, main) = (Crate::read(&sources), Crate::read_file("main", &sources["main.rs"]));
+    let breaches = [library.breaches(&table), main.breaches(&table)].concat();
     assert!(breaches.is_empty(), "uses that the table in AGENTS.md does not allow:\n{}", breaches.join("\n"));
+    let stale = stale_rows(&[&library, &main], &OTHER_CRATES, &table);
+    assert!(stale.is_empty(), "rows of AGENTS.md that are out of date:\n{}", stale.join("\n"));
 }
 
 #[test]
@@ -424,4 +479,26 @@ fn planted_cycles_and_breaches_are_found() {
     let table = table("| module | may use |\n| --- | --- |\n| `hub` | |\n| `ops` | `hub` |\n");
     let breaches = Crate::read(&sources).breaches(&table);
     assert_eq!(breaches, ["hub.rs: crate::ops::Space (`hub` must not use `ops`)"]);
+}
+
+#[test]
+fn planted_stale_rows_are_found() {
+    let sources = [
+        ("lib.rs", "mod text; mod ops;"),
+        ("text.rs", "pub fn plain() {}"),
+        ("ops.rs", "use crate::text::plain; pub fn run() { plain() }"),
+    ];
+    let sources = sources.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let library = Crate::read(&sources);
+    let main = |text: &str| Crate::read_file("main", text);
+    let rows = |rows: &str| table(&format!("| module | may use |\n| --- | --- |\n{rows}"));
+    let good = "| `hub` | |\n| `text` | |\n| `ops` | `text` |\n| `main` | `ops` |\n";
+    let found =
+        |rows: &Table| stale_rows(&[&library, &main("fn main() { hf_deploy::ops::run() }")], &["hub"], rows);
+    assert_eq!(found(&rows(good)), [""; 0]);
+    assert_eq!(found(&rows(&format!("{good}| `gone` | |\n"))), ["`gone` has a row, and is no module"]);
+    let unused = good.replace("| `ops` | `text` |", "| `ops` | `text`, `hub` |");
+    assert_eq!(found(&rows(&unused)), ["`ops` does not use `hub`, which its row allows"]);
+    let breaches = main("use hf_deploy::text::plain; fn main() { plain() }").breaches(&rows(good));
+    assert_eq!(breaches, ["main.rs: hf_deploy::text::plain (`main` must not use `text`)"]);
 }
