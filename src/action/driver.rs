@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::journal::{EndCause, Journal, Recorder, SharedReport, Timing, Undone};
 use super::{Log, OutputFiles};
-use crate::failure::{Code, Failure, Kind, Result};
+use crate::failure::{Code, Failure, FailureKind, Result};
 
 /// Time allowed for writing outputs and summary after a panic.
 const PANIC_REPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -16,11 +16,6 @@ pub trait Report: Default + Send + 'static {
     /// Returns the failure of a run that a signal ended. Everything that could be undone is undone by then.
     fn cancelled(&self) -> Failure {
         Failure::new(Code::Cancelled, "the command was cancelled")
-    }
-
-    /// Adds to a failure what the report knows about the state of the Hub.
-    fn explain(&self, failure: Failure) -> Failure {
-        failure
     }
 
     /// Ends the report with a failure.
@@ -139,8 +134,14 @@ impl<R: Report> Ending<R> {
     /// is left.
     async fn undo(&self, cause: EndCause, failure: Option<Failure>) -> Failure {
         let undone = self.journal.unwind(cause).await;
-        let report = self.report.lock();
-        let failure = report.explain(failure.unwrap_or_else(|| report.cancelled()));
+        let mut failure = failure.unwrap_or_else(|| self.report.lock().cancelled());
+        // The newest action knows the most about the state of the Hub.
+        if let Some(hint) = undone.iter().find_map(|undone| match undone {
+            Undone::StandsInPart { hint, .. } => Some(hint),
+            _ => None,
+        }) {
+            failure.hints = vec![hint.clone()];
+        }
         undone.into_iter().fold(failure, |failure, undone| match undone {
             Undone::Left { hint } => failure.hint(hint),
             _ => failure,
@@ -179,7 +180,7 @@ impl<R: Report> Ending<R> {
 
 /// Returns the exit code of a run that panicked.
 pub fn panic_exit_code() -> u8 {
-    Kind::Bug.exit_code()
+    FailureKind::Bug.exit_code()
 }
 
 #[cfg(test)]

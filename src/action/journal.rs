@@ -94,8 +94,9 @@ pub enum Undone {
     TakenBack,
     /// The write was carried out, and stays. The id names it, such as a commit.
     Stands(String),
-    /// A part of the write was carried out, and stays. The id names it.
-    StandsInPart(String),
+    /// A part of the write was carried out, and stays. The id names it, and the hint replaces those of the failure,
+    /// because the rest of the write comes first.
+    StandsInPart { id: String, hint: String },
     /// The outcome of the write could not be found out.
     Unknown,
     /// The write stays, and the hint says what the user can do about it.
@@ -200,12 +201,12 @@ impl Journal {
             let (level, word) = match &undone {
                 Undone::TakenBack => (EventLevel::Info, "taken_back"),
                 Undone::Stands(_) => (EventLevel::Info, "stands"),
-                Undone::StandsInPart(_) => (EventLevel::Warning, "stands_in_part"),
+                Undone::StandsInPart { .. } => (EventLevel::Warning, "stands_in_part"),
                 Undone::Unknown => (EventLevel::Warning, "unknown"),
                 Undone::Left { .. } => (EventLevel::Warning, "left"),
             };
             self.event_at(level, "undone", description, serde_json::json!({ "result": word }));
-            unwinding.later_stands |= matches!(undone, Undone::Stands(_) | Undone::StandsInPart(_));
+            unwinding.later_stands |= matches!(undone, Undone::Stands(_) | Undone::StandsInPart { .. });
             unwinding.later_is_unknown |= undone == Undone::Unknown;
             results.push(undone);
         }

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 
 use super::commands::{self, Annotation, Level};
 use super::redact::Redactor;
-use crate::failure::{Failure, Place};
+use crate::failure::{Failure, SourceLocation};
 use crate::text::log_lines;
 
 /// Reader of the log.
@@ -125,7 +125,7 @@ impl Log {
     }
 
     /// Prints a warning about a line of a file, and keeps it for the report.
-    pub fn warning_at(&self, place: &Place) {
+    pub fn warning_at(&self, place: &SourceLocation) {
         self.keep(&format!("{}: {}", spot(place), place.message));
         self.annotate(at(Level::Warning, place));
     }
@@ -285,11 +285,11 @@ impl Drop for Group {
     }
 }
 
-fn at(level: Level, place: &Place) -> Annotation<'_> {
+fn at(level: Level, place: &SourceLocation) -> Annotation<'_> {
     Annotation { file: Some(&place.file), line: place.line, ..Annotation::new(level, &place.message) }
 }
 
-fn spot(place: &Place) -> String {
+fn spot(place: &SourceLocation) -> String {
     match place.line {
         Some(line) => format!("{}:{line}", place.file),
         None => place.file.clone(),

@@ -1,5 +1,5 @@
-//! Markdown for the job summary, with text from outside in it that stays where it is put (GitHub Flavored
-//! Markdown Spec 0.29; the section numbers are its).
+//! Markdown for the job summary, in which text from outside is literal. Section numbers are those of the GitHub
+//! Flavored Markdown Spec 0.29.
 
 use crate::text::plain;
 
@@ -7,17 +7,17 @@ use crate::text::plain;
 /// strikethrough, math.
 const SPECIAL: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '>', '&', '|', '~', '$', '!', '#'];
 
-/// A sentence of ours in one line: what stands in backticks becomes code, the rest is literal.
+/// Renders a sentence of this program in one line. Text in backticks becomes code, and the rest is literal.
 pub fn text(sentence: &str) -> String {
     sentence_with(sentence, code)
 }
 
-/// As [`text`], for a cell of a table.
+/// Renders a sentence as [`text`] does, for a cell of a table.
 pub fn cell(sentence: &str) -> String {
     sentence_with(sentence, cell_code)
 }
 
-/// Code in a line. The fence is longer than any run of backticks inside (6.3, code spans).
+/// Renders code in a line. The fence is longer than any run of backticks inside (6.3, code spans).
 pub fn code(text: &str) -> String {
     let text = plain(text);
     if text.is_empty() {
@@ -30,12 +30,12 @@ pub fn code(text: &str) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// Code in a cell of a table, where a pipe is escaped even inside code (4.10, tables).
+/// Renders code in a cell of a table, where a pipe is escaped even inside code (4.10, tables).
 pub fn cell_code(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
-/// A link, fit for a cell too. Only `http` and `https` lead anywhere: other addresses leave just the label.
+/// Renders a link, which a cell can hold too. For addresses other than `http` and `https`, it renders only the label.
 pub fn link(label: &str, url: &str) -> String {
     let label = literal(&plain(label));
     if !url.starts_with("https://") && !url.starts_with("http://") {
@@ -44,8 +44,7 @@ pub fn link(label: &str, url: &str) -> String {
     format!("[{label}]({})", link_target(url))
 }
 
-/// A block of text as it is. The fence is longer than any run of backticks inside (4.5, fenced code
-/// blocks).
+/// Renders a block of literal text. The fence is longer than any run of backticks inside (4.5, fenced code blocks).
 pub fn fenced(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(plain_keeping_tabs).collect();
     let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or(0);
@@ -77,7 +76,7 @@ fn sentence_with(sentence: &str, code: impl Fn(&str) -> String) -> String {
     block_safe(made)
 }
 
-/// Text in which no character means anything (6.1, backslash escapes). Addresses stay addresses.
+/// Escapes each character that has a meaning in Markdown (6.1, backslash escapes). Addresses stay addresses.
 fn literal(text: &str) -> String {
     let mut made = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -112,7 +111,7 @@ fn is_of_address(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~:/?&=%#+".contains(c)
 }
 
-/// Keeps the start of a line from making a list, a rule or a heading (5.2, 4.1, 4.3).
+/// Escapes the start of a line that would make a list, a rule or a heading (5.2, 4.1, 4.3).
 fn block_safe(line: String) -> String {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     match line.as_bytes().get(digits) {
@@ -122,7 +121,7 @@ fn block_safe(line: String) -> String {
     }
 }
 
-/// An address without what would end the link, or the cell that it stands in.
+/// Encodes the characters of an address that would end the link or its cell.
 fn link_target(url: &str) -> String {
     let mut target = String::with_capacity(url.len());
     for c in url.chars() {

@@ -9,7 +9,7 @@ use super::api::Parameter;
 use super::arguments::Argument;
 use super::error::{CheckError, CheckFailure};
 use super::file_shapes::{file_data, shape};
-use super::places::{Place, Strings};
+use super::places::{Position, Strings};
 use super::quote::quoted;
 use super::session::Session;
 use super::upload::{find_local, send_local, send_sample};
@@ -44,7 +44,7 @@ pub(super) async fn prepare(
     if parameter.component.eq_ignore_ascii_case("multimodaltextbox") && given.is_string() {
         return Ok(json!({"text": given, "files": []}));
     }
-    let place = Place::root(schema_of(parameter));
+    let place = Position::root(schema_of(parameter));
     let exists =
         |path: &str| matches!(find_local(&session.check.workspace, path), Ok(Some(full)) if full.is_file());
     let mut found = Vec::new();
@@ -108,7 +108,7 @@ struct Replacer<'a> {
 }
 
 /// Replaces each file in a value for this place.
-fn replace(value: &Value, place: &Place<'_>, with: &mut Replacer<'_>) -> Result<Value, CheckError> {
+fn replace(value: &Value, place: &Position<'_>, with: &mut Replacer<'_>) -> Result<Value, CheckError> {
     Ok(match value {
         Value::String(text) => match reference(text, place, with.exists)? {
             Some(reference) => wrap(place, (with.make)(&reference)),
@@ -143,7 +143,7 @@ fn replace(value: &Value, place: &Place<'_>, with: &mut Replacer<'_>) -> Result<
 /// Returns the file that a string names, or `None` for text.
 fn reference(
     text: &str,
-    place: &Place<'_>,
+    place: &Position<'_>,
     exists: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Reference>, CheckError> {
     let local = text.strip_prefix('@').map(|path| Reference::Local(path.to_owned()));
@@ -176,7 +176,7 @@ fn named(map: &Map<String, Value>) -> Option<Reference> {
 }
 
 /// Wraps a file in the message of a chat. Other wrappers belong to their component: see [`shape`].
-fn wrap(place: &Place<'_>, file: Value) -> Value {
+fn wrap(place: &Position<'_>, file: Value) -> Value {
     match place.wrapper() {
         Some("file") if !place.takes_file() => json!({"file": file}),
         _ => file,
@@ -203,7 +203,7 @@ mod tests {
             "FILE".into()
         };
         let mut with = Replacer { exists: &|path| path == "cat.png", make: &mut note };
-        let value = replace(&value, &Place::root(schema), &mut with).unwrap();
+        let value = replace(&value, &Position::root(schema), &mut with).unwrap();
         (found, value)
     }
 
@@ -223,7 +223,7 @@ mod tests {
             )
         );
         let mut with = Replacer { exists: &|_| false, make: &mut |_| Value::Null };
-        assert!(replace(&json!("cat.png"), &Place::root(&file()), &mut with).is_err());
+        assert!(replace(&json!("cat.png"), &Position::root(&file()), &mut with).is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::arguments;
 use super::call_progress::{CallProgress, CallStep};
 use super::observer::tests::TestObserver;
 use super::options::Expect;
-use super::places::Place;
+use super::places::Position;
 use super::values;
 use hub::sse;
 
@@ -46,7 +46,7 @@ pub(crate) fn config(bytes: &[u8]) -> String {
             data.len()
         });
         for parameter in &endpoint.parameters {
-            let place = Place::root(&parameter.schema);
+            let place = Position::root(&parameter.schema);
             shape.push_str(&format!(" {:?} {:?}", place.item(0).strings(), place.property("path").strings()));
         }
         shape.push_str(&format!(" {count} {} {}", endpoint.returns.len(), endpoint.fn_index.signum()));

@@ -7,7 +7,7 @@ const MAX_STEPS: usize = 500;
 
 /// One position in a value: the schemas for it, with references and alternatives resolved.
 #[derive(Debug, Clone)]
-pub(super) struct Place<'a> {
+pub(super) struct Position<'a> {
     /// The whole schema, which holds the definitions.
     root: &'a Value,
     alternatives: Vec<&'a Value>,
@@ -26,7 +26,7 @@ pub(super) enum Strings {
     Text,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Position<'a> {
     /// Returns the position of the whole value.
     pub(super) fn root(schema: &'a Value) -> Self {
         Self { root: schema, alternatives: resolve(schema, schema) }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn chat_message_is_text() {
         let schema = chat(json!({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/FileMessage"}]}));
-        let message = Place::root(&schema).item(0);
+        let message = Position::root(&schema).item(0);
         assert_eq!(message.property("role").strings(), Strings::Text);
         let content = message.property("content");
         assert_eq!((content.strings(), content.wrapper()), (Strings::TextOrFile, Some("file")));
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(content.property("alt_text").strings(), Strings::Text);
         let items = json!({"anyOf": [{"$ref": "#/$defs/TextMessage"}, {"$ref": "#/$defs/FileMessage"}]});
         let schema = chat(json!({"type": "array", "items": items}));
-        let content = Place::root(&schema).item(0).property("content");
+        let content = Position::root(&schema).item(0).property("content");
         assert_eq!(content.strings(), Strings::Text);
         assert_eq!(content.item(0).strings(), Strings::Either);
         assert_eq!(content.item(0).property("text").strings(), Strings::Text);
@@ -169,7 +169,7 @@ mod tests {
         let schema = json!({"type": "array", "items": {"type": "array", "prefixItems": [
             {"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string"},
         ]}});
-        assert_eq!(Place::root(&schema).item(3).item(0).strings(), Strings::Text);
+        assert_eq!(Position::root(&schema).item(3).item(0).strings(), Strings::Text);
     }
 
     #[test]
@@ -178,10 +178,10 @@ mod tests {
         let image = json!({"type": "object", "properties": {"image": file, "caption": {"type": "string"}}});
         let either = json!({"anyOf": [{"type": "null"}, file]});
         for schema in [&file, &either, &image, &json!({"type": "array", "items": file})] {
-            assert_eq!(Place::root(schema).strings(), Strings::Files, "{schema}");
+            assert_eq!(Position::root(schema).strings(), Strings::Files, "{schema}");
         }
         let gallery = json!({"type": "array", "items": image});
-        let gallery = Place::root(&gallery);
+        let gallery = Position::root(&gallery);
         assert_eq!((gallery.strings(), gallery.item(7).wrapper()), (Strings::Files, Some("image")));
         assert_eq!(gallery.item(7).property("caption").strings(), Strings::Text);
     }
@@ -191,6 +191,6 @@ mod tests {
         let itself = json!({"$ref": "#/$defs/A"});
         let schema =
             json!({"$defs": {"A": {"anyOf": [{"type": "string"}, itself, itself]}}, "$ref": "#/$defs/A"});
-        assert_eq!(Place::root(&schema).strings(), Strings::Text);
+        assert_eq!(Position::root(&schema).strings(), Strings::Text);
     }
 }

@@ -26,6 +26,11 @@ pub fn hints(result: &CheckResult) -> Vec<String> {
     }
 }
 
+/// Returns the line about the time that a call needs on ZeroGPU.
+pub fn recommended_duration(seconds: u64) -> String {
+    format!("on ZeroGPU, `@spaces.GPU(duration={seconds})` leaves room for this call")
+}
+
 fn hints_for(failure: &CheckFailure) -> Vec<String> {
     let fixed: &[&str] = match failure {
         CheckFailure::UnexpectedStatus { answer, path, may_be_private } => {

@@ -8,11 +8,11 @@ use hub::{Access, OrgRole, Repo, RepoType, Revision, SpaceSdk, WhoAmI};
 use super::folder::CARD_HINT;
 use super::rights::has_plan;
 use super::token_page::token_page;
-use super::{Code, Failure, Place};
+use super::{Code, Failure, SourceLocation};
 
 const ONE_DEPLOY_AT_A_TIME: &str = "another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow";
 
-/// `huggingface_repo` names no namespace, and no token does either.
+/// Returns the failure of a run without a namespace: neither `huggingface_repo` nor a token names one.
 pub fn namespace_missing() -> Failure {
     Failure::new(
         Code::TokenMissing,
@@ -21,26 +21,26 @@ pub fn namespace_missing() -> Failure {
     .hint("write `namespace/name`, or set `hf_token`")
 }
 
-/// The source has only files that are never deployed.
+/// Returns the failure of a source that has only files that are never deployed.
 pub fn nothing_to_deploy(only: &str) -> Failure {
     Failure::new(Code::SourceMissing, format!("the source folder holds nothing to deploy but `{only}`"))
         .hint("set `source_dir` to the folder that holds the files to deploy")
 }
 
-/// The folder of a Streamlit Space has no app.
+/// Returns the failure of a Streamlit Space whose folder has no app.
 pub fn streamlit_app_missing() -> Failure {
     Failure::new(Code::SourceMissing, "the folder has no Streamlit app to write a Dockerfile for")
         .hint("name the app `app.py`, `streamlit_app.py` or `src/streamlit_app.py`, or add a Dockerfile")
 }
 
-/// The Hub refuses the metadata block of README.md.
-pub fn card_refused(errors: &[String], places: Vec<Place>) -> Failure {
+/// Returns the failure of a card whose metadata block the Hub refuses.
+pub fn card_refused(errors: &[String], places: Vec<SourceLocation>) -> Failure {
     let message = format!("the Hub refuses the metadata of README.md: {}", errors.join("; "));
     Failure::new(Code::InvalidCard, message).hint(CARD_HINT).at(places)
 }
 
-/// The app of a Gradio Space uses another framework, whose import is at `place`.
-pub fn other_framework(framework: &str, place: Place) -> Failure {
+/// Returns the failure of a Gradio Space whose app imports another framework, at `place`.
+pub fn other_framework(framework: &str, place: SourceLocation) -> Failure {
     let way_out = if framework == "streamlit" {
         "set `space_sdk: streamlit`, or add a Dockerfile to the folder".to_owned()
     } else {
@@ -71,7 +71,7 @@ pub struct MissingApp<'a> {
 }
 
 impl MissingApp<'_> {
-    /// A new Space would start without its app.
+    /// Returns the failure of a new Space that would start without its app.
     pub fn in_new_space(&self) -> Failure {
         let message = format!(
             "the folder has no `{}`, which a new {} Space starts (nothing was changed)",
@@ -81,7 +81,7 @@ impl MissingApp<'_> {
         self.failure(message).hint("set `repo_type: model` or `repo_type: dataset`, if the files are no app")
     }
 
-    /// The deploy would delete the app.
+    /// Returns the failure of a deploy that would delete the app.
     pub fn deleted_from(&self, repo: &Repo) -> Failure {
         let Self { path, source_dir, .. } = self;
         self.failure(format!(
@@ -89,7 +89,7 @@ impl MissingApp<'_> {
         ))
     }
 
-    /// The repo would still have no app after the deploy.
+    /// Returns the failure of a deploy after which the repo would still have no app.
     pub fn absent_from(&self, repo: &Repo) -> Failure {
         let Self { path, source_dir, .. } = self;
         self.failure(format!(
@@ -138,13 +138,13 @@ impl MissingApp<'_> {
     }
 }
 
-/// A path of the source is too long, or not allowed, below `path_in_repo`.
+/// Returns the failure of a path that is too long, or not allowed, below `path_in_repo`.
 pub fn path_refused(error: &dyn Display) -> Failure {
     Failure::new(Code::InvalidPath, format!("a path in `path_in_repo` {error}"))
         .hint("shorten `path_in_repo` or the folders of the source")
 }
 
-/// The repo has a file, which is none of this deploy, in the place of a folder.
+/// Returns the failure of a folder in whose place the repo has a file that is none of this deploy.
 pub fn file_in_the_way(repo: &Repo, path: &str) -> Failure {
     let message = format!(
         "cannot deploy into the folder `{path}`: the {repo} has a file of that name, which is none of this deploy (nothing was changed)"
@@ -153,7 +153,7 @@ pub fn file_in_the_way(repo: &Repo, path: &str) -> Failure {
         .hint(format!("delete `{path}` on the Hub, or choose another folder"))
 }
 
-/// The repo has a folder, which stays, in the place of a file.
+/// Returns the failure of a file in whose place the repo has a folder that stays.
 pub fn folder_in_the_way(repo: &Repo, path: &str, files: usize, prunes: bool) -> Failure {
     let files = count(files, "file");
     let message = format!(
@@ -167,7 +167,7 @@ pub fn folder_in_the_way(repo: &Repo, path: &str, files: usize, prunes: bool) ->
     failure.hint("or set `prune: true`, which deletes all that `source_dir` does not have")
 }
 
-/// The plan deletes more than `max_deletes` allows. `summary` says how many, `limit` how many it may.
+/// Returns the failure of a plan that deletes more than `max_deletes` allows. `summary` has the number of deletions.
 pub fn too_many_deletes(summary: &str, limit: &dyn Display) -> Failure {
     let message = format!("{summary}, and `max_deletes` allows {limit} (nothing was changed)");
     Failure::new(Code::TooManyDeletes, message)
@@ -175,8 +175,13 @@ pub fn too_many_deletes(summary: &str, limit: &dyn Display) -> Failure {
         .hint("leave alone what others write there with `exclude`, or raise `max_deletes`")
 }
 
-/// Files of the source hold secrets. `excludes` are the patterns that leave the files out.
-pub fn secrets_in_files(message: String, repo_type: RepoType, excludes: &str, places: Vec<Place>) -> Failure {
+/// Returns the failure of a source with secrets. `excludes` are the patterns that leave their files out.
+pub fn secrets_in_files(
+    message: String,
+    repo_type: RepoType,
+    excludes: &str,
+    places: Vec<SourceLocation>,
+) -> Failure {
     let failure = Failure::new(Code::SecretsInFiles, message)
         .at(places)
         .hint(format!("leave the files out, one line each in the input `exclude`: {excludes}"));
@@ -187,7 +192,7 @@ pub fn secrets_in_files(message: String, repo_type: RepoType, excludes: &str, pl
     failure.hint("if it is no secret, or may be read, set `secrets_in_files: warn`")
 }
 
-/// A repo that would become public has files that look like secrets.
+/// Returns the failure of a repo that would become public with files that look like secrets.
 pub fn secrets_on_the_hub(repo: &Repo, findings: &[String]) -> Failure {
     let message = format!(
         "cannot make the {repo} public, because it holds what looks like a secret:\n{}",
@@ -198,19 +203,20 @@ pub fn secrets_on_the_hub(repo: &Repo, findings: &[String]) -> Failure {
         .hint("if it is no secret, or may be read, set `secrets_in_files: warn`")
 }
 
-/// The branch does not exist and cannot be created.
+/// Returns the failure of a branch that does not exist and cannot be created.
 pub fn no_such_branch(repo: &Repo, revision: &Revision) -> Failure {
     Failure::new(Code::RevisionNotFound, format!("the {repo} has no branch `{revision}`"))
         .hint("check the input `revision`")
 }
 
-/// The repo exists, and the token has no access to it.
+/// Returns the failure of a repo that exists, and that the token has no access to.
 pub fn repo_hidden(repo: &Repo) -> Failure {
     Failure::new(Code::PermissionDenied, format!("the {repo} exists, but this token cannot see it"))
         .hint("the token needs read and write access to this repo")
 }
 
-/// The branch moved during each attempt. `is_merged` says that an attempt was merged with commits of another writer.
+/// Returns the failure of a branch that moved during each attempt. `is_merged` is true if an attempt was merged with
+/// commits of another writer.
 pub fn branch_keeps_moving(repo: &Repo, revision: &Revision, is_merged: bool) -> Failure {
     Failure::new(Code::Conflict, format!("the branch `{revision}` of the {repo} keeps moving"))
         .hint(ONE_DEPLOY_AT_A_TIME)
@@ -221,7 +227,7 @@ pub fn branch_keeps_moving(repo: &Repo, revision: &Revision, is_merged: bool) ->
         })
 }
 
-/// The last attempt was merged together with commits of another writer.
+/// Returns the failure of a deploy that was merged together with commits of another writer.
 pub fn merged_with_others(repo: &Repo, revision: &Revision) -> Failure {
     let message = format!(
         "the branch `{revision}` of the {repo} keeps moving: this deploy was merged, together with commits of another writer"

@@ -1,9 +1,10 @@
 //! Advice about the folder: errors, and lines for the log.
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use super::{Code, Failure, Place};
+use super::{Code, Failure, SourceLocation};
 use crate::folder::card::{CardError, CardFault};
 use crate::folder::sdk::SdkReason;
 use crate::folder::{EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, UnusedPattern};
@@ -139,7 +140,7 @@ pub fn card_failure(error: &CardError, readme: Option<String>) -> Failure {
     };
     Failure::new(Code::InvalidCard, format!("the metadata of README.md cannot be read: {message}"))
         .hint(hint)
-        .at(readme.map(|file| Place { file, line: Some(error.line), message }))
+        .at(readme.map(|file| SourceLocation { file, line: Some(error.line), message }))
 }
 
 /// Hint for a card with an error.
@@ -170,6 +171,16 @@ pub fn unused_pattern_warning(unused: &UnusedPattern) -> String {
             format!("{warning}: write {} and `{last}`, each on a line of its own", rest.join(", "))
         }
     }
+}
+
+/// Returns the line about a cache of digests that cannot be used.
+pub fn cache_not_used(cause: &dyn Display) -> String {
+    format!("`cache_path` is not used: {cause}; it is written anew")
+}
+
+/// Returns the warning about a cache of digests that cannot be written.
+pub fn cache_not_written(error: &io::Error) -> String {
+    format!("cannot write `cache_path`: {error}")
 }
 
 /// Returns lines for the log about files that are left out on purpose.

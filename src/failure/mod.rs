@@ -2,8 +2,11 @@
 
 pub mod app_check;
 pub mod deploy;
+pub mod deploy_log;
 pub mod folder;
+pub mod hardware;
 mod hub;
+pub mod janitor;
 pub mod proxy;
 pub mod rights;
 pub mod space;
@@ -13,7 +16,7 @@ use std::fmt;
 
 /// The family of a failure, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// An input or the source folder is not right: nothing was touched.
     Input,
     /// The token is missing or refused, or may not do this, or the plan does not cover it.
@@ -32,8 +35,8 @@ pub enum Kind {
     Cancelled,
 }
 
-impl Kind {
-    /// The exit code of the process.
+impl FailureKind {
+    /// Returns the exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Deploy => 1,
@@ -58,14 +61,14 @@ macro_rules! codes {
             /// Every code there is, in the order of the table.
             pub const ALL: &[Code] = &[$(Code::$name,)*];
 
-            /// The code as users see it, in snake_case.
+            /// Returns the code as users see it, in snake_case.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// The family it belongs to.
-            pub fn kind(self) -> Kind {
-                match self { $(Self::$name => Kind::$kind,)* }
+            /// Returns the family that the code belongs to.
+            pub fn kind(self) -> FailureKind {
+                match self { $(Self::$name => FailureKind::$kind,)* }
             }
         }
     };
@@ -152,7 +155,7 @@ codes! {
 
 /// A place in a file of the source, for an annotation on the workflow run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The path relative to the root of the GitHub checkout.
     pub file: String,
     /// The line, counted from 1.
@@ -170,7 +173,7 @@ pub struct Failure {
     pub code: Code,
     pub message: String,
     pub hints: Vec<String>,
-    pub places: Vec<Place>,
+    pub places: Vec<SourceLocation>,
     /// It was found in the source before anything was written, so that nothing was touched.
     pub is_early: bool,
     /// The chain of causes, for the log.
@@ -189,17 +192,17 @@ impl Failure {
         }
     }
 
-    /// Says that the source is at fault, and that nothing was written yet.
+    /// Marks a failure whose cause is in the source, and that came before any write.
     #[must_use]
     pub fn before_any_write(mut self) -> Self {
         self.is_early = true;
         self
     }
 
-    /// The exit code of a run that ends with this.
+    /// Returns the exit code of a run that ends with this failure.
     pub fn exit_code(&self) -> u8 {
         match self.code.kind() {
-            Kind::Deploy if self.is_early => Kind::Input.exit_code(),
+            FailureKind::Deploy if self.is_early => FailureKind::Input.exit_code(),
             kind => kind.exit_code(),
         }
     }
@@ -220,12 +223,12 @@ impl Failure {
 
     /// Adds places in files of the source.
     #[must_use]
-    pub fn at(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+    pub fn at(mut self, places: impl IntoIterator<Item = SourceLocation>) -> Self {
         self.places.extend(places);
         self
     }
 
-    /// The causes, outermost first, one line each.
+    /// Returns the causes, outermost first, one line each.
     pub fn causes(&self) -> Vec<String> {
         self.source.iter().flat_map(|error| error.chain().map(|cause| cause.to_string())).collect()
     }

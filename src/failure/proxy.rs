@@ -11,13 +11,13 @@ pub(super) const PROTECTED_INSTEAD: &str = "on a paid plan, `visibility: protect
 pub const TOKEN_REFUSED: &str =
     "the Space does not open to the proxy's token: give `proxy_hf_token` read access to it";
 
-/// There is no token that the proxy could keep.
+/// Returns the failure of a proxy for which there is no lasting token.
 pub fn token_missing() -> Failure {
     Failure::new(Code::InvalidInput, "`proxy_hf_token` must be set where there is no `hf_token`: what this job signs in with ends after an hour")
         .hint(format!("make a token with read access at {}", token_page(Access::Read, None)))
 }
 
-/// A Space of the proxy's name exists, and this action did not make it.
+/// Returns the failure of a proxy whose name another Space has.
 pub fn name_taken(repo: &Repo) -> Failure {
     Failure::new(
         Code::ProxyNameTaken,
@@ -26,13 +26,13 @@ pub fn name_taken(repo: &Repo) -> Failure {
     .hint("set `proxy_space_suffix` to another ending, or delete that Space; nothing was changed")
 }
 
-/// The Hub names no address for the private app.
+/// Returns the failure of a proxy without an address of the private app.
 pub fn target_unknown() -> Failure {
     Failure::new(Code::HubRefused, "the Hub does not say where the app of the Space is")
         .hint("run the job again, or name the address in `proxy_target_url`")
 }
 
-/// The Hub names no address for the proxy.
+/// Returns the failure of a proxy whose own address the Hub does not name.
 pub fn proxy_unknown() -> Failure {
     Failure::new(Code::HubRefused, "the Hub does not say where the proxy is")
 }
@@ -45,13 +45,13 @@ pub fn uses_deploy_token() -> String {
     )
 }
 
-/// The files of the proxy Space cannot be written.
+/// Returns the failure of a proxy Space whose files cannot be written.
 pub fn files_not_written(error: std::io::Error) -> Failure {
     Failure::new(Code::LocalIo, "cannot write the files of the proxy Space to the temporary folder")
         .caused_by(error)
 }
 
-/// Names the proxy Space as the part that failed. `space_is_deployed` says that the Space behind it has its commit.
+/// Names the proxy Space as the part that failed. `space_is_deployed` is true if the Space behind it has its commit.
 pub fn explain(mut failure: Failure, space_is_deployed: bool) -> Failure {
     failure.message = format!("the proxy Space: {}", failure.message);
     if failure.code == Code::PaymentRequired {

@@ -14,7 +14,7 @@ pub enum Obstacle {
         namespace: String,
         own_namespaces: Vec<String>,
     },
-    /// The user's role in the organization, in words, which may not write.
+    /// The user's role in the organization, described for a sentence, has no right to write.
     Role {
         user: String,
         organization: String,
@@ -93,7 +93,7 @@ pub fn described(obstacles: &[Obstacle]) -> String {
     obstacles.iter().map(Obstacle::description).collect::<Vec<_>>().join("; ")
 }
 
-/// The user or the token cannot carry out a deploy.
+/// Returns the failure of a deploy that the user or the token has no right to.
 pub fn missing_rights(repo: &Repo, obstacles: &[Obstacle]) -> Failure {
     let message = format!("cannot deploy to the {repo}: {} (nothing was changed)", described(obstacles));
     let failure = Failure::new(Code::PermissionDenied, message);
@@ -105,7 +105,7 @@ pub fn proxy_not_covered(proxy: &Repo, plan: &Obstacle) -> String {
     format!("cannot create the proxy {proxy}: {}", plan.description())
 }
 
-/// The plan of the namespace does not cover the proxy Space.
+/// Returns the failure of a proxy Space that the plan of its namespace does not cover.
 pub fn proxy_plan_missing(proxy: &Repo, plan: &Obstacle) -> Failure {
     let message = format!("{} (nothing was changed)", proxy_not_covered(proxy, plan));
     Failure::new(Code::PaymentRequired, message)

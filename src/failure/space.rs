@@ -3,9 +3,13 @@
 use hub::SpaceSdk;
 
 use super::{Code, Failure};
-use crate::ops::space::hardware::{HardwareError, HardwareRefused, UnsupportedHardware};
+use crate::ops::space::hardware::{HardwareError, HardwareRefused, MachineOption, UnsupportedHardware};
 use crate::ops::space::settings::SettingsCollision;
 use crate::ops::space::{SpaceError, SpaceFailure, WrongAddress};
+
+/// Warning about a Space in dev mode.
+pub const DEV_MODE: &str =
+    "the Space is in dev mode: a commit is not built until dev mode is switched off in its settings";
 
 impl From<SpaceError> for Failure {
     fn from(mut error: SpaceError) -> Self {
@@ -133,9 +137,26 @@ fn add_the_app(sdk: Option<SpaceSdk>) -> &'static str {
     }
 }
 
+fn input_of(option: MachineOption) -> &'static str {
+    match option {
+        MachineOption::Hardware => "hardware",
+        MachineOption::SleepTime => "sleep_time",
+        MachineOption::Volumes => "volumes",
+    }
+}
+
 impl From<UnsupportedHardware> for Failure {
     fn from(error: UnsupportedHardware) -> Self {
-        Self::new(Code::InvalidInput, error.to_string()).hint(
+        let message = match error {
+            UnsupportedHardware::StaticSpace(option) => {
+                format!("`{}` must be left out for a static Space: nothing runs there", input_of(option))
+            }
+            UnsupportedHardware::ZeroGpu { flavor, sdk } => format!(
+                "`hardware` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`",
+                sdk.hub_name()
+            ),
+        };
+        Self::new(Code::InvalidInput, message).hint(
             "change the input, or the SDK in `space_sdk` or in the card of README.md; nothing was changed",
         )
     }
@@ -193,6 +214,21 @@ mod tests {
     fn diagnosed(cause: SpaceFailure, line: &str) -> SpaceError {
         let diagnosis = diagnose(&Evidence { hub: None, kind: LogKind::Run, log: &[line] });
         SpaceError { diagnosis, ..error(cause) }
+    }
+
+    #[test]
+    fn unsupported_hardware_names_the_input() {
+        let message = |error: UnsupportedHardware| Failure::from(error).message;
+        let zero_gpu =
+            UnsupportedHardware::ZeroGpu { flavor: "zerogpu".parse().unwrap(), sdk: SpaceSdk::Streamlit };
+        assert_eq!(
+            message(zero_gpu),
+            "`hardware` is `zerogpu`, and ZeroGPU needs the Gradio SDK: this Space has `docker`"
+        );
+        assert_eq!(
+            message(UnsupportedHardware::StaticSpace(MachineOption::Volumes)),
+            "`volumes` must be left out for a static Space: nothing runs there"
+        );
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn conclude(result: &CheckResult, hints: Vec<String>, log: &Log) -> Result<(
         log.info(&format!("latency: {latency}"));
     }
     if let Some(seconds) = result.recommended_duration_seconds {
-        log.info(&format!("on ZeroGPU, `@spaces.GPU(duration={seconds})` leaves room for this call"));
+        log.info(&advice::recommended_duration(seconds));
     }
     Ok(())
 }

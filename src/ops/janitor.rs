@@ -10,7 +10,7 @@ use hub::{Hub, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
 use jiff::Timestamp;
 
 use crate::action::Log;
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{self, Code, Failure, Result};
 
 /// Tags of cards that mark what tests make: their own repos, and the proxies that this action makes for them.
 const MARKERS: [&str; 2] = ["hf-deploy-test", "hf-deploy-proxy"];
@@ -163,12 +163,7 @@ fn conclude(failures: Vec<String>) -> Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
-    let count = failures.len();
-    Err(Failure::new(
-        Code::HubRefused,
-        format!("{count} of the repos are not cleaned up:\n{}", failures.join("\n")),
-    )
-    .hint("delete them by hand, or run this again"))
+    Err(failure::janitor::repos_left(&failures))
 }
 
 fn why_kept(listed: &ListedRepo, rules: &Rules, now: Timestamp) -> Option<Kept> {

@@ -243,7 +243,7 @@ fn report_that_says(text: &str) -> DeployReport {
     DeployReport {
         endpoint: format!("https://{text}"),
         space_url: Some(format!("https://{text}")),
-        space_hardware: Some(text.to_owned()),
+        space_hardware: Some(text.to_owned().into()),
         written: Settings {
             settings: vec![WrittenSetting { is_secret: false, key: text.to_owned(), deleted: false }],
             volumes: false,

@@ -385,7 +385,7 @@ async fn a_commit_that_overtakes_the_check_ends_it() {
         .commit_as("ada", "main", &[("app.py", b"theirs")], "theirs")
         .unwrap();
     let ran = run.finish(child).await.failed(5, "overtaken");
-    assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
+    assert!(ran.log.contains("not rolled back: the app did not cause the failure"), "{}", ran.log);
 }
 
 /// A Space whose front page fails, with FastAPI.

@@ -32,7 +32,7 @@ fn assert_kept(hub: &TestHub, ran: &Ran) {
     assert_eq!(ran.output("commit_sha"), head, "{}", ran.log);
     assert_eq!(ran.output("rollback_commit_sha"), "");
     assert_eq!(hub.repo(RepoType::Space, APP).commits("main").len(), 2);
-    assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
+    assert!(ran.log.contains("not rolled back: the app did not cause the failure"), "{}", ran.log);
     assert!(!ran.log.contains("restored variable"), "{}", ran.log);
 }
 

@@ -126,6 +126,6 @@ async fn an_outage_that_does_not_end_is_no_reason_to_roll_back() {
     refuse(&hub, ("GET", "/runtime"), usize::MAX, (503, "Down"));
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("timeout", "5s");
     let ran = run.run().await.failed(4, "hub_unavailable");
-    assert!(ran.log.contains("not rolled back: the app is not what failed"), "{}", ran.log);
+    assert!(ran.log.contains("not rolled back: the app did not cause the failure"), "{}", ran.log);
     assert_eq!(ran.output("rollback_commit_sha"), "");
 }

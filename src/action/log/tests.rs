@@ -33,13 +33,13 @@ fn print_one_of_each(log: &Log) {
     drop(log.group("inner"));
     drop(group);
     log.warning("look out\ntwice");
-    log.warning_at(&Place { file: "README.md".into(), line: Some(3), message: "odd".into() });
+    log.warning_at(&SourceLocation { file: "README.md".into(), line: Some(3), message: "odd".into() });
     log.notice("by the way");
     log.debug("details");
     let failure = Failure::new(Code::LocalIo, "cannot read `a`")
         .caused_by(io::Error::other("disk on fire"))
         .hint("buy a new one")
-        .at([Place { file: "a".into(), line: None, message: "here".into() }]);
+        .at([SourceLocation { file: "a".into(), line: None, message: "here".into() }]);
     log.failure(&failure);
 }
 
@@ -144,7 +144,7 @@ fn secrets_are_printed_in_masks_only() {
         log.debug("hf_secret");
         log.untrusted("hf_secret\n");
         drop(log.group("hf_secret"));
-        let place = Place { file: "hf_secret".into(), line: None, message: "hf_secret".into() };
+        let place = SourceLocation { file: "hf_secret".into(), line: None, message: "hf_secret".into() };
         log.failure(
             &Failure::new(Code::Internal, "hf_secret")
                 .hint("hf_secret")

@@ -48,15 +48,6 @@ impl Report for DeployReport {
             .hint("the files on the Hub are whole: a commit lands in one piece or not at all")
     }
 
-    fn explain(&self, mut failure: Failure) -> Failure {
-        if let Some((done, of)) = self.parts_on_branch {
-            failure.hints = vec![format!(
-                "{done} of {of} parts are on the branch, which is neither the old tree nor the new one: run the job again, it sends the rest"
-            )];
-        }
-        failure
-    }
-
     fn fail(&mut self, failure: Failure) {
         self.fail(failure);
     }

@@ -3,7 +3,7 @@
 //! A secret that is part of ordinary text is no secret there, and must not damage an output.
 
 use crate::ops::deploy::DeployReport;
-use hub::{Flavor, Stage};
+use hub::{HardwareName, Stage};
 
 /// Words that stand in logs, summaries and addresses, whatever the repo.
 const WORDS: &[&str] = &[
@@ -64,7 +64,9 @@ pub fn of_report(report: &DeployReport) -> Vec<String> {
     if let Some(stage) = report.space_stage.as_ref().filter(|stage| !matches!(stage, Stage::Other(_))) {
         ordinary.push(stage.as_str().to_owned());
     }
-    ordinary.extend(report.space_hardware.iter().filter(|name| name.parse::<Flavor>().is_ok()).cloned());
+    if let Some(HardwareName::Known(flavor)) = &report.space_hardware {
+        ordinary.push(flavor.to_string());
+    }
     let commits = [
         report.commit.as_ref().map(|commit| commit.oid.as_str()),
         report.head.as_deref(),
@@ -137,7 +139,7 @@ mod tests {
             repo: Some(Repo { repo_type: RepoType::Space, id }),
             commit: Some(commit),
             space_stage: Some(Stage::Other("CHATTING".to_owned())),
-            space_hardware: Some("t4-small".to_owned()),
+            space_hardware: Some("t4-small".to_owned().into()),
             ..DeployReport::default()
         };
         let ordinary = of_report(&report);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub::Stage;
+use hub::{HardwareName, Stage};
 
 use crate::action::journal::Timing;
 use crate::commands::groups::check_outputs::{self, seconds};
@@ -73,7 +73,7 @@ outputs! {
     Output::text(
         "space_hardware",
         "Current or requested hardware of the Space. Empty for static Spaces, models and datasets.",
-    ) => text(report.space_hardware.as_deref());
+    ) => text(report.space_hardware.as_ref().map(HardwareName::as_str));
     Output::own_word(
         "hardware_status",
         "Result of the request for `hardware`: `granted`, `unchanged` or `manual_hardware_required`. Empty without a request.",

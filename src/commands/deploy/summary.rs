@@ -4,7 +4,7 @@ use crate::action::markdown;
 use crate::app_check::{CheckResult, CheckStatus};
 use crate::failure::Failure;
 use crate::ops::deploy::plan::{Action, Plan};
-use crate::ops::deploy::report::{Access, AccessChange, DeployReport, Settings, Status};
+use crate::ops::deploy::report::{AccessChange, DeployReport, RepoAccess, Settings, Status};
 use crate::ops::space::{HardwareStatus, LogTail};
 use crate::text::human_bytes;
 use hub::Visibility;
@@ -101,7 +101,10 @@ fn facts(report: &DeployReport) -> Vec<(&'static str, String)> {
             HardwareStatus::Unchanged => " (unchanged)",
             HardwareStatus::ManualHardwareRequired => " (what was asked for is not granted)",
         });
-        rows.push(("Hardware", format!("{}{}", markdown::cell_code(hardware), status.unwrap_or_default())));
+        rows.push((
+            "Hardware",
+            format!("{}{}", markdown::cell_code(hardware.as_str()), status.unwrap_or_default()),
+        ));
     }
     if !report.written.is_empty() {
         rows.push(("Settings", settings(&report.written, "set", "deleted")));
@@ -152,7 +155,7 @@ fn facts(report: &DeployReport) -> Vec<(&'static str, String)> {
 }
 
 /// Renders the audience of the repo.
-fn visible(access: Access) -> String {
+fn visible(access: RepoAccess) -> String {
     let seen = access.visibility.map_or("not private", Visibility::as_str);
     match access.change {
         AccessChange::Kept => seen.to_owned(),

@@ -2,6 +2,7 @@
 //! because each write restarts the Space.
 
 use crate::failure::Result;
+use crate::failure::deploy_log as advice;
 use crate::ops::space::hardware::{HardwareError, HardwareRequest};
 use crate::ops::space::settings::{Restart, SettingChange, SettingsPlan};
 use crate::ops::space::{AtCreation, CurrentSettings, HardwareStatus, SettingsOptions, hardware, settings};
@@ -186,7 +187,7 @@ fn log_left(context: &Context<'_>, plan: &SettingsPlan) {
     if context.options.origin == Origin::Generated && !plan.left.is_empty() {
         context.log.info(&format!("left the secrets as they are: `{names}`"));
     } else if !plan.left.is_empty() {
-        context.log.info(&format!("left the secrets as they are: `{names}` (they cannot be compared, and writing them restarts the Space; `force_secrets: true` writes them)"));
+        context.log.info(&advice::secrets_left(&names));
     }
 }
 

@@ -124,7 +124,7 @@ async fn look_up_head(context: &Context<'_>) -> Result<Box<RepoInfo>> {
 }
 
 fn record_head(context: &Context<'_>, info: &RepoInfo) {
-    let hardware = info.runtime.as_ref().and_then(Runtime::flavor).map(ToString::to_string);
+    let hardware = info.runtime.as_ref().and_then(Runtime::flavor).cloned();
     context.recorder.record(|report| {
         report.space_url.clone_from(&info.host);
         report.space_hardware = hardware;
@@ -275,7 +275,7 @@ fn conclude_without_commit(
     };
     context.recorder.record(|report| {
         report.status = Some(status);
-        report.head = info.sha.as_ref().map(ToString::to_string);
+        report.head.clone_from(&info.sha);
         report.plan = Some(planned.plan.with_created(created));
     });
 }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::failure::{self, Code, Failure, Place, Result};
+use crate::failure::deploy_log as advice;
+use crate::failure::{self, Code, Failure, Result, SourceLocation};
 use crate::folder::{Source, SourceFile, card, sdk};
 use hub::{Lookup, SpaceSdk};
 
@@ -41,9 +42,8 @@ pub(super) fn complete_card(
     if let Some(replaced) = &edit.replaced_sdk
         && sdk != SpaceSdk::Streamlit
     {
-        let wanted = sdk.as_str();
         let place = if is_in_folder { "README.md" } else { "README.md on the Hub" };
-        context.log.warning(&format!("{place} says `sdk: {replaced}` and the input `space_sdk` says `{wanted}`: the uploaded copy says `{wanted}`; make them agree"));
+        context.log.warning(&advice::sdk_differs(place, replaced, sdk));
     }
     insert(source, README, edit.bytes.into())
 }
@@ -68,7 +68,7 @@ pub(super) async fn check_card(context: &Context<'_>, readme: &SourceFile) -> Re
     let bytes = read_all(readme)?;
     let text = String::from_utf8_lossy(&bytes);
     let check = context.hub.check_card(context.options.repo_type, &text).await?;
-    let place = |message: &String| Place {
+    let place = |message: &String| SourceLocation {
         file: context.annotated(README),
         line: card::line_of_message(&bytes, message),
         message: message.clone(),

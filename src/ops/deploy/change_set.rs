@@ -74,7 +74,7 @@ impl ChangeSet {
         let data = serde_json::json!({ "sha": receipt.oid.as_str(), "url": receipt.url });
         match self.purpose {
             Purpose::Rollback => {
-                context.recorder.record(|report| report.rollback_commit = Some(receipt.oid.to_string()));
+                context.recorder.record(|report| report.rollback_commit = Some(receipt.oid.clone()));
                 context.journal.event("rollback_committed", message, data);
             }
             Purpose::Deploy => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::action::journal::Phase;
 use crate::app_check::{App, Check, CheckFailure, CheckResult, CheckStatus, Subject};
-use crate::failure::{self, Place, Result};
+use crate::failure::{self, Result, SourceLocation};
 use crate::ops::check;
 use crate::ops::space::{
     self, CodeLine, Diagnosis, Evidence, HardwareStatus, LogTail, Readiness, Spot, WaitOutcome,
@@ -32,7 +32,7 @@ struct LoggedException {
     text: String,
     hints: Vec<String>,
     /// Its place in a file of the user.
-    place: Option<Place>,
+    place: Option<SourceLocation>,
 }
 
 /// Checks the running app, and records the result. The check ends if the Space stops.

@@ -6,6 +6,7 @@ use super::app_file::AppFile;
 use super::context::Context;
 use super::make_plan::Planned;
 use super::plan::Action;
+use crate::failure::deploy_log as advice;
 use crate::failure::folder::unused_pattern_warning;
 use crate::failure::{self, Result};
 use crate::folder::{Source, UnusedPattern};
@@ -66,7 +67,7 @@ fn check_deletions(context: &Context<'_>, planned: &Planned) -> Result<()> {
         return Err(failure::deploy::too_many_deletes(&summary, &limit));
     }
     if lost >= MANY_DELETES && lost * 2 >= there {
-        log.warning(&format!("{summary}, because the folder does not have them: check `source_dir`, or set `max_deletes` to make this an error"));
+        log.warning(&advice::many_deletes(&summary));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::action::{Journal, Log, Recorder};
 use hub::{Hub, Repo, RepoType, Transfer, Visibility};
 
 use super::options::DeployOptions;
-use super::report::{Access, AccessChange, DeployReport};
+use super::report::{AccessChange, DeployReport, RepoAccess};
 
 /// Handles and options of one deploy.
 pub(super) struct Context<'a> {
@@ -54,6 +54,6 @@ impl Context<'_> {
 
     /// Records the audience of the repo.
     pub(super) fn record_access(&self, visibility: Option<Visibility>, change: AccessChange) {
-        self.recorder.record(|report| report.access = Some(Access { visibility, change }));
+        self.recorder.record(|report| report.access = Some(RepoAccess { visibility, change }));
     }
 }

@@ -4,6 +4,7 @@
 use crate::action::Log;
 use crate::action::Recorder;
 use crate::action::journal::{Undo, Undone};
+use crate::failure::deploy_log as advice;
 use crate::folder::{Source, hash};
 use hub::{
     CommitId, CommitReceipt, Hub, Lookup, NewDraft, PullRow, PullStatus, Repo, RepoInfo, Revision,
@@ -45,7 +46,7 @@ struct PullRequest {
     /// Its page.
     url: String,
     /// Head of `main` that it was opened on, if it is known.
-    base: Option<String>,
+    base: Option<CommitId>,
     /// True once the Hub was asked to merge it.
     is_merging: bool,
 }
@@ -54,7 +55,7 @@ struct PullRequest {
 #[derive(Debug, PartialEq, Eq)]
 struct Description {
     /// Head that the draft was opened on.
-    base: String,
+    base: CommitId,
     /// Digest of the files that the deploy decides about.
     scope: String,
 }
@@ -67,7 +68,7 @@ impl Description {
     fn read(description: &str) -> Option<Self> {
         let value =
             |key: &str| description.lines().find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()));
-        Some(Self { base: value("Deploy-Base:")?, scope: value("Deploy-Scope:")? })
+        Some(Self { base: CommitId::new(value("Deploy-Base:")?), scope: value("Deploy-Scope:")? })
     }
 }
 
@@ -83,8 +84,8 @@ pub(super) async fn open_draft(
         return Err(hub::Error::unexpected(what(), "a branch without a commit"));
     };
     let description = format!(
-        "The parts of one deploy are collected here, and merged at once when all of them are there. If the deploy is ended on the way, this is closed, and the next run goes on with it.\n\n{}\n{}",
-        Description { base: base.to_string(), scope: scope.to_owned() }.lines(),
+        "The parts of one deploy are collected here, and merged at once when all of them are there. If the run ends before that, it closes this draft, and the next run continues with it.\n\n{}\n{}",
+        Description { base: base.clone(), scope: scope.to_owned() }.lines(),
         message.description
     );
     // The Hub requires at least three characters.
@@ -135,12 +136,12 @@ pub(super) async fn find_draft(
     context: &Context<'_>,
     rows: Vec<PullRow>,
     scope: &str,
-    base: &str,
+    base: &CommitId,
 ) -> Option<(OpenDraft, Box<RepoInfo>)> {
     for row in rows {
         let Ok(found) = context.hub.pull_request(&context.repo, row.number).await else { continue };
         let Some(purpose) = Description::read(&found.description) else { continue };
-        if purpose.base != base {
+        if purpose.base != *base {
             if found.status == PullStatus::Draft && is_outdated(context, &purpose.base).await {
                 Closing::register(context, row.number, Some(&purpose.base)).close().await;
             }
@@ -163,9 +164,9 @@ pub(super) async fn find_draft(
 }
 
 /// Returns true if the branch has left this head. Another run may know a newer head than this one.
-async fn is_outdated(context: &Context<'_>, base: &str) -> bool {
+async fn is_outdated(context: &Context<'_>, base: &CommitId) -> bool {
     let now = context.hub.look_up(&context.repo, &context.options.revision).await;
-    matches!(now, Ok(Lookup::Found(info)) if info.sha.as_deref().is_some_and(|sha| sha != base))
+    matches!(now, Ok(Lookup::Found(info)) if info.sha.as_ref().is_some_and(|sha| sha != base))
 }
 
 /// Opens a draft again: `None` if its commits are gone.
@@ -204,7 +205,7 @@ pub(super) fn scope(context: &Context<'_>, source: &Source, git_ignore: Option<&
 impl Closing {
     /// Registers a pull request to be closed if the run ends before the merge. `base` is the head that it was opened
     /// on.
-    pub(super) fn register(context: &Context<'_>, number: u64, base: Option<&str>) -> Self {
+    pub(super) fn register(context: &Context<'_>, number: u64, base: Option<&CommitId>) -> Self {
         let pull_request = PullRequest {
             hub: context.hub.clone(),
             repo: context.repo.clone(),
@@ -212,7 +213,7 @@ impl Closing {
             recorder: context.recorder.clone(),
             number,
             url: context.hub.pull_request_url(&context.repo, number),
-            base: base.map(str::to_owned),
+            base: base.cloned(),
             is_merging: false,
         };
         Self::of(context, pull_request)
@@ -278,7 +279,7 @@ impl PullRequest {
             log.warning(&format!("cannot find out if {url} is merged: {detail}"));
             return (Undone::Unknown, None);
         }
-        log.warning(&format!("{url} stays open, close it by hand: {detail}"));
+        log.warning(&advice::pull_request_stays_open(url, &detail));
         (Undone::TakenBack, None)
     }
 
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn description_of_a_draft_is_read_as_it_was_written() {
-        let purpose = Description { base: "a".repeat(40), scope: "b".repeat(64) };
+        let purpose = Description { base: CommitId::new("a".repeat(40)), scope: "b".repeat(64) };
         let description = format!("For people.\n\n{}\nSource-Commit: {}\n", purpose.lines(), "c".repeat(40));
         assert_eq!(Description::read(&description), Some(purpose));
         assert_eq!(Description::read("A description of another writer\n\nDeploy-Base: x"), None);

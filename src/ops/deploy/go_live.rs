@@ -41,7 +41,7 @@ pub(super) async fn wait_and_check(
             context.log.info("rolling back, because this commit does not run as it should");
             roll_back(context, target).await;
         }
-        OnFailure::Rollback => context.log.info("not rolled back: the app is not what failed"),
+        OnFailure::Rollback => context.log.info("not rolled back: the app did not cause the failure"),
     }
     Err(failure)
 }

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::hashing::{Hash, HashKind, HeldFiles, PendingUpload, hash_all};
 use super::listed::{Listed, list_files};
 use super::moves::Departing;
-use super::plan::{self, Action, Candidate, Change, Obstacle, Plan, Pruning};
+use super::plan::{self, Action, Candidate, Change, PathConflict, Plan, Pruning};
 use super::plan_base::{PlanBase, files_in_repo};
 use super::preupload::{add_oids, find_content, preupload_or_compare};
 
@@ -181,9 +181,9 @@ fn make_room(
     there: &[&str],
     git_ignores: &GitIgnores,
 ) -> Result<()> {
-    for obstacle in plan::obstacles(plan, there.iter().copied()) {
-        match obstacle {
-            Obstacle::File { path } => {
+    for conflict in plan::path_conflicts(plan, there.iter().copied()) {
+        match conflict {
+            PathConflict::File { path } => {
                 let parsed: Option<RepoPath> = path.parse().ok();
                 let folder = context.options.path_in_repo.as_ref();
                 let relative = parsed.as_ref().and_then(|path| path.below(folder));
@@ -194,7 +194,7 @@ fn make_room(
                 }
                 plan.delete(&path);
             }
-            Obstacle::Folder { path, files } => {
+            PathConflict::Folder { path, files } => {
                 let prunes = context.options.prunes();
                 return Err(failure::deploy::folder_in_the_way(&context.repo, &path, files, prunes));
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::action::journal::{Undo, Undone};
 use crate::action::{Log, Recorder};
+use crate::failure::deploy_log as advice;
 use hub::{CommitRequest, Hub, Lookup, Repo, Revision};
 
 use super::context::Context;
@@ -101,16 +102,20 @@ impl Look {
             Pending::Commit(request) | Pending::Rollback(request) | Pending::Part { request, .. } => request,
         };
         let Some(receipt) = self.hub.find_commit(request).await? else { return Ok(None) };
-        let oid = receipt.oid.to_string();
+        let id = receipt.oid.to_string();
         self.recorder.record(|report| match &self.pending {
-            Pending::Rollback(_) => report.rollback_commit = Some(receipt.oid.to_string()),
+            Pending::Rollback(_) => report.rollback_commit = Some(receipt.oid),
             Pending::Part { number, of, .. } => {
                 report.commit = Some(receipt);
                 report.parts_on_branch = (number < of).then_some((*number, *of));
             }
             Pending::Creation | Pending::Commit(_) => report.commit = Some(receipt),
         });
-        let is_part = matches!(&self.pending, Pending::Part { number, of, .. } if number < of);
-        Ok(Some(if is_part { Undone::StandsInPart(oid) } else { Undone::Stands(oid) }))
+        Ok(Some(match &self.pending {
+            Pending::Part { number, of, .. } if number < of => {
+                Undone::StandsInPart { id, hint: advice::parts_on_branch(*number, *of) }
+            }
+            _ => Undone::Stands(id),
+        }))
     }
 }

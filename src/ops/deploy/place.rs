@@ -1,16 +1,21 @@
 //! Places that a log names, among the deployed files.
 
 use super::context::Context;
-use crate::failure::Place;
+use crate::failure::SourceLocation;
 use crate::folder::{FileContent, Source, SourceFile};
 use crate::ops::space::Spot;
 
 /// Returns the place for an annotation, if the log names one of the user's files.
-pub(super) fn find(context: &Context<'_>, source: &Source, spot: &Spot, message: String) -> Option<Place> {
+pub(super) fn find(
+    context: &Context<'_>,
+    source: &Source,
+    spot: &Spot,
+    message: String,
+) -> Option<SourceLocation> {
     let file = deployed(source, &spot.file)?;
     let path = file.path.as_str();
     let line = spot.line.or_else(|| line_of(&source.text(path)?, spot.find.as_deref()?));
-    Some(Place { file: context.annotated(path), line, message })
+    Some(SourceLocation { file: context.annotated(path), line, message })
 }
 
 /// Finds the file that a path of the container ends with: `app.py` for `/home/user/app/app.py`. Generated files are

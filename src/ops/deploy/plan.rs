@@ -145,15 +145,15 @@ pub fn plan(candidates: &[Candidate], pruning: &Pruning) -> Plan {
 
 /// An existing path in the place of a new file: a path cannot be a file and a folder at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum PathConflict {
     /// A file of the repo, where the new file needs a folder.
     File { path: String },
     /// A folder of the repo, with its number of files, in the place of the new file.
     Folder { path: String, files: usize },
 }
 
-/// Finds the obstacles of a plan, given the paths in the repo. Each obstacle is named once.
-pub fn obstacles<'a>(plan: &Plan, there: impl IntoIterator<Item = &'a str>) -> Vec<Obstacle> {
+/// Finds the conflicts of a plan with the paths in the repo. Each conflict is named once.
+pub fn path_conflicts<'a>(plan: &Plan, there: impl IntoIterator<Item = &'a str>) -> Vec<PathConflict> {
     let deleted: HashSet<&str> = plan
         .changes
         .iter()
@@ -165,12 +165,12 @@ pub fn obstacles<'a>(plan: &Plan, there: impl IntoIterator<Item = &'a str>) -> V
     for change in plan.changes.iter().filter(|change| change.action == Action::Add) {
         let path = change.path.as_str();
         let file = path.match_indices('/').map(|(end, _)| &path[..end]).find(|above| staying.contains(above));
-        found.extend(file.map(|file| Obstacle::File { path: file.to_owned() }));
+        found.extend(file.map(|file| PathConflict::File { path: file.to_owned() }));
         let folder = format!("{path}/");
         let inside = staying.range(folder.as_str()..).take_while(|other| other.starts_with(&folder));
         let files = inside.count();
         if files > 0 {
-            found.push(Obstacle::Folder { path: path.to_owned(), files });
+            found.push(PathConflict::Folder { path: path.to_owned(), files });
         }
     }
     found.dedup();
@@ -253,25 +253,25 @@ mod tests {
     }
 
     #[test]
-    fn obstacles_are_files_and_folders_of_the_repo() {
+    fn path_conflicts_are_files_and_folders_of_the_repo() {
         let candidates =
             [("train/a", None), ("train/b", None), ("test", None), ("same", Some("1")), ("x/y", None)];
         let candidates = candidates.map(|(path, remote)| candidate(path, remote, "2"));
         let off = plan(&candidates, &Pruning::Off);
         let there = ["train", "test/1", "test/2", "same", "testing", "x"];
         assert_eq!(
-            obstacles(&off, there),
+            path_conflicts(&off, there),
             [
-                Obstacle::Folder { path: "test".to_owned(), files: 2 },
-                Obstacle::File { path: "train".to_owned() },
-                Obstacle::File { path: "x".to_owned() },
+                PathConflict::Folder { path: "test".to_owned(), files: 2 },
+                PathConflict::File { path: "train".to_owned() },
+                PathConflict::File { path: "x".to_owned() },
             ]
         );
         let remote = there.iter().filter(|path| **path != "x").map(|path| (*path).to_owned()).collect();
         let mut on = plan(&candidates, &Pruning::On { remote });
-        assert_eq!(obstacles(&on, there), [Obstacle::File { path: "x".to_owned() }]);
+        assert_eq!(path_conflicts(&on, there), [PathConflict::File { path: "x".to_owned() }]);
         on.delete("x");
-        assert!(obstacles(&on, there).is_empty());
+        assert!(path_conflicts(&on, there).is_empty());
     }
 
     /// Applies a plan to a repo, which is a map from paths to contents.

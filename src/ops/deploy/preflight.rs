@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::action::Log;
 use crate::failure::Result;
+use crate::failure::deploy_log as advice;
 use crate::failure::rights::{self, Obstacle, described, has_plan};
 use crate::ops::space::HardwareOptions;
 use hub::{Hub, Lookup, OrgRole, Repo, SpaceSdk, TokenRole, Visibility, WhoAmI};
@@ -76,10 +77,7 @@ pub(super) fn warn_about_needless_proxy(context: &Context<'_>, lookup: &Lookup) 
         _ => options.visibility == Visibility::Private,
     };
     if !is_private {
-        context.log.warning(&format!(
-            "everybody can open the app of the {} without its proxy: set `private: true`",
-            context.repo
-        ));
+        context.log.warning(&advice::needless_proxy(&context.repo));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Preparation before the repo is touched: the SDK, the card and the files as they are uploaded.
 
-use crate::failure::Place;
+use crate::failure::SourceLocation;
+use crate::failure::deploy_log as advice;
 use crate::failure::folder::sdk_reason;
 use crate::failure::{self, Result};
 use crate::folder::executables::{StartedFile, files_started_by_mode};
@@ -164,16 +165,14 @@ fn warn_about_names_and_modes(context: &Context<'_>, source: &Source, sdk: Optio
     }
     for miss in near_misses(source, sdk) {
         let NearMiss { found, meant } = miss;
-        context
-            .log
-            .warning(&format!("`{found}` is not `{meant}`, which is the one that the Hub reads: rename it"));
+        context.log.warning(&advice::near_miss(&found, meant));
     }
     if sdk != Some(SpaceSdk::Docker) {
         return;
     }
     for started in files_started_by_mode(source) {
         let StartedFile { path, command } = started;
-        context.log.warning(&format!("the Dockerfile starts `{command}`, and the Hub's commits keep no file modes: `{path}` will not be executable there; add `RUN chmod +x {command}` after its `COPY`, write `COPY --chmod=755`, or start it with `sh {command}`"));
+        context.log.warning(&advice::file_mode_lost(&path, &command));
     }
 }
 
@@ -198,12 +197,12 @@ fn add_streamlit(context: &Context<'_>, sdk: SpaceSdk, source: &mut Source) -> R
         return Ok(());
     }
     if source.get(DOCKERFILE).is_some() || source.filter.hides(DOCKERFILE) {
-        context.log.warning("the Hub no longer has a Streamlit SDK: this is deployed as a Docker Space with the folder's own Dockerfile; set `space_sdk: docker`");
+        context.log.warning(advice::STREAMLIT_OWN_DOCKERFILE);
         return Ok(());
     }
     let dockerfile = streamlit::dockerfile(source).ok_or_else(failure::deploy::streamlit_app_missing)?;
     insert(source, DOCKERFILE, dockerfile)?;
-    context.log.warning("the Hub no longer has a Streamlit SDK: this is deployed as a Docker Space with a generated Dockerfile; to keep it under your control, add a Dockerfile to the folder and set `space_sdk: docker`");
+    context.log.warning(advice::STREAMLIT_GENERATED_DOCKERFILE);
     Ok(())
 }
 
@@ -238,7 +237,7 @@ fn refuse_other_framework(
         return Ok(());
     };
     let message = format!("{file} imports `{name}`, not `gradio`, and this is deployed as a Gradio Space");
-    let place = Place { file: context.annotated(&file), line: Some(line), message };
+    let place = SourceLocation { file: context.annotated(&file), line: Some(line), message };
     if name != "streamlit" && strictness == Strictness::Warn {
         context.log.warning_at(&place);
         return Ok(());

@@ -1,5 +1,6 @@
 //! Prints a plan.
 
+use crate::failure::deploy_log as advice;
 use crate::text::{count, human_bytes, name_some, quoted_all};
 
 use super::context::Context;
@@ -53,9 +54,6 @@ pub(super) fn print_plan(context: &Context<'_>, plan: &Plan) {
 /// Warns about files that a `.gitignore` excludes, because a built folder is often among them.
 fn warn_about_ignored(context: &Context<'_>, ignored: &[String]) {
     if !ignored.is_empty() {
-        context.log.warning(&format!(
-            "left out, because a `.gitignore` in the folder or in the repo matches: {} (to deploy them, leave that `.gitignore` out with `exclude`, and delete it on the Hub)",
-            name_some(&quoted_all(ignored))
-        ));
+        context.log.warning(&advice::left_out_by_gitignore(ignored));
     }
 }

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::draft::{OpenDraft, log_staging, open_draft};
 use super::merge::{Merge, is_pull_request_refused, merge};
 use super::pending_write::{Pending, watch};
-use super::series::{Place, Series, is_too_large};
+use super::series::{Destination, Series, is_too_large};
 use super::{moves, parts};
 use crate::action::journal::Undo;
 use crate::failure::Result;
@@ -107,7 +107,7 @@ async fn publish_by_merge(
         }
     };
     let OpenDraft { number, revision, tip, closing } = draft;
-    let mut series = Series::new(revision, &change.message, Some(tip.clone()), Place::Draft);
+    let mut series = Series::new(revision, &change.message, Some(tip.clone()), Destination::Draft);
     let parts = parts::cut(change.operations.to_vec(), limits);
     let (error, closing) = match series.commit_all(context, parts, &change.on_bytes).await {
         Ok(()) => {
@@ -140,8 +140,8 @@ async fn publish_as_proposal(
 ) -> Result<CommitOutcome> {
     let parts = parts::cut(change.operations.to_vec(), limits);
     let (revision, parent) = (context.options.revision.clone(), change.parent);
-    let place = Place::Proposal { opened: None };
-    let mut series = Series::new(revision, &change.message, parent, place);
+    let destination = Destination::Proposal { opened: None };
+    let mut series = Series::new(revision, &change.message, parent, destination);
     match series.commit_parts(context, parts, &change.on_bytes).await {
         Ok(()) => {}
         Err(error) if error.status() == Some(412) && series.done == 0 => {
@@ -150,9 +150,9 @@ async fn publish_as_proposal(
         Err(error) => return Err(error.into()),
     }
     let receipt = series.last.ok_or_else(no_parts)?;
-    let pull_request_url = match series.place {
+    let pull_request_url = match series.destination {
         // It is the result from now on, and stays open.
-        Place::Proposal { opened: Some(opened) } => {
+        Destination::Proposal { opened: Some(opened) } => {
             let url = opened.url().to_owned();
             opened.settle();
             Some(url)
@@ -186,15 +186,15 @@ async fn publish_in_parts(
         _ => "",
     };
     context.log.warning(&format!(
-        "this deploy is too large for one commit, and {why}: it goes to the branch `{revision}` in {} commits, content first, then code, then deletions; until the last one, who reads the branch finds a part of it{builds}",
+        "this deploy is too large for one commit, and {why}: it goes to the branch `{revision}` in {} commits, content first, then code, then deletions; until the last one, the branch has only a part of the deploy{builds}",
         parts.len()
     ));
-    let place = Place::Branch { guard: None };
-    let mut series = Series::new(revision.clone(), &change.message, change.parent, place);
+    let destination = Destination::Branch { guard: None };
+    let mut series = Series::new(revision.clone(), &change.message, change.parent, destination);
     match series.commit_parts(context, parts, &change.on_bytes).await {
         Ok(()) => {
             context.recorder.record(|report| report.parts_on_branch = None);
-            if let Place::Branch { guard: Some(guard) } = series.place {
+            if let Destination::Branch { guard: Some(guard) } = series.destination {
                 guard.settle();
             }
             Ok(CommitOutcome::Committed(series.last.ok_or_else(no_parts)?))

@@ -1,6 +1,7 @@
 //! The repo of a deploy: its full name, and the client that is signed in for it.
 
 use crate::action::Log;
+use crate::failure::deploy_log as advice;
 use crate::failure::{self, Result};
 use hub::{Hub, Lookup, Repo, RepoName, RepoType};
 
@@ -34,7 +35,7 @@ pub(super) fn present_name(context: &Context<'_>, lookup: &Lookup) -> Option<Rep
     let Lookup::Found(info) = lookup else { return None };
     let named = info.id.as_deref().and_then(|id| id.parse::<RepoName>().ok()).and_then(|name| name.full());
     let id = named.filter(|id| *id != context.repo.id)?;
-    context.log.warning(&format!("the {} is `{id}` now: write that in `huggingface_repo`", context.repo));
+    context.log.warning(&advice::repo_renamed(&context.repo, &id));
     let repo = Repo { repo_type: context.repo.repo_type, id };
     context.recorder.record(|report| report.repo = Some(repo.clone()));
     Some(repo)

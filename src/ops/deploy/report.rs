@@ -5,7 +5,7 @@
 use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use crate::ops::space::{HardwareStatus, LogTail};
-use hub::{CommitReceipt, Repo, RepoType, Revision, Stage, Visibility};
+use hub::{CommitId, CommitReceipt, HardwareName, Repo, RepoType, Revision, Stage, Visibility};
 
 use super::plan::Plan;
 
@@ -47,11 +47,11 @@ pub struct DeployReport {
     pub endpoint: String,
     pub repo: Option<Repo>,
     /// Audience of the repo: `None` before it is known.
-    pub access: Option<Access>,
+    pub access: Option<RepoAccess>,
     /// Address of the live app, as the Hub names it.
     pub space_url: Option<String>,
     /// Hardware that the Space has or has requested.
-    pub space_hardware: Option<String>,
+    pub space_hardware: Option<HardwareName>,
     /// Result of the request for hardware, if there was one.
     pub hardware_status: Option<HardwareStatus>,
     /// Settings that were written beside the files.
@@ -71,7 +71,7 @@ pub struct DeployReport {
     /// Finished parts and their total number, while the branch has neither the old tree nor the new one.
     pub parts_on_branch: Option<(usize, usize)>,
     /// Head of the branch, if nothing changed.
-    pub head: Option<String>,
+    pub head: Option<CommitId>,
     /// Bytes of content that were sent.
     pub bytes_uploaded: u64,
     /// Last stage of the Space that was seen.
@@ -81,7 +81,7 @@ pub struct DeployReport {
     /// Last lines of the Space's logs, if they were followed.
     pub log_tails: Vec<LogTail>,
     /// Commit that restored the previous tree.
-    pub rollback_commit: Option<String>,
+    pub rollback_commit: Option<CommitId>,
     /// The proxy Space, if there is one.
     pub proxy: Option<Box<ProxyReport>>,
     pub failure: Option<Failure>,
@@ -119,7 +119,7 @@ pub enum Unanswered {
 
 /// Audience of the repo, and this run's part in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
+pub struct RepoAccess {
     /// `None`: public or protected, and the Hub does not say which.
     pub visibility: Option<Visibility>,
     pub change: AccessChange,

@@ -21,7 +21,7 @@ use super::wait::{CommitAge, LiveTarget, wait_for};
 /// failure that led here stays the failure of the run.
 pub(super) async fn roll_back(context: &Context<'_>, target: &LiveTarget<'_>) {
     let Context { log, recorder, journal, .. } = context;
-    let Some(previous) = target.before.sha.as_deref().filter(|_| !target.is_new_space) else {
+    let Some(previous) = target.before.sha.as_ref().filter(|_| !target.is_new_space) else {
         return log.warning("not rolled back: the Space is new, there is nothing to go back to");
     };
     let Some(receipt) = target.receipt else { return roll_back_variables(context, target).await };
@@ -30,7 +30,7 @@ pub(super) async fn roll_back(context: &Context<'_>, target: &LiveTarget<'_>) {
     if restored.is_err() {
         let undone = journal.unwind_since(&mark, EndCause::Failed).await;
         let landed = undone.into_iter().find_map(|undone| match undone {
-            Undone::Stands(commit) => Some(commit),
+            Undone::Stands(commit) => Some(CommitId::new(commit)),
             _ => None,
         });
         if landed.is_some() {
@@ -73,7 +73,7 @@ async fn roll_back_variables(context: &Context<'_>, target: &LiveTarget<'_>) {
 async fn wait_after_rollback(
     context: &Context<'_>,
     target: &LiveTarget<'_>,
-    commit: &str,
+    commit: &CommitId,
 ) -> Option<Failure> {
     let timeout = context.options.space.wait?;
     let options = target.wait_options(commit, CommitAge::New, timeout);
@@ -81,7 +81,7 @@ async fn wait_after_rollback(
 }
 
 /// Commits the previous tree: `None` if another writer has committed since.
-async fn restore(context: &Context<'_>, ours: &CommitId, previous: &str) -> Result<Option<String>> {
+async fn restore(context: &Context<'_>, ours: &CommitId, previous: &CommitId) -> Result<Option<CommitId>> {
     let Context { options, hub, repo, .. } = context;
     let Lookup::Found(info) = hub.look_up(repo, &options.revision).await? else { return Ok(None) };
     if info.sha.as_ref() != Some(ours) {
@@ -107,10 +107,8 @@ async fn restore(context: &Context<'_>, ours: &CommitId, previous: &str) -> Resu
         on_bytes: Arc::new(|_| {}),
     };
     match publish(context, change).await? {
-        CommitOutcome::Committed(receipt) | CommitOutcome::Mixed(receipt) => {
-            Ok(Some(receipt.oid.to_string()))
-        }
-        CommitOutcome::Overtaken { merged } => Ok(merged.map(|receipt| receipt.oid.to_string())),
+        CommitOutcome::Committed(receipt) | CommitOutcome::Mixed(receipt) => Ok(Some(receipt.oid)),
+        CommitOutcome::Overtaken { merged } => Ok(merged.map(|receipt| receipt.oid)),
     }
 }
 
@@ -120,7 +118,7 @@ async fn restoring_operations(
     context: &Context<'_>,
     was: &[RemoteFile],
     is: &[RemoteFile],
-    previous: &str,
+    previous: &CommitId,
     scratch: &Path,
 ) -> Result<Vec<Operation>> {
     let by_path = |files: &[RemoteFile]| -> BTreeMap<String, Option<Oid>> {

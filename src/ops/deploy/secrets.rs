@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::failure::{self, Code, Failure, Place, Result};
+use crate::failure::deploy_log as advice;
+use crate::failure::{self, Code, Failure, Result, SourceLocation};
 use crate::folder::Source;
 use crate::folder::leaks::{self, Leak};
 use crate::text::count;
@@ -88,14 +89,11 @@ async fn search(
         if after.reads_files() { "which everybody can read" } else { "whose readers can all read it" };
     let what = format!("{} with what looks like a secret", count(files, "file"));
     if policy == SecretsInFiles::Warn {
-        log.warning(&format!(
-            "this deploys {what} to the {repo}, {readers}: {} (to leave the files out, write into `exclude`, one line each: {excludes})",
-            findings.join("; ")
-        ));
+        log.warning(&advice::secrets_deployed(repo, &what, readers, &findings, &excludes));
         return Ok(());
     }
     let message = format!("cannot deploy {what} to the {repo}, {readers}:\n{}", findings.join("\n"));
-    let place = |found: &Found| Place {
+    let place = |found: &Found| SourceLocation {
         file: context.annotated(source.files[found.file].path.as_str()),
         line: found.leak.line,
         message: format!("this looks like {}", found.leak.kind),

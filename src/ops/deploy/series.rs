@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::action::journal::{Undo, Undone};
+use crate::failure::deploy_log as advice;
 use crate::text::count;
 use hub::{CommitId, CommitReceipt, CommitRequest, OnBytes, Operation, Repo, Revision, pull_request_ref};
 
@@ -14,8 +15,8 @@ use super::moves;
 use super::parts;
 use super::pending_write::{Pending, watch};
 
-/// Place where the commits of a series go.
-pub(super) enum Place {
+/// Destination of the commits of a series.
+pub(super) enum Destination {
     /// A draft, which is merged when it is complete.
     Draft,
     /// A pull request that the first commit opens.
@@ -28,7 +29,7 @@ pub(super) enum Place {
 pub(super) struct Series<'a> {
     revision: Revision,
     message: &'a Message,
-    pub(super) place: Place,
+    pub(super) destination: Destination,
     /// Last commit, on which the next one is made.
     pub(super) tip: Option<CommitId>,
     pub(super) last: Option<CommitReceipt>,
@@ -39,8 +40,13 @@ pub(super) struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    pub(super) fn new(revision: Revision, message: &'a Message, tip: Option<CommitId>, place: Place) -> Self {
-        Self { revision, message, place, tip, last: None, done: 0, of: 0, moved: Vec::new() }
+    pub(super) fn new(
+        revision: Revision,
+        message: &'a Message,
+        tip: Option<CommitId>,
+        destination: Destination,
+    ) -> Self {
+        Self { revision, message, destination, tip, last: None, done: 0, of: 0, moved: Vec::new() }
     }
 
     /// Commits parts, and makes up for moves that the Hub has left out.
@@ -96,7 +102,7 @@ impl<'a> Series<'a> {
         on_bytes: &OnBytes,
     ) -> Result<CommitReceipt, hub::Error> {
         let request = self.request(&context.repo, Arc::clone(operations));
-        if !matches!(self.place, Place::Branch { .. }) {
+        if !matches!(self.destination, Destination::Branch { .. }) {
             return context.hub.commit(&request, Arc::clone(on_bytes)).await;
         }
         let pending = Pending::Part { request: request.clone(), number: self.done + 1, of: self.of };
@@ -122,22 +128,27 @@ impl<'a> Series<'a> {
         context.log.info(&message);
         let data = serde_json::json!({ "number": done, "of": of, "sha": receipt.oid.as_str() });
         context.journal.event("part_committed", message, data);
-        match &mut self.place {
-            Place::Draft | Place::Proposal { opened: Some(_) } => {}
-            Place::Proposal { opened } => {
+        match &mut self.destination {
+            Destination::Draft | Destination::Proposal { opened: Some(_) } => {}
+            Destination::Proposal { opened } => {
                 let (number, revision) = opened_by(&receipt, &context.repo)?;
                 *opened = Some(Closing::register(context, number, None));
                 self.revision = revision;
             }
-            Place::Branch { guard } => {
+            Destination::Branch { guard } => {
                 context.recorder.record(|report| {
                     report.parts_on_branch = Some((done, of));
                     report.commit = Some(receipt.clone());
                 });
-                let oid = receipt.oid.to_string();
+                let id = receipt.oid.to_string();
                 let description = format!("part {done} of {of} on the branch");
-                let newer =
-                    context.journal.on_early_end(description, move |_| async { Undone::StandsInPart(oid) });
+                let newer = context.journal.on_early_end(description, move |unwinding| async move {
+                    // A later part was carried out after all: its own undo action has the hint.
+                    if unwinding.later_stands {
+                        return Undone::Stands(id);
+                    }
+                    Undone::StandsInPart { id, hint: advice::parts_on_branch(done, of) }
+                });
                 if let Some(older) = guard.replace(newer) {
                     older.settle();
                 }
@@ -155,7 +166,7 @@ impl<'a> Series<'a> {
         let number = self.done + 1;
         let own = marker.of_part(number);
         // People read the commits on a branch, so each of them names its source.
-        let is_read = !matches!(self.place, Place::Draft);
+        let is_read = !matches!(self.destination, Destination::Draft);
         CommitRequest {
             repo: repo.clone(),
             revision: self.revision.clone(),
@@ -167,7 +178,7 @@ impl<'a> Series<'a> {
             },
             marker: own,
             parent: self.tip.clone(),
-            create_pr: matches!(self.place, Place::Proposal { opened: None }),
+            create_pr: matches!(self.destination, Destination::Proposal { opened: None }),
             operations,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::action::Log;
 use crate::action::journal::{EndCause, Undo, Undone, Unwinding};
+use crate::failure::deploy_log as advice;
 use crate::ops::space::CurrentSettings;
 use crate::ops::space::settings::SettingChange;
 use hub::{Hub, Repo, SettingKind};
@@ -100,11 +101,7 @@ impl Restore {
             return Undone::TakenBack;
         }
         if unwinding.later_is_unknown || unwinding.cause == EndCause::Cancelled {
-            let hint = format!(
-                "the variables {} are those of this deploy already: run the job again, or set them back by hand",
-                names.join(", ")
-            );
-            return Undone::Left { hint };
+            return Undone::Left { hint: advice::variables_stay(&names) };
         }
         self.run().await;
         Undone::TakenBack

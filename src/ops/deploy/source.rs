@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::Log;
-use crate::failure::folder::{left_out_notes, left_out_warnings};
+use crate::failure::folder::{cache_not_used, cache_not_written, left_out_notes, left_out_warnings};
 use crate::failure::{Code, Failure, Result};
 use crate::folder::{self, HashCache, Source, SourceOptions};
 
@@ -18,7 +18,7 @@ pub(super) async fn open_cache(options: &DeployOptions, log: &Log) -> Result<Opt
     let (cache, note) = opened
         .map_err(|error| Failure::new(Code::Internal, "reading the cache ended early").caused_by(error))?;
     if let Some(note) = note {
-        log.info(&format!("`cache_path` is not used: {note}; it is written anew"));
+        log.info(&cache_not_used(&note));
     }
     Ok(Some(Arc::new(cache)))
 }
@@ -28,7 +28,7 @@ pub(super) async fn save_cache(cache: Option<Arc<HashCache>>, log: &Log) {
     let Some(cache) = cache else { return };
     let written = tokio::task::spawn_blocking(move || cache.write()).await;
     if let Err(error) = written.map_err(std::io::Error::other).flatten() {
-        log.warning(&format!("cannot write `cache_path`: {error}"));
+        log.warning(&cache_not_written(&error));
     }
 }
 

@@ -26,7 +26,7 @@ use super::publish::publish;
 const FILES_OF_THE_HUB: usize = 10;
 
 /// A change whose large files are in the storage. Nothing of it is visible on the branch yet.
-pub(super) struct Uploaded {
+pub(super) struct UploadedChange {
     change: ChangeSet,
     progress: Progress,
 }
@@ -83,7 +83,7 @@ pub(super) async fn open_early_draft(
 
 /// Puts the large files that are missing into the storage. A plan that is too large for one commit gets its draft
 /// meanwhile.
-pub(super) async fn upload(context: &Context<'_>, input: UploadInput<'_>) -> Result<Uploaded> {
+pub(super) async fn upload(context: &Context<'_>, input: UploadInput<'_>) -> Result<UploadedChange> {
     let UploadInput { source, planned, base, own_pull_requests, early_draft } = input;
     let scope = draft::scope(context, source, git_ignore(context, source)?.as_deref());
     let is_staged = stages(context, planned.commit_size());
@@ -126,10 +126,10 @@ pub(super) async fn upload(context: &Context<'_>, input: UploadInput<'_>) -> Res
         staging,
         on_bytes,
     };
-    Ok(Uploaded { change, progress })
+    Ok(UploadedChange { change, progress })
 }
 
-impl Uploaded {
+impl UploadedChange {
     /// Makes the uploaded content the content of the branch.
     pub(super) async fn commit(self, context: &Context<'_>) -> Result<CommitOutcome> {
         let phase = context.journal.enter(Phase::Commit, "commit");
@@ -148,7 +148,7 @@ async fn resume(
     scope: &str,
     base: &PlanBase<'_>,
 ) -> Result<Option<(Planned, OpenDraft)>> {
-    let Some(head) = base.info.sha.as_deref() else { return Ok(None) };
+    let Some(head) = base.info.sha.as_ref() else { return Ok(None) };
     let Some((draft, info)) = find_draft(context, own_pull_requests, scope, head).await else {
         return Ok(None);
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::Result;
+use crate::failure::deploy_log as advice;
 use hub::{Lookup, Repo, RepoType, Revision, Visibility};
 
 use super::context::Context;
@@ -117,9 +118,7 @@ pub(super) fn log_audience(context: &Context<'_>, audience: Audience) {
     }
     log.info(&description(repo, visibility));
     if options.private_is_false && visibility == Some(Visibility::Private) {
-        log.warning(&format!(
-            "`private: false` does not publish the {repo}, which stays private: to publish it, set `visibility: public`"
-        ));
+        log.warning(&advice::stays_private(repo));
     }
 }
 

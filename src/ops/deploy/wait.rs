@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::action::journal::Phase;
+use crate::failure::deploy_log as advice;
 use crate::failure::{Code, Failure};
 use crate::folder::{Source, card, sdk};
 use crate::ops::space::{self, HardwareStatus, Readiness, SpaceError, Spot, WaitOptions, WaitOutcome};
-use hub::{CommitReceipt, RepoInfo, SpaceSdk};
+use hub::{CommitId, CommitReceipt, RepoInfo, SpaceSdk};
 
 use super::change_set::Purpose;
 use super::context::Context;
@@ -16,7 +17,7 @@ use super::settings_undo::SettingsUndo;
 /// Commit that a Space has to run, and the state before it.
 pub(super) struct LiveTarget<'a> {
     /// Commit that has to run.
-    pub(super) commit: &'a str,
+    pub(super) commit: &'a CommitId,
     /// State before this deploy.
     pub(super) before: &'a RepoInfo,
     /// Commit of this deploy: `None` if no file changed.
@@ -57,10 +58,10 @@ pub(super) enum CommitAge {
 
 impl LiveTarget<'_> {
     /// Returns the options of a wait for `commit`.
-    pub(super) fn wait_options(&self, commit: &str, age: CommitAge, timeout: Duration) -> WaitOptions {
+    pub(super) fn wait_options(&self, commit: &CommitId, age: CommitAge, timeout: Duration) -> WaitOptions {
         WaitOptions {
             timeout,
-            commit: commit.to_owned(),
+            commit: commit.clone(),
             is_static_space: self.sdk == Some(SpaceSdk::Static),
             is_new_commit: age == CommitAge::New,
             sdk: self.sdk,
@@ -102,9 +103,7 @@ pub(super) async fn wait_for(
     match readiness {
         Readiness::Running => Ok(()),
         Readiness::Unknown(error) => {
-            context.log.warning(&format!(
-                "the commit is on the Hub, but whether it runs is not known: {error}; give the token read access to the Space's settings, or set `wait: false`"
-            ));
+            context.log.warning(&advice::readiness_unknown(&error));
             Ok(())
         }
         Readiness::Failed(error) => Err(not_live(context, target, *error, spot)),

@@ -6,6 +6,7 @@ use hub::{Flavor, HardwareName, Hub, Price, Refusal, Repo, Runtime, SleepTime, S
 
 use super::options::HardwareOptions;
 use crate::action::Log;
+use crate::failure::hardware as advice;
 
 /// Result of the request for hardware: the output `hardware_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct HardwareResult {
     /// `None` if no hardware was wanted.
     pub status: Option<HardwareStatus>,
     /// The flavor that it has or will get.
-    pub flavor: Option<String>,
+    pub flavor: Option<HardwareName>,
 }
 
 /// Wanted and present hardware of a Space.
@@ -51,13 +52,20 @@ pub struct HardwareRequest<'a> {
     pub at_creation: &'a AtCreation,
 }
 
+/// Option about the machine of a Space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineOption {
+    Hardware,
+    SleepTime,
+    Volumes,
+}
+
 /// Hardware that no plan of the Hub makes possible for the SDK of a Space.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsupportedHardware {
-    /// The option has no meaning for a static Space.
-    #[error("`{0}` must be left out for a static Space: nothing runs there")]
-    StaticSpace(&'static str),
-    #[error("`hardware` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`", sdk.hub_name())]
+    /// The option has no meaning for a static Space, because nothing runs there.
+    StaticSpace(MachineOption),
+    /// ZeroGPU needs the Gradio SDK.
     ZeroGpu { flavor: Flavor, sdk: SpaceSdk },
 }
 
@@ -98,12 +106,12 @@ pub fn check_sdk(
 ) -> Result<(), UnsupportedHardware> {
     if sdk == SpaceSdk::Static {
         let options = [
-            ("hardware", !wanted.wanted.is_empty()),
-            ("sleep_time", wanted.sleep_time.is_some()),
-            ("volumes", has_volumes),
+            (MachineOption::Hardware, !wanted.wanted.is_empty()),
+            (MachineOption::SleepTime, wanted.sleep_time.is_some()),
+            (MachineOption::Volumes, has_volumes),
         ];
         if let Some((option, _)) = options.iter().find(|(_, is_given)| *is_given) {
-            return Err(UnsupportedHardware::StaticSpace(option));
+            return Err(UnsupportedHardware::StaticSpace(*option));
         }
     }
     let zero_gpu = wanted.wanted.iter().find(|flavor| flavor.is_zero_gpu());
@@ -151,7 +159,7 @@ impl Policy<'_> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
         let has = machine.flavor();
         if wanted.wanted.is_empty() {
-            return Ok(HardwareResult { status: None, flavor: has.map(ToString::to_string) });
+            return Ok(HardwareResult { status: None, flavor: has.cloned() });
         }
         for flavor in &wanted.wanted {
             if has.is_some_and(|name| name.is(*flavor)) {
@@ -162,7 +170,7 @@ impl Policy<'_> {
                     }
                     _ => HardwareStatus::Unchanged,
                 };
-                return Ok(HardwareResult { status: Some(status), flavor: has.map(ToString::to_string) });
+                return Ok(HardwareResult { status: Some(status), flavor: has.cloned() });
             }
             if self.refusals.iter().any(|(refused, _)| refused == flavor) {
                 continue;
@@ -171,7 +179,7 @@ impl Policy<'_> {
             match self.hub.request_hardware(self.space, *flavor, sleep_time).await {
                 Ok(machine) => {
                     self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
-                    let flavor = machine.flavor().map_or(flavor.as_str(), HardwareName::as_str).to_owned();
+                    let flavor = machine.flavor().cloned().unwrap_or(HardwareName::Known(*flavor));
                     return Ok(HardwareResult {
                         status: Some(HardwareStatus::Granted),
                         flavor: Some(flavor),
@@ -192,24 +200,20 @@ impl Policy<'_> {
         }
         self.warn_of_refusal(&refused);
         let status = Some(HardwareStatus::ManualHardwareRequired);
-        Ok(HardwareResult { status, flavor: has.map(ToString::to_string) })
+        Ok(HardwareResult { status, flavor: has.cloned() })
     }
 
     fn warn_of_refusal(&self, refused: &HardwareRefused) {
-        let page = &refused.settings_page;
-        let reason = if self.hub.uses_trusted_publishing() {
-            " (a keyless token may be refused this whatever the plan)"
-        } else {
-            ""
-        };
-        self.log.warning(&format!("{refused}{reason}; choose it by hand at {page}"));
+        let is_keyless = self.hub.uses_trusted_publishing();
+        self.log.warning(&advice::not_granted(refused, &refused.settings_page, is_keyless));
     }
 
     async fn set_sleep_time(&self, result: &HardwareResult) -> Result<(), hub::Error> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
         let Some(wanted) = wanted.sleep_time else { return Ok(()) };
-        if result.flavor.as_deref().is_none_or(|name| name == "cpu-basic") {
-            self.log.warning("`sleep_time` cannot be set on `cpu-basic`, which always sleeps after 48 hours");
+        let is_basic = |name: &HardwareName| matches!(name, HardwareName::Known(flavor) if flavor.is_basic());
+        if result.flavor.as_ref().is_none_or(is_basic) {
+            self.log.warning(advice::NO_SLEEP_TIME);
             return Ok(());
         }
         // The request for hardware had the sleep time. The creation of the Space may have lost it.
@@ -265,13 +269,15 @@ mod tests {
     #[test]
     fn unsupported_hardware_is_refused() {
         assert!(check_sdk(&inputs(&["zero-a10g"]), false, SpaceSdk::Gradio).is_ok());
-        let error = check_sdk(&inputs(&["t4-small", "zerogpu"]), false, SpaceSdk::Streamlit).unwrap_err();
+        let flavor = "zerogpu".parse().unwrap();
         assert_eq!(
-            error.to_string(),
-            "`hardware` is `zerogpu`, and ZeroGPU needs the Gradio SDK: this Space has `docker`"
+            check_sdk(&inputs(&["t4-small", "zerogpu"]), false, SpaceSdk::Streamlit),
+            Err(UnsupportedHardware::ZeroGpu { flavor, sdk: SpaceSdk::Streamlit })
         );
-        let error = check_sdk(&inputs(&[]), true, SpaceSdk::Static).unwrap_err();
-        assert_eq!(error.to_string(), "`volumes` must be left out for a static Space: nothing runs there");
+        assert_eq!(
+            check_sdk(&inputs(&[]), true, SpaceSdk::Static),
+            Err(UnsupportedHardware::StaticSpace(MachineOption::Volumes))
+        );
         assert!(check_sdk(&inputs(&[]), false, SpaceSdk::Static).is_ok());
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub::{Runtime, SpaceSdk, Stage};
+use hub::{CommitId, Runtime, SpaceSdk, Stage};
 
 /// Time after a commit in which a stage may be that of the previous build.
 pub(super) const STALE_STAGE_GRACE: Duration = Duration::from_secs(15);
@@ -16,7 +16,7 @@ const MISSING_SHA_GRACE: Duration = Duration::from_secs(60);
 pub struct WaitOptions {
     pub timeout: Duration,
     /// The commit to wait for.
-    pub commit: String,
+    pub commit: CommitId,
     /// A static Space names no commit.
     pub is_static_space: bool,
     /// The first answers of the Hub may be about the commit before a new one.
@@ -44,7 +44,7 @@ pub(super) enum NextStep {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observation<'a> {
     /// The commit that ran when the wait began.
-    pub(super) first_sha: Option<&'a str>,
+    pub(super) first_sha: Option<&'a CommitId>,
     /// A build or a start was seen.
     pub(super) was_active: bool,
     pub(super) is_woken: bool,
@@ -55,8 +55,8 @@ pub(super) struct Observation<'a> {
 
 /// Decides the next step of a wait. `RUNNING` alone may be the previous image, and an error that of the previous build.
 pub(super) fn judge(runtime: &Runtime, options: &WaitOptions, seen: Observation<'_>) -> NextStep {
-    let sha = runtime.sha.as_deref();
-    let is_ours = sha == Some(options.commit.as_str());
+    let sha = runtime.sha.as_ref();
+    let is_ours = sha == Some(&options.commit);
     let is_current =
         is_ours || seen.was_active || !options.is_new_commit || seen.elapsed >= STALE_STAGE_GRACE;
     match &runtime.stage {
@@ -107,6 +107,8 @@ pub(super) fn judge_running(runtime: &Runtime, options: &WaitOptions) -> RunStat
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     fn runtime(stage: &str, sha: Option<&str>) -> Runtime {
@@ -116,7 +118,7 @@ mod tests {
     fn options(is_new_commit: bool) -> WaitOptions {
         WaitOptions {
             timeout: Duration::from_secs(60),
-            commit: "new".to_owned(),
+            commit: CommitId::new("new"),
             is_static_space: false,
             is_new_commit,
             sdk: None,
@@ -124,24 +126,28 @@ mod tests {
         }
     }
 
-    const START: Observation<'_> = Observation {
-        first_sha: Some("old"),
-        was_active: false,
-        is_woken: false,
-        has_stirred: false,
-        elapsed: Duration::ZERO,
-    };
+    static OLD: LazyLock<CommitId> = LazyLock::new(|| CommitId::new("old"));
+
+    fn start() -> Observation<'static> {
+        Observation {
+            first_sha: Some(&OLD),
+            was_active: false,
+            is_woken: false,
+            has_stirred: false,
+            elapsed: Duration::ZERO,
+        }
+    }
 
     #[test]
     fn running_space_is_ready_when_it_runs_this_commit() {
         let step = |sha, observation| judge(&runtime("RUNNING", sha), &options(true), observation);
-        assert_eq!(step(Some("new"), START), NextStep::Ready);
-        assert_eq!(step(Some("old"), START), NextStep::Wait, "the previous image");
-        assert_eq!(step(Some("theirs"), START), NextStep::CheckHead);
-        assert_eq!(step(None, START), NextStep::Wait);
-        assert_eq!(step(None, Observation { was_active: true, ..START }), NextStep::ReadyUnproven);
+        assert_eq!(step(Some("new"), start()), NextStep::Ready);
+        assert_eq!(step(Some("old"), start()), NextStep::Wait, "the previous image");
+        assert_eq!(step(Some("theirs"), start()), NextStep::CheckHead);
+        assert_eq!(step(None, start()), NextStep::Wait);
+        assert_eq!(step(None, Observation { was_active: true, ..start() }), NextStep::ReadyUnproven);
         let static_space = WaitOptions { is_static_space: true, ..options(true) };
-        assert_eq!(judge(&runtime("RUNNING", None), &static_space, START), NextStep::Ready);
+        assert_eq!(judge(&runtime("RUNNING", None), &static_space, start()), NextStep::Ready);
     }
 
     #[test]
@@ -149,15 +155,15 @@ mod tests {
         for stage in ["BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "NO_APP_FILE"] {
             let step =
                 |is_new, observation| judge(&runtime(stage, Some("old")), &options(is_new), observation);
-            assert_eq!(step(true, START), NextStep::Wait, "{stage}");
-            assert_eq!(step(true, Observation { was_active: true, ..START }), NextStep::Failed, "{stage}");
+            assert_eq!(step(true, start()), NextStep::Wait, "{stage}");
+            assert_eq!(step(true, Observation { was_active: true, ..start() }), NextStep::Failed, "{stage}");
             assert_eq!(
-                step(true, Observation { elapsed: STALE_STAGE_GRACE, ..START }),
+                step(true, Observation { elapsed: STALE_STAGE_GRACE, ..start() }),
                 NextStep::Failed,
                 "{stage}"
             );
-            assert_eq!(step(false, START), NextStep::Failed, "{stage}");
-            let ours = judge(&runtime(stage, Some("new")), &options(true), START);
+            assert_eq!(step(false, start()), NextStep::Failed, "{stage}");
+            let ours = judge(&runtime(stage, Some("new")), &options(true), start());
             assert_eq!(ours, NextStep::Failed, "{stage}");
         }
     }
@@ -166,11 +172,15 @@ mod tests {
     fn sleeping_space_is_woken_once() {
         for stage in ["SLEEPING", "PAUSED", "STOPPED"] {
             let step = |is_new, observation| judge(&runtime(stage, None), &options(is_new), observation);
-            assert_eq!(step(true, START), NextStep::Wait, "{stage}: the commit may wake it");
-            assert_eq!(step(true, Observation { elapsed: SLEEP_GRACE, ..START }), NextStep::Wake, "{stage}");
-            assert_eq!(step(false, START), NextStep::Wake, "{stage}");
-            assert_eq!(step(false, Observation { is_woken: true, ..START }), NextStep::Wait, "{stage}");
-            let again = Observation { is_woken: true, has_stirred: true, ..START };
+            assert_eq!(step(true, start()), NextStep::Wait, "{stage}: the commit may wake it");
+            assert_eq!(
+                step(true, Observation { elapsed: SLEEP_GRACE, ..start() }),
+                NextStep::Wake,
+                "{stage}"
+            );
+            assert_eq!(step(false, start()), NextStep::Wake, "{stage}");
+            assert_eq!(step(false, Observation { is_woken: true, ..start() }), NextStep::Wait, "{stage}");
+            let again = Observation { is_woken: true, has_stirred: true, ..start() };
             assert_eq!(step(false, again), NextStep::Failed, "{stage}: paused again");
         }
     }
@@ -178,7 +188,11 @@ mod tests {
     #[test]
     fn space_on_its_way_is_waited_for() {
         for stage in ["BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "TELEPORTING"] {
-            assert_eq!(judge(&runtime(stage, Some("new")), &options(true), START), NextStep::Wait, "{stage}");
+            assert_eq!(
+                judge(&runtime(stage, Some("new")), &options(true), start()),
+                NextStep::Wait,
+                "{stage}"
+            );
         }
     }
 

@@ -105,7 +105,7 @@ impl Wait<'_> {
 
     fn observation(&self) -> Observation<'_> {
         Observation {
-            first_sha: self.first_sha.as_deref(),
+            first_sha: self.first_sha.as_ref(),
             was_active: self.was_active,
             is_woken: self.is_woken,
             has_stirred: self.has_stirred,
@@ -132,7 +132,7 @@ impl Wait<'_> {
         if self.watch.runtime.is_none() {
             self.first_sha.clone_from(&runtime.sha);
             if runtime.dev_mode {
-                self.watch.log.warning("the Space is in dev mode: a commit is not built until dev mode is switched off in its settings");
+                self.watch.log.warning(advice::DEV_MODE);
             }
         }
         let stage = &runtime.stage;
@@ -214,8 +214,8 @@ impl Wait<'_> {
         let after = stage_words::after(self.watch.started.elapsed());
         self.watch.logs.listen(LAST_LINES_TIMEOUT).await;
         let space = self.watch.space;
-        let mut message = match runtime.sha.as_deref() {
-            Some(sha) if runtime.stage == Stage::Running && sha != self.watch.options.commit => {
+        let mut message = match &runtime.sha {
+            Some(sha) if runtime.stage == Stage::Running && *sha != self.watch.options.commit => {
                 format!("the {space} still runs another commit{after}: `{sha}`")
             }
             _ => format!("the {space} is still {}{after}", stage_words::describe(&runtime.stage)),
