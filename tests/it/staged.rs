@@ -437,3 +437,31 @@ async fn a_new_repo_is_put_together_in_a_draft_too() {
     assert_merged(&hub, &ran);
     assert_eq!(commits(&hub), 2, "the Hub's own, and the merge");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_that_opens_while_the_upload_fails_is_closed() {
+    let (hub, folder) = started().await;
+    folder.write("weights.bin", vec![7; 150_000]);
+    hub.inject(fault("/discussions", 0, FaultKind::Delay(Duration::from_millis(500))));
+    let body = r#"{"error":"no"}"#.to_owned();
+    for path in ["/xet-write-token/", "/info/lfs/objects/batch"] {
+        let kind = FaultKind::Status { code: 403, headers: Vec::new(), body: body.clone() };
+        hub.inject(Fault { method: None, path_contains: path.to_owned(), skip: 0, times: usize::MAX, kind });
+    }
+    let ran = run(&hub, &folder).run().await.failed(3, "permission_denied");
+    assert_eq!(pull_requests(&hub).await, ["closed"], "{}", ran.log);
+    assert_eq!(commits(&hub), 2, "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_space_that_is_created_with_its_files_needs_no_draft() {
+    let hub = hub().await;
+    let folder = static_space();
+    for index in 0..20 {
+        folder.write(&format!("pages/{index}.html"), format!("<p>{index}</p>\n"));
+    }
+    let ran = Run::new(&hub, &folder).input("max_commit_files", "5").run().await.ended(0, "deployed");
+    assert!(!ran.log.contains("draft"), "{}", ran.log);
+    let asked = hub.requests().into_iter().filter(|request| request.path.contains("/discussions")).count();
+    assert_eq!(asked, 0, "{}", ran.log);
+}

@@ -101,8 +101,10 @@ pub(super) async fn fetch_head(context: &Context<'_>, attempt: &Attempt<'_>) -> 
     let source = attempt.source;
     let head = async {
         let info = look_up_head(context).await?;
-        // A repo that another writer has created meanwhile may have the files already.
-        if new_repo.is_none() || !is_surely_staged(context, source) {
+        // A repo that another writer has created meanwhile may have the files already, and so has one that was created
+        // with them.
+        let may_have_files = new_repo.is_none_or(|new_repo| !new_repo.files.is_empty());
+        if may_have_files || !is_surely_staged(context, source) {
             return Ok::<_, Failure>((info, None));
         }
         let draft = open_early_draft(context, source, info.sha.as_ref()).await?;

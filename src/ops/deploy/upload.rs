@@ -115,7 +115,7 @@ pub(super) async fn upload(context: &Context<'_>, input: UploadInput<'_>) -> Res
             Err(error) => Err(Failure::from(error)),
         }
     };
-    let (staging, operations) = tokio::try_join!(staging, operations(context, planned, &on_bytes))?;
+    let (staging, operations) = stage_and_upload(staging, operations(context, planned, &on_bytes)).await?;
     let change = ChangeSet {
         operations: Arc::new(operations),
         message,
@@ -127,6 +127,23 @@ pub(super) async fn upload(context: &Context<'_>, input: UploadInput<'_>) -> Res
         on_bytes,
     };
     Ok(UploadedChange { change, progress })
+}
+
+/// Opens a draft beside an upload. A draft that is being opened is waited for also if the upload fails, because an early
+/// end closes only drafts that it knows.
+async fn stage_and_upload<S, U>(
+    staging: impl Future<Output = Result<S>>,
+    upload: impl Future<Output = Result<U>>,
+) -> Result<(S, U)> {
+    tokio::pin!(staging, upload);
+    tokio::select! {
+        staging = &mut staging => Ok((staging?, upload.await?)),
+        uploaded = &mut upload => {
+            let staging = staging.await;
+            let uploaded = uploaded?;
+            Ok((staging?, uploaded))
+        }
+    }
 }
 
 impl UploadedChange {
