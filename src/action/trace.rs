@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use super::Log;
+use super::{Log, Mode};
 use crate::text::plain;
 
 /// Targets whose events may be shown. Those of libraries are not among them, because they may contain addresses that
@@ -31,6 +31,8 @@ pub fn install(vars: &[(String, String)], log: &Log) {
     match levels(filter) {
         Ok(levels) if levels.iter().all(|level| *level == LevelFilter::OFF) => {}
         Ok(levels) => {
+            // Without a runner nothing shows lines of step debug logging.
+            let is_runner_debug = is_runner_debug && log.mode() == Mode::GitHub;
             let subscriber = DebugLines { log: log.clone(), levels, is_runner_debug };
             // An error means that the process has a subscriber already, which then stays.
             let _ = tracing::subscriber::set_global_default(subscriber);

@@ -41,7 +41,7 @@ inputs! {
 inputs! {
     /// Inputs of a command that changes repos, and has no action.
     WRITE_ACCESS: "Sign-in", "";
-    WRITE_TOKEN = Input { summary: "Token with write access", is_secret: true, ..Input::new("hf_token") };
+    WRITE_TOKEN = Input { summary: "Token with write access", is_secret: true, default: DefaultValue::Required, ..Input::new("hf_token") };
 }
 
 /// Result of a run that GitHub gives no secrets.

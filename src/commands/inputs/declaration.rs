@@ -42,6 +42,8 @@ pub enum DefaultValue {
     Value(&'static str),
     /// A value in words.
     Words(&'static str),
+    /// No default, because the command cannot run without the input.
+    Required,
 }
 
 /// Condition under which an input has an effect.
@@ -91,7 +93,10 @@ impl Input {
 
     /// Returns the description in action.yml.
     pub fn description(&self) -> String {
-        format!("{} Default: {}.", self.meaning(), self.default.shown())
+        match self.default {
+            DefaultValue::Required => format!("{} Required.", self.meaning()),
+            default => format!("{} Default: {}.", self.meaning(), default.shown()),
+        }
     }
 
     /// Returns the words of a choice.
@@ -109,7 +114,7 @@ impl DefaultValue {
     pub fn passed(self) -> Option<&'static str> {
         match self {
             Self::Passed(value) => Some(value),
-            Self::Value(_) | Self::Words(_) => None,
+            Self::Value(_) | Self::Words(_) | Self::Required => None,
         }
     }
 
@@ -117,7 +122,7 @@ impl DefaultValue {
     pub(crate) fn value(self) -> Option<&'static str> {
         match self {
             Self::Passed(value) | Self::Value(value) => Some(value),
-            Self::Words(_) => None,
+            Self::Words(_) | Self::Required => None,
         }
     }
 
@@ -126,6 +131,7 @@ impl DefaultValue {
         match self {
             Self::Passed(value) | Self::Value(value) => format!("`{value}`"),
             Self::Words(words) => words.to_owned(),
+            Self::Required => "required".to_owned(),
         }
     }
 }
@@ -182,5 +188,7 @@ mod tests {
         );
         let bare = Input { summary: "Text of it", ..Input::new("text") };
         assert_eq!(bare.description(), "Text of it. Default: none.");
+        let required = Input { default: DefaultValue::Required, ..bare };
+        assert_eq!(required.description(), "Text of it. Required.");
     }
 }

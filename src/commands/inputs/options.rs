@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 
-use super::declaration::{Group, Input, ValueKind};
+use super::declaration::{DefaultValue, Group, Input, ValueKind};
 use super::place;
 
 /// Adds an option for each input. Secrets are none, because other users of the machine can read arguments: `--help`
@@ -28,10 +28,14 @@ fn arg(input: &Input, title: &'static str) -> Arg {
         ValueKind::Choice(words) => format!("{}: {}", input.summary, words.join(", ")),
         ValueKind::Text(_) | ValueKind::Flag => input.summary.to_owned(),
     };
+    let default = match input.default {
+        DefaultValue::Required => "required".to_owned(),
+        default => format!("default: {}", default.shown()),
+    };
     let arg = Arg::new(input.name)
         .long(place::option(input))
         .help_heading(title)
-        .help(unquoted(&format!("{summary} [default: {}]", input.default.shown())))
+        .help(unquoted(&format!("{summary} [{default}]")))
         .long_help(unquoted(&input.description()));
     match input.kind {
         ValueKind::Text(placeholder) => arg.value_name(placeholder),
@@ -42,15 +46,14 @@ fn arg(input: &Input, title: &'static str) -> Arg {
     }
 }
 
-/// Returns a description as plain text.
+/// Returns a description as plain text. A dot keeps quotation marks, because it would look like the end of the sentence.
 fn unquoted(text: &str) -> String {
-    text.replace('`', "")
+    text.replace("`.`", "\".\"").replace('`', "")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::inputs::declaration::DefaultValue;
 
     const GROUPS: &[Group] = &[Group {
         title: "Things",

@@ -173,7 +173,7 @@ impl Values {
         match input.default {
             DefaultValue::Passed(default) => text != default,
             DefaultValue::Value("false") => !text.eq_ignore_ascii_case("false"),
-            DefaultValue::Value(_) | DefaultValue::Words(_) => true,
+            DefaultValue::Value(_) | DefaultValue::Words(_) | DefaultValue::Required => true,
         }
     }
 

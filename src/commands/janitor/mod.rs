@@ -14,11 +14,13 @@ inputs! {
     NAMESPACE = Input {
         kind: ValueKind::Text("NAMESPACE"),
         summary: "User or organization",
+        default: DefaultValue::Required,
         ..Input::new("namespace")
     };
     PREFIX = Input {
         kind: ValueKind::Text("PREFIX"),
         summary: "Beginning of the names of test repos",
+        default: DefaultValue::Required,
         ..Input::new("prefix")
     };
     OLDER_THAN = Input {

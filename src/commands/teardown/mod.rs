@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::command::{Command, Invocation, open};
 use super::groups::sign_in::{self, HubAccess};
-use super::inputs::declaration::{Input, ValueKind, inputs};
+use super::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use super::inputs::diagnostics::Diagnostics;
 use super::inputs::values::Values;
 use crate::ops::janitor::{self, Prefix};
@@ -15,11 +15,13 @@ inputs! {
     LIST = Input {
         kind: ValueKind::Text("FILE"),
         summary: "File with one `type namespace/name` per line; a missing file is an empty list",
+        default: DefaultValue::Required,
         ..Input::new("list")
     };
     PREFIX = Input {
         kind: ValueKind::Text("PREFIX"),
         summary: "Beginning of the names of test repos; other repos are kept",
+        default: DefaultValue::Required,
         ..Input::new("prefix")
     };
 }
