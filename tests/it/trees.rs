@@ -140,7 +140,7 @@ async fn a_new_space_hears_where_its_app_is() {
         (
             &[("README.md", gradio), ("Dockerfile", "")],
             "`app.py`",
-            "set `space_sdk: docker`, if the `Dockerfile`",
+            "set `space_sdk: docker`, if the Space should run the `Dockerfile` of the folder",
         ),
         (
             &[("README.md", "---\nsdk: static\n---\n"), ("x.html", "")],
