@@ -21,7 +21,7 @@ const PAGES: &[&str] = &[
 ];
 
 /// Lines of README outside of `<details>`, at most: a reader should find the way in a few screens.
-const MAX_VISIBLE_LINES: usize = 520;
+const MAX_VISIBLE_LINES: usize = 480;
 
 /// Lines of AGENTS.md, at most.
 const MAX_AGENTS_LINES: usize = 300;
