@@ -4,7 +4,7 @@
     release.py plan VERSION --repository OWNER/NAME --ref REF --runs FILE --environment FILE
         prints outputs for the following jobs, or every reason not to release this commit
     release.py commit VERSION IMAGE
-        creates the release commit and its tag from HEAD; pushes nothing
+        creates the release commit and its tag from HEAD, with the image in each action.yml; pushes nothing
     release.py notes VERSION
         prints its section of the changelog
 
@@ -30,14 +30,15 @@ IMAGE = re.compile(r"ghcr\.io/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:(?P<tag>[^@:/]+)@sh
 # Workflows that must be green for the commit. In a fork without a Hugging Face account, the integration run is green
 # too, because it skips with a notice.
 REQUIRED = (".github/workflows/ci.yml", ".github/workflows/integration-hf.yml")
-# Files that users copy from, so their names and versions must be right.
+# Files that users copy from, so their names and versions must be right; and the README of each further action.
 COPIED_FROM = ("README.md", ".github/workflows/deploy.yml")
+# The action in the root, and all others, which users name as `OWNER/hf-deploy/.github/actions/NAME`.
+DEPLOY = "action.yml"
+FURTHER = re.compile(r"\.github/actions/[^/]+/action\.yml")
 # The note of README before the first release.
 NO_RELEASE = "There is no release yet"
 PLACEHOLDER = "OWNER/hf-deploy"
 ENVIRONMENT = "release"
-# The only line of action.yml that a release changes.
-FROM_SOURCE = "  image: Dockerfile\n"
 AUTHOR = "github-actions[bot]"
 EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
 
@@ -59,6 +60,23 @@ def git(*arguments, env=None, text=None):
 def matches(*arguments):
     """Reports whether a git command exits with 0."""
     return subprocess.run(["git", *arguments], capture_output=True).returncode == 0
+
+
+def actions(commit):
+    """Returns the path of each action.yml."""
+    paths = git("ls-tree", "-r", "-z", "--name-only", commit, "--", ".github/actions").split("\0")
+    return [DEPLOY, *filter(FURTHER.fullmatch, paths)]
+
+
+def from_source(path):
+    """Returns the only line of an action.yml that a release changes. Each is built from the one Dockerfile in the root."""
+    return f"  image: {'../' * path.count('/')}Dockerfile\n"
+
+
+def source_faults(path):
+    """Refuses an action.yml that does not build from the source at HEAD."""
+    if git("show", f"HEAD:{path}").count(from_source(path)) != 1:
+        yield f"{path} must have the line `{from_source(path).strip()}`, once"
 
 
 def sections():
@@ -90,8 +108,8 @@ def version_faults(version):
     for path, found in (("Cargo.toml", workspace), ("proxy-template/Cargo.toml", proxy)):
         if found != version:
             yield f"{path} has the version `{found}`"
-    if Path("action.yml").read_text().count(FROM_SOURCE) != 1:
-        yield f"action.yml must have the line `{FROM_SOURCE.strip()}`, once"
+    for path in actions("HEAD"):
+        yield from source_faults(path)
 
 
 def changelog_faults(version):
@@ -124,16 +142,17 @@ def tag_faults(version):
 
 def name_faults(version, repository):
     major = f"v{version.split('.')[0]}"
+    pages = (*COPIED_FROM, *map(str, sorted(Path(".github/actions").glob("*/README.md"))))
     places = [
         (f"{path}:{number}", line)
-        for path in COPIED_FROM
+        for path in pages
         for number, line in enumerate(Path(path).read_text().splitlines(), 1)
     ]
     unnamed = [place for place, line in places if PLACEHOLDER in line]
     if unnamed:
         yield (
             f"{', '.join(unnamed)}: users would copy `{PLACEHOLDER}`; write the name once, with"
-            f" `sed -i 's|{PLACEHOLDER}|{repository}|g' {' '.join(COPIED_FROM)}`"
+            f" `sed -i 's|{PLACEHOLDER}|{repository}|g' {' '.join(pages)}`"
         )
     for place, line in places:
         if NO_RELEASE in line:
@@ -141,8 +160,12 @@ def name_faults(version, repository):
         used = re.match(r"\s*(?:- )?uses: ([^@\s]+)@(\S+)", line)
         if not used or used[1].startswith("actions/") or PLACEHOLDER in line:
             continue
-        if used[1].lower() != repository.lower():
-            yield f"{place}: `{used[1]}` is not this repository, `{repository}`"
+        parts = used[1].split("/")
+        name, folder = "/".join(parts[:2]), "/".join(parts[2:])
+        if name.lower() != repository.lower():
+            yield f"{place}: `{name}` is not this repository, `{repository}`"
+        if not Path(folder, "action.yml").is_file():
+            yield f"{place}: there is no action in `{folder}`"
         if re.fullmatch(r"v\d+", used[2]) and used[2] != major:
             yield f"{place}: `{used[2]}` is not the major version of `{version}`"
 
@@ -211,10 +234,9 @@ def commit(version, image):
     tag = f"v{version}"
     if matches("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
         raise Refused(f"the tag `{tag}` exists already")
-    action = git("show", "HEAD:action.yml")
-    if action.count(FROM_SOURCE) != 1:
-        raise Refused(f"action.yml must have the line `{FROM_SOURCE.strip()}`, once")
-    pinned = action.replace(FROM_SOURCE, pinned_line(image))
+    paths = actions("HEAD")
+    if faults := [fault for path in paths for fault in source_faults(path)]:
+        raise Refused("\n".join(faults))
     identity = {
         "GIT_AUTHOR_NAME": AUTHOR,
         "GIT_AUTHOR_EMAIL": EMAIL,
@@ -225,8 +247,10 @@ def commit(version, image):
     with tempfile.TemporaryDirectory() as scratch:
         index = {"GIT_INDEX_FILE": f"{scratch}/index"}
         git("read-tree", "HEAD", env=index)
-        blob = git("hash-object", "-w", "--stdin", text=pinned).strip()
-        git("update-index", "--cacheinfo", f"100644,{blob},action.yml", env=index)
+        for path in paths:
+            pinned = git("show", f"HEAD:{path}").replace(from_source(path), pinned_line(image))
+            blob = git("hash-object", "-w", "--stdin", text=pinned).strip()
+            git("update-index", "--cacheinfo", f"100644,{blob},{path}", env=index)
         tree = git("write-tree", env=index).strip()
     made = git("commit-tree", tree, "-p", "HEAD", "-m", f"release: {version}", env=identity).strip()
     if faults := commit_faults(made, image):
@@ -240,15 +264,17 @@ def pinned_line(image):
 
 
 def commit_faults(made, image):
-    """Finds changes of a release commit other than the pinned line."""
+    """Finds changes of a release commit other than the pinned line of each action.yml."""
     faults = []
-    changed = git("diff-tree", "--no-commit-id", "--name-status", "--no-renames", "-r", made).split()
-    if changed != ["M", "action.yml"]:
-        faults.append(f"the commit changes more or less than action.yml: {' '.join(changed)}")
-    diff = git("diff-tree", "--no-commit-id", "--unified=0", "-r", "-p", made, "--", "action.yml").splitlines()
-    lines = [line for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
-    if lines != [f"-{FROM_SOURCE.rstrip()}", f"+{pinned_line(image).rstrip()}"]:
-        faults.append("the commit does not change the one line of action.yml: " + " | ".join(lines))
+    paths = actions(f"{made}^")
+    changed = git("diff-tree", "--no-commit-id", "--name-status", "--no-renames", "-r", made).splitlines()
+    if sorted(changed) != sorted(f"M\t{path}" for path in paths):
+        faults.append(f"the commit changes more or less than {', '.join(paths)}: {' '.join(changed)}")
+    for path in paths:
+        diff = git("diff-tree", "--no-commit-id", "--unified=0", "-r", "-p", made, "--", path).splitlines()
+        lines = [line for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
+        if lines != [f"-{from_source(path).rstrip()}", f"+{pinned_line(image).rstrip()}"]:
+            faults.append(f"the commit does not change the one line of {path}: " + " | ".join(lines))
     return faults
 
 

@@ -15,11 +15,24 @@ pub(crate) fn yaml(text: &str) -> serde_yaml::Value {
     serde_yaml::from_str(text).unwrap()
 }
 
-/// Returns the names in a section of action.yml.
-pub(crate) fn keys(section: &str) -> BTreeSet<String> {
-    let action = yaml(&read("action.yml"));
-    let mapping = action[section].as_mapping().unwrap();
-    mapping.keys().map(|key| key.as_str().unwrap().to_owned()).collect()
+/// Path of the action.yml of the deploy.
+pub(crate) const DEPLOY: &str = "action.yml";
+
+/// Returns the names in a section of an action.yml.
+pub(crate) fn keys(manifest: &str, section: &str) -> BTreeSet<String> {
+    let action = yaml(&read(manifest));
+    let mapping = action[section].as_mapping().into_iter().flatten();
+    mapping.map(|(key, _)| key.as_str().unwrap().to_owned()).collect()
+}
+
+/// Returns the folders of the further actions, sorted.
+pub(crate) fn action_folders() -> Vec<String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries = std::fs::read_dir(root.join(".github/actions")).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut folders: Vec<String> = names.map(|name| format!(".github/actions/{name}")).collect();
+    folders.sort();
+    folders
 }
 
 /// Returns the text below a heading of the second rank, up to the next one.
@@ -57,15 +70,15 @@ async fn every_output_is_written_on_success_and_on_failure() {
     let (hub, folder) = (hub().await, static_space());
     let names = |ran: &crate::harness::Ran| ran.outputs.keys().cloned().collect::<BTreeSet<String>>();
     let good = Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    assert_eq!(names(&good), keys("outputs"));
+    assert_eq!(names(&good), keys(DEPLOY, "outputs"));
     let bad = Run::new(&hub, &folder).input("repo_type", "x").run().await.failed(2, "invalid_input");
-    assert_eq!(names(&bad), keys("outputs"));
+    assert_eq!(names(&bad), keys(DEPLOY, "outputs"));
     assert!(!bad.summary.is_empty());
 }
 
 #[test]
 fn names_of_the_contract_stay() {
-    let inputs = keys("inputs");
+    let inputs = keys(DEPLOY, "inputs");
     for name in [
         "huggingface_repo",
         "hf_token",
@@ -82,7 +95,7 @@ fn names_of_the_contract_stay() {
     ] {
         assert!(inputs.contains(name), "{name}");
     }
-    let outputs = keys("outputs");
+    let outputs = keys(DEPLOY, "outputs");
     for name in ["repo_id", "repo_url", "space_url", "proxy_enabled", "proxy_repo_id", "proxy_url"] {
         assert!(outputs.contains(name), "{name}");
     }
@@ -90,14 +103,14 @@ fn names_of_the_contract_stay() {
     assert!(inputs.iter().chain(&outputs).all(snake_case));
 }
 
-/// Finds the faults of the descriptions in action.yml: sentences, and for each input its default.
+/// Finds the faults of the descriptions in an action.yml: sentences, and for each input its default.
 fn description_faults(action: &serde_yaml::Value) -> Vec<String> {
     let mut faults = Vec::new();
     if action["description"].as_str().unwrap().len() >= 125 {
         faults.push("the Marketplace cuts the description at 125 characters".to_owned());
     }
     for part in ["inputs", "outputs"] {
-        for (name, spec) in action[part].as_mapping().unwrap() {
+        for (name, spec) in action[part].as_mapping().into_iter().flatten() {
             let (name, text) = (name.as_str().unwrap(), spec["description"].as_str().unwrap_or_default());
             if !text.ends_with('.')
                 || text.contains('\n')
@@ -105,7 +118,7 @@ fn description_faults(action: &serde_yaml::Value) -> Vec<String> {
             {
                 faults.push(format!("`{name}` is not described by sentences"));
             }
-            if part == "inputs" && !text.contains(" Default: ") {
+            if part == "inputs" && !text.contains(" Default: ") && !text.ends_with(" Required.") {
                 faults.push(format!("`{name}` has no default in its description"));
             }
         }
@@ -229,7 +242,10 @@ pub(crate) fn planted(
 #[test]
 fn descriptions_are_sentences_with_a_default() {
     let faults = |text: &str| description_faults(&yaml(text));
-    let text = read("action.yml");
+    for folder in action_folders() {
+        assert_eq!(faults(&read(&format!("{folder}/action.yml"))), [""; 0], "{folder}");
+    }
+    let text = read(DEPLOY);
     planted(
         faults,
         &text,
@@ -314,11 +330,13 @@ fn workflows_limit_permissions_and_pin_actions() {
     }
 }
 
+/// The runner looks for the image beside the action.yml, and builds it in the folder of the Dockerfile.
 #[test]
-fn main_builds_the_action_from_source() {
-    let action = yaml(&read("action.yml"));
-    assert_eq!(
-        (action["runs"]["using"].as_str(), action["runs"]["image"].as_str()),
-        (Some("docker"), Some("Dockerfile"))
-    );
+fn main_builds_each_action_from_the_one_dockerfile() {
+    let manifests = action_folders().into_iter().map(|folder| (format!("{folder}/action.yml"), "../../../"));
+    for (manifest, up) in std::iter::once((DEPLOY.to_owned(), "")).chain(manifests) {
+        let action = yaml(&read(&manifest));
+        let found = (action["runs"]["using"].as_str(), action["runs"]["image"].as_str());
+        assert_eq!(found, (Some("docker"), Some(format!("{up}Dockerfile").as_str())), "{manifest}");
+    }
 }

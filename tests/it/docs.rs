@@ -6,9 +6,10 @@ use hf_deploy::cli::Call;
 use hf_deploy::commands::deploy::inputs::Inputs;
 use serde_yaml::Value;
 
-use crate::contract::{keys, read};
+use crate::contract::{DEPLOY, action_folders, keys, read, yaml};
+use crate::refusing::RefusingHosts;
 
-/// Pages with snippets.
+/// Pages with snippets, beside those of the further actions.
 const PAGES: &[&str] =
     &["README.md", ".github/SUPPORT.md", ".github/docs/deploy.md", "tests/bench/README.md", "AGENTS.md"];
 
@@ -32,12 +33,17 @@ fn snippets(markdown: &str) -> Vec<Snippet<'_>> {
     snippets
 }
 
-/// Finds the faults of all snippets, each with its line.
+/// Finds the faults of all snippets of a page about the deploy, each with its line.
 fn faults(markdown: &str) -> Vec<String> {
+    page_faults(markdown, DEPLOY)
+}
+
+/// Finds the faults of all snippets of a page about the action with this action.yml, each with its line.
+fn page_faults(markdown: &str, manifest: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for snippet in snippets(markdown) {
         let found = match snippet.language {
-            "yaml" => yaml_faults(&snippet.text),
+            "yaml" => yaml_faults(&snippet.text, manifest),
             "sh" => snippet.text.lines().filter_map(command_fault).collect(),
             "text" => Vec::new(),
             other => vec![format!("no test checks blocks of `{other}`")],
@@ -48,7 +54,7 @@ fn faults(markdown: &str) -> Vec<String> {
 }
 
 /// Finds the faults of a workflow, of the steps of a job, or of a few lines of a step's `with:`.
-fn yaml_faults(text: &str) -> Vec<String> {
+fn yaml_faults(text: &str, manifest: &str) -> Vec<String> {
     let document: Value = match serde_yaml::from_str(text) {
         Ok(document) => document,
         Err(error) => return vec![error.to_string()],
@@ -64,22 +70,35 @@ fn yaml_faults(text: &str) -> Vec<String> {
     } else if let Some(steps) = document.as_sequence() {
         faults.extend(steps.iter().flat_map(|step| step_faults(step, false)));
     } else {
-        faults.extend(unknown_inputs(&document));
+        faults.extend(unknown_inputs(&document, manifest));
     }
     faults
 }
 
-/// Finds the faults of a step of this action: unknown inputs, and values that the action refuses.
+/// Returns the action.yml of an action of this repository.
+fn manifest_of(uses: &str) -> Option<String> {
+    let folder = match uses.strip_prefix("./") {
+        Some(folder) => folder,
+        None => uses.split_once('@')?.0.split_once("/hf-deploy")?.1,
+    };
+    let folder = folder.trim_matches('/');
+    if folder.is_empty() {
+        return Some(DEPLOY.to_owned());
+    }
+    action_folders().iter().any(|other| other == folder).then(|| format!("{folder}/action.yml"))
+}
+
+/// Finds the faults of a step of this repository: unknown inputs, and values that the action refuses.
 fn step_faults(step: &Value, is_keyless: bool) -> Vec<String> {
     let Some(uses) = step["uses"].as_str().filter(|uses| !uses.starts_with("actions/")) else {
         return Vec::new();
     };
-    if !uses.contains("/hf-deploy@") {
+    let Some(manifest) = manifest_of(uses) else {
         return vec![format!("`{uses}` is not this action")];
-    }
+    };
     // A step without inputs shows only how to name the action.
     let Some(with) = step.get("with") else { return Vec::new() };
-    let mut faults = unknown_inputs(with);
+    let mut faults = unknown_inputs(with, &manifest);
     let pairs = |value: &Value| -> Vec<(String, String)> {
         let pairs = value.as_mapping().into_iter().flatten();
         pairs.map(|(name, value)| (scalar(name), sample(&scalar(value)))).collect()
@@ -93,6 +112,10 @@ fn step_faults(step: &Value, is_keyless: bool) -> Vec<String> {
         vars.push(("ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(), url));
         vars.push(("ACTIONS_ID_TOKEN_REQUEST_TOKEN".to_owned(), "sample".to_owned()));
     }
+    if manifest != DEPLOY {
+        faults.extend(value_faults(&manifest, vars));
+        return faults;
+    }
     match Inputs::from_vars(vars) {
         Ok((_, warnings)) => faults.extend(warnings),
         Err(failure) => faults.push(failure.message),
@@ -100,8 +123,43 @@ fn step_faults(step: &Value, is_keyless: bool) -> Vec<String> {
     faults
 }
 
-fn unknown_inputs(with: &Value) -> Vec<String> {
-    let inputs = keys("inputs");
+/// Runs a further action with these variables, and finds what it says about its inputs before it gives up, because no
+/// host accepts a token.
+fn value_faults(manifest: &str, given: Vec<(String, String)>) -> Vec<String> {
+    let action = yaml(&read(manifest));
+    let arguments = action["runs"]["args"].as_sequence().expect("a further action has arguments");
+    let defaults = action["inputs"].as_mapping().into_iter().flatten();
+    let defaults = defaults.map(|(name, spec)| {
+        let default = spec.get("default").map(|default| sample(&scalar(default)));
+        (format!("INPUT_{}", scalar(name).to_uppercase()), default.unwrap_or_default())
+    });
+    let hosts = RefusingHosts::start();
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        .args(arguments.iter().map(scalar))
+        .env_clear()
+        .envs(defaults)
+        .envs(given)
+        .env("HF_ENDPOINT", hosts.address())
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_API_URL", hosts.address())
+        .env("GITHUB_REPOSITORY", "octo/hello")
+        .env("GITHUB_SERVER_URL", "https://github.example")
+        .env("GITHUB_WORKSPACE", folder.path())
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stdout).unwrap();
+    let is_fault = |line: &&str| {
+        line.starts_with("::warning")
+            || line.starts_with("::error title=invalid_input")
+            || line.starts_with("::error title=token_missing")
+    };
+    log.lines().filter(is_fault).map(str::to_owned).collect()
+}
+
+fn unknown_inputs(with: &Value, manifest: &str) -> Vec<String> {
+    let inputs = keys(manifest, "inputs");
     let names = with.as_mapping().into_iter().flat_map(|mapping| mapping.keys()).map(scalar);
     names.filter(|name| !inputs.contains(name)).map(|name| format!("there is no input `{name}`")).collect()
 }
@@ -138,31 +196,31 @@ fn reference_faults(text: &str, document: &Value) -> Vec<String> {
     let of_jobs =
         jobs.into_iter().flat_map(|jobs| jobs.values()).filter_map(|job| job["steps"].as_sequence());
     let steps = of_jobs.chain(document.as_sequence()).flatten();
-    let ids: BTreeMap<&str, bool> =
-        steps.filter_map(|step| Some((step.get("id")?.as_str()?, is_this_action(step)))).collect();
-    let outputs = keys("outputs");
+    let outputs = |step: &Value| Some(keys(&manifest_of(step["uses"].as_str()?)?, "outputs"));
+    let ids: BTreeMap<&str, _> =
+        steps.filter_map(|step| Some((step.get("id")?.as_str()?, outputs(step)))).collect();
     let mut faults = Vec::new();
     for reference in text.split("steps.").skip(1).filter_map(|rest| rest.split([' ', '}']).next()) {
         let Some((id, name)) = reference.split_once(".outputs.") else { continue };
         match ids.get(id) {
             None => faults.push(format!("there is no step `{id}`")),
-            Some(true) if !outputs.contains(name) => faults.push(format!("there is no output `{name}`")),
+            Some(Some(outputs)) if !outputs.contains(name) => {
+                faults.push(format!("there is no output `{name}`"));
+            }
             Some(_) => {}
         }
     }
     faults
 }
 
-fn is_this_action(step: &Value) -> bool {
-    step["uses"].as_str().is_some_and(|uses| uses == "./" || uses.contains("/hf-deploy@"))
-}
-
-/// Finds the faults of steps of our own workflows that use the action.
+/// Finds the faults of steps of our own workflows that use an action of this repository.
 fn workflow_faults(text: &str) -> Vec<String> {
     let document: Value = serde_yaml::from_str(text).unwrap();
     let jobs = document["jobs"].as_mapping().unwrap().values();
     let steps = jobs.filter_map(|job| job["steps"].as_sequence()).flatten();
-    let unknown = steps.filter(|step| is_this_action(step)).flat_map(|step| unknown_inputs(&step["with"]));
+    let unknown = steps
+        .filter_map(|step| Some((step, manifest_of(step["uses"].as_str()?)?)))
+        .flat_map(|(step, manifest)| unknown_inputs(&step["with"], &manifest));
     unknown.chain(reference_faults(text, &document)).collect()
 }
 
@@ -201,6 +259,14 @@ fn command_fault(line: &str) -> Option<String> {
 
 #[test]
 fn snippets_of_the_pages_work() {
+    for folder in action_folders() {
+        let text = read(&format!("{folder}/README.md"));
+        assert_eq!(page_faults(&text, &format!("{folder}/action.yml")), Vec::<String>::new(), "{folder}");
+        assert!(
+            snippets(&text).iter().any(|snippet| snippet.text.contains("uses: ")),
+            "{folder} shows no use"
+        );
+    }
     let mut found = Vec::new();
     let pages: Vec<String> = PAGES.iter().map(|page| read(page)).collect();
     for (page, text) in PAGES.iter().zip(&pages) {
@@ -238,6 +304,7 @@ fn faults_of_snippets_are_found() {
             "`KEY`",
         ),
         ("yaml", "- uses: a/another@v1", "not this action"),
+        ("yaml", "- uses: a/hf-deploy/.github/actions/none@v1", "not this action"),
         (
             "yaml",
             "jobs:\n  a:\n    steps:\n      - uses: a/hf-deploy@v1\n        with:\n          huggingface_repo: a/b",

@@ -38,6 +38,7 @@ mod preconditions;
 mod proxy;
 mod races;
 mod refusals;
+mod refusing;
 mod release;
 mod rights;
 mod roots;

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use hf_deploy::commands::deploy::inputs::Inputs;
 use hf_deploy::failure::Code;
 
-use crate::contract::{differences, planted, read, rows, section};
+use crate::contract::{action_folders, differences, planted, read, rows, section};
 
-/// All pages for readers. Links between them are checked.
+/// Pages for readers, beside those of the further actions. Links between them are checked.
 const PAGES: &[&str] = &[
     "README.md",
     "AGENTS.md",
@@ -24,7 +24,7 @@ const PAGES: &[&str] = &[
 const MAX_VISIBLE_LINES: usize = 480;
 
 /// Lines of AGENTS.md, at most.
-const MAX_AGENTS_LINES: usize = 300;
+const MAX_AGENTS_LINES: usize = 320;
 
 /// Finds links of a page to missing files, headings and workflows.
 fn link_faults(page: &str, text: &str) -> Vec<String> {
@@ -174,8 +174,9 @@ fn walk_faults(agents: &str) -> Vec<String> {
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    for page in PAGES {
-        assert_eq!(link_faults(page, &read(page)), Vec::<String>::new());
+    let of_actions = action_folders().into_iter().map(|folder| format!("{folder}/README.md"));
+    for page in PAGES.iter().map(|page| (*page).to_owned()).chain(of_actions) {
+        assert_eq!(link_faults(&page, &read(&page)), Vec::<String>::new());
     }
     for (page, text, expected) in [
         ("README.md", "[a](#b)\n# C d", "#b"),
@@ -190,6 +191,8 @@ fn links_between_pages_lead_somewhere() {
     assert_eq!(link_faults("README.md", "[a](#c-d_e)\n## C `d_e`!"), Vec::<String>::new());
     let support = "[a](../SECURITY.md#threat-model)";
     assert_eq!(link_faults(".github/SUPPORT.md", support), Vec::<String>::new());
+    let action = "[a](../../SUPPORT.md#error-codes) [b](../../../README.md#inputs)";
+    assert_eq!(link_faults(".github/actions/new/README.md", action), Vec::<String>::new());
 }
 
 #[test]
@@ -205,13 +208,16 @@ fn agents_md_is_short() {
 }
 
 #[test]
-fn folds_of_readme_are_closed() {
-    let readme = read("README.md");
-    let of = |tag: &str| readme.lines().filter(|line| *line == tag).count();
-    assert_eq!(of("<details>"), of("</details>"));
-    // Without a blank line, GitHub does not read the text of a fold as Markdown.
-    assert_eq!(of("<details>"), readme.matches("</summary>\n\n").count());
-    assert_eq!(of("</details>"), readme.matches("\n\n</details>\n").count());
+fn folds_are_closed() {
+    let of_actions = action_folders().into_iter().map(|folder| format!("{folder}/README.md"));
+    for page in std::iter::once("README.md".to_owned()).chain(of_actions) {
+        let text = read(&page);
+        let of = |tag: &str| text.lines().filter(|line| *line == tag).count();
+        assert_eq!(of("<details>"), of("</details>"), "{page}");
+        // Without a blank line, GitHub does not read the text of a fold as Markdown.
+        assert_eq!(of("<details>"), text.matches("</summary>\n\n").count(), "{page}");
+        assert_eq!(of("</details>"), text.matches("\n\n</details>\n").count(), "{page}");
+    }
 }
 
 #[test]

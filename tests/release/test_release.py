@@ -19,6 +19,7 @@ spec = importlib.util.spec_from_file_location("release", SCRIPT)
 release = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(release)
 
+CLEANUP = ".github/actions/cleanup"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 IMAGE = f"ghcr.io/acme/hf-deploy:1.2.3@{DIGEST}"
 PROTECTED = {"protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers"}]}
@@ -30,12 +31,19 @@ FILES = {
     "README.md": "      - uses: actions/checkout@v7\n      - uses: acme/hf-deploy@v1\n        with:\n",
     ".github/workflows/deploy.yml": "      - uses: ./ # here\n",
     "action.yml": "name: hf-deploy\nruns:\n  using: docker\n  image: Dockerfile\n",
+    ".github/actions/cleanup/action.yml": "name: cleanup\nruns:\n  using: docker\n  image: ../../../Dockerfile\n  args: [cleanup]\n",
+    ".github/actions/cleanup/README.md": "      - uses: acme/hf-deploy/.github/actions/cleanup@v1\n",
     "src/main.rs": "fn main() {}\n",
 }
 
 
 def git(*arguments):
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def pinned(path):
+    """Returns the content of an action.yml as a release has it."""
+    return FILES[path].replace(release.from_source(path), f"  image: docker://{IMAGE}\n")
 
 
 class Repository(unittest.TestCase):
@@ -134,7 +142,20 @@ class Plan(Repository):
         self.commit({"README.md": readme, ".github/workflows/deploy.yml": "# OWNER/hf-deploy@v1\n"})
         self.assert_refused(self.plan(), "deploy.yml:1: ")
         self.commit(FILES)
-        self.assert_refused(self.plan(repository="someone/fork"), "`acme/hf-deploy` is not this repository")
+        other = "`acme/hf-deploy` is not this repository"
+        self.assert_refused(self.plan(repository="someone/fork"), f"README.md:2: {other}", f"{CLEANUP}/README.md:1: {other}")
+        page = f"{CLEANUP}/README.md"
+        self.commit({page: FILES[page].replace("acme", "OWNER")})
+        faults = self.plan()
+        self.assert_refused(faults, f"{page}:1: ")
+        self.assertTrue(faults[0].endswith(f"deploy.yml {page}`"), faults)
+        self.commit({page: FILES[page].replace("acme", "other")})
+        self.assert_refused(self.plan(), "`other/hf-deploy` is not this repository")
+        self.commit({page: FILES[page].replace("@v1", "@v2")})
+        self.assert_refused(self.plan(), "`v2` is not the major version")
+        self.commit({page: FILES[page].replace("cleanup@", "clean@")})
+        self.assert_refused(self.plan(), "there is no action in `.github/actions/clean`")
+        self.commit(FILES)
         self.commit({"README.md": readme.replace("@v1", "@v2")})
         self.assert_refused(self.plan(), "`v2` is not the major version")
         self.commit({"README.md": readme.replace("@v1", "@v1.2.3") + "- uses: acme/hf-deploy@" + "a" * 40})
@@ -168,8 +189,14 @@ class Plan(Repository):
             self.assert_refused(self.plan(environment=environment), "no required reviewers")
 
     def test_an_action_that_is_pinned_already(self):
-        self.commit({"action.yml": FILES["action.yml"].replace("Dockerfile", f"docker://{IMAGE}")})
-        self.assert_refused(self.plan(), "action.yml")
+        for path in ("action.yml", f"{CLEANUP}/action.yml"):
+            self.commit(FILES | {path: pinned(path)})
+            self.assert_refused(self.plan(), f"{path} must have the line")
+
+    def test_an_action_that_builds_another_dockerfile(self):
+        path = f"{CLEANUP}/action.yml"
+        self.commit({path: FILES[path].replace("../../../", "")})
+        self.assert_refused(self.plan(), "must have the line `image: ../../../Dockerfile`")
 
     def test_all_faults_at_once(self):
         self.commit({"Cargo.toml": FILES["Cargo.toml"].replace("1.2.3", "1.2.2"), "CHANGELOG.md": ""})
@@ -200,14 +227,16 @@ class Notes(Repository):
 
 
 class Commit(Repository):
-    def test_the_tree_of_main_and_the_pinned_line(self):
+    def test_the_tree_of_main_and_the_pinned_lines(self):
         main = git("rev-parse", "HEAD")
         made = release.commit("1.2.3", IMAGE)
         self.assertEqual(git("rev-parse", f"{made}^"), main)
         self.assertEqual(git("rev-parse", "v1.2.3^{commit}"), made)
         self.assertEqual(git("cat-file", "-t", "v1.2.3"), "tag")
-        self.assertEqual(git("show", f"{made}:action.yml"), FILES["action.yml"].replace("Dockerfile", f"docker://{IMAGE}").strip())
-        self.assertEqual(git("diff", "--name-only", main, made), "action.yml")
+        for path in ("action.yml", f"{CLEANUP}/action.yml"):
+            self.assertIn(f"  image: docker://{IMAGE}\n", pinned(path))
+            self.assertEqual(git("show", f"{made}:{path}"), pinned(path).strip())
+        self.assertEqual(git("diff", "--name-only", main, made).split(), [f"{CLEANUP}/action.yml", "action.yml"])
         self.assertEqual(git("log", "-1", "--format=%an <%ae> %s", made), f"{release.AUTHOR} <{release.EMAIL}> release: 1.2.3")
         # `main` does not move.
         self.assertEqual(git("rev-parse", "HEAD"), main)
@@ -219,7 +248,7 @@ class Commit(Repository):
         git("add", "new.txt")
         Path("action.yml").write_text("changed\n")
         made = release.commit("1.2.3", IMAGE)
-        self.assertEqual(git("diff", "--name-only", f"{made}^", made), "action.yml")
+        self.assertEqual(git("diff", "--name-only", f"{made}^", made).split(), [f"{CLEANUP}/action.yml", "action.yml"])
         self.assertIn(f"docker://{IMAGE}", git("show", f"{made}:action.yml"))
 
     def test_images_that_name_no_digest(self):
@@ -245,22 +274,28 @@ class Commit(Repository):
             release.commit("1.2.3", IMAGE)
 
     def test_an_action_without_the_line(self):
-        for action in ("runs:\n  image: other\n", FILES["action.yml"] + "  image: Dockerfile\n"):
-            self.commit({"action.yml": action})
-            with self.assertRaisesRegex(release.Refused, "once"):
-                release.commit("1.2.3", IMAGE)
+        for path in ("action.yml", f"{CLEANUP}/action.yml"):
+            for action in ("runs:\n  image: other\n", FILES[path] + release.from_source(path)):
+                self.commit(FILES | {path: action})
+                with self.assertRaisesRegex(release.Refused, f"{path} must have .* once"):
+                    release.commit("1.2.3", IMAGE)
+        self.assertEqual(git("tag"), "")
 
     def test_a_commit_that_changes_something_else(self):
-        pinned = FILES["action.yml"].replace("Dockerfile", f"docker://{IMAGE}")
-        self.assertEqual(release.commit_faults(self.commit({"action.yml": pinned}), IMAGE), [])
+        further = f"{CLEANUP}/action.yml"
+        both = {path: pinned(path) for path in ("action.yml", further)}
+        self.assertEqual(release.commit_faults(self.commit(both), IMAGE), [])
         self.commit(FILES)
-        made = self.commit({"action.yml": pinned, "src/main.rs": "fn main() { evil() }\n"})
+        made = self.commit(both | {"src/main.rs": "fn main() { evil() }\n"})
         self.assert_refused(release.commit_faults(made, IMAGE), "more or less than action.yml")
-        self.commit(FILES)
-        made = self.commit({"action.yml": pinned.replace("name: hf-deploy", "name: x")})
-        self.assert_refused(release.commit_faults(made, IMAGE), "does not change the one line")
-        made = self.commit({"action.yml": pinned.replace("abcdef", "fedcba")})
-        self.assert_refused(release.commit_faults(made, IMAGE), "does not change the one line")
+        for path in both:
+            self.commit(FILES)
+            made = self.commit({path: both[path]})
+            self.assert_refused(release.commit_faults(made, IMAGE), "more or less", "the one line of")
+            for change in (("name: ", "name: x"), ("abcdef", "fedcba")):
+                self.commit(FILES)
+                made = self.commit(both | {path: both[path].replace(*change)})
+                self.assert_refused(release.commit_faults(made, IMAGE), f"the one line of {path}")
 
     def test_the_command(self):
         done = subprocess.run([SCRIPT, "commit", "1.2.3", IMAGE], capture_output=True, text=True)
