@@ -6,6 +6,7 @@ pub(crate) mod groups;
 pub mod inputs;
 mod janitor;
 pub mod outputs;
+mod summary_parts;
 mod teardown;
 mod verify;
 

@@ -2,7 +2,7 @@
 
 use crate::action::markdown;
 use crate::app_check::{CheckResult, CheckStatus};
-use crate::failure::Failure;
+use crate::commands::summary_parts::{failure_section, warnings_section};
 use crate::ops::deploy::plan::{Action, Plan};
 use crate::ops::deploy::report::{AccessChange, DeployReport, RepoAccess, Settings, Status};
 use crate::ops::space::{HardwareStatus, LogTail};
@@ -11,8 +11,6 @@ use hub::Visibility;
 
 /// Largest number of changes that the summary lists.
 const SHOWN_CHANGES: usize = 50;
-/// Largest number of warnings that the summary lists.
-const SHOWN_WARNINGS: usize = 20;
 
 /// Renders the job summary.
 pub fn summary(report: &DeployReport, warnings: &[String]) -> String {
@@ -36,9 +34,7 @@ pub fn summary(report: &DeployReport, warnings: &[String]) -> String {
             text.push_str(&log_section(tail));
         }
     }
-    if !warnings.is_empty() {
-        text.push_str(&warnings_section(warnings));
-    }
+    text.push_str(&warnings_section(warnings));
     text
 }
 
@@ -66,19 +62,6 @@ fn headline(report: &DeployReport) -> String {
         Status::RolledBack => format!("↩️ The deploy to {target} failed, and was rolled back"),
         Status::Cancelled => format!("🚫 The deploy to {target} was cancelled"),
     }
-}
-
-fn failure_section(failure: &Failure) -> String {
-    let mut text = format!("{}\n", markdown::fenced(&failure.message));
-    let causes = failure.causes();
-    if !causes.is_empty() {
-        text.push_str(&format!("Caused by:\n\n{}\n", markdown::fenced(&causes.join("\n"))));
-    }
-    for hint in &failure.hints {
-        text.push_str(&format!("- {}\n", markdown::text(hint)));
-    }
-    text.push_str(&format!("\nError code: {}\n\n", markdown::code(failure.code.as_str())));
-    text
 }
 
 /// Returns the rows of the table: a name, and Markdown that is safe in a cell.
@@ -223,16 +206,4 @@ fn plan_section(plan: &Plan, status: Status) -> String {
 fn log_section(tail: &LogTail) -> String {
     let lines: Vec<&str> = tail.lines().collect();
     format!("#### The end of the {} log\n\n{}\n", tail.kind.as_str(), markdown::fenced(&lines.join("\n")))
-}
-
-fn warnings_section(warnings: &[String]) -> String {
-    let mut text = "#### Warnings\n\n".to_owned();
-    for warning in warnings.iter().take(SHOWN_WARNINGS) {
-        text.push_str(&format!("- {}\n", markdown::text(warning)));
-    }
-    if warnings.len() > SHOWN_WARNINGS {
-        text.push_str(&format!("\nshowing {SHOWN_WARNINGS} of {}\n", warnings.len()));
-    }
-    text.push('\n');
-    text
 }

@@ -1,0 +1,37 @@
+//! Parts of job summaries that several commands have.
+
+use crate::action::markdown;
+use crate::failure::Failure;
+
+/// Largest number of warnings that the summary lists.
+const SHOWN_WARNINGS: usize = 20;
+
+/// Renders a failure with its causes, its hints and its code.
+pub(crate) fn failure_section(failure: &Failure) -> String {
+    let mut text = format!("{}\n", markdown::fenced(&failure.message));
+    let causes = failure.causes();
+    if !causes.is_empty() {
+        text.push_str(&format!("Caused by:\n\n{}\n", markdown::fenced(&causes.join("\n"))));
+    }
+    for hint in &failure.hints {
+        text.push_str(&format!("- {}\n", markdown::text(hint)));
+    }
+    text.push_str(&format!("\nError code: {}\n\n", markdown::code(failure.code.as_str())));
+    text
+}
+
+/// Renders the warnings of the run; empty without any.
+pub(crate) fn warnings_section(warnings: &[String]) -> String {
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let mut text = "#### Warnings\n\n".to_owned();
+    for warning in warnings.iter().take(SHOWN_WARNINGS) {
+        text.push_str(&format!("- {}\n", markdown::text(warning)));
+    }
+    if warnings.len() > SHOWN_WARNINGS {
+        text.push_str(&format!("\nshowing {SHOWN_WARNINGS} of {}\n", warnings.len()));
+    }
+    text.push('\n');
+    text
+}
