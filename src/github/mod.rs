@@ -2,8 +2,6 @@
 //!
 //! GitHub's OpenAPI document and <https://docs.github.com/rest> are the source of the shapes. The client gives no advice:
 //! an [`Error`] says which operation failed and why.
-//!
-//! Previews of pull requests will be its first user; until then, `tests/it/github.rs` holds it to the local GitHub.
 
 mod client;
 mod comments;

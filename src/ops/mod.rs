@@ -4,6 +4,7 @@ pub mod check;
 pub mod deploy;
 pub mod janitor;
 pub mod log_follower;
+pub mod preview;
 pub mod proxy_space;
 pub mod space;
 

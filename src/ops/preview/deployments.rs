@@ -1,0 +1,54 @@
+//! The deployments of a repo on GitHub.
+
+use hub::Repo;
+
+use crate::github::{DeploymentState, Error, Github, NewStatus};
+
+/// Environment of all previews.
+pub const ENVIRONMENT: &str = "preview";
+/// Number of inactive deployments in a row after which older ones are not looked at, because earlier runs did it.
+const INACTIVE_IN_A_ROW: usize = 5;
+
+/// Returns the task of the deployments of a repo, by which later runs find them.
+pub fn task(repo: &Repo) -> String {
+    format!("hf-deploy:{}", repo.page())
+}
+
+/// Sets the deployments of a repo to `inactive`, except for one. Returns how many that were.
+///
+/// GitHub does this itself only after a success, and neither for transient nor for production environments.
+///
+/// # Errors
+///
+/// GitHub refuses, or cannot be reached.
+pub async fn deactivate(
+    github: &Github,
+    environment: &str,
+    repo: &Repo,
+    except: Option<u64>,
+    description: &str,
+) -> Result<usize, Error> {
+    let (mut changed, mut in_a_row) = (0, 0);
+    for deployment in github.list_deployments(environment, &task(repo)).await? {
+        if Some(deployment.id) == except {
+            continue;
+        }
+        if in_a_row == INACTIVE_IN_A_ROW {
+            break;
+        }
+        if github.deployment_state(deployment.id).await? == Some(DeploymentState::Inactive) {
+            in_a_row += 1;
+            continue;
+        }
+        in_a_row = 0;
+        let status = NewStatus {
+            state: DeploymentState::Inactive,
+            description: description.to_owned(),
+            environment_url: None,
+            log_url: None,
+        };
+        github.set_deployment_status(deployment.id, &status).await?;
+        changed += 1;
+    }
+    Ok(changed)
+}
