@@ -2,7 +2,7 @@
 
 use hub::{
     Access, Cause, ContentError, ContentFault, Error, ExchangeError, Payment, Refusal, RefusalKind, Repo,
-    RepoType, TransferFault,
+    RepoType, TokenSubject, TransferFault,
 };
 
 use super::token_page::token_page;
@@ -12,6 +12,7 @@ const STATUS_PAGE: &str = "see https://status.huggingface.co, and run the job ag
 const SEND_REST: &str = "run the job again: what is already on the Hub is not sent twice";
 const SEND_LESS: &str =
     "run the job again later, or deploy less often: the Hub limits requests and commits per hour";
+const FETCH_REST: &str = "run the job again: what is already on the disk is not downloaded twice";
 const NOTHING_COMMITTED: &str =
     "nothing was committed; run the job again: content that is in the storage is not sent twice";
 
@@ -35,6 +36,17 @@ impl From<Error> for Failure {
             Cause::Storage(_) => Self::new(Code::UploadFailed, message).hint(NOTHING_COMMITTED),
             Cause::ObjectRefused { .. } => Self::new(Code::UploadFailed, message),
             Cause::Transfer { fault, .. } => Self::new(transfer_code(fault), message).hint(NOTHING_COMMITTED),
+            Cause::Download { fault, .. } => Self::new(download_code(fault), message).hint(FETCH_REST),
+            Cause::Corrupt { .. } => Self::new(Code::DownloadFailed, message)
+                .hint("run the job again; if the content differs again, report it to the Hub's support"),
+            Cause::Disk(source) => Self::new(Code::LocalIo, message)
+                .caused_by(source)
+                .hint("free some space on this machine's disk"),
+            Cause::UnsafePath(_) => Self::new(Code::InvalidPath, message)
+                .hint("remove what is at this path in the checkout: a symbolic link is not followed"),
+            Cause::PublicBucket => Self::new(Code::PublicBucket, message)
+                .hint("name another bucket, or make this one private in its settings on the Hub"),
+            Cause::BatchFailed { .. } => Self::new(Code::HubRefused, message).hint(SEND_REST),
             Cause::Stalled { .. } => Self::new(Code::Timeout, message).hint(NOTHING_COMMITTED),
             Cause::Scratch(source) => {
                 Self::new(Code::LocalIo, format!("cannot {}", error.operation)).caused_by(source)
@@ -135,6 +147,13 @@ fn transfer_code(fault: TransferFault) -> Code {
     }
 }
 
+fn download_code(fault: TransferFault) -> Code {
+    match fault {
+        TransferFault::Other => Code::DownloadFailed,
+        fault => transfer_code(fault),
+    }
+}
+
 fn exchange(error: ExchangeError) -> Failure {
     match error {
         ExchangeError::NoRepo => Failure::new(
@@ -145,20 +164,25 @@ fn exchange(error: ExchangeError) -> Failure {
         ExchangeError::NoIdToken(error) => Failure::new(Code::IdTokenUnavailable, error.to_string())
             .hint("give the job `permissions: id-token: write`; runs of forks never get it")
             .hint("or pass `hf_token`"),
-        ExchangeError::Refused { endpoint, repo, refusal, claims } => {
-            exchange_refused(&endpoint, &repo, &refusal, &claims)
+        ExchangeError::Refused { endpoint, subject, refusal, claims } => {
+            exchange_refused(&endpoint, &subject, &refusal, &claims)
         }
     }
 }
 
 /// Explains a refused exchange by the claims of the ID token.
-fn exchange_refused(endpoint: &str, repo: &Repo, refusal: &Refusal, claims: &[(String, String)]) -> Failure {
-    let page = format!("{endpoint}/{}/settings", repo.page());
+fn exchange_refused(
+    endpoint: &str,
+    subject: &TokenSubject,
+    refusal: &Refusal,
+    claims: &[(String, String)],
+) -> Failure {
+    let page = format!("{endpoint}/{}/settings", subject.page());
     let shown: Vec<String> = claims.iter().map(|(name, value)| format!("`{name}` = `{value}`")).collect();
     let github = claims.iter().find(|(name, _)| name == "repository").map(|(_, value)| format!("`{value}`"));
     Failure::new(
         Code::KeylessRefused,
-        format!("the Hub does not let this job write to the {repo} without a token: {refusal}"),
+        format!("the Hub does not let this job write to the {subject} without a token: {refusal}"),
     )
     .hint(format!("claims of this job's ID token: {}", shown.join(", ")))
     .hint(format!(
@@ -166,11 +190,12 @@ fn exchange_refused(endpoint: &str, repo: &Repo, refusal: &Refusal, claims: &[(S
         github.as_deref().unwrap_or("of this workflow")
     ))
     .hint(format!(
-        "the {repo} must exist, because a keyless token cannot create it: create it once by hand at {endpoint}/new{}",
-        match repo.repo_type {
-            RepoType::Space => "-space",
-            RepoType::Dataset => "-dataset",
-            RepoType::Model => "",
+        "the {subject} must exist, because a keyless token cannot create it: create it once by hand at {endpoint}/new{}",
+        match subject {
+            TokenSubject::Repo(Repo { repo_type: RepoType::Space, .. }) => "-space",
+            TokenSubject::Repo(Repo { repo_type: RepoType::Dataset, .. }) => "-dataset",
+            TokenSubject::Repo(Repo { repo_type: RepoType::Model, .. }) => "",
+            TokenSubject::Bucket(_) => "-bucket",
         }
     ))
     .hint("the job needs `permissions: { contents: read, id-token: write }`; or pass `hf_token`")

@@ -97,6 +97,8 @@ codes! {
     SecretsInFiles = "secrets_in_files", Input;
     /// A new variable would have the name of a secret that the Space has, or the other way round.
     SettingsCollision = "settings_collision", Input;
+    /// A bucket that would get private content is public.
+    PublicBucket = "public_bucket", Input;
     /// There is no token.
     TokenMissing = "token_missing", Auth;
     /// GitHub gives the job no identity token.
@@ -129,6 +131,8 @@ codes! {
     SourceChanged = "source_changed", Deploy;
     /// A large file did not reach the storage.
     UploadFailed = "upload_failed", Deploy;
+    /// A file of the Hub was not downloaded, or its content is not the announced one.
+    DownloadFailed = "download_failed", Deploy;
     /// The Hub refused the request for a reason of its own.
     HubRefused = "hub_refused", Deploy;
     /// The Space did not build.

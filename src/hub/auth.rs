@@ -19,7 +19,7 @@ use crate::error::{Cause, Error, ExchangeError};
 use crate::refusal::RefusalKind;
 use crate::secret::Secret;
 use crate::transport::Transport;
-use crate::types::{Repo, RepoType};
+use crate::types::TokenSubject;
 
 /// Rest of a token's life at which it is exchanged again, as in the official client.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -99,12 +99,12 @@ pub(crate) enum TokenSource {
     TrustedPublishing(TrustedPublishing),
 }
 
-/// Exchange of ID tokens for tokens of one repo.
+/// Exchange of ID tokens for tokens of one repo or bucket.
 pub(crate) struct TrustedPublishing {
     id_tokens: Arc<dyn IdTokenSource>,
     on_secret: OnSecret,
-    /// Repo that the token is for; `None` until it is known.
-    repo: Option<Repo>,
+    /// Repo or bucket that the token is for; `None` until it is known.
+    subject: Option<TokenSubject>,
     session: tokio::sync::Mutex<Option<Session>>,
 }
 
@@ -137,13 +137,13 @@ impl TokenSource {
         })
     }
 
-    /// Returns the source for one repo, if it differs from this one.
-    pub(crate) fn for_repo(&self, repo: &Repo) -> Option<Self> {
+    /// Returns the source for one repo or bucket, if it differs from this one.
+    pub(crate) fn for_subject(&self, subject: TokenSubject) -> Option<Self> {
         let Self::TrustedPublishing(TrustedPublishing { id_tokens, on_secret, .. }) = self else {
             return None;
         };
         let (id_tokens, on_secret) = (Arc::clone(id_tokens), Arc::clone(on_secret));
-        Some(Self::TrustedPublishing(TrustedPublishing::new(id_tokens, on_secret, Some(repo.clone()))))
+        Some(Self::TrustedPublishing(TrustedPublishing::new(id_tokens, on_secret, Some(subject))))
     }
 
     /// Returns the token that is valid now, and the `Authorization` header with it.
@@ -160,8 +160,8 @@ impl TokenSource {
 }
 
 impl TrustedPublishing {
-    fn new(id_tokens: Arc<dyn IdTokenSource>, on_secret: OnSecret, repo: Option<Repo>) -> Self {
-        Self { id_tokens, on_secret, repo, session: tokio::sync::Mutex::default() }
+    fn new(id_tokens: Arc<dyn IdTokenSource>, on_secret: OnSecret, subject: Option<TokenSubject>) -> Self {
+        Self { id_tokens, on_secret, subject, session: tokio::sync::Mutex::default() }
     }
 
     /// Returns the token that is valid now. Exchanges a new ID token if the last one ends soon.
@@ -177,7 +177,7 @@ impl TrustedPublishing {
 
     async fn sign_in(&self, transport: &Transport) -> Result<Session, Error> {
         let failed = |error| Error::new("sign in by trusted publishing", Cause::Exchange(error));
-        let Some(repo) = &self.repo else { return Err(failed(ExchangeError::NoRepo)) };
+        let Some(subject) = &self.subject else { return Err(failed(ExchangeError::NoRepo)) };
         let mut pause = Duration::from_secs(2);
         let mut attempt = 1;
         loop {
@@ -185,7 +185,7 @@ impl TrustedPublishing {
             let id_token = self.id_tokens.request_id_token(transport.endpoint()).await;
             let id_token = id_token.map_err(|error| failed(ExchangeError::NoIdToken(error)))?;
             (self.on_secret)(&id_token.token);
-            let error = match exchange(transport, repo, &id_token.token).await {
+            let error = match exchange(transport, subject, &id_token.token).await {
                 Ok(grant) => return self.session(grant),
                 Err(error) => error,
             };
@@ -194,7 +194,7 @@ impl TrustedPublishing {
             if attempt == ATTEMPTS || refusal.kind() != RefusalKind::ExchangeAborted {
                 return Err(failed(ExchangeError::Refused {
                     endpoint: transport.endpoint().to_owned(),
-                    repo: repo.clone(),
+                    subject: subject.clone(),
                     refusal,
                     claims: id_token.claims,
                 }));
@@ -216,23 +216,15 @@ impl TrustedPublishing {
     }
 }
 
-async fn exchange(transport: &Transport, repo: &Repo, id_token: &Secret) -> Result<Grant, Error> {
-    let operation = format!("sign in for the {repo}");
+async fn exchange(transport: &Transport, subject: &TokenSubject, id_token: &Secret) -> Result<Grant, Error> {
+    let operation = format!("sign in for the {subject}");
     let call = Call::new(&operation, Method::POST, transport.url("/oauth/token")?).json(&json!({
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
         "subject_token": id_token.expose(),
-        "resource": resource(repo),
+        "resource": subject.resource(),
     }));
     transport.call(&call).await?.json(&operation)
-}
-
-/// Returns the name of a repo in an exchange: `ns/name`, `spaces/ns/name` or `datasets/ns/name`.
-fn resource(repo: &Repo) -> String {
-    match repo.repo_type {
-        RepoType::Model => repo.id.to_string(),
-        other => format!("{}/{}", other.plural(), repo.id),
-    }
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
@@ -245,17 +237,6 @@ fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::RepoName;
-
-    #[test]
-    fn resources_have_the_names_of_the_hub() {
-        let of = |repo_type| {
-            let id = "ada/app".parse::<RepoName>().unwrap().full().unwrap();
-            resource(&Repo { repo_type, id })
-        };
-        let all = [RepoType::Model, RepoType::Dataset, RepoType::Space].map(of);
-        assert_eq!(all, ["ada/app", "datasets/ada/app", "spaces/ada/app"]);
-    }
 
     #[test]
     fn a_token_with_a_newline_is_refused_without_showing_it() {

@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use reqwest::Method;
 use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -23,6 +23,8 @@ pub(crate) struct Call {
     pub(crate) repeat: Repeat,
     /// False for a request without the token. Even with it, the token goes to the Hub's own origin only.
     pub(crate) with_token: bool,
+    /// Statuses that are answers too, beside those of success.
+    pub(crate) accepts: &'static [u16],
 }
 
 /// Body of a request.
@@ -54,9 +56,10 @@ pub(crate) enum Repeat {
     IfNotApplied,
 }
 
-/// An answer with a success status.
+/// An answer with a success status, or another one that the call accepts.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -77,7 +80,13 @@ impl Call {
             body: Body::Empty,
             repeat: Repeat::Freely,
             with_token: true,
+            accepts: &[],
         }
+    }
+
+    /// Returns true if this status has the answer of the call.
+    pub(crate) fn takes(&self, status: StatusCode) -> bool {
+        status.is_success() || self.accepts.contains(&status.as_u16())
     }
 
     pub(crate) fn json(mut self, value: &impl serde::Serialize) -> Self {

@@ -15,7 +15,7 @@ use crate::http::USER_AGENT;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::transport::{OnNotice, Transport};
-use crate::types::Repo;
+use crate::types::{BucketId, Repo, TokenSubject};
 use crate::whoami::WhoAmI;
 
 /// Settings of a [`Hub`].
@@ -127,7 +127,17 @@ impl Hub {
     /// Returns a client for one repo, because trusted publishing issues a token per repo.
     #[must_use]
     pub fn for_repo(&self, repo: &Repo) -> Self {
-        match self.tokens.for_repo(repo) {
+        self.for_subject(TokenSubject::Repo(repo.clone()))
+    }
+
+    /// Returns a client for one bucket, for the same reason.
+    #[must_use]
+    pub fn for_bucket(&self, bucket: &BucketId) -> Self {
+        self.for_subject(TokenSubject::Bucket(bucket.clone()))
+    }
+
+    fn for_subject(&self, subject: TokenSubject) -> Self {
+        match self.tokens.for_subject(subject) {
             None => self.clone(),
             Some(tokens) => Self { tokens: Arc::new(tokens), ..self.clone() },
         }
@@ -195,6 +205,16 @@ impl Hub {
                 Err(error) => self.transport.wait_for_retry(call, error, &mut failures).await?,
             }
         }
+    }
+
+    /// Waits after a failed attempt of a stream until it may be opened again. Returns the error if it should not be.
+    pub(crate) async fn wait_for_retry(
+        &self,
+        call: &Call,
+        error: Error,
+        failures: &mut u32,
+    ) -> Result<(), Error> {
+        self.transport.wait_for_retry(call, error, failures).await
     }
 
     /// Sends a request once.

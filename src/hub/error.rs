@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 
 use crate::content::ContentError;
 use crate::refusal::{Refusal, RefusalKind};
-use crate::types::Repo;
+use crate::types::{TokenSubject, shorten};
 
 /// Error of an operation on the Hub.
 ///
@@ -74,6 +74,33 @@ pub enum Cause {
         /// Message of the engine.
         detail: String,
     },
+    /// The transfer engine failed while it read from the storage.
+    Download {
+        /// Kind of the failure.
+        fault: TransferFault,
+        /// Message of the engine.
+        detail: String,
+    },
+    /// Downloaded content is not what the Hub announced.
+    Corrupt {
+        /// Announced id.
+        expected: String,
+        /// Id of the content that came.
+        found: String,
+    },
+    /// A downloaded file cannot be written to the disk.
+    Disk(io::Error),
+    /// A path would leave the folder of a download.
+    UnsafePath(PathFault),
+    /// The bucket is public, and is not written to.
+    PublicBucket,
+    /// The Hub carried out only a part of a batch.
+    BatchFailed {
+        /// Number of operations of the batch.
+        sent: usize,
+        /// Operations that failed.
+        failed: Vec<BatchFailure>,
+    },
     /// No byte of large files moved for this time.
     Stalled {
         /// Time without progress.
@@ -90,6 +117,41 @@ pub enum Cause {
     MalformedToken,
     /// No token was obtained from the ID token.
     Exchange(ExchangeError),
+}
+
+/// Operation of a batch that failed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct BatchFailure {
+    /// Path in the bucket.
+    pub path: String,
+    /// Message of the Hub.
+    pub error: String,
+}
+
+/// Reason why a path of the Hub cannot be a path below a folder of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathFault {
+    /// It is empty, or has an empty part, `.` or `..`.
+    #[error("has an empty part, `.` or `..`")]
+    Parts,
+    /// It begins with a slash.
+    #[error("is absolute")]
+    Absolute,
+    /// It has a character that some system reads as a separator or as the end of a path.
+    #[error("has the character {0:?}")]
+    Character(char),
+    /// A part of it, or the whole, is longer than file systems allow.
+    #[error("is too long for a file system")]
+    TooLong,
+    /// A folder on the way is a symbolic link, or the file itself is.
+    #[error("leads through the symbolic link `{0}`")]
+    Link(String),
+    /// A part of it is a file, and a folder would have to be there; or the other way round.
+    #[error("needs `{0}` to be both a file and a folder")]
+    FileAndFolder(String),
+    /// Another file of the same download has the same path, or the path is kept for unfinished downloads.
+    #[error("is taken")]
+    Taken,
 }
 
 /// Kind of a failure of the transfer engine.
@@ -122,8 +184,8 @@ pub enum ExchangeError {
     Refused {
         /// Address of the Hub.
         endpoint: String,
-        /// Repo that the token was meant for.
-        repo: Repo,
+        /// Repo or bucket that the token was meant for.
+        subject: TokenSubject,
         /// Answer of the Hub.
         refusal: Refusal,
         /// Claims of the ID token, by name.
@@ -208,13 +270,35 @@ impl fmt::Display for Cause {
             Self::Unknown { look } => write!(f, "the outcome is not known: {look}"),
             Self::Content(error) => error.fmt(f),
             Self::ObjectRefused { message } => write!(f, "the Hub refuses the file: {message}"),
-            Self::Transfer { detail, .. } | Self::Setup { detail } => f.write_str(detail),
+            Self::Transfer { detail, .. } | Self::Download { detail, .. } | Self::Setup { detail } => {
+                f.write_str(detail)
+            }
+            Self::Corrupt { expected, found } => {
+                write!(f, "the content is not the announced one: expected {expected}, found {found}")
+            }
+            Self::Disk(error) => error.fmt(f),
+            Self::UnsafePath(fault) => write!(f, "the path {fault}"),
+            Self::PublicBucket => f.write_str("the bucket is public"),
+            Self::BatchFailed { sent, failed } => batch_failed(f, *sent, failed),
             Self::Stalled { after } => write!(f, "no byte moved for {} minutes", after.as_secs() / 60),
             Self::Scratch(error) => error.fmt(f),
             Self::MalformedToken => f.write_str("the token has a character that no token has"),
             Self::Exchange(error) => error.fmt(f),
         }
     }
+}
+
+/// Maximum number of failed operations that an error lists.
+const LISTED_FAILURES: usize = 5;
+
+fn batch_failed(f: &mut fmt::Formatter<'_>, sent: usize, failed: &[BatchFailure]) -> fmt::Result {
+    write!(f, "the Hub refused {} of {sent} operations", failed.len())?;
+    for (index, BatchFailure { path, error }) in failed.iter().take(LISTED_FAILURES).enumerate() {
+        let separator = if index == 0 { ": " } else { "; " };
+        write!(f, "{separator}`{}`: {}", shorten(path, 200), shorten(error, 200))?;
+    }
+    let more = failed.len().saturating_sub(LISTED_FAILURES);
+    if more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
 }
 
 impl fmt::Display for ExchangeError {

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::client::Hub;
 use crate::error::Error;
 use crate::refusal::RefusalKind;
-use crate::types::{ContentId, Oid, Repo, RepoPath, Sha256};
+use crate::types::{ContentId, Oid, Repo, RepoPath, Sha256, XetHash};
 use crate::url::{encode, encode_path};
 
 /// A file in a repo.
@@ -25,6 +25,8 @@ pub struct RemoteFile {
     pub oid: Option<Oid>,
     /// SHA-256 of the content, for a large file.
     pub sha256: Option<Sha256>,
+    /// Xet hash of the content, for a large file that is in the Xet storage.
+    pub xet_hash: Option<XetHash>,
 }
 
 impl RemoteFile {
@@ -35,11 +37,12 @@ impl RemoteFile {
 
     /// Makes a file of which only the path is known.
     pub fn named(path: &str) -> Self {
-        Self { path: path.to_owned(), size: 0, oid: None, sha256: None }
+        Self { path: path.to_owned(), size: 0, oid: None, sha256: None, xet_hash: None }
     }
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Row {
     #[serde(rename = "type")]
     kind: String,
@@ -48,6 +51,8 @@ struct Row {
     #[serde(default)]
     size: u64,
     lfs: Option<LfsRow>,
+    #[serde(default)]
+    xet_hash: Option<XetHash>,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +170,12 @@ impl Hub {
 
 impl From<Row> for RemoteFile {
     fn from(row: Row) -> Self {
-        Self { path: row.path, size: row.size, oid: Some(row.oid), sha256: row.lfs.map(|lfs| lfs.oid) }
+        Self {
+            path: row.path,
+            size: row.size,
+            oid: Some(row.oid),
+            sha256: row.lfs.map(|lfs| lfs.oid),
+            xet_hash: row.xet_hash,
+        }
     }
 }

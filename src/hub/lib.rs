@@ -1,4 +1,4 @@
-//! A client of the Hugging Face Hub: repos, commits, uploads, pull requests and Spaces.
+//! A client of the Hugging Face Hub: repos, commits, uploads, downloads, buckets, pull requests and Spaces.
 //!
 //! [`Hub`] is the client. Its methods are named by the nouns of the Hub, one file each. Every path and body follows the
 //! Hub's OpenAPI document, or the official Python client where the document is silent. Values such as [`RepoName`],
@@ -30,6 +30,8 @@
 #![warn(missing_docs, unreachable_pub)]
 
 mod auth;
+mod bucket_files;
+mod buckets;
 mod call;
 mod cards;
 mod client;
@@ -37,6 +39,7 @@ mod commit_body;
 mod commits;
 mod content;
 mod discussions;
+mod download;
 mod error;
 mod files;
 pub mod http;
@@ -69,12 +72,15 @@ mod xet;
 mod xet_feed;
 
 pub use auth::{Credentials, IdToken, IdTokenFuture, IdTokenSource, OnSecret};
+pub use bucket_files::{BUCKET_BATCH, BucketOperation, StoredContent};
+pub use buckets::{BucketFile, BucketInfo};
 pub use cards::CardCheck;
 pub use client::{Hub, HubOptions};
 pub use commits::CommitReceipt;
 pub use content::{Content, ContentError, ContentFault, InMemory};
 pub use discussions::{Merged, NewDraft, PullRequest, PullRow, PullStatus, pull_request_ref};
-pub use error::{Cause, Error, ExchangeError, TransferFault};
+pub use download::{Download, DownloadFrom, DownloadId, Downloaded, RefusedPath, TargetFolder, xet_hash};
+pub use error::{BatchFailure, Cause, Error, ExchangeError, PathFault, TransferFault};
 pub use files::RemoteFile;
 pub use large_file::{LargeFile, Transfer, Uploaded};
 pub use marker::Marker;
@@ -92,8 +98,9 @@ pub use stage::Stage;
 pub use token_form::{Access, token_form};
 pub use transport::OnNotice;
 pub use types::{
-    Checksum, CommitId, ContentId, Flavor, GitBlobHasher, MAX_PATH, MAX_REPO_NAME, NotADigest, Oid,
-    ParseError, Repo, RepoId, RepoName, RepoPath, RepoType, Revision, Sha256, SizeChanged, SleepTime,
-    SpaceSdk, Visibility, Volume, VolumeKind, git_blob_oid, read_in_blocks, sha256, shorten, suggest,
+    BucketId, BucketPath, Checksum, CommitId, ContentId, Flavor, GitBlobHasher, MAX_PATH, MAX_REPO_NAME,
+    NotADigest, Oid, ParseError, Repo, RepoId, RepoName, RepoPath, RepoType, Revision, Sha256, SizeChanged,
+    SleepTime, SpaceSdk, TokenSubject, Visibility, Volume, VolumeKind, XetHash, git_blob_oid, read_in_blocks,
+    sha256, shorten, suggest,
 };
 pub use whoami::{Org, OrgRole, TokenRole, TokenScope, WhoAmI};

@@ -185,9 +185,9 @@ impl Transport {
         let cause = match answer {
             Ok((status, headers, body)) => {
                 trace.answered(status, &headers);
-                if status.is_success() {
+                if call.takes(status) {
                     self.pass_on_warning(&headers);
-                    return Ok(Answer { headers, body });
+                    return Ok(Answer { status, headers, body });
                 }
                 Cause::Status(Refusal::read(status, &headers, &body, SystemTime::now()))
             }
@@ -219,7 +219,7 @@ impl Transport {
             Ok(Err(error)) => unreachable_cause(&error),
             Ok(Ok(response)) => {
                 trace.answered(response.status(), response.headers());
-                if response.status().is_success() {
+                if call.takes(response.status()) {
                     return Ok(response);
                 }
                 let refusal = Refusal::read(response.status(), response.headers(), b"", SystemTime::now());
@@ -348,7 +348,7 @@ fn after_attempts(mut error: Error, failures: u32) -> Error {
 }
 
 /// Describes a network error by its innermost source, because the outer ones say only that there was one.
-fn unreachable_cause(error: &reqwest::Error) -> Cause {
+pub(crate) fn unreachable_cause(error: &reqwest::Error) -> Cause {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -4,6 +4,8 @@ use crate::client::Hub;
 use crate::error::Error;
 use crate::large_file::{LargeFile, Transfer, Uploaded};
 use crate::operation::OnBytes;
+use crate::xet::{Questions, XetAccess};
+use crate::xet_feed::Feed;
 use crate::{lfs, xet};
 
 impl Hub {
@@ -53,11 +55,33 @@ impl Hub {
         on_bytes: OnBytes,
     ) -> Result<(Vec<Uploaded>, u64), Error> {
         match xet::access(self, transfer).await? {
-            Some(access) => xet::upload(self, access, files, on_bytes).await,
+            Some(access) => upload_by_xet(self, access, files, on_bytes).await,
             None => {
                 self.note("this Hub offers no Xet storage: uploading by Git LFS");
                 lfs::upload(self, transfer, files, on_bytes).await
             }
         }
     }
+}
+
+async fn upload_by_xet(
+    hub: &Hub,
+    access: XetAccess,
+    files: &[LargeFile],
+    on_bytes: OnBytes,
+) -> Result<(Vec<Uploaded>, u64), Error> {
+    let feeds: Vec<Feed<'_>> = files
+        .iter()
+        .map(|file| Feed {
+            path: file.path.as_str(),
+            content: &file.content,
+            sha256: file.sha256,
+            checksum: file.checksum,
+            needs_sha256: true,
+        })
+        .collect();
+    let stored = xet::upload(hub, access, &feeds, Questions::Asked, on_bytes).await?;
+    let uploaded = stored.files.into_iter();
+    let uploaded = uploaded.filter_map(|fed| Some(Uploaded { sha256: fed.sha256?, size: fed.size }));
+    Ok((uploaded.collect(), stored.sent))
 }

@@ -11,9 +11,8 @@ use xet::xet_session::{Sha256Policy, XetUploadCommit};
 
 use crate::content::{Content, ContentError};
 use crate::error::{Cause, Error, TransferFault};
-use crate::large_file::{LargeFile, Uploaded};
 use crate::lock::lock;
-use crate::types::{Checksum, Sha256, SizeChanged, sha256};
+use crate::types::{Checksum, Sha256, SizeChanged, XetHash, sha256};
 
 const MIB: u64 = 1 << 20;
 
@@ -26,15 +25,36 @@ const SIDE_BY_SIDE: u32 = 32;
 /// Least size that a file counts with, in MiB.
 const SMALLEST: u32 = 3;
 
-/// Feeds all files to the engine. Returns their ids, in order.
-pub(crate) async fn feed(commit: &XetUploadCommit, files: &[LargeFile]) -> Result<Vec<Uploaded>, Error> {
-    let room = Semaphore::new(SIDE_BY_SIDE as usize);
-    let feed = Feed { commit, room, ending: Semaphore::new(1), pool: Pool::default() };
-    let most = (SIDE_BY_SIDE / SMALLEST) as usize;
-    stream::iter(files).map(|file| feed.file(file)).buffered(most).try_collect().await
+/// One file for the engine.
+pub(crate) struct Feed<'a> {
+    /// Path that errors name.
+    pub(crate) path: &'a str,
+    pub(crate) content: &'a Arc<dyn Content>,
+    /// SHA-256 of the content, if it is known already.
+    pub(crate) sha256: Option<Sha256>,
+    /// [`Checksum`] of the reading that `sha256` comes from.
+    pub(crate) checksum: Option<u64>,
+    /// False for buckets, which name content by its Xet hash only.
+    pub(crate) needs_sha256: bool,
 }
 
-struct Feed<'a> {
+/// One file that the engine has read.
+pub(crate) struct Fed {
+    pub(crate) xet_hash: XetHash,
+    /// SHA-256 of the content, if the file needed it.
+    pub(crate) sha256: Option<Sha256>,
+    pub(crate) size: u64,
+}
+
+/// Feeds all files to the engine. Returns their ids, in order.
+pub(crate) async fn feed(commit: &XetUploadCommit, files: &[Feed<'_>]) -> Result<Vec<Fed>, Error> {
+    let room = Semaphore::new(SIDE_BY_SIDE as usize);
+    let feeder = Feeder { commit, room, ending: Semaphore::new(1), pool: Pool::default() };
+    let most = (SIDE_BY_SIDE / SMALLEST) as usize;
+    stream::iter(files).map(|file| feeder.file(file)).buffered(most).try_collect().await
+}
+
+struct Feeder<'a> {
     commit: &'a XetUploadCommit,
     room: Semaphore,
     /// Lets one file end at a time. The end of a small file may fill the block that it shares with others, and the engine
@@ -43,10 +63,10 @@ struct Feed<'a> {
     pool: Pool,
 }
 
-impl Feed<'_> {
-    async fn file(&self, file: &LargeFile) -> Result<Uploaded, Error> {
+impl Feeder<'_> {
+    async fn file(&self, file: &Feed<'_>) -> Result<Fed, Error> {
         let operation = format!("upload `{}`", file.path);
-        let (content, size) = (&file.content, file.content.size());
+        let (content, size) = (file.content, file.content.size());
         let of_content = |error| Error::new(&operation, Cause::Content(error));
         let unreadable = |error| of_content(ContentError::reading(&**content, error));
         let failed = |error: XetError| transfer_error(&operation, error);
@@ -56,6 +76,7 @@ impl Feed<'_> {
         // A checksum is compared, because content that changed after it was hashed must not be stored under the old id.
         let mut hashed = file.sha256.zip(file.checksum).map(|known| (known, Checksum::new()));
         let policy = match &hashed {
+            _ if !file.needs_sha256 => Sha256Policy::Skip,
             Some(((sha256, _), _)) => Sha256Policy::from_hex(&sha256.to_string()),
             None => Sha256Policy::Compute,
         };
@@ -74,24 +95,30 @@ impl Feed<'_> {
         let ending = self.ending.acquire().await.map_err(closed)?;
         let info = sink.finish().await.map_err(failed)?.xet_info;
         drop(ending);
+        if info.file_size.is_some_and(|found| found != size) {
+            return Err(of_content(ContentError::changed(&**content)));
+        }
+        let missing = |what: &str| {
+            let detail = format!("the transfer engine returned no {what}");
+            Error::new(&operation, Cause::Transfer { fault: TransferFault::Other, detail })
+        };
+        let xet_hash = info.hash.parse::<XetHash>().map_err(|_| missing("Xet hash"))?;
+        if !file.needs_sha256 {
+            return Ok(Fed { xet_hash, sha256: None, size });
+        }
         // Computed here for an empty file, because the engine returns a placeholder for it.
         let sha256 = if size == 0 {
             sha256(io::empty()).map_err(unreadable)?
         } else {
             let found = info.sha256.and_then(|text| text.parse::<Sha256>().ok());
-            found.ok_or_else(|| {
-                let detail = "the transfer engine returned no SHA-256".to_owned();
-                Error::new(&operation, Cause::Transfer { fault: TransferFault::Other, detail })
-            })?
+            found.ok_or_else(|| missing("SHA-256"))?
         };
         // Also if it differs from the plan: then the remembered SHA-256 was wrong, and the next run should not fail too.
         remember(sha256);
-        let is_changed = info.file_size.is_some_and(|found| found != size)
-            || file.sha256.is_some_and(|planned| planned != sha256);
-        if is_changed {
+        if file.sha256.is_some_and(|planned| planned != sha256) {
             return Err(of_content(ContentError::changed(&**content)));
         }
-        Ok(Uploaded { sha256, size })
+        Ok(Fed { xet_hash, sha256: Some(sha256), size })
     }
 }
 
@@ -104,9 +131,14 @@ fn ended_early(operation: &str) -> Error {
     Error::new(operation, Cause::Transfer { fault: TransferFault::Other, detail })
 }
 
-/// Makes the error of an operation of the engine.
+/// Makes the error of an upload that the engine made.
 pub(crate) fn transfer_error(operation: &str, error: XetError) -> Error {
-    let fault = match &error {
+    Error::new(operation, Cause::Transfer { fault: fault_of(&error), detail: error.to_string() })
+}
+
+/// Returns the kind of an error of the engine.
+pub(crate) fn fault_of(error: &XetError) -> TransferFault {
+    match error {
         XetError::Authentication(_) => TransferFault::Permission,
         XetError::Network(_) | XetError::ServerError(_) => TransferFault::Unavailable,
         XetError::RateLimited(_) => TransferFault::RateLimited,
@@ -116,8 +148,7 @@ pub(crate) fn transfer_error(operation: &str, error: XetError) -> Error {
             TransferFault::Cancelled
         }
         _ => TransferFault::Other,
-    };
-    Error::new(operation, Cause::Transfer { fault, detail: error.to_string() })
+    }
 }
 
 /// Reads one block ahead on a thread of its own, so that the disk and the engine work at the same time.

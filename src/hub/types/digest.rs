@@ -85,6 +85,11 @@ digest! {
     Sha256, 32
 }
 
+digest! {
+    /// Hash of a content in the Xet storage, as its hex form has it: the root of a tree of chunk hashes.
+    XetHash, 32
+}
+
 /// Id of a content: the git blob id of a regular file, or the SHA-256 of a large one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContentId {

@@ -3,6 +3,7 @@
 //! Each type is made by parsing and cannot hold a bad value afterwards. A parse error is one lower-case sentence
 //! that names the value, meant to stand behind `input: `.
 
+pub(crate) mod bucket;
 pub(crate) mod commit_id;
 pub(crate) mod digest;
 pub(crate) mod hardware;
@@ -13,12 +14,14 @@ pub(crate) mod revision;
 pub(crate) mod sdk;
 pub mod suggest;
 pub(crate) mod text;
+pub(crate) mod token_subject;
 pub(crate) mod volume;
 
+pub use bucket::{BucketId, BucketPath};
 pub use commit_id::CommitId;
 pub use digest::{
-    Checksum, ContentId, GitBlobHasher, NotADigest, Oid, Sha256, SizeChanged, git_blob_oid, read_in_blocks,
-    sha256,
+    Checksum, ContentId, GitBlobHasher, NotADigest, Oid, Sha256, SizeChanged, XetHash, git_blob_oid,
+    read_in_blocks, sha256,
 };
 pub use hardware::{Flavor, SleepTime};
 pub use repo::{Repo, RepoId, RepoType, Visibility};
@@ -27,4 +30,5 @@ pub use repo_path::{MAX_PATH, RepoPath};
 pub use revision::Revision;
 pub use sdk::SpaceSdk;
 pub use text::{ParseError, shorten};
+pub use token_subject::TokenSubject;
 pub use volume::{Volume, VolumeKind};

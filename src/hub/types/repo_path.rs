@@ -46,34 +46,40 @@ impl FromStr for RepoPath {
 
     /// Refuses what the Hub refuses in a commit, before anything is sent.
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.is_empty() {
-            bail_parse!("must not be empty");
-        }
-        if text.chars().count() > MAX_PATH {
-            bail_parse!("is longer than {MAX_PATH} characters: {:?}", shorten(text, 60));
-        }
-        if let Some(bad) = text.chars().find(|c| c.is_control()) {
-            bail_parse!("has the control character {bad:?}, which the Hub refuses: {text:?}");
-        }
+        check_parts(text)?;
         // The Hub takes a backslash as part of a name, but not where it could lead out of the repo.
         if text.starts_with("..\\") {
             bail_parse!("begins with `..\\`, which the Hub refuses: {text:?}");
         }
-        if text.starts_with('/') || text.ends_with('/') {
-            bail_parse!("must be relative, without a `/` at either end: {text:?}");
-        }
-        for part in text.split('/') {
-            match part {
-                "" => bail_parse!("has an empty part: {text:?}"),
-                "." | ".." => bail_parse!("has a `{part}` part: {text:?}"),
-                _ if part.eq_ignore_ascii_case(".git") => {
-                    bail_parse!("has a `.git` part, which the Hub refuses: {text:?}")
-                }
-                _ => {}
-            }
+        if text.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+            bail_parse!("has a `.git` part, which the Hub refuses: {text:?}");
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// Applies the rules that paths in repos and buckets share.
+pub(super) fn check_parts(text: &str) -> Result<(), ParseError> {
+    if text.is_empty() {
+        bail_parse!("must not be empty");
+    }
+    if text.chars().count() > MAX_PATH {
+        bail_parse!("is longer than {MAX_PATH} characters: {:?}", shorten(text, 60));
+    }
+    if let Some(bad) = text.chars().find(|c| c.is_control()) {
+        bail_parse!("has the control character {bad:?}, which the Hub refuses: {text:?}");
+    }
+    if text.starts_with('/') || text.ends_with('/') {
+        bail_parse!("must be relative, without a `/` at either end: {text:?}");
+    }
+    for part in text.split('/') {
+        match part {
+            "" => bail_parse!("has an empty part: {text:?}"),
+            "." | ".." => bail_parse!("has a `{part}` part: {text:?}"),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ mod tests {
             size: u64::from(*content),
             oid: Some(oid(*content)),
             sha256: None,
+            xet_hash: None,
         };
         tree.iter().map(file).collect()
     }
