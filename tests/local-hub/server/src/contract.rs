@@ -24,13 +24,22 @@ pub struct CheckedRequest<'a> {
     pub body: Option<&'a Bytes>,
 }
 
+/// Kind of a body that has one JSON document per line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// `POST …/commit/{rev}`.
+    Commit,
+    /// `POST /api/buckets/{id}/batch`.
+    Batch,
+}
+
 /// The Hub's contract. Each method returns one sentence per breach.
 pub trait Contract: Debug + Send + Sync {
     /// Checks a request.
     fn check_request(&self, request: CheckedRequest<'_>) -> Vec<String>;
 
-    /// Checks one line of a commit.
-    fn check_commit_line(&self, line: &Value) -> Vec<String>;
+    /// Checks one line of a commit or of a batch.
+    fn check_line(&self, kind: LineKind, line: &Value) -> Vec<String>;
 
     /// Checks a response of this server.
     fn check_answer(&self, method: &str, path: &str, status: u16, body: &[u8]) -> Vec<String>;
@@ -56,18 +65,18 @@ impl ContractCheck {
         self.contract.as_ref().map(|contract| contract.check_request(request)).unwrap_or_default()
     }
 
-    pub(crate) fn commit_line(&self, line: &Value) -> Vec<String> {
-        self.contract.as_ref().map(|contract| contract.check_commit_line(line)).unwrap_or_default()
+    pub(crate) fn line(&self, kind: LineKind, line: &Value) -> Vec<String> {
+        self.contract.as_ref().map(|contract| contract.check_line(kind, line)).unwrap_or_default()
     }
 
-    /// Checks the body of a commit that no route reads line by line, because a fault answers it.
-    pub(crate) fn commit_body(&self, body: &[u8]) -> Vec<String> {
+    /// Checks a body that no route reads line by line, because a fault answers it.
+    pub(crate) fn lines(&self, kind: LineKind, body: &[u8]) -> Vec<String> {
         let lines = body.split(|byte| *byte == b'\n');
         lines
             .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
             .flat_map(|line| match serde_json::from_slice(line) {
-                Ok(line) => self.commit_line(&line),
-                Err(error) => vec![format!("a line of a commit is not JSON: {error}")],
+                Ok(line) => self.line(kind, &line),
+                Err(error) => vec![format!("a line is not JSON: {error}")],
             })
             .collect()
     }

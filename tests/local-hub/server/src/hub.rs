@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::accounts::registry::Accounts;
+use crate::buckets::registry::Buckets;
 use crate::config::HubConfig;
 use crate::contract::ContractCheck;
 use crate::core::commit::{Commit, CommitTarget, Plan};
@@ -31,6 +32,7 @@ pub(crate) struct Hub {
     pub(crate) policy: SharedPolicy,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) core: Arc<Core>,
+    pub(crate) buckets: Arc<Buckets>,
     pub(crate) spaces: Arc<Spaces>,
     /// The edge, if Spaces have addresses.
     pub(crate) edge: Option<Arc<Edge>>,

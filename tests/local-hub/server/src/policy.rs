@@ -56,6 +56,8 @@ pub struct Policy {
     pub commit_answer: CommitAnswer,
     /// True if a preupload names the `oid` of files that exist.
     pub preupload_names_oids: bool,
+    /// Maximum number of operations in a batch of a bucket. The document names none, and the official client sends 1,000.
+    pub bucket_batch_max: usize,
     /// True if a file without content is a large file when its name matches a rule.
     pub empty_files_are_large: bool,
     /// `X-Forwarded-Proto` at the app. The real edge sends `https`; an app that builds links from it needs `http` here.
@@ -81,6 +83,7 @@ impl Default for Policy {
             merged_can_be_closed: false,
             commit_answer: CommitAnswer::default(),
             preupload_names_oids: true,
+            bucket_batch_max: 1000,
             empty_files_are_large: false,
             forwarded_proto: "https".into(),
         }

@@ -12,7 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use crate::accounts::caller::Caller;
-use crate::contract::CheckedRequest;
+use crate::contract::{CheckedRequest, LineKind};
 use crate::core::xet::{self, XET_INFO};
 use crate::faults::connection::Conn;
 use crate::faults::fault::FaultKind;
@@ -115,16 +115,18 @@ impl Incoming {
         }
     }
 
-    /// Forwards a request to the CAS, and adds the files of a shard to the repository of its token.
+    /// Forwards a request to the CAS, and adds the files of a shard to the repository or bucket of its token.
     async fn forward_to_cas(&self, body: Body) -> anyhow::Result<Option<Response>> {
         let core = &self.hub.core;
         let Some(xet) = &core.xet else { return Ok(None) };
         let xet::Forwarded { response, uploaded } = xet.forward(self.parts.clone(), body).await?;
-        if let Some((repo_id, files)) = uploaded
-            && let Some(repo) = core.repos.by_id(&repo_id)
-        {
-            for sha256 in files {
-                repo.large.add(&sha256)?;
+        if let Some(xet::Uploaded { owner, sha256, hashes }) = uploaded {
+            if let Some(repo) = core.repos.by_id(&owner) {
+                for sha256 in sha256 {
+                    repo.large.add(&sha256)?;
+                }
+            } else if let Some(bucket) = self.hub.buckets.by_id(&owner) {
+                bucket.update(|state| state.uploaded.extend(hashes))?;
             }
         }
         Ok(Some(response))
@@ -140,7 +142,13 @@ impl Incoming {
         self.check((!streamed).then_some(&bytes));
         let media = self.parts.headers.get("content-type").map_or(&b""[..], |t| t.as_bytes());
         if streamed && media.starts_with(b"application/x-ndjson") {
-            self.hub.contract.commit_body(&bytes).into_iter().for_each(|text| self.entry.violation(text));
+            let kind = if routes::is_batch(&self.parts.method, self.path()) {
+                LineKind::Batch
+            } else {
+                LineKind::Commit
+            };
+            let breaches = self.hub.contract.lines(kind, &bytes);
+            breaches.into_iter().for_each(|text| self.entry.violation(text));
         }
     }
 

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use anyhow::Context as _;
 use jsonschema::Validator;
-use local_hub_server::{CheckedRequest, Contract};
+use local_hub_server::{CheckedRequest, Contract, LineKind};
 use serde_json::{Value, json};
 
 use self::schema::{clean, open_combinations, query_breach, unknown_members};
-use self::tables::{ANSWER_EXCEPTIONS, COMMIT_LINES, EXTRA_MEDIA, EXTRA_QUERY, UNDOCUMENTED};
+use self::tables::{
+    ANSWER_EXCEPTIONS, BATCH_LINES, COMMIT_LINES, EXTRA_MEDIA, EXTRA_QUERY, REQUEST_EXCEPTIONS, UNDOCUMENTED,
+};
 
 /// One operation of the Hub.
 struct Operation {
@@ -188,10 +190,18 @@ impl Contract for OpenApi {
         };
         out.extend(self.against(&op.key(), schema, &value));
         unknown_members(&[schema], &value, "", &mut out);
+        out.retain(|text| !is_excepted(REQUEST_EXCEPTIONS, path, text));
         out
     }
 
-    fn check_commit_line(&self, line: &Value) -> Vec<String> {
+    fn check_line(&self, kind: LineKind, line: &Value) -> Vec<String> {
+        if kind == LineKind::Batch {
+            let name = line["type"].as_str().unwrap_or_default();
+            let Some((_, schema)) = BATCH_LINES.iter().find(|(known, _)| *known == name) else {
+                return vec![format!("unknown type {name:?} of a batch line")];
+            };
+            return self.against(&format!("batch line {name}"), &parsed(schema), line);
+        }
         let key = line["key"].as_str().unwrap_or_default();
         let Some((_, schema)) = COMMIT_LINES.iter().find(|(k, _)| *k == key) else {
             return vec![format!("unknown commit line key {key:?}")];
@@ -214,16 +224,17 @@ impl Contract for OpenApi {
                 let mut schema = schema.clone();
                 open_combinations(&mut schema, false);
                 let mut out = self.against(&format!("{status} {}", op.key()), &schema, &value);
-                out.retain(|text| {
-                    !ANSWER_EXCEPTIONS
-                        .iter()
-                        .any(|(part, says, _)| path.contains(part) && text.contains(says))
-                });
+                out.retain(|text| !is_excepted(ANSWER_EXCEPTIONS, path, text));
                 out
             }
             Err(error) => vec![format!("answer is not JSON: {error}")],
         }
     }
+}
+
+/// Returns true if a table of exceptions has this complaint for this path.
+fn is_excepted(exceptions: &[(&str, &str, &str)], path: &str, text: &str) -> bool {
+    exceptions.iter().any(|(part, says, _)| path.contains(part) && text.contains(says))
 }
 
 /// Returns the path with a namespace before the id, if one can be missing.
@@ -382,6 +393,9 @@ mod tests {
         }
         for (key, schema) in COMMIT_LINES {
             contract.validator(&format!("commit line {key}"), &parsed(schema));
+        }
+        for (name, schema) in BATCH_LINES {
+            contract.validator(&format!("batch line {name}"), &parsed(schema));
         }
     }
 

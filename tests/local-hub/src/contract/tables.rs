@@ -178,6 +178,8 @@ pub(super) const UNDOCUMENTED: &[Undocumented] = &[
         ),
         RUNTIME,
     ),
+    row("GET", "/api/buckets/{namespace}/{repo}/tree", &["recursive", "limit", "cursor"], None, PY),
+    row("HEAD", "/buckets/{namespace}/{repo}/resolve/{path}", &[], None, PY),
     row("DELETE", "/api/{repoType}/{namespace}/{repo}/like", &[], None, PY),
     row("POST", "/api/models/{namespace}/{repo}/duplicate", &[], Some(DUPLICATE), PY),
     row("POST", "/api/datasets/{namespace}/{repo}/duplicate", &[], Some(DUPLICATE), PY),
@@ -241,6 +243,20 @@ pub(super) const EXTRA_MEDIA: &[(&str, &str, &str)] = &[(
     "huggingface_hub hf_api.py get_paths_info sends a form",
 )];
 
+/// Complaints about requests that the official client causes: a path part, the complaint, and its source.
+pub(super) const REQUEST_EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "/api/buckets/",
+        "unknown key \"visibility\"",
+        "huggingface_hub 2.4 hf_api.py create_bucket sends it in place of `private`",
+    ),
+    (
+        "/settings",
+        "\"cdnRegions\" is a required property",
+        "huggingface_hub 2.4 hf_api.py update_bucket_settings sends `private` alone",
+    ),
+];
+
 /// Complaints about this server's own answers that the real Hub's answers would raise too: a path part, the complaint,
 /// and why the document is not followed there.
 pub(super) const ANSWER_EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -282,6 +298,31 @@ pub(super) const COMMIT_LINES: &[(&str, &str)] = &[
         "copyFile",
         r#"{"type":"object","required":["path","srcPath"],"additionalProperties":false,"properties":{
         "path":{"type":"string"},"srcPath":{"type":"string"},"srcRevision":{"type":"string"}}}"#,
+    ),
+];
+
+/// Shapes of the lines of a batch, by their `type`: the description of the endpoint in the document.
+pub(super) const BATCH_LINES: &[(&str, &str)] = &[
+    (
+        "addFile",
+        r#"{"type":"object","required":["type","path","xetHash"],"additionalProperties":false,"properties":{
+        "type":{"const":"addFile"},"path":{"type":"string","minLength":1},
+        "xetHash":{"type":"string","pattern":"^[0-9a-f]{64}$"},"mtime":{"type":"integer","minimum":0},
+        "mtimeNanos":{"type":"integer","minimum":0,"maximum":999999},"contentType":{"type":"string"}}}"#,
+    ),
+    (
+        "copyFile",
+        r#"{"type":"object","required":["type","path","xetHash","sourceRepoType","sourceRepoId"],
+        "additionalProperties":false,"properties":{"type":{"const":"copyFile"},
+        "path":{"type":"string","minLength":1},"xetHash":{"type":"string","pattern":"^[0-9a-f]{64}$"},
+        "sourceRepoType":{"enum":["model","dataset","space","bucket"]},"sourceRepoId":{"type":"string"},
+        "mtime":{"type":"integer","minimum":0},"mtimeNanos":{"type":"integer","minimum":0,"maximum":999999},
+        "contentType":{"type":"string"}}}"#,
+    ),
+    (
+        "deleteFile",
+        r#"{"type":"object","required":["type","path"],"additionalProperties":false,"properties":{
+        "type":{"const":"deleteFile"},"path":{"type":"string","minLength":1}}}"#,
     ),
 ];
 

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use crate::accounts::user::{TokenRole, User};
+use crate::buckets::bucket::BucketState;
 use crate::core::repo::{Repo, RepoState};
-use crate::core::repo_type::RepoType;
 use crate::http::answer::HubError;
 use crate::util::lock;
 
-/// A token of the exchange for one repository (`hf_jwt_…`).
+/// A token of the exchange for one repository or bucket (`hf_jwt_…`).
 #[derive(Clone, Debug)]
 pub(crate) struct RepoToken {
     pub(crate) token: String,
-    pub(crate) repo_type: RepoType,
-    /// Id of the repository (24 digits), which a rename does not change.
+    /// Id of the repository or bucket (24 digits), which a rename does not change.
     pub(crate) repo_id: String,
     pub(crate) expires_ms: u64,
 }
@@ -43,7 +42,7 @@ impl Caller {
     }
 
     fn holds(&self, state: &RepoState) -> bool {
-        matches!(self, Self::Repo(grant) if grant.repo_type == state.repo_type && grant.repo_id == state.id)
+        matches!(self, Self::Repo(grant) if grant.repo_id == state.id)
     }
 
     /// Returns true if the token has one of `permissions` on the namespace or the repository.
@@ -128,6 +127,51 @@ impl Caller {
         user.role != TokenRole::Read
             && may
             && Self::scoped(user, &state.namespace, Some(&state.full_id()), &["repo.write"])
+    }
+
+    /// Returns true if the caller can see the bucket.
+    pub(crate) fn can_read_bucket(&self, state: &BucketState) -> bool {
+        if !state.private || self.holds_bucket(state) {
+            return true;
+        }
+        let Self::User(user) = self else { return false };
+        Self::role_in(user, &state.namespace).is_some()
+            && Self::scoped(
+                user,
+                &state.namespace,
+                Some(&state.full_id()),
+                &["repo.content.read", "repo.write"],
+            )
+    }
+
+    /// Checks that the caller can write to the bucket.
+    pub(crate) fn check_bucket_write(&self, state: &BucketState) -> Result<(), HubError> {
+        if self.is_anonymous() {
+            return Err(HubError::unauthorized(NO_CREDENTIALS));
+        }
+        if self.holds_bucket(state) {
+            return Ok(());
+        }
+        let may_write = match self {
+            Self::User(user) => {
+                let may = match Self::role_in(user, &state.namespace).as_deref() {
+                    Some("admin" | "write") => true,
+                    Some("contributor") => state.creator == user.name,
+                    _ => false,
+                };
+                user.role != TokenRole::Read
+                    && may
+                    && Self::scoped(user, &state.namespace, Some(&state.full_id()), &["repo.write"])
+            }
+            Self::Repo(_) | Self::Anonymous => false,
+        };
+        let refused =
+            || HubError::forbidden("You don't have the required permissions to perform this operation");
+        may_write.then_some(()).ok_or_else(refused)
+    }
+
+    fn holds_bucket(&self, state: &BucketState) -> bool {
+        matches!(self, Self::Repo(grant) if grant.repo_id == state.id)
     }
 
     /// Checks that the caller can create repositories in a namespace. A token of one repository cannot (401).

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use xet::xet_session::{Sha256Policy, XetConfig, XetSessionBuilder};
 use xet_client::cas_client::{DirectAccessClient, LocalServer, LocalServerConfig};
 use xet_core_structures::merklehash::MerkleHash;
 use xet_core_structures::metadata_shard::file_structs::MDBFileInfo;
@@ -39,8 +40,12 @@ pub(crate) struct Xet {
     /// `host:port` of the CAS.
     upstream: String,
     client: Option<Arc<dyn DirectAccessClient>>,
+    /// Files by SHA-256.
     files: Mutex<HashMap<String, XetFile>>,
     journal: PathBuf,
+    /// Sizes of all files by Xet hash, also of those that were registered without a SHA-256.
+    sizes: Mutex<HashMap<String, u64>>,
+    sizes_journal: PathBuf,
     stop: Mutex<Option<tokio::sync::oneshot::Sender<()>>>,
     secret: String,
 }
@@ -48,8 +53,18 @@ pub(crate) struct Xet {
 /// A response of the CAS, and the files of a shard.
 pub(crate) struct Forwarded {
     pub(crate) response: Response<Body>,
-    /// Internal id of the token's repository, and the SHA-256 of its new files.
-    pub(crate) uploaded: Option<(String, Vec<String>)>,
+    /// Files of a shard that the CAS accepted.
+    pub(crate) uploaded: Option<Uploaded>,
+}
+
+/// Files that were uploaded with a token.
+pub(crate) struct Uploaded {
+    /// Internal id of the repository or bucket of the token.
+    pub(crate) owner: String,
+    /// SHA-256 of the files that have one.
+    pub(crate) sha256: Vec<String>,
+    /// Xet hashes of all files.
+    pub(crate) hashes: Vec<String>,
 }
 
 impl From<Response<Body>> for Forwarded {
@@ -79,6 +94,13 @@ impl Xet {
                 files.insert(sha.to_owned(), XetFile { hash: hash.to_owned(), size });
             }
         }
+        let sizes_journal = dir.join("hashes.txt");
+        let sizes = std::fs::read_to_string(&sizes_journal).unwrap_or_default();
+        let sizes = sizes.lines().filter_map(|line| {
+            let (hash, size) = line.split_once(' ')?;
+            Some((hash.to_owned(), size.parse().ok()?))
+        });
+        let sizes = sizes.collect();
         let (upstream, client, stop) = match external {
             Some(url) => {
                 let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
@@ -109,6 +131,8 @@ impl Xet {
             client,
             files: Mutex::new(files),
             journal,
+            sizes: Mutex::new(sizes),
+            sizes_journal,
             stop: Mutex::new(stop),
             secret: secret.to_owned(),
         })
@@ -157,9 +181,10 @@ impl Xet {
             let (head, body) = answer.into_parts();
             let bytes = axum::body::to_bytes(body, 1 << 24).await?;
             let accepted = head.status.is_success() && !String::from_utf8_lossy(&bytes).contains("\"error\"");
-            let files = if accepted { self.register(&shard)? } else { vec![] };
+            let (sha256, hashes) = if accepted { self.register(&shard)? } else { (vec![], vec![]) };
             let response = Response::from_parts(head, Body::from(bytes));
-            return Ok(Forwarded { response, uploaded: repo_id.map(|id| (id, files)) });
+            let uploaded = repo_id.map(|owner| Uploaded { owner, sha256, hashes });
+            return Ok(Forwarded { response, uploaded });
         }
         Ok(self.send(parts, body).await?.into())
     }
@@ -187,25 +212,65 @@ impl Xet {
         Ok(Response::from_parts(head, Body::new(body)))
     }
 
-    /// Registers every file of a shard that has a SHA-256, and returns those.
-    fn register(&self, shard: &[u8]) -> anyhow::Result<Vec<String>> {
+    /// Registers every file of a shard. Returns the SHA-256 of those that have one, and all Xet hashes.
+    fn register(&self, shard: &[u8]) -> anyhow::Result<(Vec<String>, Vec<String>)> {
         let shard = MDBMinimalShard::from_reader(&mut Cursor::new(shard), true, false)
             .map_err(|e| anyhow::anyhow!("unreadable shard: {e}"))?;
         let mut files = lock(&self.files);
-        let mut journal = std::fs::OpenOptions::new().append(true).create(true).open(&self.journal)?;
-        let mut named = Vec::new();
+        let mut journal = append_to(&self.journal)?;
+        let (mut named, mut hashes) = (Vec::new(), Vec::new());
         for index in 0..shard.num_files() {
             let Some(view) = shard.file(index) else { continue };
-            let Some(meta) = view.metadata_ext() else { continue };
-            let sha = meta.sha256.hex();
-            let file = XetFile { hash: view.file_hash().hex(), size: MDBFileInfo::from(view).file_size() };
+            let hash = view.file_hash().hex();
+            let sha256 = view.metadata_ext().map(|meta| meta.sha256.hex());
+            let file = XetFile { hash: hash.clone(), size: MDBFileInfo::from(view).file_size() };
+            self.remember(&file)?;
+            hashes.push(hash);
+            let Some(sha) = sha256 else { continue };
             if files.get(&sha) != Some(&file) {
                 writeln!(journal, "{sha} {} {}", file.hash, file.size)?;
                 files.insert(sha.clone(), file);
             }
             named.push(sha);
         }
-        Ok(named)
+        Ok((named, hashes))
+    }
+
+    /// Remembers the size of a file.
+    fn remember(&self, file: &XetFile) -> std::io::Result<()> {
+        if lock(&self.sizes).insert(file.hash.clone(), file.size).is_none() {
+            writeln!(append_to(&self.sizes_journal)?, "{} {}", file.hash, file.size)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the size of the file with this Xet hash, if a shard registered it.
+    pub(crate) fn size_of(&self, hash: &str) -> Option<u64> {
+        lock(&self.sizes).get(hash).copied()
+    }
+
+    /// Stores content that this process has, and returns its files in order.
+    pub(crate) async fn store(&self, contents: Vec<Bytes>) -> anyhow::Result<Vec<XetFile>> {
+        let scratch = tempfile::tempdir()?;
+        let config = XetConfig::new().with_config("telemetry.enabled", "false")?;
+        let session = XetSessionBuilder::new_with_config(config)
+            .with_cache_dir(scratch.path())
+            .with_tokio_handle(tokio::runtime::Handle::current())
+            .build()?;
+        let endpoint = format!("http://{}", self.upstream);
+        let commit = session.new_upload_commit()?.with_endpoint(endpoint).build().await?;
+        let mut files = Vec::with_capacity(contents.len());
+        for content in contents {
+            let sink = commit.upload_stream(None, Sha256Policy::Skip).await?;
+            let size = content.len() as u64;
+            sink.write(content).await?;
+            files.push(XetFile { hash: sink.finish().await?.xet_info.hash, size });
+        }
+        commit.commit().await?;
+        for file in &files {
+            self.remember(file)?;
+        }
+        Ok(files)
     }
 
     /// Returns the content of a file.
@@ -223,6 +288,10 @@ impl Xet {
         anyhow::ensure!(answer.status() == StatusCode::OK, "the CAS answered {}", answer.status());
         Ok(answer.into_body().collect().await?.to_bytes())
     }
+}
+
+fn append_to(path: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().append(true).create(true).open(path)
 }
 
 /// Opens the CAS. Retries for up to 5 s while a stopping server holds the lock of its database.

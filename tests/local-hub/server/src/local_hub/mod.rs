@@ -1,5 +1,6 @@
 //! The server as a value: start it, inspect it, stop it.
 
+mod bucket;
 mod repo;
 mod space;
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::accounts::registry::Accounts;
 use crate::accounts::user::User;
+use crate::buckets::registry::Buckets;
 use crate::config::{HubConfig, LargeFileTransfer};
 use crate::contract::ContractCheck;
 use crate::core::content::Core;
@@ -30,6 +32,7 @@ use crate::spaces::registry::{SpaceSettings, Spaces};
 use crate::tasks::Tasks;
 use crate::util::unique_hex;
 
+pub use self::bucket::BucketHandle;
 pub use self::repo::{CommitInfo, NewRepo, RepoHandle};
 pub use self::space::SpaceHandle;
 
@@ -101,6 +104,12 @@ impl LocalHub {
     #[must_use]
     pub fn repo<'a>(&'a self, repo_type: RepoType, id: &'a str) -> RepoHandle<'a> {
         RepoHandle::new(&self.hub, repo_type, id)
+    }
+
+    /// Returns a handle on a bucket, which need not exist.
+    #[must_use]
+    pub fn bucket<'a>(&'a self, id: &'a str) -> BucketHandle<'a> {
+        BucketHandle::new(&self.hub, id)
     }
 
     /// Returns a handle on a Space, which need not exist.
@@ -186,6 +195,7 @@ async fn open(config: HubConfig, dir: &Path, port: u16, tasks: Tasks) -> anyhow:
         lfs: LfsStore::open(&dir.join("lfs"))?,
         xet,
     });
+    let buckets = Arc::new(Buckets::open(&dir.join("buckets"), core.clone())?);
     let policy = SharedPolicy::default();
     let accounts = Arc::new(Accounts::new(&config.users, policy.clone()));
     let settings =
@@ -210,6 +220,7 @@ async fn open(config: HubConfig, dir: &Path, port: u16, tasks: Tasks) -> anyhow:
         policy,
         accounts,
         core,
+        buckets,
         spaces,
         edge,
         faults: Faults::default(),

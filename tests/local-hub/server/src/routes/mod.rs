@@ -1,6 +1,7 @@
 //! The table of paths and their functions.
 
 mod accounts;
+mod buckets;
 mod core;
 pub(crate) mod local;
 mod spaces;
@@ -20,6 +21,12 @@ use crate::routes::core::{
 pub(crate) fn is_streamed(method: &Method, path: &str) -> bool {
     (*method == Method::POST && path.starts_with("/api/") && path.split('/').nth(5) == Some("commit"))
         || (*method == Method::PUT && path.starts_with("/__lfs/"))
+        || is_batch(method, path)
+}
+
+/// Returns true for the batch call of a bucket, whose body has one operation per line.
+pub(crate) fn is_batch(method: &Method, path: &str) -> bool {
+    *method == Method::POST && path.starts_with("/api/buckets/") && path.split('/').nth(5) == Some("batch")
 }
 
 /// Finds the route and runs it.
@@ -40,6 +47,11 @@ pub(crate) async fn route(req: Req) -> Answer {
         ("DELETE", ["api", "repos", "delete"]) => repos::delete(&req),
         ("POST", ["api", "repos", "move"]) => repos::rename(&req),
         ("GET", ["api", "spaces", "hardware"]) => spaces::prices::list(),
+        (_, ["api", "buckets", rest @ ..]) => buckets::route(req, rest).await,
+        ("GET" | "HEAD", ["buckets", ns, name, "resolve", path @ ..]) if !path.is_empty() => {
+            buckets::resolve(&req, &format!("{ns}/{name}"), &path.join("/"))
+        }
+        ("GET" | "HEAD", ["__cdn", "xet", hash, size]) => buckets::download(&req, hash, size).await,
         ("GET" | "HEAD" | "PUT" | "POST", ["__lfs" | "__cdn", ..]) => transfer::route(req, &segs[1..]).await,
         ("GET", ["api", "settings", "repositories"]) => info::of_namespace(&req, None),
         ("GET", ["api", "organizations", org, "settings", "repositories"]) => {

@@ -96,7 +96,24 @@ fn claims(token: &str) -> Option<serde_json::Map<String, Value>> {
     }
 }
 
-/// `POST /oauth/token`: exchanges a CI identity token for a token of one repository.
+/// Returns the internal id of a repository or bucket, and its trusted publishers.
+fn publishers_of(req: &Req, resource: &str) -> Option<(String, Vec<BTreeMap<String, String>>)> {
+    let (repo_type, id) = match resource.split_once('/') {
+        Some(("buckets", id)) => {
+            let bucket = req.hub.buckets.named(id)?;
+            let state = lock(&bucket.state);
+            return Some((state.id.clone(), state.publishers.clone()));
+        }
+        Some(("spaces", id)) => (RepoType::Space, id),
+        Some(("datasets", id)) => (RepoType::Dataset, id),
+        _ => (RepoType::Model, resource),
+    };
+    let repo = req.hub.core.repos.get(repo_type, id)?;
+    let state = lock(&repo.state);
+    Some((state.id.clone(), state.publishers.clone()))
+}
+
+/// `POST /oauth/token`: exchanges a CI identity token for a token of one repository or bucket.
 pub(crate) fn exchange(req: &Req) -> Answer {
     let body: BTreeMap<String, Value> = serde_json::from_slice(&req.body)
         .map_err(|_| oauth_error("invalid_request", "The body is not JSON"))?;
@@ -108,18 +125,12 @@ pub(crate) fn exchange(req: &Req) -> Answer {
         return Err(oauth_error("invalid_request", "Unsupported subject_token_type"));
     }
     let resource = field("resource");
-    let (repo_type, id) = match resource.split_once('/') {
-        Some(("spaces", id)) => (RepoType::Space, id),
-        Some(("datasets", id)) => (RepoType::Dataset, id),
-        _ => (RepoType::Model, resource.as_str()),
-    };
     let claims = claims(&field("subject_token"))
         .ok_or_else(|| oauth_error("invalid_grant", "Malformed subject_token"))?;
     let expired = claims.get("exp").and_then(Value::as_u64).is_some_and(|exp| exp * 1000 < now_ms());
     let refused = || oauth_error("invalid_grant", "No trusted publisher matches this token");
-    let repo = req.hub.core.repos.get(repo_type, id).ok_or_else(refused)?;
-    let state = lock(&repo.state);
-    let fits = state.publishers.iter().any(|publisher| {
+    let (repo_id, publishers) = publishers_of(req, &resource).ok_or_else(refused)?;
+    let fits = publishers.iter().any(|publisher| {
         publisher.iter().all(|(name, value)| claims.get(name).and_then(Value::as_str) == Some(value))
     });
     if expired || !fits {
@@ -128,8 +139,7 @@ pub(crate) fn exchange(req: &Req) -> Answer {
     let seconds = req.hub.policy.get().repo_token_seconds;
     let token = RepoToken {
         token: format!("hf_jwt_{}", unique_hex(40)),
-        repo_type,
-        repo_id: state.id.clone(),
+        repo_id,
         expires_ms: now_ms() + seconds * 1000,
     };
     let answer = json!({

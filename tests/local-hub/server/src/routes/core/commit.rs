@@ -6,6 +6,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::config::Moves;
+use crate::contract::LineKind;
 use crate::core::commit::{CommitTarget, Op, Plan};
 use crate::core::objects::Kind;
 use crate::core::repo::Repo;
@@ -119,7 +120,7 @@ impl Lines<'_> {
         }
         let value: Value = serde_json::from_slice(line)
             .map_err(|e| HubError::bad_request(format!("Invalid line in commit: {e}")))?;
-        let breaches = self.req.hub.contract.commit_line(&value);
+        let breaches = self.req.hub.contract.line(LineKind::Commit, &value);
         breaches.into_iter().for_each(|text| self.req.entry.violation(text));
         let (key, item) = (value["key"].as_str().unwrap_or_default(), &value["value"]);
         match &mut self.plan {
@@ -213,7 +214,11 @@ async fn read_document(req: &Req, repo: &Repo, body: Body) -> Result<Plan, HubEr
     for (list, key) in [("deletedEntries", "deletedEntry"), ("files", "file"), ("lfsFiles", "lfsFile")] {
         for item in value[list].as_array().into_iter().flatten() {
             let line = json!({"key": key, "value": item});
-            req.hub.contract.commit_line(&line).into_iter().for_each(|text| req.entry.violation(text));
+            req.hub
+                .contract
+                .line(LineKind::Commit, &line)
+                .into_iter()
+                .for_each(|text| req.entry.violation(text));
             plan.ops.extend(operation(req, repo, key, item)?);
         }
     }

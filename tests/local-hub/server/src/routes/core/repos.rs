@@ -9,6 +9,7 @@ use crate::accounts::caller::Caller;
 use crate::core::repo_type::RepoType;
 use crate::http::answer::{Answer, HubError, json_ok, ok};
 use crate::http::request::Req;
+use crate::routes::buckets;
 use crate::routes::core::new_repo::{repo_type_of, valid_name};
 
 #[derive(Deserialize)]
@@ -49,6 +50,9 @@ struct MoveBody {
 /// `POST /api/repos/move`.
 pub(crate) fn rename(req: &Req) -> Answer {
     let body: MoveBody = req.json()?;
+    if body.repo_type.as_deref() == Some("bucket") {
+        return buckets::rename(req, &body.from_repo, &body.to_repo);
+    }
     let repo_type = repo_type_of(body.repo_type.as_deref())?;
     let repo = req.repo(repo_type, &body.from_repo)?;
     req.caller.check_write(&repo, false)?;
