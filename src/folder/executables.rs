@@ -122,7 +122,8 @@ fn file_of<'a>(command: &str, source: &'a Source) -> Option<&'a SourceFile> {
     }
 }
 
-fn is_executable(file: &SourceFile) -> bool {
+/// Returns true if the file on the disk may be executed.
+pub fn is_executable(file: &SourceFile) -> bool {
     let FileContent::Disk(path) = &file.content else { return false };
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }

@@ -1,0 +1,30 @@
+//! Folders in private buckets: a local folder is synced to a folder of a bucket, and fetched back.
+
+mod fetch;
+mod plan;
+mod sync;
+
+pub use fetch::{FetchOptions, Fetched, fetch};
+pub use sync::{SyncOptions, Synced, sync};
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::action::{Log, Progress};
+use crate::image;
+use hub::OnBytes;
+
+/// Writes the built-in TLS roots for hf-xet, which reports it if they are not enough.
+fn provide_roots(tls_roots: Option<&Path>, log: &Log) {
+    let Some(path) = tls_roots else { return };
+    if let Err(error) = image::provide_roots(path) {
+        let path = path.display();
+        log.warning(&format!("cannot write the roots of trust to `SSL_CERT_FILE`, `{path}`: {error}"));
+    }
+}
+
+/// Returns the callback that counts bytes for a display.
+fn counting(progress: &Progress) -> OnBytes {
+    let counter = progress.counter();
+    Arc::new(move |bytes| counter.add(bytes))
+}
