@@ -6,7 +6,7 @@ use clap::ArgMatches;
 
 use crate::action::Log;
 use crate::commands::COMMANDS;
-use crate::commands::command::{Command, Invocation};
+use crate::commands::command::{Command, Invocation, prints_json};
 
 /// Arguments of a call without any, as the action makes it.
 const WITHOUT_ARGUMENTS: [&str; 3] = ["hf-deploy", "deploy", "--from-inputs"];
@@ -29,6 +29,11 @@ impl Call {
             Some(Self { command, options })
         });
         called.map_or_else(|| Self::parse(WITHOUT_ARGUMENTS), Ok)
+    }
+
+    /// Returns true if stdout is for the report as JSON, and the log goes to stderr.
+    pub fn prints_json(&self) -> bool {
+        prints_json(&self.options)
     }
 
     /// Runs the command until it is done, or `cancelled` ends. Returns the exit code of the process.

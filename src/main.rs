@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let vars: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
-    let log = Log::to_stdout(&vars);
+    let log = if call.prints_json() { Log::to_stderr(&vars) } else { Log::to_stdout(&vars) };
     trace::install(&vars, &log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::journal::{EndCause, Journal, Recorder, SharedReport, Timing, Undone};
 use super::{Log, OutputFiles};
 use crate::failure::{Code, Failure, FailureKind, Result};
@@ -39,6 +41,11 @@ pub trait Report: Default + Send + 'static {
 
     /// Renders the job summary in GitHub's Markdown.
     fn summary(&self, _warnings: &[String]) -> Option<String> {
+        None
+    }
+
+    /// Returns the report for other programs, in place of an object of the outputs.
+    fn json(&self) -> Option<Value> {
         None
     }
 
@@ -165,6 +172,12 @@ impl<R: Report> Ending<R> {
         }
         if let Err(error) = files.write_outputs(&outputs) {
             log.warning(&format!("cannot write the outputs: {error}"));
+        }
+        if files.has_json() {
+            let json = report.json().unwrap_or_else(|| outputs.iter().cloned().collect());
+            if let Err(error) = files.print_json(&log.redact(&format!("{json:#}\n"))) {
+                log.warning(&format!("cannot print the report: {error}"));
+            }
         }
         if let Some(summary) = report.summary(&log.warnings())
             && let Err(error) = files.append_summary(&log.redact(&summary))

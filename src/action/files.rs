@@ -1,20 +1,34 @@
 //! Files in which a step writes its outputs and its summary for the runner (GitHub docs, "Workflow commands for GitHub
 //! Actions": `GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`).
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Maximum size of the summary of one step. GitHub drops a larger one completely.
 const MAX_SUMMARY: usize = 1024 * 1024;
 
 const CUT: &str = "\n\n*The rest of this summary is cut: GitHub takes 1 MiB for a step.*\n";
 
-/// Paths of the files for outputs and summary. Without a runner both are missing, and writing does nothing.
-#[derive(Debug, Clone, Default)]
+/// Places for the outputs and the summary of a step. Without a runner there are no files, and writing does nothing.
+#[derive(Clone, Default)]
 pub struct OutputFiles {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
+    /// Stdout, if the report is printed as JSON.
+    json: Option<Arc<Mutex<dyn Write + Send>>>,
+}
+
+impl fmt::Debug for OutputFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { output, summary, json: _ } = self;
+        f.debug_struct("OutputFiles")
+            .field("output", output)
+            .field("summary", summary)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OutputFiles {
@@ -23,7 +37,25 @@ impl OutputFiles {
             let (_, value) = vars.iter().rev().find(|(name, _)| name == wanted)?;
             (!value.is_empty()).then(|| PathBuf::from(value))
         };
-        Self { output: path("GITHUB_OUTPUT"), summary: path("GITHUB_STEP_SUMMARY") }
+        Self { output: path("GITHUB_OUTPUT"), summary: path("GITHUB_STEP_SUMMARY"), json: None }
+    }
+
+    /// Prints the report as JSON too.
+    #[must_use]
+    pub fn with_json(self, to: Box<dyn Write + Send>) -> Self {
+        Self { json: Some(Arc::new(Mutex::new(to))), ..self }
+    }
+
+    pub(super) fn has_json(&self) -> bool {
+        self.json.is_some()
+    }
+
+    /// Prints the report, which ends with a line break.
+    pub(super) fn print_json(&self, text: &str) -> io::Result<()> {
+        let Some(json) = &self.json else { return Ok(()) };
+        let mut json = json.lock().unwrap_or_else(PoisonError::into_inner);
+        json.write_all(text.as_bytes())?;
+        json.flush()
     }
 
     /// Writes all outputs with one write.

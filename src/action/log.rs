@@ -109,6 +109,11 @@ impl Log {
         Self::new(Mode::from_vars(vars, is_terminal), Box::new(io::stdout()))
     }
 
+    /// Returns the log of a process whose stdout is for another program. The runner reads commands in stderr too.
+    pub fn to_stderr(vars: &[(String, String)]) -> Self {
+        Self::new(Mode::from_vars(vars, io::stderr().is_terminal()), Box::new(io::stderr()))
+    }
+
     pub fn mode(&self) -> Mode {
         self.0.mode
     }

@@ -40,8 +40,13 @@ pub(super) struct KeptFile {
 }
 
 impl<'a> Artifacts<'a> {
-    pub(super) fn open(workspace: &Path, observer: &'a dyn CheckObserver) -> Self {
-        let folder = match prepare(workspace) {
+    /// Opens the folder in the workspace, or the folder of the check with this number below it.
+    pub(super) fn open(workspace: &Path, number: Option<usize>, observer: &'a dyn CheckObserver) -> Self {
+        let opened = prepare(workspace).and_then(|folder| match number {
+            Some(number) => folder_below(&folder, &format!("check-{number}")),
+            None => Ok(folder),
+        });
+        let folder = match opened {
             Ok(folder) => Some(folder),
             Err(error) => {
                 observer.warning(&format!("cannot keep files in `{FOLDER}/`: {error}"));
@@ -120,7 +125,11 @@ impl<'a> Artifacts<'a> {
         let path = folder.join(name);
         match file.persist(&path) {
             Ok(_) => {
-                self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                // A later call replaces the files of an earlier one.
+                if !kept.contains(&path) {
+                    kept.push(path);
+                }
                 true
             }
             Err(error) => {
@@ -131,17 +140,23 @@ impl<'a> Artifacts<'a> {
     }
 }
 
-/// Makes the folder, with a rule that keeps it out of git. Refuses a link in its place, which could lead anywhere.
+/// Makes the folder, with a rule that keeps it out of git.
 fn prepare(workspace: &Path) -> std::io::Result<PathBuf> {
-    let folder = workspace.join(FOLDER);
+    let folder = folder_below(workspace, FOLDER)?;
+    let rule = folder.join(".gitignore");
+    if std::fs::symlink_metadata(&rule).is_err() {
+        std::fs::write(&rule, "*\n")?;
+    }
+    Ok(folder)
+}
+
+/// Makes a folder, unless it is there. Refuses a link in its place, which could lead anywhere.
+fn folder_below(parent: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let folder = parent.join(name);
     match std::fs::symlink_metadata(&folder) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => return Err(std::io::Error::other("it is there, and is not a folder")),
         Err(_) => std::fs::create_dir(&folder)?,
-    }
-    let rule = folder.join(".gitignore");
-    if std::fs::symlink_metadata(&rule).is_err() {
-        std::fs::write(&rule, "*\n")?;
     }
     Ok(folder)
 }
@@ -157,7 +172,7 @@ mod tests {
     fn kept_file_contains_no_secret() {
         let workspace = tempfile::tempdir().unwrap();
         let observer = TestObserver::default();
-        let artifacts = Artifacts::open(workspace.path(), &observer);
+        let artifacts = Artifacts::open(workspace.path(), None, &observer);
         artifacts.keep_json("result.json", &json!({"text": "hf_secret"}));
         let text = std::fs::read_to_string(workspace.path().join(".hf-deploy/result.json")).unwrap();
         assert_eq!(text, "{\n  \"text\": \"***\"\n}\n");
@@ -166,12 +181,24 @@ mod tests {
     }
 
     #[test]
+    fn one_of_several_checks_has_a_folder_of_its_own() {
+        let workspace = tempfile::tempdir().unwrap();
+        let observer = TestObserver::default();
+        let artifacts = Artifacts::open(workspace.path(), Some(2), &observer);
+        artifacts.keep_json("result.json", &json!({"run": 1}));
+        artifacts.keep_json("result.json", &json!({"run": 2}));
+        let path = workspace.path().join(".hf-deploy/check-2/result.json");
+        assert_eq!(artifacts.kept(), std::slice::from_ref(&path), "the second one replaces the first");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "{\n  \"run\": 2\n}\n");
+    }
+
+    #[test]
     fn link_in_place_of_the_folder_is_not_followed() {
         let workspace = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), workspace.path().join(".hf-deploy")).unwrap();
         let observer = TestObserver::default();
-        let artifacts = Artifacts::open(workspace.path(), &observer);
+        let artifacts = Artifacts::open(workspace.path(), None, &observer);
         artifacts.keep_json("result.json", &json!({}));
         assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
         assert_eq!(observer.warnings.lock().unwrap().len(), 1);

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::diff;
 use super::error::{CheckError, CheckFailure};
+use super::latency::Latency;
 use super::observer::CheckObserver;
 use super::quote::quoted;
-use super::result::Latency;
 
 /// Text of the Hub's errors about a caller without GPU time.
 const QUOTA: [&str; 4] =

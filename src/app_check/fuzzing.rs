@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::api::{Config, Schema, choose};
 use super::arguments;
 use super::call_progress::{CallProgress, CallStep};
+use super::latency::recommended_duration_seconds;
 use super::observer::tests::TestObserver;
 use super::options::Expect;
 use super::places::Position;
@@ -77,6 +78,6 @@ pub(crate) fn events(bytes: &[u8]) -> String {
         shape.push_str(if shape.len() < 40 { step } else { "" });
     }
     let latency = progress.latency(Duration::from_secs(2));
-    let _ = (latency.to_string(), latency.recommended_duration_seconds());
+    let _ = (latency.to_string(), recommended_duration_seconds(&[latency]));
     format!("{shape} {}", progress.has_started())
 }

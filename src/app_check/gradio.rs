@@ -11,9 +11,11 @@ use super::answer::{self, Answer};
 use super::api::{self, Config, Endpoint, Schema, Signature};
 use super::client::AppClient;
 use super::error::{CheckError, CheckFailure};
+use super::latency::Latency;
+use super::observer::CheckObserver;
 use super::options::{AppKind, Check};
 use super::quote::{listed, quoted};
-use super::result::{CheckResult, Latency};
+use super::result::CheckResult;
 use super::session::{Session, within};
 use super::status::CheckStatus;
 use super::{arguments, files, health, outputs, queue};
@@ -38,7 +40,8 @@ pub(super) struct GradioApp<'a> {
 #[derive(Debug, Default)]
 pub(super) struct CallRecord {
     pub(super) endpoint: Option<String>,
-    pub(super) latency: Option<Latency>,
+    /// Times of the calls that ended.
+    pub(super) calls: Vec<Latency>,
     /// Summaries of the outputs.
     pub(super) outputs: Vec<Value>,
 }
@@ -195,6 +198,10 @@ async fn fetch(client: &AppClient, path: &str, attempts: u32) -> Result<Answer, 
 }
 
 impl GradioApp<'_> {
+    pub(super) fn observer(&self) -> &dyn CheckObserver {
+        self.session.observer
+    }
+
     fn names(&self) -> Vec<&str> {
         self.schema.named_endpoints.keys().map(String::as_str).collect()
     }
@@ -239,7 +246,7 @@ impl GradioApp<'_> {
         let is_enough = |data: &[Value]| outputs::judge(&outputs::preview(&endpoint, data), check).is_ok();
         let outcome = queue::call(&self.session, &endpoint, &data, &is_enough).await;
         let outcome = outcome.map_err(|error| error.within(&shown))?;
-        record.latency = Some(outcome.latency);
+        record.calls.push(outcome.latency);
         let is_cut = outcome.is_cut;
         let deadline = if is_cut { deadline.max(Instant::now() + FETCH_TIMEOUT) } else { deadline };
         let collecting = async { Ok(outputs::collect(&self.session, &endpoint, outcome.data).await) };

@@ -21,6 +21,7 @@ mod files;
 pub(crate) mod fuzzing;
 mod gradio;
 mod health;
+mod latency;
 mod media;
 mod observer;
 mod options;
@@ -29,6 +30,7 @@ mod places;
 mod queue;
 mod quote;
 mod result;
+mod runs;
 mod sample_files;
 mod session;
 mod status;
@@ -40,10 +42,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use error::{CheckError, CheckFailure, HttpAnswer};
+pub use latency::{Distribution, GPU_PLANS, GpuPlan, Latency};
 pub use observer::CheckObserver;
 pub use options::{App, AppKind, Check, Expect, Mode};
 pub use quote::{listed, quoted};
-pub use result::{CheckResult, Latency};
+pub use result::CheckResult;
 pub use status::{CheckStatus, Subject};
 
 use artifacts::Artifacts;
@@ -58,7 +61,7 @@ const FAR_FUTURE: Duration = Duration::from_secs(86_400);
 
 /// A check of one app.
 ///
-/// Writes to `.hf-deploy/` in the workspace: `api_schema.json` of a Gradio app, and `output-N.*` for the files of a
+/// Writes to `.hf-deploy/` in the workspace, or to a folder below it: `api_schema.json` of a Gradio app, and `output-N.*` for the files of a
 /// call. The caller adds `result.json` with [`AppCheck::keep_report`].
 #[derive(Debug)]
 pub struct AppCheck<'a> {
@@ -71,7 +74,7 @@ pub struct AppCheck<'a> {
 impl<'a> AppCheck<'a> {
     /// Prepares a check.
     pub fn new(app: &'a App, check: &'a Check, observer: &'a dyn CheckObserver) -> Self {
-        Self { app, check, observer, artifacts: Artifacts::open(&check.workspace, observer) }
+        Self { app, check, observer, artifacts: Artifacts::open(&check.workspace, check.number, observer) }
     }
 
     /// Checks the app. Every error is part of the result.
@@ -86,10 +89,10 @@ impl<'a> AppCheck<'a> {
         };
         let mut result = judged.unwrap_or_else(CheckResult::from);
         if result.status == CheckStatus::FullInferenceSuccess {
-            result.recommended_duration_seconds = record.latency.map(Latency::recommended_duration_seconds);
+            result.recommended_duration_seconds = latency::recommended_duration_seconds(&record.calls);
         }
         result.endpoint = record.endpoint;
-        result.latency = record.latency;
+        result.calls = record.calls;
         result.outputs = record.outputs;
         result.artifacts = self.artifacts.kept();
         result
@@ -120,10 +123,7 @@ impl<'a> AppCheck<'a> {
             _ => within(deadline, "read the app's API", gradio::find(&session, app.kind)).await?,
         };
         match gradio {
-            Some(gradio) if is_call_requested => {
-                let detail = gradio.call(record).await?;
-                Ok(CheckResult::passed(CheckStatus::FullInferenceSuccess, detail))
-            }
+            Some(gradio) if is_call_requested => runs::call(&gradio, check.runs, record).await,
             Some(gradio) => Ok(gradio.uncalled()),
             None if is_call_requested => {
                 let detail = "a call is asked for, and the app is no Gradio app";

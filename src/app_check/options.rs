@@ -75,8 +75,12 @@ pub struct Check {
     pub max_latency: Option<Duration>,
     /// Time for everything: waiting for the app to answer, the queue, the call, the downloads.
     pub timeout: Duration,
+    /// Number of calls, one after the other. At least one is made.
+    pub runs: u32,
     /// The folder of local files in arguments. The check keeps its own files in `.hf-deploy/` below it.
     pub workspace: PathBuf,
+    /// Position among several checks of a run, from 1: its files are in `.hf-deploy/check-N/` then.
+    pub number: Option<usize>,
 }
 
 impl Check {
@@ -95,7 +99,9 @@ impl Check {
             expect_regex: None,
             max_latency: None,
             timeout: Duration::from_secs(600),
+            runs: 1,
             workspace: workspace.into(),
+            number: None,
         }
     }
 

@@ -17,7 +17,7 @@ use super::answer::{self, Answer, Overlong, RequestError, login_required, rate_l
 use super::api::Endpoint;
 use super::call_progress::{CallProgress, CallStep};
 use super::error::{CheckError, CheckFailure, HttpAnswer};
-use super::result::Latency;
+use super::latency::Latency;
 use super::session::Session;
 use crate::text::random_token;
 
@@ -379,7 +379,7 @@ mod tests {
             check: &check,
             deadline: now + Duration::from_secs(timeout),
             observer: &observer,
-            artifacts: &Artifacts::open(folder.path(), &observer),
+            artifacts: &Artifacts::open(folder.path(), None, &observer),
         };
         let mut call = QueuedCall {
             session: &session,

@@ -1,42 +1,13 @@
 //! The result of a check.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::error::{CheckError, CheckFailure};
+use super::latency::{Distribution, Latency};
 use super::quote::quoted;
 use super::status::{CheckStatus, Subject};
-
-/// Times of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Latency {
-    /// From the request to the start of the work.
-    pub queue: Duration,
-    /// The work, as the app measured it: the sum over all steps of a generator.
-    pub server: Duration,
-    /// From the request to the last event.
-    pub wall: Duration,
-}
-
-impl Latency {
-    /// Returns the argument of `@spaces.GPU(duration=…)` that leaves room for this call, in seconds: 1.4 times the work,
-    /// rounded up, and at least 10.
-    pub(super) fn recommended_duration_seconds(self) -> u64 {
-        // Whole milliseconds, because 1.4 times a number of seconds is not exact in floating point.
-        let milliseconds = u64::try_from(self.server.as_millis()).unwrap_or(u64::MAX / 14);
-        (milliseconds.saturating_mul(14)).div_ceil(10_000).max(10)
-    }
-}
-
-impl fmt::Display for Latency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [queue, server, wall] = [self.queue, self.server, self.wall].map(|part| part.as_secs_f64());
-        write!(f, "{wall:.2} s in all, {queue:.2} s in the queue, {server:.2} s of work")
-    }
-}
 
 /// Result of a check.
 #[derive(Debug, Clone)]
@@ -46,8 +17,8 @@ pub struct CheckResult {
     pub failure: Option<CheckFailure>,
     /// One line. May contain text of the app, made visible and cut: escape it where it is printed.
     pub detail: String,
-    /// Only if a call ended.
-    pub latency: Option<Latency>,
+    /// Times of the calls that ended, in their order.
+    pub calls: Vec<Latency>,
     /// For `@spaces.GPU(duration=…)`. Only if a call succeeded.
     pub recommended_duration_seconds: Option<u64>,
     /// The endpoint that was called, with its leading slash.
@@ -65,7 +36,7 @@ impl CheckResult {
             status,
             failure: None,
             detail: detail.into(),
-            latency: None,
+            calls: Vec::new(),
             recommended_duration_seconds: None,
             endpoint: None,
             outputs: Vec::new(),
@@ -76,6 +47,21 @@ impl CheckResult {
     /// Returns the result of an app that did not pass.
     pub fn failed(failure: CheckFailure, detail: impl Into<String>) -> Self {
         Self { failure: Some(failure.clone()), ..Self::passed(failure.status(), detail) }
+    }
+
+    /// Returns the times of the call, if one ended: of several, those of the last one.
+    pub fn latency(&self) -> Option<Latency> {
+        self.calls.last().copied()
+    }
+
+    /// Returns the distribution of the times of the calls, if one ended.
+    pub fn distribution(&self) -> Option<Distribution> {
+        Distribution::of(&self.calls)
+    }
+
+    /// Returns true if something else than the app prevented a judgement.
+    pub fn is_unjudged(&self) -> bool {
+        self.failure.is_some() && self.status != CheckStatus::Failed
     }
 
     /// Returns the subject of the failure, or the app.
@@ -99,8 +85,8 @@ impl CheckResult {
         self.reclassify(CheckFailure::KnownException);
     }
 
-    /// Returns the report for `result.json`, with `hints` for the user.
-    pub(super) fn to_json(&self, hints: &[String]) -> Value {
+    /// Returns the report for `result.json` and for other programs, with `hints` for the user.
+    pub fn to_json(&self, hints: &[String]) -> Value {
         let seconds = |latency: Latency| {
             json!({
                 "queue": latency.queue.as_secs_f64(),
@@ -108,12 +94,18 @@ impl CheckResult {
                 "wall": latency.wall.as_secs_f64(),
             })
         };
+        let runs = |distribution: Distribution| {
+            let Distribution { calls, min, median, p95 } = distribution;
+            let [min, median, p95] = [min, median, p95].map(|part| part.as_secs_f64());
+            json!({ "calls": calls, "min": min, "median": median, "p95": p95 })
+        };
         json!({
             "verify_status": self.status.as_str(),
             "detail": self.detail,
             "hints": hints,
             "endpoint": self.endpoint,
-            "latency_seconds": self.latency.map(seconds),
+            "latency_seconds": self.latency().map(seconds),
+            "runs_seconds": self.distribution().map(runs),
             "recommended_duration_seconds": self.recommended_duration_seconds,
             "outputs": self.outputs,
         })
@@ -129,15 +121,6 @@ impl From<CheckError> for CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recommended_duration_has_room() {
-        let of = |milliseconds| {
-            let server = Duration::from_millis(milliseconds);
-            Latency { server, ..Latency::default() }.recommended_duration_seconds()
-        };
-        assert_eq!((of(0), of(7_000), of(10_000), of(10_001), of(60_000)), (10, 10, 14, 15, 84));
-    }
 
     #[test]
     fn named_exception_replaces_the_cause() {

@@ -21,6 +21,18 @@ pub enum CheckStatus {
 }
 
 impl CheckStatus {
+    /// Returns the distance from a proof that the app does what it is for. The status of several checks is the worst one.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::FullInferenceSuccess => 0,
+            Self::FullInferenceCandidateHealthPassed => 1,
+            Self::HealthOnly => 2,
+            Self::ManualHardwareRequired => 3,
+            Self::TechnicalBlocker => 4,
+            Self::Failed => 5,
+        }
+    }
+
     /// Returns the word that users see.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -20,6 +20,9 @@ use crate::failure::Result;
 /// command in a step of a workflow has those variables as well.
 pub(crate) const FROM_INPUTS: &str = "from-inputs";
 
+/// Option with which a command prints its report as JSON on stdout, and its log on stderr.
+const JSON: &str = "json";
+
 /// A command of the program.
 #[derive(Debug)]
 pub struct Command {
@@ -74,8 +77,22 @@ impl Command {
             .action(ArgAction::SetTrue)
             .exclusive(true)
             .help("Read the INPUT_* variables of GitHub's runner in place of options, as an action does");
-        options::add(command.arg(from_inputs), self.groups)
+        let command = command.arg(from_inputs);
+        let command = if self.outputs.is_empty() { command } else { command.arg(json()) };
+        options::add(command, self.groups)
     }
+}
+
+fn json() -> Arg {
+    Arg::new(JSON)
+        .long(JSON)
+        .action(ArgAction::SetTrue)
+        .help("Print the report as JSON on stdout, and the log on stderr")
+}
+
+/// Returns true if a command prints its report as JSON.
+pub(crate) fn prints_json(options: &ArgMatches) -> bool {
+    options.try_get_one::<bool>(JSON).ok().flatten().is_some_and(|flag| *flag)
 }
 
 impl Invocation {
@@ -89,9 +106,15 @@ impl Invocation {
         }
     }
 
+    /// Returns the places where the command writes its outputs.
+    pub(crate) fn output_files(&self) -> OutputFiles {
+        let files = OutputFiles::from_vars(&self.vars);
+        if prints_json(&self.options) { files.with_json(Box::new(std::io::stdout())) } else { files }
+    }
+
     /// Runs work that reports nothing but its log. Returns the exit code.
     pub(crate) async fn drive(self, work: impl AsyncFnOnce(&Log) -> Result<()>) -> u8 {
-        let files = OutputFiles::from_vars(&self.vars);
+        let files = self.output_files();
         drive(
             self.log,
             files,

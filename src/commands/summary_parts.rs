@@ -2,9 +2,19 @@
 
 use crate::action::markdown;
 use crate::failure::Failure;
+use crate::ops::space::LogTail;
 
 /// Largest number of warnings that the summary lists.
 const SHOWN_WARNINGS: usize = 20;
+
+/// Renders a table of facts: names, and Markdown that is safe in a cell. Empty without facts.
+pub(crate) fn facts_table(rows: Vec<(&'static str, String)>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows = rows.into_iter().map(|(name, value)| format!("| {name} | {value} |\n"));
+    format!("| | |\n| --- | --- |\n{}\n", rows.collect::<String>())
+}
 
 /// Renders a failure with its causes, its hints and its code.
 pub(crate) fn failure_section(failure: &Failure) -> String {
@@ -34,4 +44,10 @@ pub(crate) fn warnings_section(warnings: &[String]) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Renders the end of a log in a fence, so that it cannot be anything but text.
+pub(crate) fn log_section(tail: &LogTail) -> String {
+    let lines: Vec<&str> = tail.lines().collect();
+    format!("#### The end of the {} log\n\n{}\n", tail.kind.as_str(), markdown::fenced(&lines.join("\n")))
 }

@@ -1,7 +1,9 @@
 //! Advice on a check of a running app.
 
 use super::{Code, Failure};
-use crate::app_check::{CheckFailure, CheckResult, CheckStatus, Subject, listed, quoted};
+use crate::app_check::{
+    CheckFailure, CheckResult, CheckStatus, GPU_PLANS, Latency, Subject, listed, quoted,
+};
 
 /// Returns the failure of a run for an app that did not pass, without hints. Returns `None` for other results.
 pub fn failure(result: &CheckResult) -> Option<Failure> {
@@ -29,6 +31,17 @@ pub fn hints(result: &CheckResult) -> Vec<String> {
 /// Returns the line about the time that a call needs on ZeroGPU.
 pub fn recommended_duration(seconds: u64) -> String {
     format!("on ZeroGPU, `@spaces.GPU(duration={seconds})` leaves room for this call")
+}
+
+/// Returns the line about the callers whose GPU quota admits calls of this duration.
+pub fn admission(seconds: u64, calls: &[Latency]) -> String {
+    let plans = GPU_PLANS.map(|plan| {
+        let (name, largest) = (plan.name, plan.largest_duration());
+        let daily = plan.daily_calls(calls).filter(|_| seconds <= largest);
+        let daily = daily.map(|daily| format!(", about {daily} calls a day")).unwrap_or_default();
+        format!("{name} up to {largest} s{daily}")
+    });
+    format!("ZeroGPU admits a call if 1.5 times its duration is left of the quota: {}", plans.join("; "))
 }
 
 fn hints_for(failure: &CheckFailure) -> Vec<String> {

@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod rights;
 pub mod space;
 mod token_page;
+pub mod verify;
 
 use std::fmt;
 

@@ -25,6 +25,7 @@ mod source_file;
 pub mod streamlit;
 mod submodules;
 mod walk;
+pub mod yaml;
 
 pub use cache::HashCache;
 pub use error::{EmptyReason, Error, MissingFolder, MissingReason, Result, Siblings};

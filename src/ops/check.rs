@@ -63,11 +63,19 @@ pub fn conclude(result: &CheckResult, hints: Vec<String>, log: &Log) -> Result<(
             log.info(&format!("the check{endpoint} ended in {}: {}", result.status, result.detail));
         }
     }
-    if let Some(latency) = &result.latency {
-        log.info(&format!("latency: {latency}"));
+    match result.distribution() {
+        Some(distribution) if distribution.calls > 1 => log.info(&format!("latency: {distribution}")),
+        _ => {
+            if let Some(latency) = result.latency() {
+                log.info(&format!("latency: {latency}"));
+            }
+        }
     }
     if let Some(seconds) = result.recommended_duration_seconds {
         log.info(&advice::recommended_duration(seconds));
+        if result.calls.len() > 1 {
+            log.info(&advice::admission(seconds, &result.calls));
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod log_follower;
 pub mod preview;
 pub mod proxy_space;
 pub mod space;
+pub mod verify;
 
 use crate::action::{Journal, Log};
 use hub::Hub;

@@ -124,7 +124,7 @@ fn step_faults(step: &Value, is_keyless: bool) -> Vec<String> {
 }
 
 /// Runs a further action with these variables, and finds what it says about its inputs before it gives up, because no
-/// host accepts a token.
+/// host accepts a token. A snippet of its page that begins with a comment is the file of that name.
 fn value_faults(manifest: &str, given: Vec<(String, String)>) -> Vec<String> {
     let action = yaml(&read(manifest));
     let arguments = action["runs"]["args"].as_sequence().expect("a further action has arguments");
@@ -135,6 +135,16 @@ fn value_faults(manifest: &str, given: Vec<(String, String)>) -> Vec<String> {
     });
     let hosts = RefusingHosts::start();
     let folder = tempfile::tempdir().unwrap();
+    let page = read(&manifest.replace("action.yml", "README.md"));
+    for Snippet { text, .. } in snippets(&page) {
+        if let Some(name) = text.lines().next().and_then(|line| line.strip_prefix("# ")) {
+            std::fs::write(folder.path().join(name), text.as_bytes()).unwrap();
+        }
+    }
+    let given = given.into_iter().map(|(name, value)| {
+        let is_address = value.starts_with("https://");
+        (name, if is_address { hosts.address().to_owned() } else { value })
+    });
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
         .args(arguments.iter().map(scalar))
         .env_clear()
@@ -151,7 +161,7 @@ fn value_faults(manifest: &str, given: Vec<(String, String)>) -> Vec<String> {
         .unwrap();
     let log = String::from_utf8(output.stdout).unwrap();
     let is_fault = |line: &&str| {
-        line.starts_with("::warning")
+        (line.starts_with("::warning") && !line.contains("could not be judged"))
             || line.starts_with("::error title=invalid_input")
             || line.starts_with("::error title=token_missing")
     };

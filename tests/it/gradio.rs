@@ -50,9 +50,9 @@ impl Captured {
 }
 
 /// A running app. It ends with this value.
-struct Running {
+pub(crate) struct Running {
     version: u8,
-    url: String,
+    pub(crate) url: String,
     _child: Child,
     /// The output of Gradio.
     _scratch: tempfile::TempDir,
@@ -64,7 +64,7 @@ pub(crate) fn python(version: u8) -> String {
 }
 
 impl Running {
-    async fn start(version: u8, app: &str) -> Self {
+    pub(crate) async fn start(version: u8, app: &str) -> Self {
         let turn = TURN[usize::from(version - 4)].lock().await;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gradio");
@@ -168,7 +168,7 @@ on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
     let (result, log) =
         app.expect(&check(folder), CheckStatus::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
     assert_eq!(kept(&result), ["api_schema.json", "result.json"]);
-    assert!(result.latency.is_none() && log.contains("the app answers"));
+    assert!(result.calls.is_empty() && log.contains("the app answers"));
 
     let kwargs = json!({"name": "Ada", "loud": true}).as_object().unwrap().clone();
     let asked = Check { api_kwargs: kwargs, expect_contains: Some("HELLO, ADA!".into()), ..check(folder) };
@@ -261,7 +261,7 @@ on_each_version!(generator, "generator", async |app: Running, folder: tempfile::
     let counted =
         Check { expect_contains: Some("tick 4".into()), ..call(folder.path(), "count", json!(["tick"])) };
     let (result, log) = app.expect(&counted, SUCCESS, "").await;
-    let latency = result.latency.unwrap();
+    let latency = result.latency().unwrap();
     assert!(latency.server >= Duration::from_millis(900), "{latency:?}");
     assert!(latency.wall >= latency.server && latency.wall >= latency.queue, "{latency:?}");
     assert!(log.contains("progress: counting"), "{log}");
@@ -384,7 +384,7 @@ on_each_version!(raises, "raises", async |app: Running, folder: tempfile::TempDi
     let text = "the model is on holiday";
     let (result, log) = app.expect(&call(folder, "refuse", json!([])), CheckStatus::Failed, text).await;
     assert!(!log.lines().any(|line| line.starts_with("::error")), "{log}");
-    assert!(result.latency.is_none());
+    assert!(result.calls.is_empty());
     app.expect(&call(folder, "crash", json!([])), CheckStatus::Failed, "run log").await;
     app.expect(&call(folder, "halfway", json!([])), CheckStatus::Failed, "run log").await;
     app.expect(&call(folder, "quota", json!([])), CheckStatus::TechnicalBlocker, "quota").await;
@@ -411,7 +411,7 @@ on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
     let ((first, _), (second, _)) = tokio::join!(app.check(&checks[0]), app.check(&checks[1]));
     let [first, second] = [first, second].map(|result| {
         assert_eq!(result.status, SUCCESS, "{result:?}");
-        result.latency.unwrap()
+        result.latency().unwrap()
     });
     let (early, late) = if first.queue < second.queue { (first, second) } else { (second, first) };
     for latency in [early, late] {

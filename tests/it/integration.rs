@@ -73,6 +73,16 @@ fn prepared(hub: &TestHub, workspace: &Folder, case: &str) -> Run {
     pairs.fold(Run::new(hub, workspace), |run, (name, value)| run.input(name, value))
 }
 
+/// The outputs of the step that verifies the Space of a case, under the names that the workflow gives them.
+async fn verified(hub: &TestHub, workspace: &Folder, space: &str) -> BTreeMap<String, String> {
+    let inputs = said(&scenario(workspace, "inputs", "space", &BTreeMap::new()));
+    let text = inputs.lines().find_map(|line| line.strip_prefix("health_contains=")).unwrap();
+    let run = Run::new(hub, workspace).without("INPUT_HUGGINGFACE_REPO").action("verify");
+    let ran = run.input("space", space).input("health_contains", text).run().await;
+    let outputs = [("checked_status", "verify_status"), ("checks_failed", "checks_failed")];
+    outputs.map(|(name, output)| (name.to_owned(), ran.output(output).to_owned())).into()
+}
+
 async fn tear_down(hub: &TestHub, workspace: &Folder) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
         .args(["teardown", "--prefix", "hfd-test-", "--list"])
@@ -92,7 +102,11 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
     for (case, repo_type) in CASES {
         let workspace = Folder::new(&[]);
         let ran = prepared(&hub, &workspace, case).run().await;
-        let output = scenario(&workspace, "expect", case, &handed_over(case, &ran.outputs));
+        let mut outputs = handed_over(case, &ran.outputs);
+        if case == "space" {
+            outputs.extend(verified(&hub, &workspace, ran.output("repo_id")).await);
+        }
+        let output = scenario(&workspace, "expect", case, &outputs);
         assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
         said(&tear_down(&hub, &workspace).await);
         for name in

@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::assert_ran;
 use crate::gradio::python;
 use crate::harness::{
-    Folder, Ran, Run, TOKEN, TestHub, command, hub_with, static_space, static_space_with_picture, tree, until,
+    Folder, Ran, Run, TOKEN, TestHub, hub_with, static_space, static_space_with_picture, tree, until,
 };
 use crate::settings::refuse;
 
 /// A Hub whose Spaces can be visited; static ones run, nothing else does.
-async fn edge() -> TestHub {
+pub(crate) async fn edge() -> TestHub {
     hub_with(|config| config.edge = true).await
 }
 
@@ -42,7 +42,7 @@ fn gradio_space(version: u8, app: &str) -> Folder {
 }
 
 /// The files of the check in the workspace.
-fn report(folder: &Folder) -> Value {
+pub(crate) fn report(folder: &Folder) -> Value {
     let text = std::fs::read_to_string(folder.path().join(".hf-deploy/result.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
@@ -258,88 +258,8 @@ async fn hardware_that_is_not_granted_leaves_nothing_to_check() {
     assert_eq!(ran.output("verify_status"), "manual_hardware_required");
 }
 
-/// The check as a command.
-async fn verify(hub: &TestHub, folder: &Folder, arguments: &[&str]) -> (i32, String) {
-    command(hub, folder.path(), &[&["verify"], arguments].concat()).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_check_runs_alone_by_name_and_by_address() {
-    let hub = edge().await;
-    let folder = static_space();
-    Run::new(&hub, &folder).input("visibility", "private").run().await.ended(0, "deployed");
-    let (code, log) = verify(&hub, &folder, &["--space", "ada/app", "--health-contains", "Hello"]).await;
-    assert_eq!(code, 0, "{log}");
-    assert!(log.contains("health_only"), "{log}");
-    assert_eq!(report(&folder)["verify_status"], "health_only");
-    // The address alone gets no token, and a private Space does not open.
-    let host = hub.space("ada/app").host().unwrap();
-    let (code, log) = verify(&hub, &folder, &["--url", &host, "--timeout", "5s"]).await;
-    assert_eq!(code, 1, "{log}");
-    assert!(log.contains("a private Space answers 404 to callers without a token"), "{log}");
-    let (code, log) = verify(&hub, &folder, &["--space", "ada/nothing"]).await;
-    assert_eq!(code, 3, "{log}");
-    let (code, log) = verify(&hub, &folder, &["--space", "ada/app", "--health-path", "x"]).await;
-    assert_eq!(code, 2, "{log}");
-    assert!(log.contains("`--health-path` must be a path"), "{log}");
-    let (code, log) = verify(&hub, &folder, &[]).await;
-    assert_eq!(code, 2, "{log}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_runs_as_an_action_of_its_own() {
-    let hub = edge().await;
-    let folder = static_space();
-    Run::new(&hub, &folder).input("visibility", "private").run().await.ended(0, "deployed");
-    let action = || Run::new(&hub, &folder).without("INPUT_HUGGINGFACE_REPO").action("verify");
-    let names = |ran: &Ran| ran.outputs.keys().cloned().collect::<Vec<String>>();
-    let outputs = ["recommended_duration_seconds", "verify_latency_seconds", "verify_status"];
-
-    let ran = action().input("space", "ada/app").input("health_contains", "Hello").run().await;
-    assert_eq!((ran.code, ran.output("verify_status")), (0, "health_only"), "{}", ran.log);
-    assert_eq!(names(&ran), outputs);
-    // An address gets no token, and a private Space does not open.
-    let host = hub.space("ada/app").host().unwrap();
-    let ran = action().input("url", &host).input("timeout", "5s").run().await;
-    assert_eq!((ran.code, ran.output("verify_status")), (1, "failed"), "{}", ran.log);
-    let ran = action().input("space", "ada/nothing").run().await;
-    assert_eq!(ran.code, 3, "{}", ran.log);
-    assert!(ran.log.contains("the token in `hf_token` has no access to it"), "{}", ran.log);
-
-    for (name, value, messages) in [
-        ("space", "", &["`space` must name a Space, or `url` the address of an app"][..]),
-        (
-            "spaces",
-            "ada/app",
-            &["`spaces` is not an input of this action: did you mean `space`?", "`space` must name a Space"],
-        ),
-        ("timeout", "soon", &["`timeout` must be a time"]),
-        ("hf_token", "two words", &["`hf_token` holds more than one word"]),
-    ] {
-        let ran = action().input(name, value).run().await;
-        assert_eq!((ran.code, names(&ran)), (2, outputs.map(str::to_owned).to_vec()), "{}", ran.log);
-        assert!(messages.iter().all(|message| ran.log.contains(message)), "{}", ran.log);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn options_count_in_a_step_that_has_inputs_too() {
-    let hub = edge().await;
-    let folder = static_space();
-    Run::new(&hub, &folder).run().await.ended(0, "deployed");
-    let step = |arguments| Run::new(&hub, &folder).input("space", "ada/nothing").arguments(arguments);
-    let ran = step(&["verify", "--space", "ada/app"]).run().await;
-    assert_eq!((ran.code, ran.output("verify_status")), (0, "health_only"), "{}", ran.log);
-    let ran = step(&["verify"]).run().await;
-    assert_eq!(ran.code, 2, "{}", ran.log);
-    assert!(ran.log.contains("`--space` must name a Space, or `--url`"), "{}", ran.log);
-    let ran = step(&["verify", "--from-inputs", "--space", "ada/app"]).run().await;
-    assert_eq!(ran.code, 2, "{}", ran.stderr);
-    assert!(ran.stderr.contains("'--from-inputs' cannot be used with"), "{}", ran.stderr);
-}
-
 /// A Hub whose Space runs by a script, and whose app never answers.
-async fn scripted(after: StageStep) -> (TestHub, Folder) {
+pub(crate) async fn scripted(after: StageStep) -> (TestHub, Folder) {
     let hub = edge().await;
     let folder = Folder::new(&[
         ("README.md", "---\ntitle: Hello\nsdk: gradio\n---\n"),

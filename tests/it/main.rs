@@ -52,5 +52,6 @@ mod staged;
 mod take_back;
 mod trees;
 mod unknown;
+mod verify;
 mod waiting;
 mod words;

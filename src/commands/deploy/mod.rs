@@ -8,7 +8,7 @@ pub mod summary;
 mod tests;
 
 use crate::action::journal::Timing;
-use crate::action::{Handles, Log, OutputFiles, Report, drive};
+use crate::action::{Handles, Log, Report, drive};
 use crate::failure::{self, Code, Failure, Result};
 use crate::ops::deploy::report::Status;
 use crate::ops::deploy::{self, DeployReport};
@@ -38,7 +38,7 @@ pub(super) static COMMAND: Command = Command {
 
 async fn run(call: Invocation) -> u8 {
     let values = call.values(&COMMAND);
-    let files = OutputFiles::from_vars(&call.vars);
+    let files = call.output_files();
     drive(call.log, files, call.cancelled, |handles| deploy_from(values, handles)).await
 }
 

@@ -2,10 +2,10 @@
 
 use crate::action::markdown;
 use crate::app_check::{CheckResult, CheckStatus};
-use crate::commands::summary_parts::{failure_section, warnings_section};
+use crate::commands::summary_parts::{facts_table, failure_section, log_section, warnings_section};
 use crate::ops::deploy::plan::{Action, Plan};
 use crate::ops::deploy::report::{AccessChange, DeployReport, RepoAccess, Settings, Status};
-use crate::ops::space::{HardwareStatus, LogTail};
+use crate::ops::space::HardwareStatus;
 use crate::text::human_bytes;
 use hub::Visibility;
 
@@ -18,14 +18,7 @@ pub fn summary(report: &DeployReport, warnings: &[String]) -> String {
     if let Some(failure) = &report.failure {
         text.push_str(&failure_section(failure));
     }
-    let rows = facts(report);
-    if !rows.is_empty() {
-        text.push_str("| | |\n| --- | --- |\n");
-        for (name, value) in rows {
-            text.push_str(&format!("| {name} | {value} |\n"));
-        }
-        text.push('\n');
-    }
+    text.push_str(&facts_table(facts(report)));
     if let Some(plan) = report.plan.as_ref().filter(|plan| !plan.is_empty()) {
         text.push_str(&plan_section(plan, report.status()));
     }
@@ -155,7 +148,7 @@ fn check(result: &CheckResult) -> String {
     if let Some(endpoint) = &result.endpoint {
         text.push_str(&format!(" by {}", markdown::cell_code(endpoint)));
     }
-    if let Some(latency) = &result.latency {
+    if let Some(latency) = result.latency() {
         text.push_str(&format!(": {latency}"));
     } else if result.status != CheckStatus::Failed {
         text.push_str(&format!(": {}", markdown::cell(&result.detail)));
@@ -200,10 +193,4 @@ fn plan_section(plan: &Plan, status: Status) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Renders the end of a log in a fence, so that it cannot be anything but text.
-fn log_section(tail: &LogTail) -> String {
-    let lines: Vec<&str> = tail.lines().collect();
-    format!("#### The end of the {} log\n\n{}\n", tail.kind.as_str(), markdown::fenced(&lines.join("\n")))
 }

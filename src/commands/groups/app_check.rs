@@ -135,7 +135,7 @@ fn mode(text: &str) -> Parsed<Mode> {
 }
 
 /// Parses a path on the host of the app; `//host` would name another host.
-fn health_path(text: &str) -> Parsed<String> {
+pub(crate) fn health_path(text: &str) -> Parsed<String> {
     let shown = shorten(text, SHOWN);
     if !text.starts_with('/') || text.starts_with("//") {
         return refuse(format!("must be a path that starts with one `/`, not `{shown}`"));
@@ -146,7 +146,7 @@ fn health_path(text: &str) -> Parsed<String> {
     Ok(text.to_owned())
 }
 
-fn health_status(text: &str) -> Parsed<u16> {
+pub(crate) fn health_status(text: &str) -> Parsed<u16> {
     match text.parse() {
         Ok(status @ 200..=599) => Ok(status),
         _ => not_like("an HTTP status between 200 and 599", text),
@@ -154,7 +154,7 @@ fn health_status(text: &str) -> Parsed<u16> {
 }
 
 /// Parses the name of an endpoint, with or without the slash that Gradio puts in front. It may hold spaces.
-fn api_name(text: &str) -> Parsed<String> {
+pub(crate) fn api_name(text: &str) -> Parsed<String> {
     let name = text.trim_start_matches('/');
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         return refuse(format!(
@@ -199,7 +199,7 @@ fn noun(value: &Value) -> &'static str {
     }
 }
 
-fn expect(text: &str) -> Parsed<Expect> {
+pub(crate) fn expect(text: &str) -> Parsed<Expect> {
     parse::choice(&EXPECT, text, |word| match word {
         "image" => Some(Expect::Image),
         "video" => Some(Expect::Video),
@@ -210,7 +210,7 @@ fn expect(text: &str) -> Parsed<Expect> {
     })
 }
 
-fn regex(text: &str) -> Parsed<Regex> {
+pub(crate) fn regex(text: &str) -> Parsed<Regex> {
     Regex::new(text).or_else(|error| {
         // The first lines of the error draw an arrow; the last one has the reason.
         let error = error.to_string();

@@ -23,8 +23,8 @@ pub(crate) fn status(check: Option<&CheckResult>) -> String {
 }
 
 pub(crate) fn latency(check: Option<&CheckResult>) -> String {
-    let latency = check.and_then(|check| check.latency);
-    latency.map(|latency| seconds(latency.wall).to_string()).unwrap_or_default()
+    let distribution = check.and_then(CheckResult::distribution);
+    distribution.map(|distribution| seconds(distribution.median).to_string()).unwrap_or_default()
 }
 
 pub(crate) fn recommended_duration(check: Option<&CheckResult>) -> String {

@@ -5,7 +5,7 @@ use hub::Secret;
 use super::declaration::Input;
 use super::place::InputPlace;
 use crate::action::Log;
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, SourceLocation};
 use crate::text::plain;
 
 /// Shortest text that is hidden as a secret in messages.
@@ -18,6 +18,8 @@ pub(crate) struct Diagnostics {
     faults: Vec<Fault>,
     hints: Vec<String>,
     warnings: Vec<String>,
+    /// Places of the faults in files.
+    spots: Vec<SourceLocation>,
     /// Values that no message may repeat, because users paste tokens into the wrong input.
     secrets: Vec<Secret>,
 }
@@ -71,6 +73,14 @@ impl Diagnostics {
     pub(crate) fn fault_of_name(&mut self, name: &str, sentence: impl Into<String>) {
         let (name, sentence) = (name.to_owned(), sentence.into());
         self.faults.push(Fault { code: Code::InvalidInput, name, sentence });
+    }
+
+    /// Notes a fault of a file that an input names: of a key, or of all that stands at the line.
+    pub(crate) fn fault_in_file(&mut self, file: &str, line: u32, key: Option<&str>, sentence: &str) {
+        let key_shown = key.map(|key| format!(": {key}")).unwrap_or_default();
+        self.fault_of_name(&format!("{file}:{line}{key_shown}"), sentence);
+        let message = key.map_or_else(|| sentence.to_owned(), |key| format!("`{key}` {sentence}"));
+        self.spots.push(SourceLocation { file: file.to_owned(), line: Some(line), message });
     }
 
     pub(crate) fn place(&self) -> InputPlace {
@@ -136,6 +146,11 @@ impl Diagnostics {
                 format!("{} invalid inputs:\n{}", lines.len(), lines.join("\n")),
             ),
         };
+        let spots = self
+            .spots
+            .iter()
+            .map(|spot| SourceLocation { message: self.clean(&spot.message), ..spot.clone() });
+        let failure = failure.at(spots.collect::<Vec<_>>());
         Err(self.hints.iter().fold(failure, |failure, hint| failure.hint(hint)))
     }
 

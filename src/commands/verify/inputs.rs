@@ -1,17 +1,24 @@
 //! The inputs of the check: the app, and the shared group of checks.
 
-use hub::{ParseError, RepoId, RepoName, Secret};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use hub::{ParseError, RepoId, RepoName, Secret, shorten};
 use url::Url;
 
-use crate::app_check::Check;
+use super::checks_file::ChecksFile;
+use crate::app_check::{Check, Mode};
 use crate::commands::groups::{app_check, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
+use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
 use crate::failure::Result;
+use crate::ops::verify::{NamedCheck, Target, VerifyOptions};
 
-pub(super) const GROUPS: &[Group] = &[APP, app_check::APP_CHECK];
+pub(super) const GROUPS: &[Group] = &[APP, CHECKS_OF_THE_APP, app_check::APP_CHECK];
 
 inputs! {
     /// Inputs of the app.
@@ -34,33 +41,55 @@ inputs! {
     };
     TIMEOUT = Input {
         kind: ValueKind::Text("DURATION"),
-        summary: "Longest time for the whole check, such as `10m`",
+        summary: "Longest time for all of it, such as `10m`: the wait for the Space, and all checks",
         default: DefaultValue::Value("10m"),
         ..Input::new("timeout")
     };
     WORKSPACE = Input {
         kind: ValueKind::Text("FOLDER"),
-        summary: "Folder of the files that arguments name; the result is written to its `.hf-deploy/`",
+        summary: "Folder of the files that inputs and arguments name; the results are written to its `.hf-deploy/`",
         default: DefaultValue::Value("."),
         ..Input::new("workspace")
     };
 }
 
+inputs! {
+    /// Inputs about several checks, and several calls.
+    CHECKS_OF_THE_APP: "Checks", "";
+    CHECKS = Input {
+        kind: ValueKind::Text("FILE"),
+        summary: "YAML file with a list of checks, in place of the inputs of the app check",
+        default: DefaultValue::Words("one check, by the inputs of the app check"),
+        ..Input::new("checks")
+    };
+    RUNS = Input {
+        kind: ValueKind::Text("NUMBER"),
+        summary: "Number of times that each call is made, one after the other, for the distribution of its times",
+        details: "At most 100.",
+        default: DefaultValue::Value("1"),
+        ..Input::new("runs")
+    };
+    JUNIT_PATH = Input {
+        kind: ValueKind::Text("FILE"),
+        summary: "File for the results in the form of JUnit",
+        ..Input::new("junit_path")
+    };
+}
+
+/// Name of the only check, in reports.
+const ALONE: &str = "app";
+/// Largest number of calls of one check.
+const MAX_RUNS: u32 = 100;
+/// Largest file of checks, in bytes.
+const MAX_CHECKS_FILE: u64 = 1 << 20;
+
 /// Inputs of a check on its own.
 #[derive(Debug)]
 pub(super) struct VerifyInputs {
-    pub(super) target: Target,
-    pub(super) check: Check,
+    pub(super) options: VerifyOptions,
     /// The Hub: `HF_ENDPOINT`.
     pub(super) endpoint: Url,
     pub(super) token: Option<Secret>,
-}
-
-/// App to check.
-#[derive(Debug, Clone)]
-pub(super) enum Target {
-    Space(RepoId),
-    Url(Url),
 }
 
 impl VerifyInputs {
@@ -75,11 +104,74 @@ impl VerifyInputs {
 fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInputs> {
     let target = target(values, diagnostics);
     let token = sign_in::token(values, &TOKEN, diagnostics);
-    let workspace = values.value(&WORKSPACE, str::parse, diagnostics);
-    let check = app_check::read(values, workspace, diagnostics);
+    let workspace: PathBuf = values.value(&WORKSPACE, str::parse, diagnostics);
+    let runs = values.value(&RUNS, runs, diagnostics);
     let timeout = time::read_or_default(values, &TIMEOUT, diagnostics);
+    let junit_path = values.field(&JUNIT_PATH, path, diagnostics).ok().map(|path| below(&workspace, path));
     let endpoint = sign_in::endpoint(values.environment(), diagnostics);
-    Some(VerifyInputs { target: target?, check: Check { timeout, ..check }, endpoint: endpoint?, token })
+    let checks = checks(values, &workspace, runs, diagnostics);
+    if runs > 1 && !checks.is_empty() && !checks.iter().any(|named| named.check.requests_call()) {
+        diagnostics.warn_without_effect(&[&RUNS], "no check makes a call");
+    }
+    let options = VerifyOptions { target: target?, checks, timeout, junit_path };
+    Some(VerifyInputs { options, endpoint: endpoint?, token })
+}
+
+/// Reads the checks: those of the file, or the one of the inputs.
+fn checks(
+    values: &Values,
+    workspace: &Path,
+    runs: u32,
+    diagnostics: &mut Diagnostics,
+) -> Vec<NamedCheck> {
+    let check = Check { runs, ..app_check::read(values, workspace.to_owned(), diagnostics) };
+    let Some(file) = values.given(&CHECKS) else {
+        return vec![NamedCheck { name: ALONE.to_owned(), check, place: None }];
+    };
+    let is_one_check = |input: &&Input| match check.mode {
+        Mode::Auto if input.name == app_check::VERIFY.name => false,
+        _ => values.asks(input),
+    };
+    for input in app_check::APP_CHECK.inputs.iter().filter(is_one_check) {
+        let checks = values.quoted(&CHECKS);
+        diagnostics.fault(input, format!("contradicts {checks}: write it into the file"));
+    }
+    let text = match read_text(&workspace.join(file)) {
+        Ok(text) => text,
+        Err(error) => {
+            let shown = shorten(file, parse::SHOWN);
+            diagnostics.fault(&CHECKS, format!("names `{shown}`, which cannot be read: {error}"));
+            return Vec::new();
+        }
+    };
+    let base = Check { runs, ..Check::new(workspace) };
+    ChecksFile { path: file, text: &text }.read(&base, diagnostics)
+}
+
+/// Reads a file of UTF-8 that is not larger than a list of checks.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_CHECKS_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_CHECKS_FILE {
+        return Err(std::io::Error::other("it is larger than 1 MB"));
+    }
+    Ok(text)
+}
+
+fn runs(text: &str) -> Parsed<u32> {
+    match text.parse() {
+        Ok(runs @ 1..=MAX_RUNS) => Ok(runs),
+        _ => parse::not_like(&format!("a number from 1 to {MAX_RUNS}"), text),
+    }
+}
+
+/// Returns a path in the workspace, as short as the user wrote it.
+fn below(workspace: &Path, path: PathBuf) -> PathBuf {
+    if workspace == Path::new(".") { path } else { workspace.join(path) }
+}
+
+fn path(text: &str) -> Parsed<PathBuf> {
+    Ok(PathBuf::from(text))
 }
 
 /// Reads the app; `None` is a fault.
@@ -129,10 +221,29 @@ mod tests {
         let (inputs, warnings) =
             read(&["--space", "acme/app", "--expect", "image", "--timeout", "90s", "--workspace", "w"])
                 .unwrap();
-        assert!(matches!(inputs.target, Target::Space(id) if id.to_string() == "acme/app"));
-        assert_eq!(inputs.check.expect, Some(Expect::Image));
-        assert_eq!(inputs.check.timeout, Duration::from_secs(90));
+        let VerifyOptions { target, checks, timeout, junit_path } = inputs.options;
+        assert!(matches!(target, Target::Space(id) if id.to_string() == "acme/app"));
+        assert_eq!((checks.len(), checks[0].check.expect), (1, Some(Expect::Image)));
+        assert_eq!((timeout, junit_path), (Duration::from_secs(90), None));
         assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn paths_are_in_the_workspace() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("checks.yml"), "- {name: a, health_path: /}\n").unwrap();
+        let workspace = folder.path().to_str().unwrap();
+        let given = ["--url", "http://x", "--workspace", workspace, "--checks", "checks.yml", "--junit-path", "r.xml"];
+        let (inputs, warnings) = read(&[&given[..], &["--runs", "3"]].concat()).unwrap();
+        assert_eq!(inputs.options.junit_path, Some(folder.path().join("r.xml")));
+        assert_eq!((inputs.options.checks[0].name.as_str(), inputs.options.checks[0].check.runs), ("a", 3));
+        assert_eq!(warnings, ["`--runs` has no effect: no check makes a call"]);
+        let contradictions = ["--verify", "health", "--api-name", "x", "--max-latency", "3s"];
+        let failure = read(&[&given[..], &contradictions].concat()).unwrap_err();
+        let lines: Vec<&str> = failure.message.lines().collect();
+        assert_eq!(lines[0], "3 invalid inputs:");
+        assert_eq!(lines[2], "`--api-name` contradicts `--checks`: write it into the file");
+        assert!(read(&[&given[..], &["--verify", "auto"]].concat()).is_ok());
     }
 
     #[test]
@@ -151,6 +262,14 @@ mod tests {
             (
                 &["--url", "http://x", "--timeout", "soon"],
                 "`--timeout` must be a time like `90s`, `10m` or `2h`, not `soon`",
+            ),
+            (
+                &["--url", "http://x", "--runs", "0"],
+                "`--runs` must be a number from 1 to 100, not `0`",
+            ),
+            (
+                &["--url", "http://x", "--checks", "no.yml"],
+                "`--checks` names `no.yml`, which cannot be read: No such file or directory (os error 2)",
             ),
         ] {
             assert_eq!(read(arguments).unwrap_err().message, message);

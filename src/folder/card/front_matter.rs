@@ -1,7 +1,7 @@
 //! The YAML block at the top of a README.
 
 use super::error::{CardError, CardFault};
-use super::yaml::{YamlError, key_of, parse};
+use crate::folder::yaml::{YamlError, key_of, parse_mapping};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -77,9 +77,8 @@ pub fn repair_opening_fence(readme: &[u8]) -> Option<Vec<u8>> {
     }
     let repaired = [&readme[..start + 3], &after[blanks..]].concat();
     let has_keys = match split(&repaired) {
-        Ok(Some(matter)) => {
-            parse(matter.yaml).map_or_else(|_| has_key_first(matter.yaml.as_bytes()), |keys| !keys.is_empty())
-        }
+        Ok(Some(matter)) => parse_mapping(matter.yaml)
+            .map_or_else(|_| has_key_first(matter.yaml.as_bytes()), |keys| !keys.is_empty()),
         Ok(None) => false,
         // A card with an error, which is reported with its line later.
         Err(_) => true,

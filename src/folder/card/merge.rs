@@ -5,8 +5,8 @@ use serde_yaml::Mapping;
 use super::card_sdk;
 use super::edit::CardEdit;
 use super::front_matter::{line_end, repair_opening_fence, split, without_bom};
-use super::yaml::parse;
 use super::yaml_edit::written_value;
+use crate::folder::yaml::parse_mapping;
 use hub::SpaceSdk;
 
 /// Log phrase for a README that keeps the keys of the card on the Hub.
@@ -27,12 +27,12 @@ pub fn keep_hub_keys(on_hub: &[u8], readme: &[u8]) -> Option<CardEdit> {
         let bytes = [format!("---{end}{yaml}{end}---{end}").as_bytes(), body].concat();
         return Some(CardEdit { bytes, changes: vec![KEPT.to_owned()], replaced_sdk: None });
     };
-    let mut merged = parse(ours.yaml).ok()?;
+    let mut merged = parse_mapping(ours.yaml).ok()?;
     let mut yaml = ours.yaml.to_owned();
     if !yaml.is_empty() && !yaml.ends_with('\n') {
         yaml.push_str(ours.line_end);
     }
-    for (key, value) in parse(theirs.yaml).ok()? {
+    for (key, value) in parse_mapping(theirs.yaml).ok()? {
         if merged.contains_key(&key) {
             continue;
         }
@@ -45,7 +45,7 @@ pub fn keep_hub_keys(on_hub: &[u8], readme: &[u8]) -> Option<CardEdit> {
         yaml.push_str(&entry.replace('\n', ours.line_end));
         merged.insert(key, value);
     }
-    let is_merged = parse(&yaml).is_ok_and(|parsed| parsed == merged);
+    let is_merged = parse_mapping(&yaml).is_ok_and(|parsed| parsed == merged);
     let bytes = [ours.head, yaml.as_bytes(), ours.tail].concat();
     is_merged.then(|| CardEdit { bytes, changes: vec![KEPT.to_owned()], replaced_sdk: None })
 }

@@ -1,7 +1,7 @@
 //! Lines of README.md that messages of the Hub are about.
 
-use super::front_matter::{self, FrontMatter};
-use super::yaml::key_of;
+use super::front_matter;
+use crate::folder::yaml;
 
 /// Returns the line of `readme`, counted from 1, that a message of `POST /api/validate-yaml` is about.
 ///
@@ -16,7 +16,7 @@ pub fn line_of_message(readme: &[u8], message: &str) -> Option<u32> {
     let lines = u32::try_from(matter.yaml.lines().count()).unwrap_or(u32::MAX);
     let line = match named_line(message) {
         Some(line) => Some(line.clamp(1, lines.max(1))),
-        None => named_key(message).and_then(|key| line_of_key(&matter, key)),
+        None => named_key(message).and_then(|key| yaml::line_of(matter.yaml, key)),
     };
     Some(line.map_or(matter.fence, |line| matter.fence.saturating_add(line)))
 }
@@ -42,81 +42,6 @@ fn named_key(message: &str) -> Option<&str> {
     let quote = message.find(['"', '`'])?;
     let rest = &message[quote + 1..];
     rest.find(['"', '`']).map(|end| &rest[..end]).filter(|key| !key.is_empty())
-}
-
-/// One part of a path such as `a.b[0]`.
-#[derive(Debug, PartialEq, Eq)]
-enum Segment<'a> {
-    Key(&'a str),
-    Item(usize),
-}
-
-fn segments(path: &str) -> Vec<Segment<'_>> {
-    let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
-    parts
-        .map(|part| match part.strip_suffix(']') {
-            Some(number) => number.parse().map_or(Segment::Key(part), Segment::Item),
-            None => Segment::Key(part),
-        })
-        .collect()
-}
-
-/// A line of YAML without its indentation.
-#[derive(Debug, Clone, Copy)]
-struct Line<'a> {
-    /// Number of the line, counted from 1.
-    number: u32,
-    indent: usize,
-    text: &'a str,
-}
-
-/// Returns the line of the key at `path`, or of the deepest part of it that exists.
-fn line_of_key(matter: &FrontMatter<'_>, path: &str) -> Option<u32> {
-    let mut lines: Vec<Line<'_>> = matter
-        .yaml
-        .lines()
-        .zip(1..)
-        .map(|(line, number)| {
-            let text = line.trim_start_matches(' ');
-            Line { number, indent: line.len() - text.len(), text }
-        })
-        .filter(|line| !line.text.trim().is_empty() && !line.text.starts_with('#'))
-        .collect();
-    let mut found = None;
-    for segment in segments(path) {
-        let Some((line, below)) = enter(&lines, &segment) else { break };
-        found = Some(line);
-        lines = below;
-    }
-    found
-}
-
-/// Returns the line of `segment` among `lines`, and the lines below it.
-fn enter<'a>(lines: &[Line<'a>], segment: &Segment<'_>) -> Option<(u32, Vec<Line<'a>>)> {
-    let indent = lines.iter().map(|line| line.indent).min()?;
-    let is_item = |line: &Line<'_>| line.text == "-" || line.text.starts_with("- ");
-    let at = match segment {
-        Segment::Key(key) => lines.iter().position(|line| {
-            line.indent == indent && key_of(line.text).is_some_and(|(found, _)| found == *key)
-        })?,
-        Segment::Item(index) => {
-            let mut items = (0..lines.len()).filter(|at| lines[*at].indent == indent && is_item(&lines[*at]));
-            items.nth(*index)?
-        }
-    };
-    let mut below = Vec::new();
-    if let Segment::Item(_) = segment {
-        // The text after the dash belongs to the item.
-        let text = lines[at].text[1..].trim_start();
-        if !text.is_empty() {
-            below.push(Line { indent: indent + lines[at].text.len() - text.len(), text, ..lines[at] });
-        }
-    }
-    // The items of a key may have the indentation of the key (YAML 1.2, 8.2.2).
-    let belongs =
-        |line: &&Line<'_>| line.indent > indent || matches!(segment, Segment::Key(_)) && is_item(line);
-    below.extend(lines[at + 1..].iter().take_while(belongs));
-    Some((lines[at].number, below))
 }
 
 #[cfg(test)]

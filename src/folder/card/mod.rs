@@ -5,12 +5,13 @@
 
 use serde_yaml::{Mapping, Value};
 
+use crate::folder::yaml;
+
 mod edit;
 mod error;
 mod front_matter;
 mod merge;
 mod message_line;
-mod yaml;
 mod yaml_edit;
 
 pub use edit::{CardEdit, CardFacts, REPAIRED, complete};
@@ -33,7 +34,7 @@ impl Card {
     /// Reads the card of a README: `None` if it has none.
     pub fn read(readme: &[u8]) -> Result<Option<Self>, CardError> {
         let Some(matter) = front_matter::split(readme)? else { return Ok(None) };
-        let keys = yaml::parse(matter.yaml).map_err(|error| matter.yaml_error(error))?;
+        let keys = yaml::parse_mapping(matter.yaml).map_err(|error| matter.yaml_error(error))?;
         Ok(Some(Self { yaml: matter.yaml.to_owned(), keys }))
     }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use serde_yaml::{Mapping, Value};
 
-use super::yaml::{YamlError, key_of, parse};
+use crate::folder::yaml::{YamlError, key_of, parse_mapping};
 
 /// Editor of a front matter.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(super) struct CannotEdit;
 
 impl Editor {
     pub(super) fn new(yaml: &str, line_end: &'static str) -> Result<Self, YamlError> {
-        Ok(Self { text: yaml.to_owned(), meaning: parse(yaml)?, line_end })
+        Ok(Self { text: yaml.to_owned(), meaning: parse_mapping(yaml)?, line_end })
     }
 
     pub(super) fn meaning(&self) -> &Mapping {
@@ -76,7 +76,8 @@ impl Editor {
 
     /// Accepts the first candidate with the wanted meaning.
     fn accept(&mut self, candidates: Vec<String>, meaning: Mapping) -> Result<(), CannotEdit> {
-        let proven = candidates.into_iter().find(|text| parse(text).is_ok_and(|found| found == meaning));
+        let proven =
+            candidates.into_iter().find(|text| parse_mapping(text).is_ok_and(|found| found == meaning));
         self.text = proven.ok_or(CannotEdit)?;
         self.meaning = meaning;
         Ok(())
@@ -85,7 +86,7 @@ impl Editor {
 
 /// Returns the value of the top-level `key` as it is written, if that is one line: `3.10` and not 3.1.
 pub(super) fn written_value(yaml: &str, key: &str) -> Option<String> {
-    let meaning = parse(yaml).ok()?;
+    let meaning = parse_mapping(yaml).ok()?;
     let value = meaning.get(key)?;
     lines(yaml)
         .filter_map(|line| key_of(&yaml[line]))
@@ -211,7 +212,7 @@ mod tests {
             ("b: [1,\n2]\n", Some("b: [1,\n2]\nsdk: new\n")),
         ];
         for (yaml, expected) in cases {
-            let Ok(_) = parse(yaml) else {
+            let Ok(_) = parse_mapping(yaml) else {
                 assert_eq!(expected, None, "{yaml:?} is no YAML");
                 continue;
             };
@@ -271,13 +272,13 @@ mod tests {
         #[test]
         fn scalar_is_parsed_to_its_value(text: String) {
             let line = format!("key: {}\n", scalar(&Value::String(text.clone())));
-            let mapping = parse(&line).unwrap();
+            let mapping = parse_mapping(&line).unwrap();
             prop_assert_eq!(mapping.get("key"), Some(&Value::String(text)));
         }
 
         #[test]
         fn edit_sets_the_key_and_keeps_the_others(yaml in "[-ab:#'\" |>\\[{\r\n]{0,40}") {
-            let Ok(before) = parse(&yaml) else { return Ok(()) };
+            let Ok(before) = parse_mapping(&yaml) else { return Ok(()) };
             let mut editor = Editor::new(&yaml, "\n").unwrap();
             if editor.set("a", &"x".into()).is_ok() {
                 prop_assert_eq!(written_value(editor.text(), "a"), Some("x".to_owned()));
@@ -285,7 +286,7 @@ mod tests {
             if editor.remove("a").is_ok() {
                 let mut without = before;
                 without.shift_remove("a");
-                prop_assert_eq!(parse(editor.text()).unwrap(), without);
+                prop_assert_eq!(parse_mapping(editor.text()).unwrap(), without);
             }
         }
     }

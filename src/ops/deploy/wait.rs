@@ -66,6 +66,7 @@ impl LiveTarget<'_> {
             is_new_commit: age == CommitAge::New,
             sdk: self.sdk,
             port: self.port(),
+            is_read_only: false,
         }
     }
 

@@ -25,6 +25,9 @@ pub struct WaitOptions {
     pub sdk: Option<SpaceSdk>,
     /// The port on which the Hub expects the app, if it is known.
     pub port: Option<u16>,
+    /// The wait changes nothing on the Hub. A sleeping Space is left to the next visit, which wakes it, and a paused one
+    /// fails. An older commit that keeps running is accepted.
+    pub is_read_only: bool,
 }
 
 /// Next step of a wait.
@@ -35,6 +38,8 @@ pub(super) enum NextStep {
     ReadyUnproven,
     Failed,
     Wake,
+    /// The Space sleeps, and the next visit wakes it.
+    LeftToVisit,
     /// The Space runs neither this commit nor the previous one, so the branch may be at another one.
     CheckHead,
     Wait,
@@ -61,6 +66,9 @@ pub(super) fn judge(runtime: &Runtime, options: &WaitOptions, seen: Observation<
         is_ours || seen.was_active || !options.is_new_commit || seen.elapsed >= STALE_STAGE_GRACE;
     match &runtime.stage {
         Stage::Running if is_ours || options.is_static_space => NextStep::Ready,
+        Stage::Running if options.is_read_only && seen.elapsed >= STALE_STAGE_GRACE => {
+            NextStep::ReadyUnproven
+        }
         Stage::Running => match sha {
             Some(sha) if seen.first_sha != Some(sha) => NextStep::CheckHead,
             Some(_) => NextStep::Wait,
@@ -69,6 +77,8 @@ pub(super) fn judge(runtime: &Runtime, options: &WaitOptions, seen: Observation<
         },
         stage if stage.is_error() && is_current => NextStep::Failed,
         Stage::Deleting => NextStep::Failed,
+        Stage::Sleeping if options.is_read_only => NextStep::LeftToVisit,
+        stage if stage.is_asleep() && options.is_read_only => NextStep::Failed,
         // The Hub paused it again, for example for its bill, and another restart does not help.
         stage if stage.is_asleep() && seen.has_stirred => NextStep::Failed,
         stage
@@ -123,6 +133,7 @@ mod tests {
             is_new_commit,
             sdk: None,
             port: None,
+            is_read_only: false,
         }
     }
 
@@ -183,6 +194,20 @@ mod tests {
             let again = Observation { is_woken: true, has_stirred: true, ..start() };
             assert_eq!(step(false, again), NextStep::Failed, "{stage}: paused again");
         }
+    }
+
+    #[test]
+    fn read_only_wait_wakes_nothing() {
+        let options = WaitOptions { is_read_only: true, ..options(false) };
+        let step = |stage, sha, observation| judge(&runtime(stage, sha), &options, observation);
+        assert_eq!(step("SLEEPING", None, start()), NextStep::LeftToVisit);
+        assert_eq!(step("PAUSED", None, start()), NextStep::Failed);
+        assert_eq!(step("STOPPED", None, start()), NextStep::Failed);
+        assert_eq!(step("RUNNING", Some("new"), start()), NextStep::Ready);
+        assert_eq!(step("RUNNING", Some("old"), start()), NextStep::Wait, "a build may be about to begin");
+        let later = Observation { elapsed: STALE_STAGE_GRACE, ..start() };
+        assert_eq!(step("RUNNING", Some("old"), later), NextStep::ReadyUnproven);
+        assert_eq!(step("RUNNING_BUILDING", Some("old"), later), NextStep::Wait);
     }
 
     #[test]

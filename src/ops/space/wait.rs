@@ -73,7 +73,16 @@ impl Wait<'_> {
             match judge(&runtime, self.watch.options, self.observation()) {
                 NextStep::Ready => return Readiness::Running,
                 NextStep::ReadyUnproven => {
-                    self.watch.log.warning("the Space is running, but the Hub does not say which commit");
+                    self.watch.log.warning(&match &runtime.sha {
+                        Some(sha) => {
+                            format!("the Space runs the commit `{sha}`, and its branch is at another")
+                        }
+                        None => "the Space is running, but the Hub does not say which commit".to_owned(),
+                    });
+                    return Readiness::Running;
+                }
+                NextStep::LeftToVisit => {
+                    self.watch.log.info("the Space sleeps: the next request wakes it");
                     return Readiness::Running;
                 }
                 NextStep::Failed if self.is_restarting() => {}
@@ -184,7 +193,8 @@ impl Wait<'_> {
     /// no build. Returns false if it was not restarted.
     async fn restart_after_failure_of_hub(&mut self, runtime: &Runtime) -> bool {
         let is_transient = SpaceFailure::of_stage(runtime, []).is_transient();
-        if self.watch.options.is_new_commit || self.restarted.is_some() || !is_transient {
+        let may_restart = !self.watch.options.is_new_commit && !self.watch.options.is_read_only;
+        if !may_restart || self.restarted.is_some() || !is_transient {
             return false;
         }
         let Watch { hub, log, space, .. } = self.watch;

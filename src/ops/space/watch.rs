@@ -12,6 +12,7 @@ use super::explain::{Remains, app_that_lacks, explain};
 use super::log_tail::LogTail;
 use super::readiness::WaitOptions;
 use super::space_logs::LogPrinter;
+use super::stage_words;
 use crate::action::Log;
 use crate::text::without_colors;
 
@@ -133,6 +134,10 @@ impl<'a> Watch<'a> {
         self.logs.listen(LAST_LINES_TIMEOUT).await;
         let build_log = self.logs.tails().iter().filter(|tail| tail.kind == LogKind::Build);
         let cause = SpaceFailure::of_stage(runtime, build_log.flat_map(LogTail::lines));
+        if runtime.stage.is_asleep() && self.options.is_read_only {
+            let stage = stage_words::describe(&runtime.stage);
+            return SpaceError::new(cause, format!("the {} is {stage}", self.space));
+        }
         if runtime.stage.is_asleep() {
             let message = format!("the {} was paused again after it was woken", self.space);
             return SpaceError { is_paused_again: true, ..SpaceError::new(cause, message) };

@@ -97,3 +97,37 @@ async fn a_join_whose_answer_is_lost_is_made_again_with_another_session() {
         assert_eq!(app.bodies(JOIN).len(), joins);
     }
 }
+
+#[tokio::test]
+async fn calls_are_measured_until_one_fails_or_cannot_be_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = |text: &str, seconds: f64| {
+        let output = json!({"data": [text], "duration": seconds});
+        events(&[json!({"msg": "process_completed", "success": true, "output": output})])
+    };
+    let asked =
+        Check { expect: Some(Expect::Text), expect_contains: Some("hi".into()), runs: 3, ..check(&folder) };
+    let run = |last: Reply| {
+        let asked = asked.clone();
+        async move {
+            let data = "/gradio_api/queue/data";
+            let app = gradio().on(data, end("hi", 8.0)).on(data, end("hi", 20.0)).on(data, last);
+            judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await
+        }
+    };
+    let (result, log) = run(end("hi", 2.0)).await;
+    assert_eq!((result.status, result.calls.len()), (CheckStatus::FullInferenceSuccess, 3), "{log}");
+    assert!(result.detail.contains("p95 of 3 calls"), "{result:?}");
+    assert_eq!(result.recommended_duration_seconds, Some(28));
+    let admission = "no account up to 80 s, about 12 calls a day; free up to 200 s, about 30 calls a day";
+    assert!(result.calls.iter().map(|call| call.server.as_secs()).eq([8, 20, 2]), "{result:?}");
+    assert!(hf_deploy::failure::app_check::admission(28, &result.calls).contains(admission));
+    let quota = json!({"error": "You have exceeded your GPU quota (60s requested vs. 0s left)"});
+    let quota = events(&[json!({"msg": "process_completed", "success": false, "output": quota})]);
+    let (result, log) = run(quota).await;
+    assert_eq!((result.status, result.calls.len()), (CheckStatus::FullInferenceSuccess, 2), "{log}");
+    assert!(log.contains("::warning::run 3 of 3 could not be measured: "), "{log}");
+    let (result, log) = run(end("bye", 2.0)).await;
+    assert_eq!((result.status, result.calls.len()), (CheckStatus::Failed, 3), "{log}");
+    assert!(result.detail.starts_with("run 3 of 3: "), "{result:?}");
+}

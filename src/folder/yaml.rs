@@ -1,4 +1,4 @@
-//! The YAML of a card: its meaning, and the keys of its lines.
+//! YAML that users write: its meaning, and the lines of its keys.
 
 use serde_yaml::{Mapping, Value};
 
@@ -6,28 +6,32 @@ use serde_yaml::{Mapping, Value};
 /// of brackets would take hours. It also has a limit of its own (128), but applies it at the end only.
 const MAX_OPEN: usize = 1000;
 
-/// Error of a front matter that is no mapping.
+/// Error of a text that is not the expected YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct YamlError {
+pub struct YamlError {
     /// Line of the YAML, counted from 1.
-    pub(super) line: u32,
-    pub(super) message: String,
+    pub line: u32,
+    pub message: String,
 }
 
-/// Parses a front matter. One without entries is an empty mapping.
-pub(super) fn parse(yaml: &str) -> Result<Mapping, YamlError> {
+/// Parses `key: value` pairs. A text without entries is an empty mapping.
+pub fn parse_mapping(yaml: &str) -> Result<Mapping, YamlError> {
+    match parse(yaml)? {
+        Value::Mapping(mapping) => Ok(mapping),
+        Value::Null => Ok(Mapping::new()),
+        _ => Err(YamlError { line: 1, message: "it is not a list of `key: value`".to_owned() }),
+    }
+}
+
+/// Parses YAML of any shape.
+pub fn parse(yaml: &str) -> Result<Value, YamlError> {
     if let Some(line) = too_deep(yaml) {
         return Err(YamlError { line, message: "its lists are nested too deeply".to_owned() });
     }
-    match serde_yaml::from_str(yaml) {
-        Ok(Value::Mapping(mapping)) => Ok(mapping),
-        Ok(Value::Null) => Ok(Mapping::new()),
-        Ok(_) => Err(YamlError { line: 1, message: "it is not a list of `key: value`".to_owned() }),
-        Err(error) => {
-            let line = error.location().map_or(1, |place| line_in_file(yaml, place.line()));
-            Err(YamlError { line, message: without_positions(&error.to_string()) })
-        }
-    }
+    serde_yaml::from_str(yaml).map_err(|error| {
+        let line = error.location().map_or(1, |place| line_in_file(yaml, place.line()));
+        YamlError { line, message: without_positions(&error.to_string()) }
+    })
 }
 
 /// Returns the line at which more brackets are open than in any card. Brackets in strings count too.
@@ -74,7 +78,7 @@ fn without_positions(message: &str) -> String {
 }
 
 /// Returns the key of a line `key: …` that starts at column 0, and the text after the colon.
-pub(super) fn key_of(line: &str) -> Option<(&str, &str)> {
+pub(in crate::folder) fn key_of(line: &str) -> Option<(&str, &str)> {
     let (key, rest) = match line.chars().next()? {
         quote @ ('"' | '\'') => line[1..].split_once(quote)?,
         c if c.is_whitespace() || "#-?[]{},&*!|>%@`".contains(c) => return None,
@@ -90,6 +94,81 @@ pub(super) fn key_of(line: &str) -> Option<(&str, &str)> {
 /// Reports whether a colon before `rest` ends a key (YAML 1.2, 7.3.3: a colon within a plain scalar is content).
 fn ends_key(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n'])
+}
+
+/// One part of a path such as `a.b[0]`.
+#[derive(Debug, PartialEq, Eq)]
+enum Segment<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+fn segments(path: &str) -> Vec<Segment<'_>> {
+    let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
+    parts
+        .map(|part| match part.strip_suffix(']') {
+            Some(number) => number.parse().map_or(Segment::Key(part), Segment::Item),
+            None => Segment::Key(part),
+        })
+        .collect()
+}
+
+/// A line of YAML without its indentation.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    /// Number of the line, counted from 1.
+    number: u32,
+    indent: usize,
+    text: &'a str,
+}
+
+/// Returns the line of the key at a path such as `a.b[0]`, or of the deepest part of it that exists. Lines are counted
+/// from 1. Blocks only: an entry in brackets has the line of the brackets.
+pub fn line_of(yaml: &str, path: &str) -> Option<u32> {
+    let mut lines: Vec<Line<'_>> = yaml
+        .lines()
+        .zip(1..)
+        .map(|(line, number)| {
+            let text = line.trim_start_matches(' ');
+            Line { number, indent: line.len() - text.len(), text }
+        })
+        .filter(|line| !line.text.trim().is_empty() && !line.text.starts_with('#'))
+        .collect();
+    let mut found = None;
+    for segment in segments(path) {
+        let Some((line, below)) = enter(&lines, &segment) else { break };
+        found = Some(line);
+        lines = below;
+    }
+    found
+}
+
+/// Returns the line of `segment` among `lines`, and the lines below it.
+fn enter<'a>(lines: &[Line<'a>], segment: &Segment<'_>) -> Option<(u32, Vec<Line<'a>>)> {
+    let indent = lines.iter().map(|line| line.indent).min()?;
+    let is_item = |line: &Line<'_>| line.text == "-" || line.text.starts_with("- ");
+    let at = match segment {
+        Segment::Key(key) => lines.iter().position(|line| {
+            line.indent == indent && key_of(line.text).is_some_and(|(found, _)| found == *key)
+        })?,
+        Segment::Item(index) => {
+            let mut items = (0..lines.len()).filter(|at| lines[*at].indent == indent && is_item(&lines[*at]));
+            items.nth(*index)?
+        }
+    };
+    let mut below = Vec::new();
+    if let Segment::Item(_) = segment {
+        // The text after the dash belongs to the item.
+        let text = lines[at].text[1..].trim_start();
+        if !text.is_empty() {
+            below.push(Line { indent: indent + lines[at].text.len() - text.len(), text, ..lines[at] });
+        }
+    }
+    // The items of a key may have the indentation of the key (YAML 1.2, 8.2.2).
+    let belongs =
+        |line: &&Line<'_>| line.indent > indent || matches!(segment, Segment::Key(_)) && is_item(line);
+    below.extend(lines[at + 1..].iter().take_while(belongs));
+    Some((lines[at].number, below))
 }
 
 #[cfg(test)]
@@ -126,18 +205,37 @@ mod tests {
         assert_eq!(line_in_file("a\rb\n", 3), 3);
         assert_eq!(line_in_file("a", 9), 1);
         assert_eq!(parse("a: \u{2028}\u{2028}\u{2028}x: y: z\n").unwrap_err().line, 1);
+        assert_eq!(parse_mapping("- a").unwrap_err().line, 1);
+    }
+
+    #[test]
+    fn keys_of_entries_have_lines() {
+        let yaml =
+            "# calls\n- name: a\n  args: [1]\n\n- {name: b, nam: c}\n-\n  name: d\n  kwargs:\n    x: 1\n";
+        for (path, line) in [
+            ("[0]", Some(2)),
+            ("[0].name", Some(2)),
+            ("[0].args", Some(3)),
+            ("[1].nam", Some(5)),
+            ("[2].name", Some(7)),
+            ("[2].kwargs.x", Some(9)),
+            ("[2].nothing", Some(6)),
+            ("[7]", None),
+        ] {
+            assert_eq!(line_of(yaml, path), line, "{path}");
+        }
     }
 
     /// Without the limit, this would take minutes.
     #[test]
     fn deep_nesting_is_refused() {
-        let deep = |open: &str| parse(&format!("a: 1\nb: {}", open.repeat(1 << 19))).unwrap_err();
+        let deep = |open: &str| parse_mapping(&format!("a: 1\nb: {}", open.repeat(1 << 19))).unwrap_err();
         for open in ["[", "{", "[{"] {
             let error = deep(open);
             assert_eq!((error.line, error.message.as_str()), (2, "its lists are nested too deeply"));
         }
         let wide = format!("tags: [{}]\n", "[a],".repeat(5000));
-        assert_eq!(parse(&wide).unwrap().len(), 1);
+        assert_eq!(parse_mapping(&wide).unwrap().len(), 1);
     }
 
     proptest! {

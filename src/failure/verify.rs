@@ -1,0 +1,65 @@
+//! Advice on a verification.
+
+use std::path::Path;
+
+use hub::Repo;
+
+use super::{Code, Failure, Result, SourceLocation};
+use crate::ops::verify::EndedCheck;
+use crate::text::{count, name_some, quoted_path};
+
+/// Number of failed checks whose hints are part of the failure.
+const MAX_HINTED: usize = 5;
+
+/// Ends a verification of several checks.
+///
+/// # Errors
+///
+/// `check_failed` with the failed checks, and their places in the file of the checks.
+pub fn conclude(checks: &[EndedCheck]) -> Result<()> {
+    let failed: Vec<&EndedCheck> = checks.iter().filter(|check| check.has_failed).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = failed.iter().map(|check| format!("`{}`", check.name)).collect();
+    let message =
+        format!("{} of {} did not pass: {}", failed.len(), count(checks.len(), "check"), name_some(&names));
+    let places = failed.iter().filter_map(|check| {
+        let place = check.place.as_ref()?;
+        let message = format!("`{}`: {}", check.name, check.result.detail);
+        Some(SourceLocation { file: place.file.clone(), line: Some(place.line), message })
+    });
+    let hints = failed.iter().take(MAX_HINTED).filter_map(|check| {
+        let hint = check.hints.first()?;
+        Some(format!("`{}`: {hint}", check.name))
+    });
+    let failure = Failure::new(Code::CheckFailed, message).at(places.collect::<Vec<_>>());
+    Err(hints.fold(failure, Failure::hint))
+}
+
+/// Returns the failure for a Space that is not found, or that has no app.
+pub fn space_not_found(space: &Repo, has_token: bool) -> Failure {
+    let failure = Failure::new(Code::RepoNotFound, format!("cannot find the app of the {space}"));
+    if has_token {
+        failure.hint("the Space does not exist, or the token in `hf_token` has no access to it")
+    } else {
+        failure.hint("if the Space is private, set `hf_token` to a token with read access")
+    }
+}
+
+/// Returns the warning about a Space whose state the token may not read.
+pub fn state_unknown(error: &hub::Error) -> String {
+    format!("the Space was not waited for, because its state is not known: {error}")
+}
+
+/// Returns the failure for results that cannot be written.
+pub fn junit_not_written(path: &Path, error: std::io::Error) -> Failure {
+    Failure::new(Code::LocalIo, format!("cannot write the results to {}", quoted_path(path)))
+        .caused_by(error)
+        .hint("name a file in a folder that exists with `junit_path`")
+}
+
+/// Returns the warning about results that cannot be written after another failure.
+pub fn junit_lost(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot write the results to {}: {error}", quoted_path(path))
+}
