@@ -11,8 +11,16 @@ use super::observer::CheckObserver;
 use super::quote::quoted;
 
 /// Text of the Hub's errors about a caller without GPU time.
-const QUOTA: [&str; 4] =
-    ["gpu quota", "zerogpu quota", "no gpu was available", "no gpu is currently available"];
+const QUOTA: [&str; 8] = [
+    "gpu quota",
+    "zerogpu quota",
+    "zerogpu runs limit",
+    "reached its gpu limit",
+    "zerogpu queue timeout",
+    "zerogpu credits",
+    "no gpu was available",
+    "no gpu is currently available",
+];
 /// Fewest percent between two reports of progress.
 const PROGRESS_STEP: i64 = 10;
 
@@ -302,8 +310,15 @@ mod tests {
         let (failure, detail) = failed(completed(json!({"error": null})));
         assert_eq!(failure, CheckFailure::HiddenException);
         assert!(detail.contains("run log"), "{detail}");
-        let quota = "You have exceeded your GPU quota (60s requested vs. 56s left)";
-        assert_eq!(failed(completed(json!({"error": quota}))).0, CheckFailure::GpuQuota);
+        for quota in [
+            "You have exceeded your GPU quota (60s requested vs. 56s left)",
+            "You have exceeded your free ZeroGPU quota (90s requested vs. 40s left). Try again in 3:12:05.",
+            "You have exceeded your ZeroGPU runs limit.",
+            "Space app has reached its GPU limit.",
+            "You have too many ZeroGPU credits allocated to running tasks.",
+        ] {
+            assert_eq!(failed(completed(json!({ "error": quota }))).0, CheckFailure::GpuQuota, "{quota}");
+        }
         let unexpected = json!({"msg": "unexpected_error", "message": "boom"});
         assert_eq!(failed(unexpected).1, "the app's queue failed: boom");
     }

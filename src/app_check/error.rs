@@ -141,15 +141,15 @@ impl CheckFailure {
     /// Returns the status of a check that ends for this cause.
     pub fn status(&self) -> CheckStatus {
         match self {
+            // The limits of the caller, and of this check.
+            Self::RateLimited | Self::QueueFull | Self::GpuQuota | Self::ResultTooLarge => {
+                CheckStatus::FullInferenceCandidateHealthPassed
+            }
             Self::ClientSetup
-            | Self::RateLimited
             | Self::LoginRequired
             | Self::GradioTooOld
-            | Self::QueueFull
-            | Self::ResultTooLarge
-            | Self::GpuQuota
             | Self::AddressUnknown
-            | Self::ClosedToToken => CheckStatus::TechnicalBlocker,
+            | Self::ClosedToToken => CheckStatus::HealthOnly,
             Self::HardwareMissing => CheckStatus::ManualHardwareRequired,
             _ => CheckStatus::Failed,
         }
@@ -205,7 +205,8 @@ mod tests {
             (page(503), CheckStatus::Failed, Subject::App),
             (CheckFailure::ArgumentMissing, CheckStatus::Failed, Subject::Input),
             (CheckFailure::FileRejected, CheckStatus::Failed, Subject::Workspace),
-            (CheckFailure::GpuQuota, CheckStatus::TechnicalBlocker, Subject::App),
+            (CheckFailure::GpuQuota, CheckStatus::FullInferenceCandidateHealthPassed, Subject::App),
+            (CheckFailure::LoginRequired, CheckStatus::HealthOnly, Subject::App),
             (CheckFailure::HardwareMissing, CheckStatus::ManualHardwareRequired, Subject::App),
         ] {
             assert_eq!((failure.status(), failure.subject()), (status, subject), "{failure:?}");

@@ -47,7 +47,7 @@ pub use observer::CheckObserver;
 pub use options::{App, AppKind, Check, Expect, Mode};
 pub use quote::{listed, quoted};
 pub use result::CheckResult;
-pub use status::{CheckStatus, Subject};
+pub use status::{CheckStatus, FailOn, Subject};
 
 use artifacts::Artifacts;
 use client::AppClient;

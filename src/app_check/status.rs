@@ -7,30 +7,34 @@ use std::fmt;
 pub enum CheckStatus {
     /// A call of the API returned the expected outputs.
     FullInferenceSuccess,
-    /// The app is a Gradio app with endpoints, and no option requested a call.
+    /// The app is a Gradio app with endpoints, and no option requested a call. Or a limit of the caller prevented the
+    /// call: the GPU quota, a rate limit, a full queue.
     FullInferenceCandidateHealthPassed,
-    /// The app answers, and has no API that this check can call.
+    /// The app answers, and has no API that this check can call. Or a login page, or a Gradio that is too old, stands in
+    /// front of it.
     HealthOnly,
     /// The Hub did not grant the hardware that the app needs. Set by callers, never by the check itself.
     ManualHardwareRequired,
-    /// Something outside the app prevents a judgement: the GPU quota of the caller, a rate limit, a full queue, a
-    /// login page, a Gradio that is too old.
+    /// A model cannot become a Space. No check of an app ends in it.
     TechnicalBlocker,
     /// The app does not do what was requested.
     Failed,
 }
 
 impl CheckStatus {
+    /// All words, from the best one.
+    pub const ALL: [Self; 6] = [
+        Self::FullInferenceSuccess,
+        Self::FullInferenceCandidateHealthPassed,
+        Self::HealthOnly,
+        Self::ManualHardwareRequired,
+        Self::TechnicalBlocker,
+        Self::Failed,
+    ];
+
     /// Returns the distance from a proof that the app does what it is for. The status of several checks is the worst one.
-    pub fn rank(self) -> u8 {
-        match self {
-            Self::FullInferenceSuccess => 0,
-            Self::FullInferenceCandidateHealthPassed => 1,
-            Self::HealthOnly => 2,
-            Self::ManualHardwareRequired => 3,
-            Self::TechnicalBlocker => 4,
-            Self::Failed => 5,
-        }
+    pub fn rank(self) -> usize {
+        Self::ALL.iter().position(|status| *status == self).unwrap_or(Self::ALL.len())
     }
 
     /// Returns the word that users see.
@@ -49,6 +53,22 @@ impl CheckStatus {
 impl fmt::Display for CheckStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Statuses that fail a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailOn(pub Vec<CheckStatus>);
+
+impl Default for FailOn {
+    fn default() -> Self {
+        Self(vec![CheckStatus::Failed])
+    }
+}
+
+impl FailOn {
+    pub fn covers(&self, status: CheckStatus) -> bool {
+        self.0.contains(&status)
     }
 }
 

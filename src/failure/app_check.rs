@@ -1,20 +1,21 @@
 //! Advice on a check of a running app.
 
 use super::{Code, Failure};
-use crate::app_check::{
-    CheckFailure, CheckResult, CheckStatus, GPU_PLANS, Latency, Subject, listed, quoted,
-};
+use crate::app_check::{CheckFailure, CheckResult, CheckStatus, GPU_PLANS, Latency, Subject, listed, quoted};
 
-/// Returns the failure of a run for an app that did not pass, without hints. Returns `None` for other results.
-pub fn failure(result: &CheckResult) -> Option<Failure> {
-    if result.status != CheckStatus::Failed {
-        return None;
-    }
-    let message = match result.subject() {
-        Subject::Input | Subject::Workspace => format!("cannot check the app: {}", result.detail),
-        Subject::App | Subject::Exception => format!("the app did not pass: {}", result.detail),
+/// Returns the failure of a run for a result that fails it, without hints.
+pub fn failure(result: &CheckResult) -> Failure {
+    let CheckResult { status, detail, .. } = result;
+    let message = match (status, result.subject()) {
+        (CheckStatus::Failed, Subject::Input | Subject::Workspace) => {
+            format!("cannot check the app: {detail}")
+        }
+        (CheckStatus::Failed, Subject::App | Subject::Exception) => {
+            format!("the app did not pass: {detail}")
+        }
+        _ => format!("the app did not pass, because `fail_on` has `{status}`: {detail}"),
     };
-    Some(Failure::new(Code::CheckFailed, message))
+    Failure::new(Code::CheckFailed, message)
 }
 
 /// Returns the hints for a result.
@@ -166,10 +167,12 @@ mod tests {
 
     #[test]
     fn message_names_the_subject_of_the_failure() {
-        let message = |cause| failure(&CheckResult::failed(cause, "x")).map(|failure| failure.message);
-        assert_eq!(message(CheckFailure::AppError).as_deref(), Some("the app did not pass: x"));
-        assert_eq!(message(CheckFailure::ArgumentMissing).as_deref(), Some("cannot check the app: x"));
-        assert_eq!(message(CheckFailure::QueueFull), None);
+        let message = |cause| failure(&CheckResult::failed(cause, "x")).message;
+        assert_eq!(message(CheckFailure::AppError), "the app did not pass: x");
+        assert_eq!(message(CheckFailure::ArgumentMissing), "cannot check the app: x");
+        let status = "full_inference_candidate_health_passed";
+        let chosen = format!("the app did not pass, because `fail_on` has `{status}`: x");
+        assert_eq!(message(CheckFailure::QueueFull), chosen);
     }
 
     #[test]

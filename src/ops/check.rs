@@ -1,7 +1,7 @@
 //! The check of a running app as a step of a run: with the log of the run, and with advice.
 
 use crate::action::Log;
-use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, quoted};
+use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, FailOn, quoted};
 use crate::failure::{Result, app_check as advice};
 
 impl CheckObserver for Log {
@@ -47,17 +47,22 @@ pub async fn check_app_until(
 ///
 /// # Errors
 ///
-/// `check_failed`: the app does not do what was requested. Nothing is logged then.
-pub fn conclude(result: &CheckResult, hints: Vec<String>, log: &Log) -> Result<()> {
-    if let Some(failure) = advice::failure(result) {
+/// `check_failed`: `fail_on` has the status of the result. Nothing is logged then.
+pub fn conclude(result: &CheckResult, hints: Vec<String>, fail_on: &FailOn, log: &Log) -> Result<()> {
+    if fail_on.covers(result.status) {
+        let failure = advice::failure(result);
         return Err(hints.into_iter().fold(failure, |failure, hint| failure.hint(hint)));
     }
-    match result.status {
-        CheckStatus::TechnicalBlocker | CheckStatus::ManualHardwareRequired => {
-            log.warning(&format!("the app could not be judged ({}): {}", result.status, result.detail));
+    match result.failure {
+        Some(_) => {
+            let end = match result.status {
+                CheckStatus::Failed => "did not pass, and `fail_on` accepts that",
+                _ => "could not be judged",
+            };
+            log.warning(&format!("the app {end} ({}): {}", result.status, result.detail));
             hints.iter().for_each(|hint| log.info(hint));
         }
-        _ => {
+        None => {
             let endpoint = result.endpoint.as_ref().map(|name| format!(" of `{}`", quoted(name)));
             let endpoint = endpoint.unwrap_or_default();
             log.info(&format!("the check{endpoint} ended in {}: {}", result.status, result.detail));

@@ -162,6 +162,7 @@ macro_rules! on_each_version {
 }
 
 const SUCCESS: CheckStatus = CheckStatus::FullInferenceSuccess;
+const CANDIDATE: CheckStatus = CheckStatus::FullInferenceCandidateHealthPassed;
 
 on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
@@ -387,7 +388,7 @@ on_each_version!(raises, "raises", async |app: Running, folder: tempfile::TempDi
     assert!(result.calls.is_empty());
     app.expect(&call(folder, "crash", json!([])), CheckStatus::Failed, "run log").await;
     app.expect(&call(folder, "halfway", json!([])), CheckStatus::Failed, "run log").await;
-    app.expect(&call(folder, "quota", json!([])), CheckStatus::TechnicalBlocker, "quota").await;
+    app.expect(&call(folder, "quota", json!([])), CANDIDATE, "quota").await;
 });
 
 on_each_version!(wrong_type, "wrong_type", async |app: Running, folder: tempfile::TempDir| {
@@ -433,7 +434,7 @@ on_each_version!(slow, "slow", async |app: Running, folder: tempfile::TempDir| {
 });
 
 on_each_version!(login, "login", async |app: Running, folder: tempfile::TempDir| {
-    app.expect(&check(folder.path()), CheckStatus::TechnicalBlocker, "asks for a login").await;
+    app.expect(&check(folder.path()), CheckStatus::HealthOnly, "asks for a login").await;
     let health = Check { health_path: Some("/config".into()), health_status: 401, ..check(folder.path()) };
     let unknown = App { kind: AppKind::Docker, ..app.app() };
     let result = check_app(&unknown, &health, &Captured::default().log()).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use local_hub::{BuildScript, RepoType, Runtimes, StageStep};
+use local_hub::{BuildScript, Fault, FaultKind, RepoType, Runtimes, StageStep};
 use serde_json::Value;
 
 use crate::assert_ran;
@@ -120,8 +120,8 @@ const CASES: &[Case] = &[
         app: "raises",
         inputs: &[("api_name", "quota")],
         code: 0,
-        word: "technical_blocker",
-        says: "quota",
+        word: "full_inference_candidate_health_passed",
+        says: "::warning::the app could not be judged (full_inference_candidate_health_passed): ",
     },
     Case {
         app: "wrong_type",
@@ -242,6 +242,52 @@ async fn a_check_that_fails_rolls_back() {
         .ended(1, "rolled-back");
     assert_eq!(ran.output("verify_status"), "failed");
     assert_eq!(tree(&hub, RepoType::Space), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_fail_the_step_are_chosen() {
+    let hub = edge().await;
+    let folder = static_space_with_picture();
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let before = tree(&hub, RepoType::Space);
+    folder.write("style.css", "h1 { color: navy }\n");
+    let run = |words: &str| Run::new(&hub, &folder).input("fail_on", words);
+    let ran = run("failed, health_only").input("on_failure", "rollback").run().await.ended(1, "rolled-back");
+    let message =
+        "::the app did not pass, because `fail_on` has `health_only`: the app answers; it has no API";
+    assert!(ran.log.contains(message), "{}", ran.log);
+    assert_eq!((ran.output("error_code"), ran.output("verify_status")), ("check_failed", "health_only"));
+    assert_eq!(tree(&hub, RepoType::Space), before);
+    let ran = run("none").input("health_contains", "Goodbye").run().await.ended(0, "deployed");
+    let warning = "::warning::the app did not pass, and `fail_on` accepts that (failed): ";
+    assert!(ran.log.contains(warning), "{}", ran.log);
+    assert_eq!(ran.output("verify_status"), "failed");
+    let ran = run("failed,health-only").run().await.failed(2, "invalid_input");
+    assert!(ran.log.contains("not `health-only`: did you mean `health_only`?"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn login_page_is_only_health_and_no_reason_to_roll_back() {
+    let hub = edge().await;
+    let folder = static_space_with_picture();
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    folder.write("index.html", "<h1>New</h1>\n");
+    let login = || Fault {
+        method: Some("GET".to_owned()),
+        path_contains: "/".to_owned(),
+        skip: 0,
+        times: 1,
+        kind: FaultKind::Status { code: 401, headers: vec![], body: String::new() },
+    };
+    hub.space("ada/app").inject_edge(login()).unwrap();
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(ran.log.contains("::warning::the app could not be judged (health_only): "), "{}", ran.log);
+    assert_eq!(ran.output("verify_status"), "health_only");
+    folder.write("index.html", "<h1>Newer</h1>\n");
+    hub.space("ada/app").inject_edge(login()).unwrap();
+    let run = Run::new(&hub, &folder).input("fail_on", "health_only").input("on_failure", "rollback");
+    let ran = run.run().await.failed(1, "check_failed");
+    assert!(ran.log.contains("not rolled back: the app did not cause the failure"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

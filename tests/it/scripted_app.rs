@@ -301,7 +301,7 @@ async fn an_app_that_starts_is_waited_for() {
     let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
     let app = Script::default().on("/", reply(401, ""));
     let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, check(&folder)).await;
-    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert_eq!(result.status, CheckStatus::HealthOnly);
     assert!(result.detail.starts_with("the app asks for a login"), "{result:?}");
     let app = Script::default().on("/", reply(200, "page")).on("/config", reply(200, "<html>"));
     let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked).await;
@@ -361,9 +361,9 @@ async fn refusals_of_the_queue_have_their_words() {
     let folder = tempfile::tempdir().unwrap();
     let asked = Check { expect: Some(Expect::Any), timeout: Duration::from_secs(8), ..check(&folder) };
     for (answered, status, text) in [
-        (429, CheckStatus::TechnicalBlocker, "429"),
-        (401, CheckStatus::TechnicalBlocker, "the app asks for a login"),
-        (503, CheckStatus::TechnicalBlocker, "queue of the app is full"),
+        (429, CheckStatus::FullInferenceCandidateHealthPassed, "429"),
+        (401, CheckStatus::HealthOnly, "the app asks for a login"),
+        (503, CheckStatus::FullInferenceCandidateHealthPassed, "queue of the app is full"),
         (422, CheckStatus::Failed, "does not take the request: 422: bad"),
         (500, CheckStatus::Failed, "500"),
     ] {
@@ -377,7 +377,7 @@ async fn refusals_of_the_queue_have_their_words() {
 }
 
 #[tokio::test]
-async fn a_gradio_too_old_is_a_blocker_for_calls_alone() {
+async fn a_gradio_too_old_stands_in_front_of_calls_alone() {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"version": "3.50.2", "protocol": "ws", "components": [], "dependencies": []});
     let app = Script::default().on("/", reply(200, "app")).on("/config", document(config));
@@ -386,7 +386,7 @@ async fn a_gradio_too_old_is_a_blocker_for_calls_alone() {
     assert_eq!(result.status, CheckStatus::HealthOnly);
     let (result, _) =
         judged(address, AppKind::Gradio, Check { expect: Some(Expect::Any), ..check(&folder) }).await;
-    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert_eq!(result.status, CheckStatus::HealthOnly);
     assert!(result.detail.contains("calls need Gradio 4.44 or newer"), "{result:?}");
 }
 
@@ -400,7 +400,7 @@ async fn silent_app_is_reported_with_its_last_message() {
     let app =
         Script::default().on("/", Reply { headers: vec![("retry-after", "600".into())], ..reply(429, "") });
     let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Docker, asked.clone()).await;
-    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert_eq!(result.status, CheckStatus::FullInferenceCandidateHealthPassed);
     assert!(result.detail.contains("asks to wait: 600"), "{result:?}");
 }
 

@@ -205,11 +205,12 @@ fn read_space(
     let wait = values.flag(&WAIT, diagnostics);
     let timeout = time::read_or_default(values, &TIMEOUT, diagnostics);
     let check = app_check::read(values, workspace, diagnostics);
+    let fail_on = app_check::fail_on(values, diagnostics);
     let on_failure = values.value(&ON_FAILURE, on_failure, diagnostics);
     if !wait {
         check_without_wait(values, &check, on_failure, diagnostics);
     }
-    SpaceOptions { settings, hardware, wait: wait.then_some(timeout), check, on_failure }
+    SpaceOptions { settings, hardware, wait: wait.then_some(timeout), check, fail_on, on_failure }
 }
 
 /// Refuses what needs a Space that was waited for.

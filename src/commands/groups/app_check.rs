@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use hub::shorten;
+use hub::{shorten, suggest};
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::app_check::{Check, Expect, Mode};
+use crate::app_check::{Check, CheckStatus, Expect, FailOn, Mode};
 use crate::commands::inputs::declaration::{DefaultValue, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
+use crate::commands::inputs::lists;
 use crate::commands::inputs::parse::{self, Parsed, SHOWN, not_like, refuse};
 use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
@@ -92,6 +93,14 @@ inputs! {
         only: OF_THE_CHECK,
         ..Input::new("max_latency")
     };
+    FAIL_ON = Input {
+        kind: ValueKind::Text("WORDS"),
+        summary: "Results of the check that fail the step, separated by lines or commas",
+        details: "The words of `verify_status`, or `none`. A result without a judgement is a warning otherwise.",
+        default: DefaultValue::Value("failed"),
+        only: OF_THE_CHECK,
+        ..Input::new("fail_on")
+    };
 }
 
 const OF_THE_CHECK: &[Only] = &[Only::Spaces, Only::With(VERIFY.name)];
@@ -122,6 +131,24 @@ pub(crate) fn read(values: &Values, workspace: PathBuf, diagnostics: &mut Diagno
         values.warn_without(Only::With(VERIFY.name), because, diagnostics);
     }
     check
+}
+
+/// Reads the results that fail the run.
+pub(crate) fn fail_on(values: &Values, diagnostics: &mut Diagnostics) -> FailOn {
+    values.value(&FAIL_ON, statuses, diagnostics)
+}
+
+fn statuses(text: &str) -> Parsed<FailOn> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(FailOn(Vec::new()));
+    }
+    let words = CheckStatus::ALL.map(CheckStatus::as_str);
+    let names = lists::lines(Some(text)).flat_map(|(_, line)| lists::names_of(line));
+    let statuses = names.map(|name| {
+        let known = CheckStatus::ALL.into_iter().find(|status| status.as_str() == name);
+        known.map_or_else(|| suggest::one_of(&words, name), Ok)
+    });
+    Ok(FailOn(statuses.collect::<Parsed<Vec<_>>>()?))
 }
 
 fn mode(text: &str) -> Parsed<Mode> {

@@ -110,25 +110,22 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInpu
     let junit_path = values.field(&JUNIT_PATH, path, diagnostics).ok().map(|path| below(&workspace, path));
     let endpoint = sign_in::endpoint(values.environment(), diagnostics);
     let checks = checks(values, &workspace, runs, diagnostics);
+    let fail_on = app_check::fail_on(values, diagnostics);
     if runs > 1 && !checks.is_empty() && !checks.iter().any(|named| named.check.requests_call()) {
         diagnostics.warn_without_effect(&[&RUNS], "no check makes a call");
     }
-    let options = VerifyOptions { target: target?, checks, timeout, junit_path };
+    let options = VerifyOptions { target: target?, checks, timeout, fail_on, junit_path };
     Some(VerifyInputs { options, endpoint: endpoint?, token })
 }
 
 /// Reads the checks: those of the file, or the one of the inputs.
-fn checks(
-    values: &Values,
-    workspace: &Path,
-    runs: u32,
-    diagnostics: &mut Diagnostics,
-) -> Vec<NamedCheck> {
+fn checks(values: &Values, workspace: &Path, runs: u32, diagnostics: &mut Diagnostics) -> Vec<NamedCheck> {
     let check = Check { runs, ..app_check::read(values, workspace.to_owned(), diagnostics) };
     let Some(file) = values.given(&CHECKS) else {
         return vec![NamedCheck { name: ALONE.to_owned(), check, place: None }];
     };
     let is_one_check = |input: &&Input| match check.mode {
+        _ if input.name == app_check::FAIL_ON.name => false,
         Mode::Auto if input.name == app_check::VERIFY.name => false,
         _ => values.asks(input),
     };
@@ -221,7 +218,7 @@ mod tests {
         let (inputs, warnings) =
             read(&["--space", "acme/app", "--expect", "image", "--timeout", "90s", "--workspace", "w"])
                 .unwrap();
-        let VerifyOptions { target, checks, timeout, junit_path } = inputs.options;
+        let VerifyOptions { target, checks, timeout, junit_path, .. } = inputs.options;
         assert!(matches!(target, Target::Space(id) if id.to_string() == "acme/app"));
         assert_eq!((checks.len(), checks[0].check.expect), (1, Some(Expect::Image)));
         assert_eq!((timeout, junit_path), (Duration::from_secs(90), None));
@@ -233,7 +230,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("checks.yml"), "- {name: a, health_path: /}\n").unwrap();
         let workspace = folder.path().to_str().unwrap();
-        let given = ["--url", "http://x", "--workspace", workspace, "--checks", "checks.yml", "--junit-path", "r.xml"];
+        let given = [
+            "--url",
+            "http://x",
+            "--workspace",
+            workspace,
+            "--checks",
+            "checks.yml",
+            "--junit-path",
+            "r.xml",
+        ];
         let (inputs, warnings) = read(&[&given[..], &["--runs", "3"]].concat()).unwrap();
         assert_eq!(inputs.options.junit_path, Some(folder.path().join("r.xml")));
         assert_eq!((inputs.options.checks[0].name.as_str(), inputs.options.checks[0].check.runs), ("a", 3));
@@ -263,10 +269,7 @@ mod tests {
                 &["--url", "http://x", "--timeout", "soon"],
                 "`--timeout` must be a time like `90s`, `10m` or `2h`, not `soon`",
             ),
-            (
-                &["--url", "http://x", "--runs", "0"],
-                "`--runs` must be a number from 1 to 100, not `0`",
-            ),
+            (&["--url", "http://x", "--runs", "0"], "`--runs` must be a number from 1 to 100, not `0`"),
             (
                 &["--url", "http://x", "--checks", "no.yml"],
                 "`--checks` names `no.yml`, which cannot be read: No such file or directory (os error 2)",

@@ -40,7 +40,7 @@ pub(super) async fn check_app(
     context: &Context<'_>,
     target: &LiveTarget<'_>,
     check: &Check,
-) -> Result<CheckStatus, NotLive> {
+) -> Result<CheckResult, NotLive> {
     let Context { hub, repo, log, .. } = context;
     let options = target.wait_options(target.commit, CommitAge::Old, Duration::MAX);
     let mut stopped = None;
@@ -83,19 +83,21 @@ pub(super) async fn check_app(
     let ended = match stopped {
         Some(outcome) => report_stop(context, target, outcome),
         // An endpoint that is missing may have gone with this deploy. A file of the workspace has not.
-        None => check::conclude(&result, hints, log).map_err(|failure| NotLive {
-            is_the_apps: result.subject() != Subject::Workspace,
-            failure: failure.at(place),
-        }),
+        None => {
+            check::conclude(&result, hints, &context.options.space.fail_on, log).map_err(|failure| NotLive {
+                is_the_apps: result.subject() != Subject::Workspace && !result.is_unjudged(),
+                failure: failure.at(place),
+            })
+        }
     };
     let status = result.status;
     let message = format!("the check of the app: {}", status.as_str());
     context.journal.event("checked", message, serde_json::json!({ "status": status.as_str() }));
-    context.recorder.record(|report| report.check = Some(result));
+    context.recorder.record(|report| report.check = Some(result.clone()));
     if let Some(tail) = tail {
         print_run_log(context, tail);
     }
-    ended.map(|()| status)
+    ended.map(|()| result)
 }
 
 /// Returns the running app, or the result of a check without one.

@@ -1,6 +1,6 @@
 //! The result of a deploy, for the operation that follows it.
 
-use crate::app_check::CheckStatus;
+use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use hub::{CommitId, RepoInfo};
 
@@ -12,7 +12,7 @@ pub struct Deployed {
     /// Address of the app, as the Hub names it.
     pub space_url: Option<String>,
     /// Result of the check of the app, if it was checked.
-    pub check: Option<CheckStatus>,
+    pub check: Option<CheckResult>,
 }
 
 impl Deployed {

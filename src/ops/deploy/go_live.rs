@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::app_check::{Check, CheckStatus, Mode};
+use crate::app_check::{Check, CheckResult, Mode};
 use crate::failure::Result;
 
 use super::change_set::Purpose;
@@ -22,7 +22,7 @@ const SHORTEST_CHECK: Duration = Duration::from_secs(60);
 pub(super) async fn wait_and_check(
     context: &Context<'_>,
     target: &LiveTarget<'_>,
-) -> Result<Option<CheckStatus>> {
+) -> Result<Option<CheckResult>> {
     if !context.runs_result() {
         return Ok(None);
     }
@@ -32,7 +32,7 @@ pub(super) async fn wait_and_check(
         return Ok(None);
     };
     let NotLive { failure, is_the_apps } = match wait_then_check(context, target, timeout).await {
-        Ok(status) => return Ok(status),
+        Ok(result) => return Ok(result),
         Err(not_live) => not_live,
     };
     match space.on_failure {
@@ -50,7 +50,7 @@ async fn wait_then_check(
     context: &Context<'_>,
     target: &LiveTarget<'_>,
     timeout: Duration,
-) -> Result<Option<CheckStatus>, NotLive> {
+) -> Result<Option<CheckResult>, NotLive> {
     let started = Instant::now();
     let is_new = target.receipt.is_some() || target.is_new_space;
     let age = if is_new { CommitAge::New } else { CommitAge::Old };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::app_check::{Check, Mode};
+use crate::app_check::{Check, FailOn, Mode};
 use crate::ops::space::{HardwareOptions, SettingsOptions};
 use hub::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 
@@ -166,6 +166,8 @@ pub struct SpaceOptions {
     pub wait: Option<Duration>,
     /// Check of the running app. It runs only after a wait.
     pub check: Check,
+    /// Results of the check that fail the deploy.
+    pub fail_on: FailOn,
     pub on_failure: OnFailure,
 }
 
@@ -177,6 +179,7 @@ impl SpaceOptions {
             hardware: HardwareOptions::default(),
             wait: None,
             check: Check { mode: Mode::Off, ..Check::new(workspace) },
+            fail_on: FailOn::default(),
             on_failure: OnFailure::Keep,
         }
     }

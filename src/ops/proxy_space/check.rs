@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hf_proxy::refusal::{METHOD_REFUSED, PATH_REFUSED, Refusal, UPSTREAM_AUTH};
 
-use crate::app_check::{App, AppKind, Check, CheckFailure, CheckResult, CheckStatus, HttpAnswer, Mode};
+use crate::app_check::{
+    App, AppKind, Check, CheckFailure, CheckResult, CheckStatus, FailOn, HttpAnswer, Mode,
+};
 use crate::failure::{self, Result};
 use crate::ops::{Session, check, space};
 
@@ -33,7 +35,7 @@ pub(super) async fn check_through(proxy: &Proxy<'_>, session: &Session<'_>) -> R
     } else if is_refused(&result, &UPSTREAM_AUTH) {
         hints.push(failure::proxy::TOKEN_REFUSED.to_owned());
     }
-    check::conclude(&result, hints, log)
+    check::conclude(&result, hints, &FailOn::default(), log)
 }
 
 /// Returns the check of a page that the settings of the proxy leave open.

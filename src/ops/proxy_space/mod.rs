@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::action::Recorder;
 use crate::action::journal::Phase;
-use crate::app_check::{Check, CheckStatus, Mode};
+use crate::app_check::{Check, FailOn, Mode};
 use crate::failure::{self, Result};
 use crate::image;
 use crate::ops::Session;
@@ -76,11 +76,10 @@ async fn deploy_and_check(
     check_through(proxy, session).await
 }
 
-/// Returns true if the private app can be checked: it has its hardware, and checks are on.
+/// Returns true if the private app can be checked: it passed its own check, and checks are on.
 fn can_check(proxy: &Proxy<'_>, behind: &Deployed) -> bool {
-    let is_blocked =
-        matches!(behind.check, Some(CheckStatus::ManualHardwareRequired | CheckStatus::TechnicalBlocker));
-    proxy.behind.space.check.mode != Mode::Off && !is_blocked
+    let has_passed = behind.check.as_ref().is_none_or(|check| check.failure.is_none());
+    proxy.behind.space.check.mode != Mode::Off && has_passed
 }
 
 /// Returns the address of the private app.
@@ -137,6 +136,7 @@ fn deploy_options(proxy: &Proxy<'_>, source: &Path, target: &str) -> DeployOptio
             hardware: proxy.wanted.hardware.clone(),
             wait,
             check: ready,
+            fail_on: FailOn::default(),
             on_failure: OnFailure::Keep,
         },
         has_proxy: false,

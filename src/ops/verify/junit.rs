@@ -92,7 +92,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app_check::{Check, CheckFailure, CheckResult, CheckStatus};
+    use crate::app_check::{Check, CheckFailure, CheckResult, CheckStatus, FailOn};
     use crate::failure::Code;
     use crate::ops::verify::options::NamedCheck;
 
@@ -114,6 +114,7 @@ mod tests {
             target: Target::Url("https://app.example/?a=1&b=2".parse().unwrap()),
             checks: ["good", "bad", "busy", "late"].map(named).to_vec(),
             timeout: Duration::from_secs(1),
+            fail_on: FailOn::default(),
             junit_path: None,
         };
         let ended = [

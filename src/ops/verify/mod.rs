@@ -15,7 +15,7 @@ pub use report::{EndedCheck, VerifyReport};
 
 use crate::action::Recorder;
 use crate::action::journal::Phase;
-use crate::app_check::{App, AppKind, Check, CheckFailure, CheckResult, CheckStatus};
+use crate::app_check::{App, AppKind, Check, CheckFailure, CheckResult, FailOn};
 use crate::failure::{Failure, Result, app_check as check_advice, verify as advice};
 use crate::ops::space::{self, Readiness, WaitOptions, WaitOutcome};
 use crate::ops::{Session, check};
@@ -88,11 +88,11 @@ async fn verify_all(
         let (result, stopped) = run_check(named, left, &app, watched.as_ref(), session).await;
         let hints = check_advice::hints(&result);
         if !is_alone {
-            log_ended(&result, &hints, session);
+            log_ended(&result, &hints, &options.fail_on, session);
         }
         drop(group);
         let NamedCheck { name, place, .. } = named.clone();
-        let has_failed = result.status == CheckStatus::Failed;
+        let has_failed = options.fail_on.covers(result.status);
         let check = EndedCheck { name, place, result, hints, has_failed, took: started.elapsed() };
         recorder.record(|report| report.checks.push(check.clone()));
         ended.push(check);
@@ -105,7 +105,9 @@ async fn verify_all(
         }
     }
     match ended.as_slice() {
-        [alone] if is_alone => check::conclude(&alone.result, alone.hints.clone(), session.log),
+        [alone] if is_alone => {
+            check::conclude(&alone.result, alone.hints.clone(), &options.fail_on, session.log)
+        }
         all => advice::conclude(all),
     }
 }
@@ -137,8 +139,8 @@ async fn run_check(
 }
 
 /// Logs the end of one of several checks. Those that failed are in the failure of the run, with their places.
-fn log_ended(result: &CheckResult, hints: &[String], session: &Session<'_>) {
-    if let Err(failure) = check::conclude(result, hints.to_vec(), session.log) {
+fn log_ended(result: &CheckResult, hints: &[String], fail_on: &FailOn, session: &Session<'_>) {
+    if let Err(failure) = check::conclude(result, hints.to_vec(), fail_on, session.log) {
         session.log.info(&format!("failed: {}", failure.message));
         failure.hints.iter().for_each(|hint| session.log.info(&format!("hint: {hint}")));
     }

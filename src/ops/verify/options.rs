@@ -6,7 +6,7 @@ use std::time::Duration;
 use hub::RepoId;
 use url::Url;
 
-use crate::app_check::Check;
+use crate::app_check::{Check, FailOn};
 
 /// Options of a verification.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct VerifyOptions {
     pub checks: Vec<NamedCheck>,
     /// Time for everything: the wait for the Space, and all checks.
     pub timeout: Duration,
+    /// Results that fail the run.
+    pub fail_on: FailOn,
     /// The file for the results in the form of JUnit.
     pub junit_path: Option<PathBuf>,
 }

@@ -20,12 +20,12 @@ async fn a_redirect_on_the_app_is_followed_three_times() {
 
 /// More than 200 MB in one event, made as it is read.
 #[tokio::test]
-async fn a_result_beyond_all_measure_is_a_blocker() {
+async fn a_result_beyond_all_measure_is_not_judged() {
     let folder = tempfile::tempdir().unwrap();
     let app = gradio().on("/gradio_api/queue/data", Reply { then_floods: true, ..reply(200, "data: ") });
     let asked = Check { expect: Some(Expect::Text), ..check(&folder) };
     let (result, _) = judged(app.start("127.0.0.1").await, AppKind::Gradio, asked).await;
-    assert_eq!(result.status, CheckStatus::TechnicalBlocker);
+    assert_eq!(result.status, CheckStatus::FullInferenceCandidateHealthPassed);
     assert_eq!(result.detail, "`/draw`: the result is larger than 200 MB, and the check reads no more");
 }
 
