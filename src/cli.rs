@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::ArgMatches;
 
-use crate::action::Log;
+use crate::action::{Log, bundle};
 use crate::commands::COMMANDS;
 use crate::commands::command::{Command, Invocation, prints_json};
 
@@ -43,6 +43,10 @@ impl Call {
         log: Log,
         cancelled: impl Future<Output = ()> + 'static,
     ) -> u8 {
+        // A command without outputs has nothing to keep.
+        if !self.command.outputs.is_empty() {
+            bundle::open(self.command.name, &vars, &log);
+        }
         let cancelled = Box::pin(cancelled);
         (self.command.run)(Invocation { options: self.options, vars, log, cancelled }).await
     }

@@ -14,7 +14,10 @@ mod fuzz;
 pub mod github;
 mod image;
 pub mod ops;
+pub mod redact;
+pub mod run_bundle;
 mod text;
+mod workspace;
 
 /// User agent of all requests.
 const USER_AGENT: &str = concat!("hf-deploy/", env!("CARGO_PKG_VERSION"));

@@ -108,7 +108,7 @@ pub fn end_group() -> String {
 /// Each line of a longer value is masked too, because the runner masks line by line. Lines as short as `}` are not, because
 /// they would mask ordinary text.
 pub fn add_mask(secret: &str) -> Vec<String> {
-    super::redact::masked_parts(secret)
+    crate::redact::masked_parts(secret)
         .into_iter()
         .map(|value| format!("::add-mask::{}", escape_data(value)))
         .collect()

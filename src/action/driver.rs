@@ -1,17 +1,25 @@
-//! The driver of a command: panic hook, cancellation, undo, redaction, outputs, summary, closing line, exit code.
+//! The driver of a command: panic hook, cancellation, undo, redaction, run bundle, outputs, summary, closing line, exit
+//! code.
 //!
 //! It knows no command. What a command did is in its report, which is read here and nowhere else.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::journal::{EndCause, Journal, Recorder, SharedReport, Timing, Undone};
+use super::journal::{EndCause, EventLevel, Journal, Recorder, SharedReport, Timing, Undone};
 use super::{Log, OutputFiles};
 use crate::failure::{Code, Failure, FailureKind, Result};
+use crate::run_bundle::{Added, BundleFile, RunError, RunFacts, RunStatus};
 
 /// Time allowed for writing outputs and summary after a panic.
 const PANIC_REPORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Output with the id of the run.
+pub const RUN_ID: &str = "run_id";
+/// Output with the path of the run bundle.
+pub const BUNDLE_PATH: &str = "bundle_path";
 
 /// The report of a command: what it did, in whichever moment it ends.
 pub trait Report: Default + Send + 'static {
@@ -52,6 +60,16 @@ pub trait Report: Default + Send + 'static {
     /// Returns the last line of the log.
     fn closing_line(&self) -> Option<String> {
         None
+    }
+
+    /// Returns the facts for the state in the run bundle.
+    fn facts(&self) -> RunFacts {
+        RunFacts::default()
+    }
+
+    /// Returns the files that the run bundle gets at the end of the run.
+    fn bundle_files(&self) -> Vec<BundleFile> {
+        Vec::new()
     }
 }
 
@@ -95,9 +113,11 @@ pub async fn drive<R: Report, W: Future<Output = Result<()>>>(
     cancelled: impl Future<Output = ()>,
     work: impl FnOnce(Handles<R>) -> W,
 ) -> u8 {
-    let (recorder, report) = Recorder::to_shared(R::default());
+    let noted = log.clone();
+    let (recorder, report) = Recorder::to_shared(R::default(), move |report| keep_facts(&noted, report));
     let ending = Ending { log, journal: Journal::default(), report, files };
     report_panics(&ending);
+    ending.keep_events();
     ending.drive(recorder, cancelled, work).await
 }
 
@@ -108,16 +128,44 @@ fn report_panics<R: Report>(ending: &Ending<R>) {
     std::panic::set_hook(Box::new(move |panic| {
         let failure = Failure::new(Code::Internal, format!("a fault of this action: {panic}"))
             .hint("please open an issue with this message and the log");
-        let ending = ending.clone();
-        let (done, reported) = std::sync::mpsc::channel();
-        // A thread of its own, because the one that panics may hold a lock that the report needs.
-        std::thread::spawn(move || done.send(ending.finish(Err(failure))));
-        let code = reported.recv_timeout(PANIC_REPORT_TIMEOUT).unwrap_or_else(|_| panic_exit_code());
-        std::process::exit(code.into());
+        std::process::exit(ending.end_after_panic(failure).into());
     }));
 }
 
+/// Writes the facts of a report into the state of the run.
+fn keep_facts<R: Report>(log: &Log, report: &R) {
+    let ordinary = LazyCell::new(|| report.ordinary_text());
+    log.keep_in_bundle(|bundle| bundle.take_facts(report.facts(), |text| log.redact_output(text, &ordinary)));
+}
+
+fn run_error(failure: &Failure) -> RunError {
+    RunError { code: failure.code.as_str(), message: failure.message.clone(), hints: failure.hints.clone() }
+}
+
 impl<R: Report> Ending<R> {
+    /// Writes each event into the bundle of the run, if there is one.
+    fn keep_events(&self) {
+        let Some(bundle) = self.log.bundle() else { return };
+        let log = self.log.clone();
+        self.journal.report_to(move |event| {
+            log.keep_in_bundle(|bundle| bundle.add_event(event));
+        });
+        self.journal.event("run_started", "the run started", json!({ "run_id": bundle.id() }));
+    }
+
+    /// Ends a run that panicked. Returns the exit code.
+    fn end_after_panic(&self, failure: Failure) -> u8 {
+        let ending = self.clone();
+        let (done, reported) = std::sync::mpsc::channel();
+        // A thread of its own, because the one that panics may hold a lock that the report needs.
+        std::thread::spawn(move || {
+            // First, because that lock may never open.
+            ending.log.keep_in_bundle(|bundle| bundle.end(RunStatus::Failed, Some(run_error(&failure))));
+            done.send(ending.finish(Err(failure)))
+        });
+        reported.recv_timeout(PANIC_REPORT_TIMEOUT).unwrap_or_else(|_| panic_exit_code())
+    }
+
     async fn drive<W: Future<Output = Result<()>>>(
         self,
         recorder: Recorder<R>,
@@ -127,7 +175,10 @@ impl<R: Report> Ending<R> {
         let handles = Handles { log: self.log.clone(), journal: self.journal.clone(), recorder };
         let ended = tokio::select! {
             result = work(handles) => Some(result),
-            () = cancelled => None,
+            () = cancelled => {
+                self.journal.event("signal_received", "a signal ends the run", Value::Null);
+                None
+            }
         };
         let result = match ended {
             Some(Ok(())) => Ok(()),
@@ -159,9 +210,11 @@ impl<R: Report> Ending<R> {
     fn finish(&self, result: Result<()>) -> u8 {
         let Self { log, journal, report, files } = self;
         let mut exit_code = 0;
+        let mut error = None;
         if let Err(failure) = result {
             exit_code = failure.exit_code();
             log.failure(&failure);
+            error = Some(run_error(&failure));
             report.lock().fail(failure);
         }
         let report = report.lock();
@@ -169,6 +222,12 @@ impl<R: Report> Ending<R> {
         let mut outputs = report.outputs(&journal.timings());
         for (_, value) in outputs.iter_mut().filter(|(name, _)| !R::is_own_word(name)) {
             *value = log.redact_output(value, &ordinary);
+        }
+        let summary = report.summary(&log.warnings()).map(|summary| log.redact(&summary));
+        self.end_bundle(&report, summary.as_deref(), error);
+        if let Some(bundle) = log.bundle() {
+            outputs.push((RUN_ID, bundle.id().to_string()));
+            outputs.push((BUNDLE_PATH, bundle.path().unwrap_or_default()));
         }
         if let Err(error) = files.write_outputs(&outputs) {
             log.warning(&format!("cannot write the outputs: {error}"));
@@ -179,8 +238,8 @@ impl<R: Report> Ending<R> {
                 log.warning(&format!("cannot print the report: {error}"));
             }
         }
-        if let Some(summary) = report.summary(&log.warnings())
-            && let Err(error) = files.append_summary(&log.redact(&summary))
+        if let Some(summary) = summary
+            && let Err(error) = files.append_summary(&summary)
         {
             log.warning(&format!("cannot write the job summary: {error}"));
         }
@@ -188,6 +247,37 @@ impl<R: Report> Ending<R> {
             log.info(&line);
         }
         exit_code
+    }
+
+    /// Writes what the bundle has at the end of a run. Its state comes last, so that the rest is there by then.
+    fn end_bundle(&self, report: &R, summary: Option<&str>, error: Option<RunError>) {
+        let Self { log, journal, .. } = self;
+        let Some(bundle) = log.bundle() else { return };
+        keep_facts(log, report);
+        let status = match &error {
+            Some(error) if error.code == Code::Cancelled.as_str() => RunStatus::Cancelled,
+            Some(_) => RunStatus::Failed,
+            None if report.facts().is_skipped => RunStatus::Skipped,
+            None => RunStatus::Succeeded,
+        };
+        let (level, message) = match &error {
+            Some(error) => (EventLevel::Error, error.message.clone()),
+            None => (EventLevel::Info, "the run ended".to_owned()),
+        };
+        let code = error.as_ref().map(|error| error.code);
+        journal.event_at(level, "run_ended", message, json!({ "status": status, "error_code": code }));
+        if bundle.path().is_some() {
+            for file in report.bundle_files() {
+                let path = file.path.clone();
+                if log.keep_in_bundle(|bundle| bundle.add_file(file)) == Some(Added::HoldsSecret) {
+                    log.warning(&format!("left `{path}` out of the run bundle, because it holds a secret"));
+                }
+            }
+        }
+        if let Some(summary) = summary {
+            log.keep_in_bundle(|bundle| bundle.write_text("report.md", summary));
+        }
+        log.keep_in_bundle(|bundle| bundle.end(status, error));
     }
 }
 
@@ -204,6 +294,7 @@ mod tests {
     use super::super::Mode;
     use super::super::journal::Phase;
     use super::*;
+    use crate::run_bundle::RunStart;
 
     /// Notes what the driver asks of it.
     #[derive(Default)]
@@ -241,6 +332,7 @@ mod tests {
         log: String,
         outputs: String,
         summary: String,
+        state: Value,
     }
 
     #[derive(Clone, Default)]
@@ -257,23 +349,51 @@ mod tests {
         }
     }
 
-    async fn run<W: Future<Output = Result<()>>>(
-        cancelled: impl Future<Output = ()>,
-        work: impl FnOnce(Handles<Toy>) -> W,
-    ) -> Written {
+    /// A run in a folder, with files for outputs and summary.
+    struct Started {
+        folder: tempfile::TempDir,
+        captured: Captured,
+        ending: Ending<Toy>,
+        recorder: Recorder<Toy>,
+    }
+
+    fn start() -> Started {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         let vars = [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary")]
             .map(|(name, path)| (name.to_owned(), file(path)));
         let captured = Captured::default();
         let log = Log::new(Mode::Plain, Box::new(captured.clone()));
-        let (recorder, report) = Recorder::to_shared(Toy::default());
+        log.open_bundle(RunStart { workspace: Some(folder.path().to_owned()), ..RunStart::default() });
+        let noted = log.clone();
+        let (recorder, report) =
+            Recorder::to_shared(Toy::default(), move |report| keep_facts(&noted, report));
         let files = OutputFiles::from_vars(&vars);
         let ending = Ending { log, journal: Journal::default(), report, files };
-        let code = ending.drive(recorder, cancelled, work).await;
-        let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
-        Written { code, log, outputs: read("output"), summary: read("summary") }
+        ending.keep_events();
+        Started { folder, captured, ending, recorder }
+    }
+
+    impl Started {
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+        }
+
+        fn state(&self) -> Value {
+            let folder = self.ending.log.bundle().unwrap().path().unwrap();
+            serde_json::from_str(&self.read(&format!("{folder}/state.json"))).unwrap()
+        }
+    }
+
+    async fn run<W: Future<Output = Result<()>>>(
+        cancelled: impl Future<Output = ()>,
+        work: impl FnOnce(Handles<Toy>) -> W,
+    ) -> Written {
+        let started = start();
+        let code = started.ending.clone().drive(started.recorder.clone(), cancelled, work).await;
+        let log = String::from_utf8(started.captured.0.lock().unwrap().clone()).unwrap();
+        let state = started.state();
+        Written { code, log, outputs: started.read("output"), summary: started.read("summary"), state }
     }
 
     #[tokio::test]
@@ -291,6 +411,32 @@ mod tests {
         assert!(written.outputs.contains("\nis ***\n"), "{}", written.outputs);
         assert!(written.outputs.contains("\nfalse\n") && written.outputs.contains("\nplan\n"));
         assert!(written.log.ends_with("done: is ***\n"), "{}", written.log);
+        assert_eq!(
+            (&written.state["status"], &written.state["phase"]),
+            (&json!("succeeded"), &json!("analyze"))
+        );
+        let id = written.state["run_id"].as_str().unwrap();
+        for line in [format!("\n{id}\n"), format!("\n.hf-deploy/runs/{id}\n")] {
+            assert!(written.outputs.contains(&line), "{}", written.outputs);
+        }
+    }
+
+    #[test]
+    fn panic_ends_the_bundle_even_if_the_report_is_locked() {
+        let panicked = || Failure::new(Code::Internal, "a fault of this action: x");
+        let started = start();
+        assert_eq!(started.ending.end_after_panic(panicked()), 70);
+        assert_eq!(
+            (&started.state()["status"], started.read("output").is_empty()),
+            (&json!("failed"), false)
+        );
+
+        let started = start();
+        let report = started.ending.report.lock();
+        assert_eq!(started.ending.end_after_panic(panicked()), 70);
+        assert_eq!(started.state()["error"]["code"], "internal_error");
+        assert!(started.read("output").is_empty(), "the report was locked");
+        drop(report);
     }
 
     #[tokio::test]
@@ -317,6 +463,8 @@ mod tests {
             assert_eq!(written.summary, "look at it");
             let cause = if is_cancelled { "Cancelled" } else { "Failed" };
             assert!(written.outputs.contains(cause), "{}", written.outputs);
+            let status = if is_cancelled { "cancelled" } else { "failed" };
+            assert_eq!(written.state["status"], status);
         }
     }
 }

@@ -8,59 +8,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// Part of a run, as events name it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    #[default]
-    Preflight,
-    Analyze,
-    Generate,
-    Create,
-    Upload,
-    Commit,
-    Build,
-    Start,
-    Check,
-    Gate,
-    Rollback,
-    Job,
-    Collect,
-    Cleanup,
-}
-
-/// Severity of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventLevel {
-    Info,
-    Warning,
-    Error,
-}
-
-/// One line of `events.jsonl` in a run bundle.
-#[derive(Debug, Clone, Serialize)]
-pub struct Event {
-    #[serde(serialize_with = "rfc_3339")]
-    pub ts: Timestamp,
-    /// Position in the journal, from 0 without gaps.
-    pub seq: u64,
-    pub phase: Phase,
-    pub level: EventLevel,
-    /// Name of the event in snake_case, such as `commit_created`.
-    pub event: &'static str,
-    /// One sentence for people. It holds no secret.
-    pub message: String,
-    /// Facts for programs: an object, or null.
-    pub data: Value,
-}
-
-fn rfc_3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
-}
+pub use crate::run_bundle::{Event, EventLevel, Phase};
 
 /// Duration of a phase, by the name in the output `timings`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +53,9 @@ pub enum Undone {
     Left { hint: String },
 }
 
+/// Receiver of each event, while it happens. It must not write to the journal.
+type EventSink = Box<dyn Fn(&Event) + Send>;
+
 type UndoAction = Box<dyn FnOnce(Unwinding) -> BoxFuture<'static, Undone> + Send>;
 
 struct Entry {
@@ -124,6 +77,7 @@ struct Pages {
     phase: Phase,
     timings: Vec<Timing>,
     events: Vec<Event>,
+    sink: Option<EventSink>,
     undo: Vec<Entry>,
     next_undo: u64,
 }
@@ -143,11 +97,17 @@ impl Journal {
         Self { shared: Arc::clone(&self.shared), is_nested: true }
     }
 
+    /// Passes each event from now on to `sink`, in the order of the journal.
+    pub fn report_to(&self, sink: impl Fn(&Event) + Send + 'static) {
+        self.pages().sink = Some(Box::new(sink));
+    }
+
     /// Enters a phase, and measures it until the guard is dropped. Events belong to the phase that was entered last.
     #[must_use = "the measurement ends when this is dropped"]
     pub fn enter(&self, phase: Phase, timing: &'static str) -> PhaseGuard {
         self.pages().phase = phase;
         tracing::debug!(target: "phase", phase = timing, "started");
+        self.event("phase_started", format!("{timing} started"), serde_json::json!({ "name": timing }));
         PhaseGuard { journal: self.clone(), timing, started: Instant::now() }
     }
 
@@ -156,11 +116,15 @@ impl Journal {
         self.event_at(EventLevel::Info, event, message.into(), data);
     }
 
-    fn event_at(&self, level: EventLevel, event: &'static str, message: String, data: Value) {
+    pub(super) fn event_at(&self, level: EventLevel, event: &'static str, message: String, data: Value) {
         let mut pages = self.pages();
         let seq = pages.events.len() as u64;
         let phase = pages.phase;
-        pages.events.push(Event { ts: Timestamp::now(), seq, phase, level, event, message, data });
+        let event = Event { ts: Timestamp::now(), seq, phase, level, event, message, data };
+        if let Some(sink) = &pages.sink {
+            sink(&event);
+        }
+        pages.events.push(event);
     }
 
     /// Registers an action for the case that the run ends early. The action stays registered until the returned handle
@@ -292,14 +256,18 @@ impl<R> fmt::Debug for Recorder<R> {
 }
 
 impl<R: 'static> Recorder<R> {
-    /// Returns a recorder, and the shared report that it writes.
-    pub fn to_shared(report: R) -> (Self, SharedReport<R>)
+    /// Returns a recorder, and the shared report that it writes. `changed` gets the report after each change.
+    pub fn to_shared(report: R, changed: impl Fn(&R) + Send + Sync + 'static) -> (Self, SharedReport<R>)
     where
         R: Send,
     {
         let shared = SharedReport(Arc::new(Mutex::new(report)));
         let written = shared.clone();
-        let write = move |change: &mut dyn FnMut(&mut R)| change(&mut written.lock());
+        let write = move |change: &mut dyn FnMut(&mut R)| {
+            let mut report = written.lock();
+            change(&mut report);
+            changed(&report);
+        };
         (Self { write: Arc::new(write) }, shared)
     }
 
@@ -351,17 +319,27 @@ mod tests {
         drop(journal.enter(Phase::Commit, "commit"));
         journal.event("commit_created", "committed abc", json!({ "sha": "abc" }));
         let events = journal.events();
-        let line = serde_json::to_value(&events[1]).unwrap();
+        let line = serde_json::to_value(&events[2]).unwrap();
         let time = line["ts"].as_str().unwrap().to_owned();
         assert!(time.parse::<Timestamp>().is_ok() && time.ends_with('Z'), "{time}");
         assert_eq!(
             line,
             json!({
-                "ts": time, "seq": 1, "phase": "commit", "level": "info", "event": "commit_created",
+                "ts": time, "seq": 2, "phase": "commit", "level": "info", "event": "commit_created",
                 "message": "committed abc", "data": { "sha": "abc" },
             })
         );
-        assert_eq!(events[0].event, "phase_ended");
+        assert_eq!([events[0].event, events[1].event], ["phase_started", "phase_ended"]);
+    }
+
+    #[test]
+    fn sink_gets_each_event_in_order() {
+        let (journal, seen) = (Journal::default(), Arc::new(Mutex::new(Vec::new())));
+        let noted = Arc::clone(&seen);
+        journal.report_to(move |event| noted.lock().unwrap().push((event.seq, event.event)));
+        drop(journal.enter(Phase::Commit, "commit"));
+        journal.nested().event("committed", "x", Value::Null);
+        assert_eq!(*seen.lock().unwrap(), [(0, "phase_started"), (1, "phase_ended"), (2, "committed")]);
     }
 
     #[test]
@@ -413,9 +391,13 @@ mod tests {
 
     #[test]
     fn recorder_of_a_part_writes_into_the_whole() {
-        let (recorder, report) = Recorder::to_shared((1, "a".to_owned()));
+        let changes = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&changes);
+        let changed = move |whole: &(i32, String)| noted.lock().unwrap().push(whole.0);
+        let (recorder, report) = Recorder::to_shared((1, "a".to_owned()), changed);
         recorder.part(|whole| &mut whole.1).record(|text| text.push('b'));
         recorder.record(|whole| whole.0 += 1);
         assert_eq!(*report.lock(), (2, "ab".to_owned()));
+        assert_eq!(*changes.lock().unwrap(), [1, 2], "each change is seen");
     }
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hub::Secret;
 use indicatif::ProgressBar;
 
 use super::commands::{self, Annotation, Level};
-use super::redact::Redactor;
 use crate::failure::{Failure, SourceLocation};
+use crate::redact::Redactor;
+use crate::run_bundle::{BundleError, RunBundle, RunStart};
 use crate::text::log_lines;
 
 /// Reader of the log.
@@ -54,6 +55,8 @@ struct Shared {
     depth: AtomicUsize,
     /// Progress bar at the bottom of a terminal.
     bar: Mutex<Option<ProgressBar>>,
+    /// Bundle of the run, if the command has one.
+    bundle: OnceLock<RunBundle>,
 }
 
 struct Writer {
@@ -99,6 +102,7 @@ impl Log {
             warnings: Mutex::default(),
             depth: AtomicUsize::new(0),
             bar: Mutex::default(),
+            bundle: OnceLock::new(),
         }))
     }
 
@@ -223,6 +227,30 @@ impl Log {
     /// Returns the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         lock(&self.0.warnings).clone()
+    }
+
+    /// Begins the bundle of the run. It knows the secrets of this log.
+    pub fn open_bundle(&self, start: RunStart) {
+        let (bundle, opened) = RunBundle::open(start, self.0.redactor.clone());
+        if let Err(error) = opened {
+            self.warning(&error.to_string());
+        }
+        let _ = self.0.bundle.set(bundle);
+    }
+
+    /// Returns the bundle of the run, if the command has one.
+    pub fn bundle(&self) -> Option<&RunBundle> {
+        self.0.bundle.get()
+    }
+
+    /// Writes to the bundle of the run, if there is one. An error is a warning, because the run does not depend on it.
+    pub fn keep_in_bundle<T>(&self, write: impl FnOnce(&RunBundle) -> Result<T, BundleError>) -> Option<T> {
+        write(self.bundle()?).map_err(|error| self.warning(&error.to_string())).ok()
+    }
+
+    /// Keeps lines of a log from outside, such as the build log of a Space, in the bundle of the run.
+    pub fn keep_lines(&self, name: &str, lines: &str) {
+        self.keep_in_bundle(|bundle| bundle.add_log(name, lines));
     }
 
     pub(super) fn set_bar(&self, bar: Option<ProgressBar>) {

@@ -2,6 +2,7 @@
 //!
 //! All output goes through this module, so that text from outside is escaped and secrets are masked in one place.
 
+pub mod bundle;
 pub mod commands;
 mod context;
 pub mod driver;
@@ -11,7 +12,6 @@ pub mod journal;
 mod log;
 pub mod markdown;
 mod progress;
-mod redact;
 pub mod trace;
 
 pub use context::GithubContext;
@@ -21,4 +21,3 @@ pub use id_token::{IdTokenError, IdTokens};
 pub use journal::{Journal, Recorder};
 pub use log::{Group, Log, Mode};
 pub use progress::{Counter, Progress};
-pub use redact::Redactor;

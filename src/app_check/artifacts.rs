@@ -14,16 +14,15 @@ use tempfile::NamedTempFile;
 use super::answer::RequestError;
 use super::media;
 use super::observer::CheckObserver;
+use crate::workspace::{FOLDER, OwnFolder};
 
-/// The folder in the workspace.
-const FOLDER: &str = ".hf-deploy";
 /// Largest file that is fetched, in bytes.
 const MAX_FILE: usize = 200 << 20;
 
 /// Folder for the files that are kept.
 #[derive(Debug)]
 pub(super) struct Artifacts<'a> {
-    folder: Option<PathBuf>,
+    folder: Option<OwnFolder>,
     kept: Mutex<Vec<PathBuf>>,
     observer: &'a dyn CheckObserver,
 }
@@ -42,8 +41,8 @@ pub(super) struct KeptFile {
 impl<'a> Artifacts<'a> {
     /// Opens the folder in the workspace, or the folder of the check with this number below it.
     pub(super) fn open(workspace: &Path, number: Option<usize>, observer: &'a dyn CheckObserver) -> Self {
-        let opened = prepare(workspace).and_then(|folder| match number {
-            Some(number) => folder_below(&folder, &format!("check-{number}")),
+        let opened = OwnFolder::open(workspace).and_then(|folder| match number {
+            Some(number) => folder.subfolder(&format!("check-{number}")),
             None => Ok(folder),
         });
         let folder = match opened {
@@ -66,7 +65,7 @@ impl<'a> Artifacts<'a> {
         let text = self.observer.redact(&format!("{value:#}\n"));
         let Some(folder) = &self.folder else { return };
         let write = || {
-            let mut file = NamedTempFile::new_in(folder)?;
+            let mut file = folder.temporary_file()?;
             file.write_all(text.as_bytes())?;
             Ok::<_, std::io::Error>(file)
         };
@@ -84,7 +83,7 @@ impl<'a> Artifacts<'a> {
     ///
     /// The connection failed, or the file is too large.
     pub(super) async fn keep(&self, mut response: Response, number: usize) -> Result<KeptFile, RequestError> {
-        let mut file = self.folder.as_ref().and_then(|folder| NamedTempFile::new_in(folder).ok());
+        let mut file = self.folder.as_ref().and_then(|folder| folder.temporary_file().ok());
         let mut head = Vec::new();
         let mut length = 0u64;
         while let Some(chunk) = response.chunk().await? {
@@ -106,7 +105,7 @@ impl<'a> Artifacts<'a> {
 
     /// Keeps a file that came with the result, as `output-{number}.{extension}`.
     pub(super) fn keep_bytes(&self, bytes: &[u8], number: usize) -> KeptFile {
-        let file = self.folder.as_ref().and_then(|folder| NamedTempFile::new_in(folder).ok());
+        let file = self.folder.as_ref().and_then(|folder| folder.temporary_file().ok());
         let file = file.and_then(|mut file| file.write_all(bytes).is_ok().then_some(file));
         let head = bytes[..bytes.len().min(media::HEAD)].to_vec();
         self.named(file, head, bytes.len() as u64, number)
@@ -122,7 +121,7 @@ impl<'a> Artifacts<'a> {
 
     fn persist(&self, file: NamedTempFile, name: &str) -> bool {
         let Some(folder) = &self.folder else { return false };
-        let path = folder.join(name);
+        let path = folder.path().join(name);
         match file.persist(&path) {
             Ok(_) => {
                 let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,27 +137,6 @@ impl<'a> Artifacts<'a> {
             }
         }
     }
-}
-
-/// Makes the folder, with a rule that keeps it out of git.
-fn prepare(workspace: &Path) -> std::io::Result<PathBuf> {
-    let folder = folder_below(workspace, FOLDER)?;
-    let rule = folder.join(".gitignore");
-    if std::fs::symlink_metadata(&rule).is_err() {
-        std::fs::write(&rule, "*\n")?;
-    }
-    Ok(folder)
-}
-
-/// Makes a folder, unless it is there. Refuses a link in its place, which could lead anywhere.
-fn folder_below(parent: &Path, name: &str) -> std::io::Result<PathBuf> {
-    let folder = parent.join(name);
-    match std::fs::symlink_metadata(&folder) {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => return Err(std::io::Error::other("it is there, and is not a folder")),
-        Err(_) => std::fs::create_dir(&folder)?,
-    }
-    Ok(folder)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::error::{Error, Result};
 use super::patterns::{PatternList, UnusedPattern};
+use crate::workspace::FOLDER;
 
 /// Name of a file with patterns for its folder and the folders below it.
 pub(super) const IGNORE_FILE: &str = ".hfignore";
@@ -23,7 +24,7 @@ pub(super) const IGNORE_FILE: &str = ".hfignore";
 /// and so does an `include` that names them.
 ///
 /// Four names are always hidden: `.git`, `.cache/huggingface` (ignored by the official client,
-/// `huggingface_hub/utils/_paths.py`), `.hf-deploy` (files that a check of the running app kept), and each `.hfignore`.
+/// `huggingface_hub/utils/_paths.py`), `.hf-deploy` (files of this program), and each `.hfignore`.
 #[derive(Debug, Clone)]
 pub struct PathFilter {
     exclude: Gitignore,
@@ -189,11 +190,15 @@ impl PathFilter {
 }
 
 /// Reports whether `path` is, or is in, a folder that is never sent: git's own data, the cache of the Hub client, and
-/// the files that a check of the running app kept. Git's data may hold a token, because actions/checkout writes one
-/// into `.git/config`.
+/// the files of this program. Git's data may hold a token, because actions/checkout writes one into `.git/config`.
 pub(super) fn is_never_sent(path: &Path) -> bool {
-    const HIDDEN: [&str; 3] = [".git", ".cache/huggingface", ".hf-deploy"];
+    const HIDDEN: [&str; 3] = [".git", ".cache/huggingface", FOLDER];
     path.ancestors().any(|path| HIDDEN.iter().any(|hidden| path.ends_with(hidden)))
+}
+
+/// Reports whether an entry is the folder of this program's own files, which is no part of the source.
+pub(super) fn is_own_folder(path: &Path) -> bool {
+    path.ends_with(FOLDER)
 }
 
 /// Reports whether a pattern of `include` asks for what the default pattern `name` leaves out.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use hub::RepoPath;
 
 use super::error::{Error, Problems, Result, refused};
-use super::filter::{DefaultExcludes, HiddenBy, IGNORE_FILE, PathFilter, is_never_sent, single_patterns};
+use super::filter::{
+    DefaultExcludes, HiddenBy, IGNORE_FILE, PathFilter, is_never_sent, is_own_folder, single_patterns,
+};
 use super::gitignore::{GIT_IGNORE, GitIgnoreMatch, GitIgnores};
 use super::left_out::LeftOut;
 use super::limits::{MAX_FILE_BYTES, full_folders};
@@ -147,6 +149,7 @@ impl Walk<'_> {
         self.unused_patterns.retain(|pattern| !pattern.matches_entry(path, is_folder));
         match self.filter.hidden_by(path, is_folder) {
             Some(HiddenBy::Default) => self.left_out.by_default.push(named(path, is_folder)),
+            Some(HiddenBy::Name) if is_own_folder(path) => {}
             Some(HiddenBy::Name | HiddenBy::Pattern) => self.left_out.excluded += 1,
             None if !is_folder && !self.filter.includes(path) => self.left_out.excluded += 1,
             None => {

@@ -10,8 +10,14 @@ use crate::contract::{DEPLOY, action_folders, keys, read, yaml};
 use crate::refusing::RefusingHosts;
 
 /// Pages with snippets, beside those of the further actions.
-const PAGES: &[&str] =
-    &["README.md", ".github/SUPPORT.md", ".github/docs/deploy.md", "tests/bench/README.md", "AGENTS.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    ".github/SUPPORT.md",
+    ".github/docs/deploy.md",
+    ".github/docs/run-bundle.md",
+    "tests/bench/README.md",
+    "AGENTS.md",
+];
 
 /// A fenced block.
 struct Snippet<'a> {

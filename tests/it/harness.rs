@@ -245,6 +245,10 @@ impl Run {
             {
                 assert!(!text.contains(secret.as_str()), "the token stands in the {place}:\n{text}");
             }
+            for (path, content) in files_below(&self.workspace.join(".hf-deploy")) {
+                let text = String::from_utf8_lossy(&content);
+                assert!(!text.contains(secret.as_str()), "the token stands in `{}`", path.display());
+            }
         }
         Ran {
             code: output.status.code().unwrap_or(-1),
@@ -264,6 +268,21 @@ impl Run {
             .collect(),
         }
     }
+}
+
+/// Reads all files of a folder, which may be missing.
+pub(crate) fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            found.extend(files_below(&path));
+        } else if kind.is_file() {
+            // A run beside this one may have renamed it.
+            found.extend(std::fs::read(&path).ok().map(|content| (path, content)));
+        }
+    }
+    found
 }
 
 /// Runs a command of the binary in a folder, with [`TOKEN`] in `HF_TOKEN`: its exit code, and all that it prints.
@@ -355,6 +374,8 @@ macro_rules! assert_ran {
             "$1 [after T]",
         );
         settings.add_filter(r"is still ([a-z ()]+) after \d+ s", "is still $1 after N s");
+        // They differ in each run, and `bundle.rs` has the tests of them.
+        settings.add_filter(r"(?m)^(?:run_id|bundle_path)=.*\n", "");
         settings.add_filter(r"timings=\{.*\}", "timings={…}");
         settings.add_filter(r" in \d+\.\d s(, [0-9.]+ .?B/s)?", " in T s");
         settings.add_filter(r"127\.0\.0\.1:[0-9]+", "ADDRESS");

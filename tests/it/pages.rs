@@ -16,6 +16,7 @@ const PAGES: &[&str] = &[
     "CHANGELOG.md",
     ".github/SUPPORT.md",
     ".github/docs/deploy.md",
+    ".github/docs/run-bundle.md",
     "tests/bench/README.md",
     "proxy-template/README.md",
 ];

@@ -1,5 +1,6 @@
 //! The deploy action: its inputs, its outputs, and the call of its operation.
 
+mod bundle;
 pub mod inputs;
 pub mod ordinary;
 pub mod outputs;
@@ -14,6 +15,7 @@ use crate::ops::deploy::report::Status;
 use crate::ops::deploy::{self, DeployReport};
 use crate::ops::proxy_space::Proxy;
 use crate::ops::{Session, proxy_space};
+use crate::run_bundle::RunFacts;
 use hub::Hub;
 
 use super::command::{ActionFiles, Command, Invocation, connect};
@@ -66,6 +68,10 @@ impl Report for DeployReport {
 
     fn summary(&self, warnings: &[String]) -> Option<String> {
         Some(summary::summary(self, warnings))
+    }
+
+    fn facts(&self) -> RunFacts {
+        bundle::facts(self)
     }
 
     fn closing_line(&self) -> Option<String> {

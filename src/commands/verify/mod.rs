@@ -1,5 +1,6 @@
 //! The check of a running app, as a command.
 
+mod bundle;
 mod checks_file;
 mod inputs;
 mod json;
@@ -19,6 +20,7 @@ use crate::action::{Handles, Report, drive};
 use crate::failure::{Failure, Result};
 use crate::ops::Session;
 use crate::ops::verify::{self, Target, VerifyReport};
+use crate::run_bundle::RunFacts;
 
 pub(super) static COMMAND: Command = Command {
     name: "verify",
@@ -55,6 +57,10 @@ impl Report for VerifyReport {
             None => None,
         };
         target.into_iter().chain(self.app_url.as_ref().map(ToString::to_string)).collect()
+    }
+
+    fn facts(&self) -> RunFacts {
+        bundle::facts(self)
     }
 
     fn summary(&self, warnings: &[String]) -> Option<String> {

@@ -129,7 +129,8 @@ fn report_stop(context: &Context<'_>, target: &LiveTarget<'_>, outcome: WaitOutc
 
 /// Reads the last lines of the app, which may show why the check failed.
 async fn run_log(context: &Context<'_>) -> Option<LogTail> {
-    let tail = space::read_tail(&context.hub, &context.repo, LogKind::Run, LAST_LINES_TIMEOUT).await;
+    let Context { hub, log, repo, .. } = context;
+    let tail = space::read_tail(hub, log, repo, LogKind::Run, LAST_LINES_TIMEOUT).await;
     Some(tail).filter(|tail| !tail.is_empty())
 }
 

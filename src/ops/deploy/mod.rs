@@ -116,6 +116,10 @@ async fn read_and_deploy(
         visibility::fetch_visibility(&context)
     );
     let prepared = prepared.map_err(before_any_write)?;
+    recorder.record(|report| {
+        report.sdk = prepared.sdk;
+        report.wanted_hardware = options.space.hardware.wanted.first().copied();
+    });
     if let Some(repo) = repo::present_name(&context, &prepared.lookup) {
         context.repo = repo;
     }

@@ -5,7 +5,9 @@
 use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use crate::ops::space::{HardwareStatus, LogTail};
-use hub::{CommitId, CommitReceipt, HardwareName, Repo, RepoType, Revision, Stage, Visibility};
+use hub::{
+    CommitId, CommitReceipt, Flavor, HardwareName, Repo, RepoType, Revision, SpaceSdk, Stage, Visibility,
+};
 
 use super::plan::Plan;
 
@@ -50,6 +52,10 @@ pub struct DeployReport {
     pub access: Option<RepoAccess>,
     /// Address of the live app, as the Hub names it.
     pub space_url: Option<String>,
+    /// SDK of the Space, as the card or the files have it.
+    pub sdk: Option<SpaceSdk>,
+    /// Hardware that the workflow prefers.
+    pub wanted_hardware: Option<Flavor>,
     /// Hardware that the Space has or has requested.
     pub space_hardware: Option<HardwareName>,
     /// Result of the request for hardware, if there was one.

@@ -21,18 +21,34 @@ fn follow(hub: &Hub, space: &Repo, kind: LogKind) -> LogFollower {
     })
 }
 
-/// Reads the end of a log as it is now: the lines that arrive within `time`.
-pub async fn read_tail(hub: &Hub, space: &Repo, kind: LogKind, time: Duration) -> LogTail {
+/// Reads the end of a log as it is now: the lines that arrive within `time`. All of them go into the run bundle.
+pub async fn read_tail(hub: &Hub, log: &Log, space: &Repo, kind: LogKind, time: Duration) -> LogTail {
     let mut tail = LogTail::new(kind);
     let mut follower = follow(hub, space, kind);
+    let mut lines = Vec::new();
     let listen = async {
         loop {
-            tail.push(&follower.next().await);
+            lines.push(follower.next().await);
         }
     };
     // The log never ends by itself.
     let _ = tokio::time::timeout(time, listen).await;
+    keep(log, space, kind, &lines, &tail);
+    lines.iter().for_each(|line| tail.push(line));
     tail
+}
+
+/// Keeps lines in the run bundle. The first lines of each reading of a log, which begins at the start of the log, have
+/// a heading.
+fn keep(log: &Log, space: &Repo, kind: LogKind, lines: &[String], before: &LogTail) {
+    if lines.is_empty() {
+        return;
+    }
+    let kind = kind.as_str();
+    if before.is_empty() {
+        log.keep_lines(kind, &format!("===== {kind} log of the {space} ====="));
+    }
+    log.keep_lines(kind, &lines.join("\n"));
 }
 
 /// Prints one log of a Space at a time, and keeps the ends of all.
@@ -102,6 +118,7 @@ impl<'a> LogPrinter<'a> {
         }
         self.log.untrusted(&lines.join("\n"));
         if let Some(tail) = self.tails.last_mut() {
+            keep(self.log, self.space, *kind, &lines, tail);
             for line in &lines {
                 tail.push(&self.log.redact(line));
             }

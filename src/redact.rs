@@ -1,12 +1,15 @@
 //! Replaces secrets in text.
 
 use std::borrow::Cow;
+use std::io::{self, Read};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hub::Secret;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use regex::bytes::Regex;
+use serde_json::Value;
 
 /// Replacement of a secret, as in the runner's own masks.
 const MASK: &str = "***";
@@ -16,6 +19,9 @@ const SHORTEST: usize = 4;
 
 /// Minimum length of a piece of base64 that is masked, because a shorter one may occur by chance.
 const SHORTEST_BASE64: usize = 8;
+
+/// Number of bytes that are searched at once.
+const WINDOW: usize = 256 << 10;
 
 /// Secrets and their encoded forms. Clones share them.
 #[derive(Clone, Default)]
@@ -40,6 +46,52 @@ impl Redactor {
         known.dedup();
     }
 
+    /// Returns the JSON value with all secrets in its texts and keys masked.
+    pub fn redact_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.redact(&text).into_owned()),
+            Value::Array(items) => items.into_iter().map(|item| self.redact_json(item)).collect(),
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(key, value)| (self.redact(&key).into_owned(), self.redact_json(value)))
+                .collect(),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+        }
+    }
+
+    /// Returns true if a secret is in what the reader returns.
+    pub fn finds_in(&self, mut from: impl Read) -> io::Result<bool> {
+        let (pattern, longest) = {
+            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let escaped: Vec<String> = known.iter().map(|secret| regex::escape(secret)).collect();
+            // The longest comes first.
+            (escaped.join("|"), known.first().map_or(0, String::len))
+        };
+        if longest == 0 {
+            return Ok(false);
+        }
+        let pattern = Regex::new(&pattern).map_err(io::Error::other)?;
+        let mut window = vec![0; WINDOW + longest];
+        let mut kept = 0;
+        loop {
+            let read = match from.read(&mut window[kept..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let filled = kept + read;
+            if pattern.is_match(&window[..filled]) {
+                return Ok(true);
+            }
+            if read == 0 {
+                return Ok(false);
+            }
+            // A secret may begin at the end of what was read.
+            let tail = filled.saturating_sub(longest);
+            window.copy_within(tail..filled, 0);
+            kept = filled - tail;
+        }
+    }
+
     /// Returns the text with all secrets masked.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.redact_sparing(text, &[])
@@ -60,7 +112,7 @@ impl Redactor {
 }
 
 /// Returns the parts of a secret that are masked: the value, and each of its lines.
-pub(super) fn masked_parts(secret: &str) -> Vec<&str> {
+pub(crate) fn masked_parts(secret: &str) -> Vec<&str> {
     let whole = secret.trim();
     let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
     std::iter::once(whole).chain(lines).filter(|value| value.len() >= SHORTEST).collect()
@@ -147,6 +199,26 @@ mod tests {
         let redactor = redactor("-----BEGIN\nabcdefgh\n}\n");
         assert_eq!(redactor.redact("x abcdefgh } -----BEGIN"), "x *** } ***");
         assert_eq!(redactor.redact("nothing"), "nothing");
+    }
+
+    #[test]
+    fn texts_and_keys_of_json_are_masked_and_numbers_stay() {
+        let redactor = redactor("4711");
+        let value = serde_json::json!({ "a4711": ["x4711", 4711, true, null] });
+        assert_eq!(redactor.redact_json(value), serde_json::json!({ "a***": ["x***", 4711, true, null] }));
+    }
+
+    #[test]
+    fn secret_is_found_wherever_it_is_in_a_file() {
+        let secret = "hf_q7Zk2VbN9xTfLw4R";
+        let redactor = redactor(secret);
+        for at in [0, 1, WINDOW - 5, WINDOW, WINDOW + 10, 2 * WINDOW + 7] {
+            let mut bytes = vec![0xff; 3 * WINDOW];
+            bytes[at..at + secret.len()].copy_from_slice(secret.as_bytes());
+            assert!(redactor.finds_in(&bytes[..]).unwrap(), "{at}");
+        }
+        assert!(!redactor.finds_in(&vec![0xff; 3 * WINDOW][..]).unwrap());
+        assert!(!Redactor::default().finds_in(secret.as_bytes()).unwrap());
     }
 
     #[test]

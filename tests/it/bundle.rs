@@ -1,0 +1,303 @@
+//! The run bundle: the files that each run leaves in `.hf-deploy/runs/`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use local_hub::{BuildScript, Fault, FaultKind, RepoType, StageStep};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Folder, Ran, Run, TOKEN, TestHub, files_below, hub, hub_with, reached, static_space, tree, until,
+};
+
+/// Text of the warning about a bundle that cannot be written.
+const LOST: &str = "so that the run goes on without its bundle";
+
+/// Bundle of a run.
+struct Bundle(PathBuf);
+
+impl Bundle {
+    fn of(ran: &Ran, folder: &Folder) -> Self {
+        assert_eq!(ran.output("bundle_path"), format!(".hf-deploy/runs/{}", ran.output("run_id")));
+        Self(folder.path().join(ran.output("bundle_path")))
+    }
+
+    fn text(&self, file: &str) -> String {
+        let path = self.0.join(file);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn json(&self, file: &str) -> Value {
+        serde_json::from_str(&self.text(file)).unwrap()
+    }
+
+    fn status(&self) -> String {
+        self.json("state.json")["status"].as_str().unwrap().to_owned()
+    }
+
+    /// Reads the events, and asserts that their numbers have no gaps.
+    fn events(&self) -> Vec<Value> {
+        let text = self.text("events.jsonl");
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for (number, event) in events.iter().enumerate() {
+            assert_eq!(event["seq"], number, "{text}");
+        }
+        events
+    }
+
+    fn event_names(&self) -> Vec<String> {
+        self.events().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn files(&self) -> BTreeSet<String> {
+        let name = |path: &PathBuf| path.strip_prefix(&self.0).unwrap().to_string_lossy().into_owned();
+        files_below(&self.0).iter().map(|(path, _)| name(path)).collect()
+    }
+}
+
+/// The bundles in the workspace.
+fn bundles(folder: &Folder) -> Vec<Bundle> {
+    let runs = std::fs::read_dir(folder.path().join(".hf-deploy/runs")).into_iter().flatten();
+    runs.map(|entry| Bundle(entry.unwrap().path())).collect()
+}
+
+/// Replaces what differs from run to run.
+fn normalized(mut value: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields.iter_mut() {
+                    match (key.as_str(), &*value) {
+                        ("started_at" | "updated_at" | "finished_at" | "ts", Value::String(_)) => {
+                            *value = json!("TIME");
+                        }
+                        ("run_id", Value::String(_)) => *value = json!("RUN"),
+                        ("seconds", Value::Number(_)) => *value = json!(0),
+                        _ => walk(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut value);
+    value
+}
+
+fn hold(hub: &TestHub, path: &str) {
+    hub.inject(Fault {
+        method: None,
+        path_contains: path.to_owned(),
+        skip: 0,
+        times: 9,
+        kind: FaultKind::Delay(Duration::from_secs(60)),
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_leaves_its_bundle_which_is_no_part_of_it() {
+    let (hub, folder) = (hub().await, static_space());
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let bundle = Bundle::of(&ran, &folder);
+    assert!(ran.output("run_id").starts_with("gh-42-1-"), "{}", ran.output("run_id"));
+    let files = ["events.jsonl", "report.md", "state.json", "target_space.json"].map(str::to_owned);
+    assert_eq!(bundle.files(), BTreeSet::from(files));
+    assert_eq!(bundle.text("report.md"), ran.summary);
+    let mut text = format!("{:#}\n", normalized(bundle.json("state.json")));
+    for event in bundle.events() {
+        text.push_str(&format!("{}\n", normalized(event)));
+    }
+    text.push_str(&format!("{:#}\n", bundle.json("target_space.json")));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.add_filter(r"\b[0-9a-f]{40}\b", "SHA");
+    settings.add_filter(r"\b[0-9a-f]{7}\b", "SHA7");
+    settings.add_filter(r"127\.0\.0\.1:[0-9]+", "HUB");
+    settings.add_filter(r"ada-app-[0-9a-z]+", "ada-app-SUFFIX");
+    settings.bind(|| insta::assert_snapshot!(text));
+
+    // The next deploy sees neither it nor a reason for a commit.
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "unchanged");
+    assert_eq!(Bundle::of(&ran, &folder).status(), "succeeded");
+    let hidden = |path: &&String| path.contains(".hf-deploy");
+    assert_eq!(tree(&hub, RepoType::Space).keys().find(hidden), None);
+    assert_eq!(std::fs::read_to_string(folder.path().join(".hf-deploy/.gitignore")).unwrap(), "*\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_names_the_end_of_each_run() {
+    let (hub, folder) = (hub().await, static_space());
+    let failed = Run::new(&hub, &folder).token("hf_TokenThatTheHubDoesNotKnow").run().await;
+    let failed = failed.failed(3, "token_invalid");
+    let state = Bundle::of(&failed, &folder).json("state.json");
+    assert_eq!(
+        (state["status"].as_str(), state["error"]["code"].as_str()),
+        (Some("failed"), Some("token_invalid"))
+    );
+    assert!(!state["error"]["hints"].as_array().unwrap().is_empty(), "{state}");
+    assert_eq!(Bundle::of(&failed, &folder).text("report.md"), failed.summary);
+
+    let invalid = Run::new(&hub, &folder).input("wait", "perhaps").run().await.failed(2, "invalid_input");
+    assert_eq!(Bundle::of(&invalid, &folder).json("state.json")["error"]["code"], "invalid_input");
+
+    let skipped = Run::new(&hub, &folder)
+        .without("INPUT_HF_TOKEN")
+        .var("GITHUB_EVENT_NAME", "pull_request")
+        .input("missing_token", "skip");
+    let skipped = skipped.run().await.ended(0, "skipped");
+    let state = Bundle::of(&skipped, &folder).json("state.json");
+    assert_eq!((state["status"].as_str(), &state["error"]), (Some("skipped"), &Value::Null));
+
+    hold(&hub, "/preupload/");
+    let run = Run::new(&hub, &folder);
+    let child = run.spawn();
+    reached(&hub, "/preupload/", 1).await;
+    crate::signals::send("TERM", child.id().unwrap());
+    let cancelled = run.finish(child).await.ended(130, "cancelled");
+    let bundle = Bundle::of(&cancelled, &folder);
+    let state = bundle.json("state.json");
+    assert_eq!(
+        (state["status"].as_str(), state["error"]["code"].as_str()),
+        (Some("cancelled"), Some("cancelled"))
+    );
+    assert!(bundle.event_names().contains(&"signal_received".to_owned()));
+    assert_eq!(bundle.events().last().unwrap()["level"], "error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_current_when_the_process_is_killed() {
+    let (hub, folder) = (hub().await, static_space());
+    hub.set_policy(|policy| policy.build_time = Duration::from_secs(60));
+    for (path, phase) in [("/preupload/", "analyze"), ("/events", "build")] {
+        if path == "/preupload/" {
+            hold(&hub, path);
+        }
+        hub.clear_requests();
+        let mut child = Run::new(&hub, &folder).spawn();
+        // The folder is there a moment before its first file.
+        let reached = |bundle: &Bundle| {
+            let text = std::fs::read_to_string(bundle.0.join("state.json")).unwrap_or_default();
+            serde_json::from_str::<Value>(&text).is_ok_and(|state| state["phase"] == phase)
+        };
+        until(|| bundles(&folder).iter().any(reached)).await;
+        child.kill().await.unwrap();
+        hub.clear_faults();
+        let bundle = bundles(&folder).into_iter().find(reached).unwrap();
+        let state = bundle.json("state.json");
+        assert_eq!((&state["status"], &state["finished_at"]), (&json!("running"), &Value::Null));
+        assert_eq!(state["space"], "ada/app");
+        assert_eq!(bundle.events().last().unwrap()["phase"], phase, "each line is whole");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_one_workflow_have_bundles_of_their_own() {
+    let (hub, folder) = (hub().await, static_space());
+    let attempt =
+        |number: &str| Run::new(&hub, &folder).input("dry_run", "true").var("GITHUB_RUN_ATTEMPT", number);
+    let (first, second, third) = tokio::join!(attempt("2").run(), attempt("2").run(), attempt("3").run());
+    let ids: BTreeSet<&str> = [&first, &second, &third].map(|ran| ran.output("run_id")).into();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    assert_eq!(ids.iter().filter(|id| id.starts_with("gh-42-2-")).count(), 2, "{ids:?}");
+    assert_eq!(bundles(&folder).len(), 3);
+    assert!(bundles(&folder).iter().all(|bundle| bundle.status() == "succeeded"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn command_line_writes_to_the_current_folder_unless_it_is_turned_off() {
+    let (hub, folder) = (hub().await, static_space());
+    let run = || {
+        ["GITHUB_ACTIONS", "GITHUB_WORKSPACE"]
+            .into_iter()
+            .fold(Run::new(&hub, &folder).input("dry_run", "true"), Run::without)
+    };
+    let ran = run().var("HF_DEPLOY_BUNDLE", "false").run().await.ended(0, "dry-run");
+    assert_eq!((ran.output("bundle_path"), ran.output("run_id").is_empty()), ("", false));
+    assert!(!folder.path().join(".hf-deploy").exists());
+    let ran = run().run().await.ended(0, "dry-run");
+    let (moment, _) = ran.output("run_id").rsplit_once('-').unwrap();
+    assert!(moment.len() == 16 && moment.ends_with('Z') && moment.contains('T'), "{moment}");
+    assert_eq!(Bundle::of(&ran, &folder).status(), "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_the_checkout_are_not_followed() {
+    let hub = hub().await;
+    for place in [".hf-deploy", ".hf-deploy/runs"] {
+        let (folder, elsewhere) = (static_space(), Folder::new(&[]));
+        let link = folder.path().join(place);
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), link).unwrap();
+        let ran = Run::new(&hub, &folder).input("dry_run", "true").run().await.ended(0, "dry-run");
+        assert_eq!((ran.output("bundle_path"), ran.output("run_id").is_empty()), ("", false));
+        assert_eq!(ran.log.matches(LOST).count(), 1, "{}", ran.log);
+        assert!(ran.log.contains("is there, and is not a folder"), "{}", ran.log);
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_disk_is_one_warning() {
+    let (hub, folder) = (hub().await, static_space());
+    let run = Run::new(&hub, &folder).var("GITHUB_OUTPUT", "").var("GITHUB_STEP_SUMMARY", "");
+    let child = run.spawn_in("trap '' XFSZ; ulimit -f 1; exec \"$0\"");
+    let ran = run.finish(child).await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.log);
+    assert_eq!(ran.log.matches("::warning::").count(), 1, "{}", ran.log);
+    assert!(ran.log.contains(LOST) && ran.log.contains("File too large"), "{}", ran.log);
+    assert!(hub.repo(RepoType::Space, "ada/app").head("main").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_of_a_space_are_kept_whole_and_without_secrets() {
+    let hub = hub().await;
+    let folder = Folder::new(&[
+        ("README.md", "---\ntitle: Hello\nsdk: gradio\n---\n"),
+        ("app.py", "import gradio\n"),
+        ("requirements.txt", "gradio\n"),
+    ]);
+    let password = "correct-horse-battery";
+    let at = Duration::from_millis(100);
+    let mut build_log: Vec<(Duration, String)> =
+        (0..700).map(|number| (at, format!("line {number}"))).collect();
+    build_log[3].1 = format!("DB_PASSWORD={password} HF_TOKEN={TOKEN}");
+    let steps = vec![StageStep::error(Duration::from_millis(1500), "BUILD_ERROR", "exit code 1")];
+    hub.space("ada/app")
+        .script_builds(vec![BuildScript { cause: None, steps, build_log, run_log: vec![] }])
+        .unwrap();
+    let run = Run::new(&hub, &folder).secret("DB_PASSWORD", password).input("secrets", "DB_PASSWORD");
+    let ran = run.run().await.failed(1, "space_build_failed");
+    let text = Bundle::of(&ran, &folder).text("logs/build.txt");
+    assert!(text.starts_with("===== build log of the Space `ada/app` =====\n"), "{text}");
+    assert!(text.contains("DB_PASSWORD=*** HF_TOKEN=***\n"), "{text}");
+    for number in [0, 350, 699] {
+        assert_eq!(text.matches(&format!("\nline {number}\n")).count(), 1, "line {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verification_leaves_its_result() {
+    let (hub, folder) = (hub_with(|config| config.edge = true).await, static_space());
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert_eq!(Bundle::of(&ran, &folder).json("state.json")["gate_status"], "health_only");
+    let verify = || {
+        Run::new(&hub, &folder).without("INPUT_HUGGINGFACE_REPO").action("verify").input("space", "ada/app")
+    };
+    let ran = verify().run().await;
+    let bundle = Bundle::of(&ran, &folder);
+    let state = bundle.json("state.json");
+    let facts = ["kind", "status", "space", "gate_status"].map(|field| state[field].as_str().unwrap());
+    assert_eq!(facts, ["verify", "succeeded", "ada/app", "health_only"], "{state}");
+    assert_eq!(bundle.json("target_space.json")["id"], "ada/app");
+    assert_eq!(bundle.text("report.md"), ran.summary);
+    let ran = verify().input("health_contains", "Goodbye").input("timeout", "5s").run().await;
+    let state = Bundle::of(&ran, &folder).json("state.json");
+    assert_eq!(
+        (&state["status"], &state["gate_status"]),
+        (&json!("failed"), &json!("failed")),
+        "{}",
+        ran.log
+    );
+}
