@@ -7,6 +7,7 @@ pub mod folder;
 pub mod hardware;
 mod hub;
 pub mod janitor;
+pub mod preview;
 pub mod proxy;
 pub mod rights;
 pub mod space;
@@ -126,6 +127,8 @@ codes! {
     Conflict = "conflict", Conflict;
     /// A Space with the name of the proxy is there, and this action did not make it.
     ProxyNameTaken = "proxy_name_taken", Conflict;
+    /// A Space with the name of a preview is there, and is not that of this pull request.
+    PreviewNameTaken = "preview_name_taken", Conflict;
     /// The Hub did not answer in time.
     Timeout = "timeout", Timeout;
     /// A file changed while it was being uploaded.
@@ -181,6 +184,8 @@ pub struct Failure {
     pub places: Vec<SourceLocation>,
     /// It was found in the source before anything was written, so that nothing was touched.
     pub is_early: bool,
+    /// The end of the log of the Space that failed. It may hold secrets, as any text from outside.
+    pub log_lines: Vec<String>,
     /// The chain of causes, for the log.
     pub source: Option<anyhow::Error>,
 }
@@ -193,6 +198,7 @@ impl Failure {
             hints: Vec::new(),
             places: Vec::new(),
             is_early: false,
+            log_lines: Vec::new(),
             source: None,
         }
     }
@@ -216,6 +222,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds the end of the log that shows the failure.
+    #[must_use]
+    pub fn with_log(mut self, lines: Vec<String>) -> Self {
+        self.log_lines = lines;
         self
     }
 

@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     ".github/SUPPORT.md",
     ".github/docs/deploy.md",
     ".github/docs/run-bundle.md",
+    ".github/docs/previews.md",
     "tests/bench/README.md",
     "AGENTS.md",
 ];

@@ -364,7 +364,7 @@ macro_rules! assert_ran {
         settings.add_filter(r"/[0-9a-f]{7}\b", "/SHA7");
         settings.add_filter(r"\[`?[0-9a-f]{7}`?\]", "[SHA7]");
         settings.add_filter(r"Root=1-[0-9a-f-]+(;[0-9a-f-]*)?", "REQUEST");
-        settings.add_filter(r"(ada|acme)-app-[0-9a-z]+", "$1-app-SUFFIX");
+        settings.add_filter(r"(ada|acme)-app(-pr-12)?-[0-9a-z]+", "$1-app$2-SUFFIX");
         // The marks around a Space's log hold a random token.
         settings.add_filter(r"(?m)^::stop-commands::.*\n", "");
         settings.add_filter(r"(?m)^::[0-9a-f]{32}::\n", "");
@@ -377,6 +377,9 @@ macro_rules! assert_ran {
         // They differ in each run, and `bundle.rs` has the tests of them.
         settings.add_filter(r"(?m)^(?:run_id|bundle_path)=.*\n", "");
         settings.add_filter(r"timings=\{.*\}", "timings={…}");
+        // Comment and deployment are made at the same time.
+        settings.add_filter(r"issuecomment-\d+", "issuecomment-N");
+        settings.add_filter(r"deployment_id=\d+", "deployment_id=N");
         settings.add_filter(r" in \d+\.\d s(, [0-9.]+ .?B/s)?", " in T s");
         settings.add_filter(r"127\.0\.0\.1:[0-9]+", "ADDRESS");
         settings.add_filter(r"(?m)^::add-mask::eyJ.*$", "::add-mask::ID_TOKEN");

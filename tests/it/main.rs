@@ -36,6 +36,7 @@ mod paused;
 mod plans;
 mod platform;
 mod preconditions;
+mod previews;
 mod proxy;
 mod races;
 mod refusals;

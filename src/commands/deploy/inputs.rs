@@ -8,14 +8,20 @@ use url::Url;
 use crate::action::GithubContext;
 use crate::app_check::Check;
 use crate::commands::groups::settings::SettingsPolicy;
-use crate::commands::groups::{app_check, commit, files, hardware, proxy, repo, settings, sign_in};
+use crate::commands::groups::{
+    app_check, commit, files, hardware, preview as preview_group, proxy, repo, settings, sign_in,
+};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{parse, time};
 use crate::failure::Result;
+use crate::failure::preview::WITHOUT_SECRETS;
 use crate::ops::deploy::options::{DeployOptions, OnFailure, Origin, Provenance, SpaceOptions};
+use crate::ops::preview::{DeploymentOptions, PreviewOptions};
 use crate::ops::proxy_space::ProxyOptions;
+
+use super::preview;
 
 pub use proxy::{PROXY_SECRETS, PROXY_SETTINGS};
 
@@ -30,6 +36,7 @@ pub const GROUPS: &[Group] = &[
     WAITING,
     app_check::APP_CHECK,
     proxy::PROXY,
+    preview_group::PREVIEW_GROUP,
 ];
 
 inputs! {
@@ -68,13 +75,17 @@ inputs! {
 pub struct Inputs {
     /// `Credentials::Anonymous` only in a dry run, which may read public repos, and in a run that is skipped.
     pub credentials: Credentials,
-    /// Ends the run at once, because it has no token, and no way to one.
-    pub skip: bool,
+    /// Ends the run at once, because it has no token, and no way to one: the reason.
+    pub skip: Option<&'static str>,
     /// The Hub: `HF_ENDPOINT`, as in the official clients.
     pub endpoint: Url,
     pub deploy: DeployOptions,
     /// `Some` exactly if `create_proxy` is true.
     pub proxy: Option<ProxyOptions>,
+    /// The preview that the run deploys.
+    pub preview: Option<PreviewOptions>,
+    /// Deployment on GitHub of a run without a preview.
+    pub deployment: Option<DeploymentOptions>,
 }
 
 impl Inputs {
@@ -93,6 +104,10 @@ impl Inputs {
     }
 }
 
+/// Reason for which a run without a token is skipped.
+const SKIPPED: &str =
+    "GitHub gives no secrets to this run (a fork, or Dependabot), and `missing_token` is `skip`";
+
 /// Applies every rule. `None` means that a fault was noted.
 fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
     let environment = values.environment();
@@ -100,12 +115,28 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
     let repo = repo::name(values, &github, diagnostics);
     let repo_type = repo::repo_type(values, diagnostics);
     let dry_run = values.flag(&commit::DRY_RUN, diagnostics);
-    let sign_in = sign_in::read(values, &github, dry_run, diagnostics);
+    let preview_inputs = preview_group::read(values, diagnostics);
+    let may_lack_token = preview::may_lack_token(&preview_inputs, &github);
+    let is_preview = preview::is_for_preview(&preview_inputs, &github);
+    let is_marked = preview_inputs.is_wanted;
+    let kind = sign_in::RunKind { is_dry_run: dry_run, may_lack_token };
+    let sign_in = sign_in::read(values, &github, kind, diagnostics);
+    let preview = preview::read(values, &github, preview_inputs, (repo.as_ref(), repo_type), diagnostics);
+    if let Some(preview) = &preview {
+        preview.check_sign_in(sign_in.credentials.as_ref(), diagnostics);
+    }
+    let deployment = if is_preview { None } else { preview::read_deployment(values, &github, diagnostics) };
+    let repo = preview.as_ref().map(|preview| preview.repo.clone()).or(repo);
     require_namespace(values, &sign_in, repo.as_ref(), diagnostics);
     let space_sdk = repo::space_sdk(values, repo_type, diagnostics);
     let visibility = repo::visibility(values, repo_type, diagnostics);
+    let visibility = preview.as_ref().map_or(visibility, |preview| preview.visibility(visibility));
     let files = files::read(values, &github, diagnostics);
     let commit = commit::read(values, repo_type, diagnostics);
+    let commit = match &preview {
+        Some(preview) => preview.commit(values, commit, diagnostics),
+        None => commit,
+    };
     let workspace = github.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     let policy = SettingsPolicy {
         secrets_are_withheld: sign_in.secrets_are_withheld,
@@ -118,6 +149,13 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
             values.warn_without(Only::Spaces, because, diagnostics);
             SpaceOptions::off(workspace)
         }
+    };
+    if is_marked {
+        preview::refuse_own_mark(&space.settings, diagnostics);
+    }
+    let space = match &preview {
+        Some(preview) => preview.space(space),
+        None => space,
     };
     let proxy = proxy::read(values, repo.as_ref(), repo_type, sign_in.secrets_are_withheld, diagnostics);
     if repo_type == Some(RepoType::Space) && (commit.create_pr || !commit.revision.is_main()) {
@@ -143,6 +181,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         visibility_given: visibility.is_given,
         private_is_false: visibility.private_is_false,
         origin: Origin::Checkout,
+        preview: preview.as_ref().and_then(|preview| preview.copy.clone()),
         secrets_in_files: files.secrets_in_files,
         source_dir: files.source_dir,
         workspace: github.workspace,
@@ -165,11 +204,13 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
     };
     Some(Inputs {
-        skip: sign_in.credentials.is_none(),
+        skip: sign_in.credentials.is_none().then_some(if may_lack_token { WITHOUT_SECRETS } else { SKIPPED }),
         credentials: sign_in.credentials.unwrap_or(Credentials::Anonymous),
         endpoint: endpoint?,
         deploy,
         proxy,
+        preview: preview.map(|preview| preview.options),
+        deployment,
     })
 }
 

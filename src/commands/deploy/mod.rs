@@ -4,19 +4,20 @@ mod bundle;
 pub mod inputs;
 pub mod ordinary;
 pub mod outputs;
+mod preview;
 pub mod summary;
 #[cfg(test)]
 mod tests;
 
 use crate::action::journal::Timing;
 use crate::action::{Handles, Log, Report, drive};
-use crate::failure::{self, Code, Failure, Result};
+use crate::failure::{Code, Failure, Result};
+use crate::ops::Session;
+use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::report::Status;
-use crate::ops::deploy::{self, DeployReport};
-use crate::ops::proxy_space::Proxy;
-use crate::ops::{Session, proxy_space};
+use crate::ops::preview as preview_operation;
+use crate::ops::proxy_space::{Whole, deploy_whole};
 use crate::run_bundle::RunFacts;
-use hub::Hub;
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
@@ -100,30 +101,23 @@ async fn deploy_from(values: Result<Values>, handles: Handles<DeployReport>) -> 
     let inputs = read_inputs(&values?, log)?;
     let endpoint = inputs.endpoint.as_str().trim_end_matches('/').to_owned();
     recorder.record(|report| report.endpoint = endpoint);
-    if inputs.skip {
-        log.notice("skipped: GitHub gives no secrets to this run (a fork, or Dependabot), and `missing_token` is `skip`");
+    recorder.record(|report| report.preview.is_preview = inputs.preview.is_some());
+    if let Some(reason) = inputs.skip {
+        log.notice(&format!("skipped: {reason}"));
         recorder.record(|report| report.status = Some(Status::Skipped));
         return Ok(());
     }
     recorder.record(|report| report.auth = inputs.credentials.method());
     let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
-    let result = deploy_with_proxy(&inputs, &hub, &handles).await;
-    result.map_err(|failure| {
-        if hub.uses_trusted_publishing() { failure } else { failure::deploy::explain_token(failure) }
-    })
-}
-
-/// Deploys the folder, and the proxy Space in front of it if the inputs ask for one.
-async fn deploy_with_proxy(inputs: &Inputs, hub: &Hub, handles: &Handles<DeployReport>) -> Result<()> {
-    let session = Session { hub, log: &handles.log, journal: &handles.journal };
-    let proxy = match &inputs.proxy {
-        Some(proxy) => Proxy::inspect(proxy, &inputs.deploy, &session).await?,
-        None => None,
-    };
-    let deployed = deploy::deploy(&inputs.deploy, &session, &handles.recorder).await?;
-    let Some(proxy) = proxy else { return Ok(()) };
-    let recorder = handles.recorder.part(|report| report.proxy.get_or_insert_default().as_mut());
-    proxy_space::provision(&proxy, &deployed, &session, &recorder).await
+    let session = Session { hub: &hub, log, journal: &handles.journal };
+    let whole = Whole { deploy: &inputs.deploy, proxy: inputs.proxy.as_ref() };
+    match (&inputs.preview, &inputs.deployment) {
+        (Some(preview), _) => preview_operation::run(preview, whole, &session, recorder).await,
+        (None, Some(deployment)) if !inputs.deploy.dry_run => {
+            preview_operation::deploy_with_record(deployment, whole, &session, recorder).await
+        }
+        (None, _) => deploy_whole(whole, &session, recorder).await.map(drop),
+    }
 }
 
 fn read_inputs(values: &Values, log: &Log) -> Result<Inputs> {

@@ -15,7 +15,7 @@ outputs! {
     pub, (report: &DeployReport, timings),
     Output::own_word(
         "status",
-        "Result of the run: `deployed`, `unchanged`, `dry-run`, `skipped`, `failed`, `rolled-back` or `cancelled`.",
+        "Result of the run: `deployed`, `unchanged`, `dry-run`, `skipped`, `deleted` (a preview), `failed`, `rolled-back` or `cancelled`.",
     ) => report.status().as_str().to_owned();
     Output::text(
         "space_url",
@@ -104,6 +104,18 @@ outputs! {
         "auth",
         "Sign-in of the run: `token` or `oidc` (without a stored token). Empty without a sign-in.",
     ) => report.auth.to_owned();
+    Output::own_word(
+        "preview",
+        "`true` if the run is for the preview of a pull request, else `false`.",
+    ) => report.preview.is_preview.to_string();
+    Output::text(
+        "comment_url",
+        "Page of the comment on the pull request. Empty without a comment.",
+    ) => text(report.preview.comment_url.as_deref());
+    Output::own_word(
+        "deployment_id",
+        "Id of the deployment on GitHub. Empty without a deployment.",
+    ) => report.preview.deployment_id.map(|id| id.to_string()).unwrap_or_default();
 }
 
 fn text(value: Option<&str>) -> String {

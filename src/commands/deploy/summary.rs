@@ -50,7 +50,11 @@ fn headline(report: &DeployReport) -> String {
         }
         Status::Unchanged => format!("✅ Nothing to deploy to {target}: unchanged"),
         Status::DryRun => format!("🔍 Dry run against {target}: nothing was changed"),
-        Status::Skipped => "⏭️ Skipped: this run has no token, and nothing was deployed".to_owned(),
+        Status::Skipped => match report.skipped_because {
+            Some(reason) => format!("⏭️ Skipped: {reason}"),
+            None => "⏭️ Skipped: this run has no token, and nothing was deployed".to_owned(),
+        },
+        Status::Deleted => format!("🗑️ Deleted {target}, the preview of a closed pull request"),
         Status::Failed => format!("❌ The deploy to {target} failed"),
         Status::RolledBack => format!("↩️ The deploy to {target} failed, and was rolled back"),
         Status::Cancelled => format!("🚫 The deploy to {target} was cancelled"),
@@ -93,6 +97,9 @@ fn facts(report: &DeployReport) -> Vec<(&'static str, String)> {
     }
     if let Some((_, url)) = report.proxy_space() {
         rows.push(("Proxy", markdown::link(url, url)));
+    }
+    if let Some(url) = &report.preview.comment_url {
+        rows.push(("Comment", markdown::link(url, url)));
     }
     if let Some(result) = &report.check {
         rows.push(("Check", check(result)));

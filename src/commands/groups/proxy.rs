@@ -276,6 +276,11 @@ fn check_settings(
     }
 }
 
+/// Returns the suffix of the name of the proxy Space.
+pub(crate) fn suffix(values: &Values) -> &str {
+    values.text(&PROXY_SPACE_SUFFIX).unwrap_or(DEFAULT_SUFFIX).trim()
+}
+
 /// Returns the name of the proxy Space. An empty suffix would make it the Space itself.
 fn proxy_repo(
     values: &Values,
@@ -284,7 +289,7 @@ fn proxy_repo(
     diagnostics: &mut Diagnostics,
 ) -> Option<RepoName> {
     const INPUT: &Input = &PROXY_SPACE_SUFFIX;
-    let suffix = values.text(INPUT).unwrap_or(DEFAULT_SUFFIX).trim();
+    let suffix = suffix(values);
     // The runner passes the default to each run, and a long name of a Space is valid without it.
     if suffix == DEFAULT_SUFFIX && !has_proxy {
         return None;

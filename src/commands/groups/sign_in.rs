@@ -65,15 +65,23 @@ pub(crate) struct HubAccess {
     pub(crate) endpoint: Url,
 }
 
+/// Kind of run, as far as the sign-in depends on it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RunKind {
+    pub(crate) is_dry_run: bool,
+    /// The run is skipped without a token, whatever `missing_token` says.
+    pub(crate) may_lack_token: bool,
+}
+
 /// Reads the token, or the source of ID tokens.
 pub(crate) fn read(
     values: &Values,
     github: &GithubContext,
-    is_dry_run: bool,
+    RunKind { is_dry_run, may_lack_token }: RunKind,
     diagnostics: &mut Diagnostics,
 ) -> SignIn {
     let missing_token = values.value(&MISSING_TOKEN, missing_token, diagnostics);
-    let may_skip = github.may_lack_secrets() && missing_token == MissingToken::Skip;
+    let may_skip = may_lack_token || github.may_lack_secrets() && missing_token == MissingToken::Skip;
     let has_token = values.given(&HF_TOKEN).is_some();
     let secrets_are_withheld = !has_token && github.may_lack_secrets() && (may_skip || is_dry_run);
     let credentials = if has_token {
@@ -85,6 +93,8 @@ pub(crate) fn read(
             ));
         }
         token.map(Credentials::Token)
+    } else if may_lack_token {
+        None
     } else if let Some(id_tokens) = id_tokens(values.environment()) {
         diagnostics.hide(id_tokens.request_token.expose());
         Some(Credentials::TrustedPublishing(Arc::new(id_tokens)))

@@ -12,6 +12,7 @@ mod error;
 mod front_matter;
 mod merge;
 mod message_line;
+mod title;
 mod yaml_edit;
 
 pub use edit::{CardEdit, CardFacts, REPAIRED, complete};
@@ -19,6 +20,7 @@ pub use error::{CardError, CardFault};
 pub use front_matter::repair_opening_fence;
 pub use merge::keep_hub_keys;
 pub use message_line::line_of_message;
+pub use title::end_title;
 
 /// Port that the Hub expects of a Docker Space whose card has no `app_port`.
 pub const DEFAULT_PORT: u16 = 7860;

@@ -13,7 +13,7 @@ use super::apply_settings::{AppliedSettings, apply_settings};
 use super::change_set::CommitOutcome;
 use super::check_plan::{check_plan, warn_about_unused_patterns};
 use super::context::Context;
-use super::deployed::{Deployed, before_any_write};
+use super::deployed::{Deployed, DryPlan, before_any_write};
 use super::draft::list_own_pull_requests;
 use super::ensure_repo::Target;
 use super::go_live::wait_and_check;
@@ -57,7 +57,7 @@ impl SpaceState {
 
 /// End of an attempt.
 pub(super) enum AttemptEnd {
-    Done(Deployed),
+    Done(Box<Deployed>),
     /// Another commit landed between plan and commit.
     Overtaken {
         merged: Option<CommitReceipt>,
@@ -185,13 +185,15 @@ pub(super) async fn run_attempt(
     if context.options.dry_run {
         context.log.info("dry run: nothing was changed");
         context.recorder.record(|report| report.status = Some(Status::DryRun));
-        return Ok(AttemptEnd::Done(Deployed::dry_run(&info)));
+        let large_bytes = planned.large_bytes();
+        let dry_plan = DryPlan { plan: planned.plan, large_bytes };
+        return Ok(done(Deployed::dry_run(&info, dry_plan)));
     }
     let Some(uploaded) = uploaded else {
         if !is_merged {
             conclude_without_commit(context, attempt, planned, &info, state);
         }
-        return go_live(context, attempt, &info, None, state).await.map(AttemptEnd::Done);
+        return go_live(context, attempt, &info, None, state).await.map(done);
     };
     let receipt = match uploaded.commit(context).await? {
         CommitOutcome::Overtaken { merged } => return Ok(AttemptEnd::Overtaken { merged }),
@@ -204,7 +206,11 @@ pub(super) async fn run_attempt(
             return Ok(AttemptEnd::Mixed(receipt));
         }
     };
-    go_live(context, attempt, &info, Some(&receipt), state).await.map(AttemptEnd::Done)
+    go_live(context, attempt, &info, Some(&receipt), state).await.map(done)
+}
+
+fn done(deployed: Deployed) -> AttemptEnd {
+    AttemptEnd::Done(Box::new(deployed))
 }
 
 /// Makes the plan. If it may be too large for one commit, the pull requests of an interrupted run are listed meanwhile.
@@ -306,7 +312,7 @@ async fn go_live(
     let mut deployed = Deployed {
         commit: receipt.map(|receipt| receipt.oid.clone()).or_else(|| before.sha.clone()),
         space_url: before.host.clone(),
-        check: None,
+        ..Deployed::default()
     };
     let Some(commit) = &deployed.commit else { return Ok(deployed) };
     state.keep_settings();

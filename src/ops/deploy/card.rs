@@ -8,6 +8,7 @@ use crate::folder::{Source, SourceFile, card, sdk};
 use hub::{Lookup, SpaceSdk};
 
 use super::context::Context;
+use super::options::Origin;
 
 pub(super) const README: &str = "README.md";
 
@@ -28,7 +29,7 @@ pub(super) fn complete_card(
 ) -> Result<()> {
     let is_in_folder = source.get(README).is_some();
     let facts = card::CardFacts {
-        title: &context.repo.id.name,
+        title: context.options.preview.as_ref().map_or(&context.repo.id.name, |preview| &preview.title),
         sdk,
         app_file: sdk::app_file(source, sdk),
         app_port: sdk::app_port(source),
@@ -45,6 +46,23 @@ pub(super) fn complete_card(
         let place = if is_in_folder { "README.md" } else { "README.md on the Hub" };
         context.log.warning(&advice::sdk_differs(place, replaced, sdk));
     }
+    insert(source, README, edit.bytes.into())
+}
+
+/// Marks the title of a preview in the uploaded README.md, or in `held`, the one on the Hub, if the folder has none.
+pub(super) fn mark_title(context: &Context<'_>, held: Option<&[u8]>, source: &mut Source) -> Result<()> {
+    let Some(preview) = &context.options.preview else { return Ok(()) };
+    if context.options.origin == Origin::Generated {
+        return Ok(());
+    }
+    let own = source.get(README).map(read_all).transpose()?;
+    let Some(readme) = own.as_deref().or(held) else { return Ok(()) };
+    let edit = card::end_title(readme, &preview.title, &preview.title_end);
+    let edit = edit.map_err(|error| {
+        failure::folder::card_failure(&error, own.is_some().then(|| context.annotated(README)))
+    })?;
+    let Some(edit) = edit else { return Ok(()) };
+    log_changes(context, &edit.changes);
     insert(source, README, edit.bytes.into())
 }
 

@@ -86,7 +86,7 @@ pub(super) async fn check_app(
         None => {
             check::conclude(&result, hints, &context.options.space.fail_on, log).map_err(|failure| NotLive {
                 is_the_apps: result.subject() != Subject::Workspace && !result.is_unjudged(),
-                failure: failure.at(place),
+                failure: failure.at(place).with_log(space::last_lines(tail.as_slice())),
             })
         }
     };
@@ -116,13 +116,14 @@ async fn app_to_check(context: &Context<'_>, hardware: Option<HardwareStatus>) -
 /// Records that a Space stopped while it was checked.
 fn report_stop(context: &Context<'_>, target: &LiveTarget<'_>, outcome: WaitOutcome) -> Result<(), NotLive> {
     let WaitOutcome { readiness, runtime, tails, spot } = outcome;
+    let lines = space::last_lines(&tails);
     context.recorder.record(|report| {
         report.space_stage = runtime.map(|runtime| runtime.stage);
         report.log_tails.retain(|other| tails.iter().all(|tail| tail.kind != other.kind));
         report.log_tails.extend(tails);
     });
     match readiness {
-        Readiness::Failed(error) => Err(not_live(context, target, *error, spot)),
+        Readiness::Failed(error) => Err(not_live(context, target, *error, spot).with_log(lines)),
         Readiness::Running | Readiness::Unknown(_) => Ok(()),
     }
 }

@@ -4,6 +4,8 @@ use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use hub::{CommitId, RepoInfo};
 
+use super::plan::Plan;
+
 /// Result of a deploy.
 #[derive(Debug, Clone, Default)]
 pub struct Deployed {
@@ -13,12 +15,22 @@ pub struct Deployed {
     pub space_url: Option<String>,
     /// Result of the check of the app, if it was checked.
     pub check: Option<CheckResult>,
+    /// Changes that a dry run would make.
+    pub dry_plan: DryPlan,
+}
+
+/// Plan of a dry run.
+#[derive(Debug, Clone, Default)]
+pub struct DryPlan {
+    pub plan: Plan,
+    /// Bytes that would travel as large files: the Hub does not have them.
+    pub large_bytes: u64,
 }
 
 impl Deployed {
     /// Returns the result of a dry run against a repo.
-    pub(super) fn dry_run(info: &RepoInfo) -> Self {
-        Self { space_url: info.host.clone(), ..Self::default() }
+    pub(super) fn dry_run(info: &RepoInfo, dry_plan: DryPlan) -> Self {
+        Self { space_url: info.host.clone(), dry_plan, ..Self::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::folder::Source;
 use hub::{Lookup, RepoInfo, Revision, SpaceSdk};
 
 use super::context::Context;
+use super::mark::check_mark_again;
 use super::new_repo::{NewRepo, create_repo};
 use super::options::DeployOptions;
 use super::pending_write::{Pending, watch};
@@ -66,6 +67,9 @@ pub(super) async fn ensure_repo(
             pending.settle();
             match created? {
                 Some(created) => {
+                    if created.is_unanswered {
+                        check_mark_again(context).await?;
+                    }
                     context.recorder.record(|report| report.created = true);
                     let message = format!("created the {repo}");
                     context.journal.event(
@@ -76,7 +80,10 @@ pub(super) async fn ensure_repo(
                     new_repo = Some(Box::new(created));
                 }
                 // Another writer created it a moment ago, or it is hidden from this token.
-                None => log.info(&format!("the {repo} exists ({refusal})")),
+                None => {
+                    log.info(&format!("the {repo} exists ({refusal})"));
+                    check_mark_again(context).await?;
+                }
             }
         }
         Lookup::NoRevision => {}

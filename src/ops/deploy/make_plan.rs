@@ -34,6 +34,11 @@ impl Planned {
         self.plan.changes.iter().filter_map(|change| Some((change, &self.files[change.candidate?])))
     }
 
+    /// Returns the large files that the Hub does not have.
+    fn large_writes(&self) -> impl Iterator<Item = (&Change, &PendingUpload)> {
+        self.writes().filter(|(change, file)| change.large && !file.is_stored)
+    }
+
     /// Returns the old path of a file that has only another name.
     pub(super) fn moved_from(&self, change: &Change) -> Option<&RepoPath> {
         self.moves.get(&change.candidate?)
@@ -51,9 +56,13 @@ impl Planned {
         (self.plan.changes.len() - self.moves.len(), bytes)
     }
 
+    /// Returns the bytes of the large files that the Hub does not have.
+    pub(super) fn large_bytes(&self) -> u64 {
+        self.large_writes().map(|(change, _)| change.size).sum()
+    }
+
     pub(super) fn large_files(&self) -> Vec<LargeFile> {
-        self.writes()
-            .filter(|(change, file)| change.large && !file.is_stored)
+        self.large_writes()
             .map(|(change, file)| LargeFile {
                 path: change.path.clone(),
                 content: file.source.clone(),

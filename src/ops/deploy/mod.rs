@@ -13,8 +13,10 @@ mod draft;
 mod ensure_repo;
 mod go_live;
 mod hashing;
+mod large_names;
 mod listed;
 mod make_plan;
+mod mark;
 mod merge;
 mod message;
 mod moves;
@@ -63,7 +65,8 @@ use remote_settings::fetch_settings;
 use report::Status;
 use visibility::VisibilityAnswer;
 
-pub use deployed::Deployed;
+pub use deployed::{Deployed, DryPlan};
+pub(crate) use mark::check_mark;
 pub use options::DeployOptions;
 pub(crate) use preflight::check_plan_of_proxy;
 pub(crate) use repo::resolve_repo;
@@ -164,7 +167,7 @@ async fn deploy_prepared(
             return plan_missing_repo(context, &source);
         };
         match run_attempt(context, &attempt, head, &mut state).await? {
-            AttemptEnd::Done(deployed) => return Ok(deployed),
+            AttemptEnd::Done(deployed) => return Ok(*deployed),
             AttemptEnd::Overtaken { merged: found } => {
                 merged = found.or(merged);
                 if merged.is_some() {
@@ -198,7 +201,8 @@ fn plan_missing_repo(context: &Context<'_>, source: &Source) -> Result<Deployed>
     log_first_settings(context);
     context.log.info("dry run: nothing was changed");
     context.recorder.record(|report| report.status = Some(Status::DryRun));
-    Ok(Deployed::default())
+    let large = plan.changes.iter().filter(|change| change.large).map(|change| change.size).sum();
+    Ok(Deployed { dry_plan: DryPlan { plan, large_bytes: large }, ..Deployed::default() })
 }
 
 fn described(source: &Source) -> String {

@@ -10,6 +10,7 @@ use hub::{
 };
 
 use super::context::Context;
+use super::large_names::has_large_name;
 use super::plan::Created;
 use super::plan_base::repo_paths;
 use super::report::AccessChange;
@@ -19,12 +20,6 @@ use super::report::AccessChange;
 const MAX_FILES: usize = 100;
 /// Largest size of the files that are sent with the creation.
 const MAX_BYTES: u64 = 1_000_000;
-
-/// Endings of files that the Hub keeps in its storage for large files, whatever their content: the rules of the
-/// `.gitattributes` in a new repo. Most of the second half apply to datasets only.
-const LARGE: &str = "7z arrow bin bz2 ckpt ftz gz h5 joblib mlmodel model msgpack npy npz onnx ot parquet pb \
-    pickle pkl pt pth rar safetensors tar tflite tgz wasm xz zip zst \
-    aac bmp flac gif jpeg jpg lz4 mds mp3 mp4 ogg pcm png raw sam tiff wav webm webp";
 
 /// A repo that this deploy has created.
 #[derive(Default)]
@@ -222,13 +217,7 @@ fn is_about_the_sdk(refusal: &Refusal) -> bool {
 /// Returns true if the Hub decides how a file is sent: the file may be large, or decide about others.
 fn needs_the_hub(path: &RepoPath) -> bool {
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
-    matches!(name, ".gitattributes" | ".gitignore")
-        || name.contains("tfevents")
-        || name.contains(".tar.")
-        || name.contains(".lfs.")
-        || path.as_str().split('/').any(|part| part == "saved_model")
-        || ending.is_some_and(|ending| LARGE.split_whitespace().any(|large| large == ending))
+    matches!(name, ".gitattributes" | ".gitignore") || has_large_name(path)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::app_check::{Check, FailOn, Mode};
-use crate::ops::space::{HardwareOptions, SettingsOptions};
+use crate::ops::space::{HardwareOptions, SettingsOptions, Variable};
 use hub::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 
 /// A deploy of one folder to one repo.
@@ -22,6 +22,8 @@ pub struct DeployOptions {
     /// True if `private: false` stands alone, which may be meant as a wish to publish.
     pub private_is_false: bool,
     pub origin: Origin,
+    /// `Some` for the preview of a pull request.
+    pub preview: Option<PreviewCopy>,
     /// Reaction to files that hold a secret: `None` decides by their readers.
     pub secrets_in_files: Option<SecretsInFiles>,
     /// Absolute where the checkout is known, else relative to the working directory.
@@ -72,6 +74,17 @@ impl DeployOptions {
             Prune::Auto => self.repo_type == RepoType::Space,
         }
     }
+}
+
+/// A Space that is a copy of another one, for a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewCopy {
+    /// Variable of the Space that names the pull request. A Space without it is never written to.
+    pub mark: Variable,
+    /// Name of the other Space: the title of a card that has none.
+    pub title: String,
+    /// End of the title of the card.
+    pub title_end: String,
 }
 
 /// Author of the deployed folder.

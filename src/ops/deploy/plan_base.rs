@@ -5,6 +5,7 @@ use crate::folder::{Source, SourceFile};
 use hub::{ParseError, RepoInfo, RepoPath, Revision};
 
 use super::context::Context;
+use super::large_names::is_surely_large;
 use super::plan::{self, Candidate, Plan, Pruning};
 
 /// The Hub's own file, which says which files are large. It is never pruned.
@@ -41,9 +42,9 @@ pub(super) fn plan_for_nothing(source: &Source, folder: Option<&RepoPath>) -> Re
         .into_iter()
         .zip(&source.files)
         .map(|(path, file)| Candidate {
-            path,
             size: file.size,
-            large: false,
+            large: is_surely_large(&path, file.size),
+            path,
             ignored: false,
             remote: None,
             local: None,

@@ -11,7 +11,7 @@ use hub::{Lookup, RepoType, SpaceSdk};
 
 use super::app_file::AppFile;
 use super::card::{
-    README, check_card, complete_card, insert, log_changes, read_all, readme_on_hub, repair_card,
+    README, check_card, complete_card, insert, log_changes, mark_title, read_all, readme_on_hub, repair_card,
 };
 use super::context::Context;
 use super::options::Origin;
@@ -73,6 +73,7 @@ async fn prepare_without_card(
         if !source.filter.hides(README) {
             let readme = source.get(README).map(read_all).transpose()?.or_else(|| held.clone());
             complete_card(context, sdk, readme, &mut source)?;
+            mark_title(context, held.as_deref(), &mut source)?;
         }
     }
     let card = if is_whole_repo { sdk::readme(&source).or(held) } else { held };
@@ -92,6 +93,7 @@ async fn prepare_with_card(context: &Context<'_>, mut source: Source) -> Result<
     add_streamlit(context, sdk, &mut source)?;
     let readme = source.get(README).map(read_all).transpose()?;
     complete_card(context, sdk, readme, &mut source)?;
+    mark_title(context, None, &mut source)?;
     let lookup = look_up_and_check(context, source.get(README)).await?;
     let is_new = matches!(lookup, Lookup::NoRepo(_));
     refuse_other_framework(context, sdk, &source, Strictness::of(is_guess && is_new))?;

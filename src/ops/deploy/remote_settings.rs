@@ -5,6 +5,7 @@ use crate::ops::space::{CurrentSettings, hardware, settings};
 use hub::{Lookup, SpaceSdk};
 
 use super::context::Context;
+use super::mark::check_mark;
 use super::plan_base::is_missing_right;
 use super::prepare::Prepared;
 use super::visibility::{self, Audience, VisibilityAnswer};
@@ -45,6 +46,9 @@ pub(super) async fn fetch_settings(
     };
     let audience = visibility::audience(context, &prepared.lookup, answer);
     let (current, audience) = tokio::try_join!(current, audience)?;
+    if let (Some(preview), Some(current)) = (&context.options.preview, &current) {
+        check_mark(&context.repo, &preview.mark, &current.variables)?;
+    }
     if let Some(audience) = audience {
         visibility::log_audience(context, audience);
     }

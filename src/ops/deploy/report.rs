@@ -17,8 +17,10 @@ pub enum Status {
     Deployed,
     Unchanged,
     DryRun,
-    /// There was no token, and the workflow accepts that.
+    /// There was nothing to do: no token, and the workflow accepts that, or no preview to delete.
     Skipped,
+    /// The preview of a closed pull request is deleted.
+    Deleted,
     Failed,
     /// The deploy failed, and the previous tree is restored.
     RolledBack,
@@ -32,6 +34,7 @@ impl Status {
             Self::Unchanged => "unchanged",
             Self::DryRun => "dry-run",
             Self::Skipped => "skipped",
+            Self::Deleted => "deleted",
             Self::Failed => "failed",
             Self::RolledBack => "rolled-back",
             Self::Cancelled => "cancelled",
@@ -91,6 +94,21 @@ pub struct DeployReport {
     /// The proxy Space, if there is one.
     pub proxy: Option<Box<ProxyReport>>,
     pub failure: Option<Failure>,
+    /// Reason of a run that is skipped.
+    pub skipped_because: Option<&'static str>,
+    /// Objects of the run on GitHub.
+    pub preview: PreviewReport,
+}
+
+/// Facts about the preview of a pull request, and about a deployment on GitHub.
+#[derive(Debug, Default)]
+pub struct PreviewReport {
+    /// The run is for a pull request, and does not touch the repo of the inputs.
+    pub is_preview: bool,
+    /// Page of the comment on the pull request.
+    pub comment_url: Option<String>,
+    /// Id of the deployment on GitHub.
+    pub deployment_id: Option<u64>,
 }
 
 /// Facts about the proxy Space in front of a private one.

@@ -48,6 +48,13 @@ impl From<Failure> for NotLive {
     }
 }
 
+impl NotLive {
+    /// Adds the end of the log that shows the failure.
+    pub(super) fn with_log(self, lines: Vec<String>) -> Self {
+        Self { failure: self.failure.with_log(lines), ..self }
+    }
+}
+
 /// Age of the commit that a Space has to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommitAge {
@@ -94,6 +101,7 @@ pub(super) async fn wait_for(
     let WaitOutcome { readiness, runtime, tails, spot } =
         space::wait(&context.hub, context.log, &context.repo, options).await;
     drop(phase);
+    let lines = space::last_lines(&tails);
     context.recorder.record(|report| {
         report.space_stage = runtime.map(|runtime| runtime.stage);
         // After a rollback, the log of the failed app stays, because it shows the cause.
@@ -107,7 +115,7 @@ pub(super) async fn wait_for(
             context.log.warning(&advice::readiness_unknown(&error));
             Ok(())
         }
-        Readiness::Failed(error) => Err(not_live(context, target, *error, spot)),
+        Readiness::Failed(error) => Err(not_live(context, target, *error, spot).with_log(lines)),
     }
 }
 

@@ -52,8 +52,10 @@ impl OwnComments {
         match self.github.create_comment(number, body).await {
             // GitHub may have written it before the answer was lost.
             Err(error) if error.is_ambiguous() => {
-                let found = self.find(number, subject).await?;
-                found.into_iter().next().map(|(comment, _)| comment).ok_or(error)
+                match self.find(number, subject).await?.into_iter().next() {
+                    Some((comment, _)) => Ok(comment),
+                    None => self.github.create_comment(number, body).await,
+                }
             }
             created => created,
         }

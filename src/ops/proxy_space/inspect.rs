@@ -48,6 +48,12 @@ impl<'a> Proxy<'a> {
             if !card.is_some_and(|card| has_marker(&card)) {
                 return Err(failure::proxy::name_taken(&repo));
             }
+            if let Some(preview) = &behind.preview
+                && !behind.dry_run
+            {
+                let variables = hub.variables(&repo).await?;
+                deploy::check_mark(&repo, &preview.mark, &variables)?;
+            }
         } else {
             deploy::check_plan_of_proxy(hub, &repo, &wanted.hardware, behind.dry_run, log).await?;
         }

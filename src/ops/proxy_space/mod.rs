@@ -7,6 +7,7 @@ mod check;
 mod inspect;
 mod options;
 mod template;
+mod whole;
 
 use std::path::Path;
 
@@ -29,6 +30,7 @@ use template::write_source;
 
 pub use inspect::Proxy;
 pub use options::{AllowOrigins, ProxyOptions};
+pub use whole::{LiveWhole, Whole, deploy_whole};
 
 /// Path that answers with 200 once the proxy takes requests.
 const READY: &str = "/_proxy/readyz";
@@ -36,13 +38,13 @@ const READY: &str = "/_proxy/readyz";
 const UNKNOWN_TARGET: &str = "https://unknown.hf.space";
 
 /// Deploys the proxy Space, waits for it, and checks that the private app answers through it. `behind` is the deploy
-/// of the private Space.
-pub async fn provision(
+/// of the private Space. Returns the address of the proxy.
+async fn provision(
     proxy: &Proxy<'_>,
     behind: &Deployed,
     session: &Session<'_>,
     recorder: &Recorder<ProxyReport>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let phase = session.journal.enter(Phase::Create, "proxy");
     session.log.info(&format!("the proxy: the {}", proxy.repo));
     recorder.record(|report| report.repo = Some(proxy.repo.clone()));
@@ -56,7 +58,7 @@ async fn deploy_and_check(
     behind: &Deployed,
     session: &Session<'_>,
     recorder: &Recorder<ProxyReport>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let target = target_url(proxy, behind)?;
     let folder = image::temporary_folder().map_err(failure::proxy::files_not_written)?;
     write_source(folder.path(), &proxy.repo, &secrets(proxy, &target))?;
@@ -69,11 +71,11 @@ async fn deploy_and_check(
         let state = if deployed.is_ok() { ProxyState::Deployed } else { ProxyState::Failed };
         recorder.record(|report| report.state = state);
     }
-    deployed?;
-    if is_dry_run || options.space.wait.is_none() || !can_check(proxy, behind) {
-        return Ok(());
+    let address = deployed?.space_url;
+    if !is_dry_run && options.space.wait.is_some() && can_check(proxy, behind) {
+        check_through(proxy, session).await?;
     }
-    check_through(proxy, session).await
+    Ok(address)
 }
 
 /// Returns true if the private app can be checked: it passed its own check, and checks are on.
@@ -152,6 +154,7 @@ fn variables(proxy: &Proxy<'_>) -> Vec<Variable> {
         variables.push(Variable { key: "ALLOW_ANY_TARGET".to_owned(), value: "true".to_owned() });
     }
     variables.extend(wanted.settings.iter().cloned());
+    variables.extend(proxy.behind.preview.as_ref().map(|preview| preview.mark.clone()));
     variables
 }
 

@@ -242,6 +242,15 @@ pub async fn refused(hub: &Hub, space: &Repo, refusals: &[(Flavor, Refusal)]) ->
     }
 }
 
+/// Returns the price of an hour of paid hardware in US dollars: `None` for free hardware, and if the Hub does not say.
+pub async fn hourly_price(hub: &Hub, name: &HardwareName) -> Option<f64> {
+    let HardwareName::Known(flavor) = name else { return None };
+    if flavor.is_basic() || flavor.is_zero_gpu() {
+        return None;
+    }
+    price_of(*flavor, &hub.prices().await.ok()?)
+}
+
 /// Returns true if a Space already has this sleep time.
 fn has_sleep_time(machine: &Runtime, wanted: SleepTime) -> bool {
     match machine.gc_timeout {

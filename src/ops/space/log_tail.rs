@@ -60,6 +60,13 @@ impl LogTail {
     }
 }
 
+/// Returns the last lines of the last log that has some.
+pub fn last_lines(tails: &[LogTail]) -> Vec<String> {
+    const LINES: usize = 15;
+    let Some(tail) = tails.iter().rev().find(|tail| !tail.is_empty()) else { return Vec::new() };
+    tail.lines.iter().skip(tail.lines.len().saturating_sub(LINES)).cloned().collect()
+}
+
 fn mentions_error(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     line.contains("error") || line.contains("exception")

@@ -24,7 +24,7 @@ pub use diagnosis::{Diagnosis, Evidence, Spot, diagnose};
 pub use error::SpaceError;
 pub use guard::until_it_stops;
 pub use hardware::{AtCreation, HardwareStatus};
-pub use log_tail::LogTail;
+pub use log_tail::{LogTail, last_lines};
 pub use options::{HardwareOptions, NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 pub use port::WrongAddress;
 pub use readiness::WaitOptions;

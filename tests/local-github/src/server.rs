@@ -47,6 +47,7 @@ pub struct Fault {
     pub headers: Vec<(&'static str, String)>,
     /// Carries the request out before the answer, so that the answer is what is lost.
     pub after: bool,
+    /// Time before the answer.
     pub delay: Duration,
 }
 
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     contract: Option<Arc<Contract>>,
     requests: Mutex<Vec<RecordedRequest>>,
     faults: Mutex<Vec<Fault>>,
+    held: Mutex<Vec<String>>,
     pub(crate) id_tokens: Mutex<id_token::Issued>,
 }
 
@@ -133,6 +135,7 @@ impl LocalGithub {
             contract,
             requests: Mutex::default(),
             faults: Mutex::default(),
+            held: Mutex::default(),
             id_tokens: Mutex::default(),
         });
         let router = Router::new().fallback(handle).with_state(Arc::clone(&inner));
@@ -234,6 +237,11 @@ impl LocalGithub {
         lock(&self.inner.faults).push(fault);
     }
 
+    /// Returns the requests whose answer a fault has delayed, as `METHOD path`. One that it carries out is done by then.
+    pub fn held(&self) -> Vec<String> {
+        lock(&self.inner.held).clone()
+    }
+
     /// Returns the requests so far.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.inner.requests).clone()
@@ -291,15 +299,16 @@ async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response
     let path = parts.uri.path().strip_prefix("/api/v3").unwrap_or(parts.uri.path()).to_owned();
     let method = parts.method.as_str().to_owned();
     let fault = inner.fault(&method, &path);
-    if let Some(fault) = &fault {
-        tokio::time::sleep(fault.delay).await;
-    }
     let is_lost = fault.as_ref().is_some_and(|fault| !fault.after);
     let mut answer = if is_lost {
         Answer::error(500, "planted")
     } else {
         routes::answer(&inner, &method, &path, &query, &Given { headers: &parts.headers, body: &body })
     };
+    if let Some(delay) = fault.as_ref().map(|fault| fault.delay).filter(|delay| !delay.is_zero()) {
+        lock(&inner.held).push(format!("{method} {path}"));
+        tokio::time::sleep(delay).await;
+    }
     let mut breaches = Vec::new();
     if let Some(contract) = &inner.contract {
         breaches.extend(contract.check_request(&method, &path, &query, &body));

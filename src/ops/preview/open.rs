@@ -1,0 +1,95 @@
+//! The preview of an open pull request: created or updated, and deleted if the pull request was closed meanwhile.
+
+use hub::{HardwareName, Hub, Lookup, Repo, RepoType, Revision};
+use tokio::time::Instant;
+
+use super::body::PreviewFacts;
+use super::close::{self, End};
+use super::options::PreviewOptions;
+use super::side::PullRequestSide;
+use crate::action::Recorder;
+use crate::failure::Result;
+use crate::ops::Session;
+use crate::ops::deploy::{self, DeployReport};
+use crate::ops::proxy_space::{LiveWhole, Whole, deploy_whole};
+use crate::ops::space::hardware;
+
+/// Brings the preview up to date.
+pub(super) async fn deploy(
+    options: &PreviewOptions,
+    whole: Whole<'_>,
+    session: &Session<'_>,
+    recorder: &Recorder<DeployReport>,
+) -> Result<()> {
+    let Session { hub, log, journal } = session;
+    let started = Instant::now();
+    let repo = deploy::resolve_repo(&whole.deploy.repo, RepoType::Space, hub).await?;
+    recorder.record(|report| report.repo = Some(repo.clone()));
+    log.info(&format!("preview of pull request #{}: the {repo}", options.marker.number));
+    let side =
+        PullRequestSide::open(options, repo.clone(), format!("{}/{}", hub.endpoint(), repo.page()), log);
+    let cancelling = side.on_cancel(journal);
+    let begin = async {
+        tokio::join!(side.begin(recorder), log_price(whole, session));
+    };
+    let ((), result) = tokio::join!(begin, deploy_whole(whole, session, recorder));
+
+    let mut facts = match &result {
+        Ok(live) => facts_of(live, whole),
+        Err(_) => PreviewFacts { address: address_of(hub, &repo).await, ..PreviewFacts::default() },
+    };
+    add_hardware(&mut facts, hub, &repo).await;
+    facts.took = started.elapsed();
+    match &result {
+        Ok(_) => side.succeed(&facts, recorder).await,
+        Err(failure) => side.fail(&facts, failure, recorder).await,
+    }
+    // The last look, because a run for the closed pull request that starts later finds the Space.
+    let is_closed = side.is_closed().await;
+    cancelling.settle();
+    if !is_closed {
+        return result.map(drop);
+    }
+    log.info(&format!("pull request #{} was closed meanwhile", options.marker.number));
+    if let Err(failure) = &result {
+        log.info(&format!("the deploy had failed: {failure}"));
+    }
+    if close::delete(options, &repo, session, recorder).await? != End::Foreign {
+        side.delete(recorder).await;
+    }
+    Ok(())
+}
+
+fn facts_of(live: &LiveWhole, whole: Whole<'_>) -> PreviewFacts {
+    PreviewFacts {
+        address: live.address.clone(),
+        check: live.deployed.check.clone(),
+        is_awaited: whole.deploy.space.wait.is_some(),
+        ..PreviewFacts::default()
+    }
+}
+
+/// Logs the price of the hardware that the preview asks for.
+async fn log_price(whole: Whole<'_>, session: &Session<'_>) {
+    let wanted = &whole.deploy.space.hardware;
+    let Some(flavor) = wanted.wanted.first().copied() else { return };
+    let Some(price) = hardware::hourly_price(session.hub, &HardwareName::Known(flavor)).await else { return };
+    let sleep = wanted.sleep_time.map(|time| format!(", and it sleeps {time} without visitors"));
+    let sleep = sleep.unwrap_or_default();
+    session.log.info(&format!("the preview asks for `{flavor}`: ${price:.2} an hour while it runs{sleep}"));
+}
+
+/// Adds the hardware that the Space has, with its price. The comment is complete without them.
+async fn add_hardware(facts: &mut PreviewFacts, hub: &Hub, repo: &Repo) {
+    let Ok(runtime) = hub.runtime(repo).await else { return };
+    let Some(flavor) = runtime.flavor() else { return };
+    facts.price = hardware::hourly_price(hub, flavor).await;
+    facts.hardware = Some(flavor.clone());
+}
+
+async fn address_of(hub: &Hub, repo: &Repo) -> Option<String> {
+    match hub.look_up(repo, &Revision::default()).await {
+        Ok(Lookup::Found(info)) => info.host,
+        _ => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! The deployment of a run on GitHub: from `in_progress` to `success`, `failure` or `inactive`.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hub::Repo;
+
+use super::deployments::{deactivate, task};
+use super::trouble::Trouble;
+use crate::github::{Deployment, DeploymentState, Error, Github, NewDeployment, NewStatus, Permission};
+
+/// Time allowed on GitHub for a run that is cancelled. The runner kills it ten seconds after the first signal.
+pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A deployment that a run makes.
+#[derive(Debug, Clone)]
+pub struct RecordOptions {
+    pub environment: String,
+    /// Commit on GitHub, in hexadecimal.
+    pub commit: String,
+    /// True for an environment that ends, as a preview does.
+    pub is_transient: bool,
+    /// Page of the workflow run.
+    pub run_url: Option<String>,
+}
+
+/// The deployment of a run. Copies share it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    github: Github,
+    trouble: Trouble,
+    options: RecordOptions,
+    /// The repo on the Hub that is deployed.
+    repo: Repo,
+    id: Arc<OnceLock<u64>>,
+}
+
+impl Record {
+    pub fn new(github: Github, trouble: Trouble, options: RecordOptions, repo: Repo) -> Self {
+        Self { github, trouble, options, repo, id: Arc::default() }
+    }
+
+    /// Creates the deployment, and ends the earlier ones of this repo. Returns its id.
+    pub async fn start(&self) -> Option<u64> {
+        if self.trouble.lacks(Permission::Deployments) {
+            return None;
+        }
+        let deployment = self.trouble.note(self.create().await)?;
+        let id = *self.id.get_or_init(|| deployment.id);
+        self.set(DeploymentState::InProgress, "the deploy has begun", None).await;
+        let environment = &self.options.environment;
+        let replaced =
+            deactivate(&self.github, environment, &self.repo, Some(id), "replaced by a later deploy").await;
+        self.trouble.note(replaced);
+        Some(id)
+    }
+
+    /// Adds a status, if there is a deployment.
+    pub async fn set(&self, state: DeploymentState, description: &str, url: Option<&str>) {
+        let Some(id) = self.id.get() else { return };
+        let status = NewStatus {
+            state,
+            description: description.to_owned(),
+            environment_url: url.map(str::to_owned),
+            log_url: self.options.run_url.clone(),
+        };
+        let mut set = self.github.set_deployment_status(*id, &status).await;
+        // The same status twice does no harm.
+        if set.as_ref().is_err_and(Error::is_ambiguous) {
+            set = self.github.set_deployment_status(*id, &status).await;
+        }
+        self.trouble.note(set);
+    }
+
+    /// Ends all deployments of this repo.
+    pub async fn end_all(&self, description: &str) {
+        if self.trouble.lacks(Permission::Deployments) {
+            return;
+        }
+        let ended = deactivate(&self.github, &self.options.environment, &self.repo, None, description).await;
+        self.trouble.note(ended);
+    }
+
+    async fn create(&self) -> Result<Deployment, Error> {
+        let RecordOptions { environment, commit, is_transient, .. } = &self.options;
+        let new = NewDeployment {
+            commit: commit.clone(),
+            environment: environment.clone(),
+            description: self.repo.id.to_string(),
+            task: task(&self.repo),
+            is_transient: *is_transient,
+            is_production: environment == "production",
+        };
+        match self.github.create_deployment(&new).await {
+            // GitHub may have created it before the answer was lost.
+            Err(error) if error.is_ambiguous() => match self.find_fresh(&new).await? {
+                Some(found) => Ok(found),
+                None => self.github.create_deployment(&new).await,
+            },
+            created => created,
+        }
+    }
+
+    /// Returns the newest deployment, if it is of this commit and has no status yet.
+    async fn find_fresh(&self, new: &NewDeployment) -> Result<Option<Deployment>, Error> {
+        let newest = self.github.list_deployments(&new.environment, &new.task).await?.into_iter().next();
+        let Some(newest) = newest.filter(|newest| newest.sha == new.commit) else { return Ok(None) };
+        let state = self.github.deployment_state(newest.id).await?;
+        Ok(state.is_none().then_some(newest))
+    }
+}

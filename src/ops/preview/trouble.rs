@@ -1,0 +1,45 @@
+//! Trouble with GitHub, which is logged and never ends a deploy.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::action::Log;
+use crate::failure::preview as advice;
+use crate::github::{Error, Permission};
+
+/// The trouble of a run. Copies share what was noticed.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    log: Log,
+    lacking: Arc<Mutex<BTreeSet<Permission>>>,
+}
+
+impl Trouble {
+    pub fn new(log: &Log) -> Self {
+        Self { log: log.clone(), lacking: Arc::default() }
+    }
+
+    /// Returns the value of an operation, or logs why there is none: one notice for each missing permission, and a
+    /// warning for anything else.
+    pub fn note<T>(&self, result: Result<T, Error>) -> Option<T> {
+        let error = match result {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        match error.missing_permission() {
+            Some(permission) => {
+                let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+                if lacking.insert(permission) {
+                    self.log.notice(&advice::missing_permission(&error, permission.as_str()));
+                }
+            }
+            None => self.log.warning(&advice::github_trouble(&error)),
+        }
+        None
+    }
+
+    /// Returns true if GitHub has refused an operation for lack of this permission.
+    pub fn lacks(&self, permission: Permission) -> bool {
+        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).contains(&permission)
+    }
+}

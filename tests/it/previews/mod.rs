@@ -1,0 +1,12 @@
+//! Previews of pull requests, on a local Hub and a local GitHub.
+
+mod closing;
+mod deployments;
+mod github_trouble;
+mod kills;
+mod life;
+mod opening;
+mod plans;
+mod proxies;
+mod refusals;
+mod world;
