@@ -1,17 +1,17 @@
 //! The commands, one folder for each: its inputs, its outputs, and the call of its operation.
 
+mod cleanup;
 pub mod command;
 pub mod deploy;
 pub(crate) mod groups;
 pub mod inputs;
-mod janitor;
 pub mod outputs;
 mod summary_parts;
-mod teardown;
+mod test_repos;
 mod verify;
 
 use command::Command;
 
 /// All commands, in the order of `--help`.
 pub const COMMANDS: &[&Command] =
-    &[&deploy::COMMAND, &verify::COMMAND, &janitor::COMMAND, &teardown::COMMAND];
+    &[&deploy::COMMAND, &verify::COMMAND, &cleanup::COMMAND, &test_repos::JANITOR, &test_repos::TEARDOWN];

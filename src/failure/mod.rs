@@ -1,12 +1,12 @@
 //! Failures as users see them: the only table of error codes and exit codes.
 
 pub mod app_check;
+pub mod cleanup;
 pub mod deploy;
 pub mod deploy_log;
 pub mod folder;
 pub mod hardware;
 mod hub;
-pub mod janitor;
 pub mod preview;
 pub mod proxy;
 pub mod rights;
@@ -123,6 +123,8 @@ codes! {
     RateLimited = "rate_limited", Unavailable;
     /// The Hub cannot be reached, or keeps failing.
     HubUnavailable = "hub_unavailable", Unavailable;
+    /// GitHub cannot be reached, keeps failing, or asks for a long wait.
+    GithubUnavailable = "github_unavailable", Unavailable;
     /// Another writer changed the branch repeatedly.
     Conflict = "conflict", Conflict;
     /// A Space with the name of the proxy is there, and this action did not make it.

@@ -16,6 +16,18 @@ pub struct PullRequest {
 }
 
 impl Github {
+    /// Reads the list of pull requests. Without the right to see them, GitHub says that a pull request does not exist;
+    /// this call fails then.
+    ///
+    /// # Errors
+    ///
+    /// The token cannot see the repository or its pull requests, GitHub refuses, or it cannot be reached.
+    pub async fn check_access_to_pull_requests(&self) -> Result<(), Error> {
+        let path = "/pulls?state=all&per_page=1".to_owned();
+        let operation = Operation::get("list the pull requests", Permission::PullRequests, path);
+        self.send(&operation).await.map(drop)
+    }
+
     /// Returns a pull request: `None` where there is none, as after the account of its author was deleted.
     ///
     /// # Errors

@@ -124,6 +124,8 @@ pub struct ListedRepo {
     pub repo: Repo,
     /// Time of its creation (RFC 3339), such as `2026-11-20T16:18:11.000Z`.
     pub created_at: Option<String>,
+    /// Time of its last commit (RFC 3339).
+    pub last_modified: Option<String>,
     /// Tags of the card, and others.
     pub tags: Vec<String>,
 }
@@ -134,6 +136,8 @@ struct ListRow {
     id: String,
     #[serde(default)]
     created_at: Option<String>,
+    #[serde(default)]
+    last_modified: Option<String>,
     #[serde(default)]
     tags: Vec<String>,
 }
@@ -269,6 +273,7 @@ impl Hub {
             .append_pair("author", namespace)
             .append_pair("search", search)
             .append_pair("expand[]", "createdAt")
+            .append_pair("expand[]", "lastModified")
             .append_pair("expand[]", "tags")
             .append_pair("limit", "100");
         let mut next = Some(url);
@@ -280,7 +285,8 @@ impl Hub {
             for row in rows {
                 let Some(id) = row.id.parse::<RepoName>().ok().and_then(|name| name.full()) else { continue };
                 let repo = Repo { repo_type, id };
-                repos.push(ListedRepo { repo, created_at: row.created_at, tags: row.tags });
+                let ListRow { created_at, last_modified, tags, .. } = row;
+                repos.push(ListedRepo { repo, created_at, last_modified, tags });
             }
             next = self.next_page(&operation, &url, &answer.headers)?;
         }

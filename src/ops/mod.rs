@@ -2,8 +2,8 @@
 
 pub mod buckets;
 pub mod check;
+pub mod cleanup;
 pub mod deploy;
-pub mod janitor;
 pub mod log_follower;
 pub mod preview;
 pub mod proxy_space;

@@ -68,7 +68,7 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
         "{log}"
     );
     assert!(log.contains("kept the Space `ada/my-hfd-test-4`: its name has another beginning"), "{log}");
-    assert!(log.contains("3 to delete, 2 kept, 0 failed"), "{log}");
+    assert!(log.contains("3 deleted, 2 kept, 0 failed"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ async fn what_could_not_be_deleted_is_loud_and_does_not_stop_the_rest() {
     refuse(&hub, ("DELETE", "/repos/delete"), 1, (403, "Not for you"));
     let (code, log) = janitor(&hub, "1s", &[]).await;
     assert_eq!(code, 1, "{log}");
-    assert!(log.contains("1 of the repos are not cleaned up") && log.contains("Not for you"), "{log}");
+    assert!(log.contains("cannot clean up everything: 1 failed") && log.contains("Not for you"), "{log}");
     assert!(!is_there(&hub, RepoType::Model, "hfd-test-2"), "{log}");
 }
 
@@ -95,7 +95,7 @@ async fn a_teardown_deletes_what_the_run_wrote_down_and_nothing_else() {
     assert!(log.contains("the model `ada/hfd-test-gone` is gone already"), "{log}");
     let (code, log) = teardown(&hub, "space ada/precious\nnonsense\n").await;
     assert_eq!(code, 1, "{log}");
-    assert!(log.contains("2 of the repos are not cleaned up"), "{log}");
+    assert!(log.contains("cannot clean up everything: 2 failed"), "{log}");
     assert!(is_there(&hub, RepoType::Space, "precious"));
     // A run that was cancelled before it made anything left no list.
     let (code, _) =

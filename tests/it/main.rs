@@ -7,6 +7,7 @@ mod bundle;
 mod cache;
 mod cards;
 mod chaos;
+mod cleanup;
 mod contract;
 mod cuts;
 mod debug_lines;

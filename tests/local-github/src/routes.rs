@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::answer::{Addresses, Answer};
 use crate::server::{Given, Inner, lock};
-use crate::state::{Access, Actor, ActorKind, Comment, Deployment, DeploymentStatus, Permissions, State};
+use crate::state::{
+    Access, Actor, ActorKind, Comment, Deployment, DeploymentStatus, Permissions, PullRequest, PullState,
+    State,
+};
 
 /// Most characters of a comment.
 const MAX_COMMENT: usize = 65_536;
@@ -53,6 +56,7 @@ pub(crate) fn answer(
         ("GET", ["issues", "comments", comment]) => call.comment(id(comment)),
         ("PATCH", ["issues", "comments", comment]) => call.update_comment(id(comment)),
         ("DELETE", ["issues", "comments", comment]) => call.delete_comment(id(comment)),
+        ("GET", ["pulls"]) => call.list_pulls(),
         ("GET", ["pulls", number]) => call.pull(id(number)),
         ("GET", ["deployments"]) => call.list_deployments(),
         ("POST", ["deployments"]) => call.create_deployment(),
@@ -207,11 +211,28 @@ impl Call<'_> {
         if comments.len() == before { Err(not_found()) } else { Ok(Answer::new(204, Value::Null)) }
     }
 
-    fn pull(mut self, number: u64) -> Answered {
-        // Pull requests of public repositories are open to every token.
+    /// Refuses a token that cannot see pull requests. Those of public repositories are open to every token.
+    fn require_pulls(&mut self) -> Result<(), Answer> {
         if self.repository()?.is_private {
             self.require(|permissions| permissions.pull_requests, Access::Read)?;
         }
+        Ok(())
+    }
+
+    fn list_pulls(mut self) -> Answered {
+        self.require_pulls()?;
+        let state = self.value("state").unwrap_or("open").to_owned();
+        let pulls = self.repository()?.pulls.clone();
+        let fits =
+            |pull: &PullRequest| state == "all" || (state == "open") == (pull.state == PullState::Open);
+        // The newest comes first.
+        let rows = pulls.values().rev().filter(|pull| fits(pull)).map(|pull| self.addresses.pull(pull));
+        let rows = rows.collect();
+        Ok(self.page("/pulls", rows))
+    }
+
+    fn pull(mut self, number: u64) -> Answered {
+        self.require_pulls()?;
         let found = self.repository()?.pulls.get(&number).cloned();
         found.map(|pull| Answer::new(200, self.addresses.pull(&pull))).ok_or_else(not_found)
     }

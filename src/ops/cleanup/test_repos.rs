@@ -1,16 +1,18 @@
-//! Deletion of test repos: those that a run recorded, and those that a killed run left behind.
+//! Test repos: those that a run recorded, and those that a killed run left behind.
 //!
 //! A repo is deleted only with the prefix of test repos in its name and with their tag in its card. One that no run
-//! recorded must also be old. Each decision is logged.
+//! recorded must also be old.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hub::{Hub, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
 use jiff::Timestamp;
 
+use super::{Sweep, age};
 use crate::action::Log;
-use crate::failure::{self, Code, Failure, Result};
+use crate::failure::{self, Result};
+use crate::ops::preview::removal::Removal;
 
 /// Tags of cards that mark what tests make: their own repos, and the proxies that this action makes for them.
 const MARKERS: [&str; 2] = ["hf-deploy-test", "hf-deploy-proxy"];
@@ -20,13 +22,22 @@ const SHORTEST_PREFIX: usize = 6;
 const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 const TYPES: [RepoType; 3] = [RepoType::Space, RepoType::Model, RepoType::Dataset];
 
-/// Limits of the deletion.
+/// Forgotten test repos of a namespace.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct Forgotten {
+    pub namespace: String,
     pub prefix: Prefix,
     pub older_than: Duration,
     /// Print the repos without deleting them.
     pub dry_run: bool,
+}
+
+/// Test repos that a run recorded.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// File with one `type namespace/name` per line.
+    pub list: PathBuf,
+    pub prefix: Prefix,
 }
 
 /// The beginning of the names of test repos.
@@ -48,84 +59,81 @@ impl std::str::FromStr for Prefix {
     }
 }
 
-/// Reason for which a repo stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    OtherPrefix,
-    NoMarker,
-    AgeUnknown,
-    TooYoung,
-}
-
 /// Deletes the forgotten test repos of a namespace.
 ///
 /// # Errors
 ///
 /// What could not be listed or deleted, after everything else was tried.
-pub async fn sweep(hub: &Hub, namespace: &str, rules: &Rules, log: &Log) -> Result<()> {
-    let mut failures = Vec::new();
-    let (mut deleted, mut kept) = (0, 0);
+pub async fn delete_forgotten(forgotten: &Forgotten, hub: &Hub, log: &Log) -> Result<()> {
+    let mut sweep = Sweep::new(hub, log, forgotten.dry_run);
     for repo_type in TYPES {
-        let listed = match hub.list_repos(namespace, repo_type, &rules.prefix.0).await {
+        let listed = match hub.list_repos(&forgotten.namespace, repo_type, &forgotten.prefix.0).await {
             Ok(listed) => listed,
             Err(error) => {
-                failures.push(error.to_string());
+                sweep.fail_at_large(&error.to_string());
                 continue;
             }
         };
         for listed in listed {
-            if let Some(reason) = why_kept(&listed, rules, Timestamp::now()) {
-                log.info(&format!("kept the {}: {}", listed.repo, reason.as_str()));
-                kept += 1;
+            let repo = &listed.repo;
+            if let Some(reason) = why_kept(&listed, forgotten, Timestamp::now()) {
+                sweep.keep(repo, reason.as_str());
             } else {
-                remove(hub, &listed.repo, rules.dry_run, log, &mut failures).await;
-                deleted += 1;
+                sweep.delete(repo, "it is old enough", delete(hub, repo)).await;
             }
         }
     }
-    log.info(&format!("{deleted} to delete, {kept} kept, {} failed", failures.len()));
-    conclude(failures)
+    sweep.conclude()
 }
 
-/// Deletes the repos that a run wrote down as it made them, one `type namespace/name` per line, as far as they
-/// have the prefix, and the marker or the age of this run: one that was killed between the repo and its first
-/// commit left no card.
+/// Deletes the repos that a run wrote down as it made them, as far as they have the prefix, and the marker or the age of
+/// this run: one that was killed between the repo and its first commit left no card.
 ///
 /// # Errors
 ///
 /// What could not be deleted, after everything else was tried; a line that names no repo.
-pub async fn tear_down(hub: &Hub, list: &Path, prefix: &Prefix, log: &Log) -> Result<()> {
-    let text = match std::fs::read_to_string(list) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            log.info("no list: nothing was made");
-            return Ok(());
-        }
-        Err(error) => {
-            return Err(
-                Failure::new(Code::LocalIo, format!("cannot read `{}`", list.display())).caused_by(error)
-            );
-        }
+pub async fn delete_recorded(recorded: &Recorded, hub: &Hub, log: &Log) -> Result<()> {
+    let Some(text) = read_list(&recorded.list)? else {
+        log.info("no list: nothing was made");
+        return Ok(());
     };
-    let mut failures = Vec::new();
+    let mut sweep = Sweep::new(hub, log, false);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let Some(repo) = repo_of(line) else {
-            failures.push(format!("the list names no repo: `{line}`"));
+            sweep.fail_at_large(&format!("the list names no repo: `{line}`"));
             continue;
         };
-        if !repo.id.name.starts_with(&prefix.0) {
-            failures.push(format!("the {repo} is in the list, and has not the prefix"));
+        if !repo.id.name.starts_with(&recorded.prefix.0) {
+            sweep.fail(&repo, &format!("the {repo} is in the list, and has not the prefix"));
             continue;
         }
         match is_of_a_test(hub, &repo).await {
-            Ok(None) => log.info(&format!("the {repo} is gone already")),
-            Ok(Some(true)) => remove(hub, &repo, false, log, &mut failures).await,
-            Ok(Some(false)) => failures
-                .push(format!("the {repo} is in the list, and has neither the marker nor the age of a test")),
-            Err(failure) => failures.push(failure.to_string()),
+            Ok(None) => sweep.pass_over(&repo),
+            Ok(Some(true)) => {
+                sweep.delete(&repo, "it is in the list", delete(hub, &repo)).await;
+            }
+            Ok(Some(false)) => sweep.fail(
+                &repo,
+                &format!("the {repo} is in the list, and has neither the marker nor the age of a test"),
+            ),
+            Err(error) => sweep.fail(&repo, &error.to_string()),
         }
     }
-    conclude(failures)
+    sweep.conclude()
+}
+
+async fn delete(hub: &Hub, repo: &Repo) -> std::result::Result<Removal, hub::Error> {
+    let was_there = hub.delete_repo(repo).await?;
+    Ok(if was_there { Removal::Deleted } else { Removal::Gone })
+}
+
+/// Reads the list of a run: `None` if the run wrote none.
+fn read_list(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failure::cleanup::list_unreadable(path, error)),
+    }
 }
 
 fn repo_of(line: &str) -> Option<Repo> {
@@ -135,46 +143,31 @@ fn repo_of(line: &str) -> Option<Repo> {
 }
 
 /// Reports whether a repo has the marker or is as young as this run; `None` if it is gone.
-async fn is_of_a_test(hub: &Hub, repo: &Repo) -> Result<Option<bool>> {
+async fn is_of_a_test(hub: &Hub, repo: &Repo) -> std::result::Result<Option<bool>, hub::Error> {
     let Lookup::Found(info) = hub.look_up(repo, &Revision::default()).await? else { return Ok(None) };
-    let marked = info.tags.iter().any(|tag| MARKERS.contains(&tag.as_str()));
-    let young = age(info.created_at.as_deref(), Timestamp::now()).is_some_and(|age| age < LONGEST_RUN);
-    Ok(Some(marked || young))
+    let is_marked = info.tags.iter().any(|tag| MARKERS.contains(&tag.as_str()));
+    let is_young = age(info.created_at.as_deref(), Timestamp::now()).is_some_and(|age| age < LONGEST_RUN);
+    Ok(Some(is_marked || is_young))
 }
 
-/// Returns the age of a repo, if the Hub reports its creation.
-fn age(created_at: Option<&str>, now: Timestamp) -> Option<Duration> {
-    let created: Timestamp = created_at?.parse().ok()?;
-    Some(Duration::try_from(now.duration_since(created)).unwrap_or_default())
+/// Reason for which a repo stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    OtherPrefix,
+    NoMarker,
+    AgeUnknown,
+    TooYoung,
 }
 
-async fn remove(hub: &Hub, repo: &Repo, dry_run: bool, log: &Log, failures: &mut Vec<String>) {
-    if dry_run {
-        return log.info(&format!("would delete the {repo}"));
-    }
-    match hub.delete_repo(repo).await {
-        Ok(true) => log.info(&format!("deleted the {repo}")),
-        Ok(false) => log.info(&format!("the {repo} is gone already")),
-        Err(error) => failures.push(error.to_string()),
-    }
-}
-
-fn conclude(failures: Vec<String>) -> Result<()> {
-    if failures.is_empty() {
-        return Ok(());
-    }
-    Err(failure::janitor::repos_left(&failures))
-}
-
-fn why_kept(listed: &ListedRepo, rules: &Rules, now: Timestamp) -> Option<Kept> {
-    if !listed.repo.id.name.starts_with(&rules.prefix.0) {
+fn why_kept(listed: &ListedRepo, forgotten: &Forgotten, now: Timestamp) -> Option<Kept> {
+    if !listed.repo.id.name.starts_with(&forgotten.prefix.0) {
         return Some(Kept::OtherPrefix);
     }
     if !listed.tags.iter().any(|tag| MARKERS.contains(&tag.as_str())) {
         return Some(Kept::NoMarker);
     }
     let Some(age) = age(listed.created_at.as_deref(), now) else { return Some(Kept::AgeUnknown) };
-    (age < rules.older_than).then_some(Kept::TooYoung)
+    (age < forgotten.older_than).then_some(Kept::TooYoung)
 }
 
 impl Kept {
@@ -194,7 +187,8 @@ mod tests {
 
     #[test]
     fn prefix_marker_and_age_are_needed_all_three() {
-        let rules = Rules {
+        let forgotten = Forgotten {
+            namespace: "ada".to_owned(),
             prefix: "hfd-test-".parse().unwrap(),
             older_than: Duration::from_secs(86_400),
             dry_run: false,
@@ -203,9 +197,13 @@ mod tests {
         let judge = |name: &str, tag: &str, created: Option<&str>| {
             let id = format!("ada/{name}").parse::<RepoName>().unwrap().full().unwrap();
             let repo = Repo { repo_type: RepoType::Space, id };
-            let listed =
-                ListedRepo { repo, created_at: created.map(str::to_owned), tags: vec![tag.to_owned()] };
-            why_kept(&listed, &rules, now)
+            let listed = ListedRepo {
+                repo,
+                created_at: created.map(str::to_owned),
+                last_modified: None,
+                tags: vec![tag.to_owned()],
+            };
+            why_kept(&listed, &forgotten, now)
         };
         let (old, young) = (Some("2026-11-19T11:59:59.000Z"), Some("2026-11-19T12:00:01.000Z"));
         assert_eq!(judge("hfd-test-1", "hf-deploy-test", old), None);

@@ -1,0 +1,63 @@
+//! The clean-up of previews: its inputs, its outputs, and the call of its operation.
+
+mod inputs;
+mod outputs;
+mod summary;
+
+use inputs::{CleanupInputs, GROUPS};
+
+use super::command::{ActionFiles, Command, Invocation, open};
+use super::inputs::values::Values;
+use super::outputs::is_own_word;
+use crate::action::journal::Timing;
+use crate::action::{Handles, OutputFiles, Report, drive};
+use crate::failure::{self, Failure, Result};
+use crate::github::Github;
+use crate::ops::cleanup::{CleanupReport, previews};
+
+pub(super) static COMMAND: Command = Command {
+    name: "cleanup",
+    about: "Delete the preview Spaces of pull requests that are closed, or that did not change for a long time",
+    details: "Exits with 1 if a Space could not be deleted. Reads GITHUB_REPOSITORY, GITHUB_SERVER_URL and GITHUB_API_URL.",
+    groups: GROUPS,
+    outputs: outputs::OUTPUTS,
+    action: Some(ActionFiles {
+        manifest: ".github/actions/cleanup/action.yml",
+        readme: ".github/actions/cleanup/README.md",
+        open_groups: 2,
+        open_outputs: 6,
+    }),
+    run: |call| Box::pin(run(call)),
+};
+
+impl Report for CleanupReport {
+    fn fail(&mut self, failure: Failure) {
+        self.failure = Some(failure);
+    }
+
+    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
+        outputs::outputs(self, timings)
+    }
+
+    fn is_own_word(output: &str) -> bool {
+        is_own_word(outputs::OUTPUTS, output)
+    }
+
+    fn summary(&self, warnings: &[String]) -> Option<String> {
+        Some(summary::summary(self, warnings))
+    }
+}
+
+async fn run(call: Invocation) -> u8 {
+    let values = call.values(&COMMAND);
+    let files = OutputFiles::from_vars(&call.vars);
+    drive(call.log, files, call.cancelled, |handles| clean_up(values, handles)).await
+}
+
+async fn clean_up(values: Result<Values>, handles: Handles<CleanupReport>) -> Result<()> {
+    let Handles { log, recorder, .. } = &handles;
+    let inputs = CleanupInputs::from_values(&values?)?.logged(log);
+    let hub = open(inputs.access, log)?;
+    let github = Github::new(inputs.github).map_err(|error| failure::cleanup::github_not_asked(&error))?;
+    previews::delete_previews(&inputs.cleanup, &github, &hub, log, recorder).await
+}

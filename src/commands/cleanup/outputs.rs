@@ -1,0 +1,37 @@
+//! The outputs of the clean-up.
+
+use crate::commands::outputs::{Output, outputs};
+use crate::ops::cleanup::{CleanupReport, Outcome};
+
+outputs! {
+    pub(super), (report: &CleanupReport, _timings),
+    Output::own_word(
+        "status",
+        "Result of the run: `deleted`, `unchanged` (nothing to delete), `dry-run`, `failed` or `cancelled`.",
+    ) => report.status().as_str().to_owned();
+    Output::own_word(
+        "deleted",
+        "Number of deleted Spaces. In a dry run, the number of those that would be.",
+    ) => report.count(Outcome::Deleted).to_string();
+    Output::own_word(
+        "kept",
+        "Number of Spaces with the name of a preview that stay.",
+    ) => report.count(Outcome::Kept).to_string();
+    Output::own_word(
+        "failed",
+        "Number of Spaces that could not be judged or deleted.",
+    ) => report.count(Outcome::Failed).to_string();
+    Output::text(
+        "deleted_spaces",
+        "Names of the deleted Spaces, one on each line. In a dry run, of those that would be.",
+    ) => names(report);
+    Output::own_word(
+        "error_code",
+        "Stable name of the error that ended the run. Empty after a success.",
+    ) => report.failure.as_ref().map(|failure| failure.code.as_str().to_owned()).unwrap_or_default();
+}
+
+fn names(report: &CleanupReport) -> String {
+    let deleted = report.decisions.iter().filter(|decision| decision.outcome == Outcome::Deleted);
+    deleted.map(|decision| decision.repo.id.to_string()).collect::<Vec<_>>().join("\n")
+}
