@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
+use local_github::{Actor, Permissions};
 use local_hub::{DockerCommand, RepoType, Runtimes};
 
 use crate::contract::{read, yaml};
@@ -18,17 +19,23 @@ const CASES: [(&str, RepoType); 5] = [
 ];
 
 fn scenario(workspace: &Folder, command: &str, case: &str, outputs: &BTreeMap<String, String>) -> Output {
-    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/scenario"))
+    let outputs = outputs.iter().map(|(name, value)| (format!("OUTPUT_{}", name.to_uppercase()), value));
+    prepare_scenario(workspace, command, case).envs(outputs).output().unwrap()
+}
+
+fn prepare_scenario(workspace: &Folder, command: &str, case: &str) -> Command {
+    let mut scenario = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/scenario"));
+    scenario
         .args([command, case])
         .env_clear()
         .envs(std::env::var("PATH").map(|path| ("PATH", path)))
         .env("HF_TEST_WORKSPACE", workspace.path())
         .env("HF_TEST_NAMESPACE", "ada")
         .env("HF_KEYLESS_REPO", "ada/app")
-        .env("HF_TEST_RUN", "20261120-42")
-        .envs(outputs.iter().map(|(name, value)| (format!("OUTPUT_{}", name.to_uppercase()), value)))
-        .output()
-        .unwrap()
+        .env("GITHUB_REPOSITORY", "octo/hello")
+        .env("GITHUB_SERVER_URL", "https://github.example")
+        .env("HF_TEST_RUN", "20261120-42");
+    scenario
 }
 
 fn said(output: &Output) -> String {
@@ -51,7 +58,7 @@ async fn hub() -> TestHub {
 /// The outputs that the workflow passes to the case, as variables.
 fn handed_over(case: &str, outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let workflow = yaml(&read(".github/workflows/integration-hf.yml"));
-    let job = if case == "keyless" { "keyless" } else { "case" };
+    let job = if ["keyless", "cleanup"].contains(&case) { case } else { "case" };
     let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap().iter();
     let is_handed = |name: &str| {
         let variable = format!("OUTPUT_{}", name.to_uppercase());
@@ -153,15 +160,45 @@ async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() 
     assert!(!output.status.success(), "a token is no keyless deploy");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clean_up_case_deletes_one_preview_and_leaves_nothing() {
+    let hub = crate::harness::hub().await;
+    let (workspace, github) = (Folder::new(&[]), github().await);
+    github.add_token("ghs_token_of_the_job", Actor::workflow(Permissions::ALL));
+    github.add_repository("octo/hello", false);
+    let prepared = prepare_scenario(&workspace, "prepare", "cleanup")
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("HF_TOKEN", TOKEN)
+        .output();
+    said(&prepared.unwrap());
+    let none = BTreeMap::new();
+    let inputs = said(&scenario(&workspace, "inputs", "cleanup", &none));
+    let (name, repo) = inputs.trim().split_once('=').unwrap();
+    let run = Run::new(&hub, &workspace)
+        .action("cleanup")
+        .input(name, repo)
+        .secret("INPUT_GITHUB_TOKEN", "ghs_token_of_the_job")
+        .var("GITHUB_API_URL", &github.api_url());
+    let ran = run.run().await;
+    let output = scenario(&workspace, "expect", "cleanup", &handed_over("cleanup", &ran.outputs));
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
+    said(&tear_down(&hub, &workspace).await);
+    for number in ["1", "999999999"] {
+        let name = format!("{repo}-pr-{number}");
+        assert!(hub.repo(RepoType::Space, &name).tree("main").is_err(), "`{name}` is still there");
+    }
+}
+
 #[test]
 fn the_workflow_runs_each_case_with_all_its_inputs() {
     let text = read(".github/workflows/integration-hf.yml");
     let workflow = yaml(&text);
     let matrix = workflow["jobs"]["case"]["strategy"]["matrix"]["case"].as_sequence().unwrap();
-    let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(["keyless"]).collect();
+    let own_jobs = ["keyless", "cleanup"];
+    let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(own_jobs).collect();
     let list = format!("cases=({})\n", run.join(" "));
     assert!(read("tests/integration/scenario").contains(&list), "{list}");
-    assert_eq!(CASES.map(|(case, _)| case), run[..run.len() - 1]);
+    assert_eq!(CASES.map(|(case, _)| case), run[..run.len() - own_jobs.len()]);
     for case in run {
         let inputs = said(&scenario(&Folder::new(&[]), "inputs", case, &BTreeMap::new()));
         // The folder has another path inside the container.
