@@ -162,7 +162,7 @@ async fn the_keyless_case_deploys_to_a_space_that_trusts_the_job_and_keeps_it() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clean_up_case_deletes_one_preview_and_leaves_nothing() {
-    let hub = crate::harness::hub().await;
+    let hub = hub_with(|_| {}).await;
     let (workspace, github) = (Folder::new(&[]), github().await);
     github.add_token("ghs_token_of_the_job", Actor::workflow(Permissions::ALL));
     github.add_repository("octo/hello", false);
