@@ -324,6 +324,26 @@ fn faults_of_snippets_are_found() {
         ("yaml", "- uses: a/hf-deploy/.github/actions/none@v1", "not this action"),
         (
             "yaml",
+            "- uses: a/hf-deploy/.github/actions/cleanup@v1\n  with:\n    huggingface_repo: a/b\n    hf_token: hf_x\n    source_dir: x",
+            "no input `source_dir`",
+        ),
+        (
+            "yaml",
+            "- uses: a/hf-deploy/.github/actions/cleanup@v1\n  with:\n    huggingface_repo: a/b\n    hf_token: hf_x\n    preview_suffix: x",
+            "must hold `{number}`",
+        ),
+        (
+            "yaml",
+            "- uses: a/hf-deploy/.github/actions/cleanup@v1\n  with:\n    huggingface_repo: a/b",
+            "must hold a token",
+        ),
+        (
+            "yaml",
+            "- id: a\n  uses: a/hf-deploy/.github/actions/cleanup@v1\n- run: echo ${{ steps.a.outputs.space_url }}",
+            "no output `space_url`",
+        ),
+        (
+            "yaml",
             "jobs:\n  a:\n    steps:\n      - uses: a/hf-deploy@v1\n        with:\n          huggingface_repo: a/b",
             "`hf_token`",
         ),

@@ -181,6 +181,8 @@ async fn the_clean_up_case_deletes_one_preview_and_leaves_nothing() {
         .var("GITHUB_API_URL", &github.api_url());
     let ran = run.run().await;
     let output = scenario(&workspace, "expect", "cleanup", &handed_over("cleanup", &ran.outputs));
+    let card = hub.repo(RepoType::Space, &format!("{repo}-pr-1")).read_file("main", "README.md").unwrap();
+    assert!(String::from_utf8_lossy(&card).contains("- hf-deploy-test"), "the janitor would not find it");
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
     said(&tear_down(&hub, &workspace).await);
     for number in ["1", "999999999"] {
