@@ -1,4 +1,4 @@
-//! A client of the Hugging Face Hub: repos, commits, uploads, downloads, buckets, pull requests and Spaces.
+//! A client of the Hugging Face Hub: repos, commits, uploads, downloads, buckets, pull requests, Spaces and Jobs.
 //!
 //! [`Hub`] is the client. Its methods are named by the nouns of the Hub, one file each. Every path and body follows the
 //! Hub's OpenAPI document, or the official Python client where the document is silent. Values such as [`RepoName`],
@@ -43,6 +43,7 @@ mod download;
 mod error;
 mod files;
 pub mod http;
+mod jobs;
 mod large_file;
 mod lfs;
 mod lock;
@@ -82,6 +83,7 @@ pub use discussions::{Merged, NewDraft, PullRequest, PullRow, PullStatus, pull_r
 pub use download::{Download, DownloadFrom, DownloadId, Downloaded, RefusedPath, TargetFolder, xet_hash};
 pub use error::{BatchFailure, Cause, Error, ExchangeError, PathFault, TransferFault};
 pub use files::RemoteFile;
+pub use jobs::{Accelerator, Job, JobDurations, JobEnd, JobHardware, JobImage, JobOwner, JobSpec, JobStatus};
 pub use large_file::{LargeFile, Transfer, Uploaded};
 pub use marker::Marker;
 pub use operation::{CommitRequest, OnBytes, Operation};
@@ -91,16 +93,17 @@ pub use repos::{CreateRepo, Creation, ListedRepo, Lookup, NewFile, NewSpace, Rep
 pub use retry::RetryPolicy;
 pub use runtime::{Hardware, HardwareName, MountedVolume, Runtime};
 pub use secret::Secret;
-pub use space_logs::{LogBytes, LogKind};
+pub use space_logs::{LogBytes, LogKind, StreamEnd};
 pub use space_settings::SettingKind;
 pub use spaces::Price;
 pub use stage::Stage;
 pub use token_form::{Access, token_form};
 pub use transport::OnNotice;
 pub use types::{
-    BucketId, BucketPath, Checksum, CommitId, ContentId, Flavor, GitBlobHasher, MAX_PATH, MAX_REPO_NAME,
-    NotADigest, Oid, ParseError, Repo, RepoId, RepoName, RepoPath, RepoType, Revision, Sha256, SizeChanged,
-    SleepTime, SpaceSdk, TokenSubject, Visibility, Volume, VolumeKind, XetHash, git_blob_oid, read_in_blocks,
-    sha256, shorten, suggest,
+    BucketId, BucketPath, Checksum, CommitId, ContentId, Flavor, GitBlobHasher, JobId, JobName, JobStage,
+    MAX_PATH, MAX_REPO_NAME, NotADigest, Oid, ParseError, Repo, RepoId, RepoName, RepoPath, RepoType,
+    Revision, Sha256, SizeChanged, SleepTime, SpaceSdk, TokenSubject, Visibility, Volume, VolumeKind,
+    XetHash, git_blob_oid, job_namespace, label_key, label_value, read_in_blocks, sha256, shorten, suggest,
+    to_label_value,
 };
 pub use whoami::{Org, OrgRole, TokenRole, TokenScope, WhoAmI};

@@ -122,7 +122,7 @@ impl From<&Volume> for MountedVolume {
             kind: volume.kind.as_str().to_owned(),
             source: volume.source.clone(),
             mount_path: volume.mount.clone(),
-            revision: None,
+            revision: volume.revision.clone(),
             read_only: Some(volume.read_only),
             path: volume.path.clone(),
         }

@@ -7,6 +7,7 @@ pub(crate) mod bucket;
 pub(crate) mod commit_id;
 pub(crate) mod digest;
 pub(crate) mod hardware;
+pub(crate) mod job;
 pub(crate) mod repo;
 pub(crate) mod repo_name;
 pub(crate) mod repo_path;
@@ -24,6 +25,7 @@ pub use digest::{
     read_in_blocks, sha256,
 };
 pub use hardware::{Flavor, SleepTime};
+pub use job::{JobId, JobName, JobStage, job_namespace, label_key, label_value, to_label_value};
 pub use repo::{Repo, RepoId, RepoType, Visibility};
 pub use repo_name::{MAX_REPO_NAME, RepoName};
 pub use repo_path::{MAX_PATH, RepoPath};
