@@ -24,6 +24,8 @@ mod faults;
 mod git_ids;
 #[path = "hub/headers.rs"]
 mod headers;
+#[path = "hub/jobs.rs"]
+mod jobs;
 #[path = "hub/large_files.rs"]
 mod large_files;
 #[path = "hub/listing.rs"]

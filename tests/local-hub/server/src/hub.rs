@@ -15,6 +15,7 @@ use crate::core::repo_type::RepoType;
 use crate::faults::fault::Faults;
 use crate::http::answer::HubError;
 use crate::http::record::RequestLog;
+use crate::jobs::registry::Jobs;
 use crate::policy::SharedPolicy;
 use crate::spaces::edge::Edge;
 use crate::spaces::registry::{NewSpace, Spaces};
@@ -34,6 +35,7 @@ pub(crate) struct Hub {
     pub(crate) core: Arc<Core>,
     pub(crate) buckets: Arc<Buckets>,
     pub(crate) spaces: Arc<Spaces>,
+    pub(crate) jobs: Arc<Jobs>,
     /// The edge, if Spaces have addresses.
     pub(crate) edge: Option<Arc<Edge>>,
     pub(crate) faults: Faults,

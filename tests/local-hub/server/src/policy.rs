@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::core::repo_type::RepoType;
+use crate::jobs::policy::JobPolicy;
 use crate::util::lock;
 
 /// The description of a commit in the answer to it.
@@ -62,6 +63,8 @@ pub struct Policy {
     pub empty_files_are_large: bool,
     /// `X-Forwarded-Proto` at the app. The real edge sends `https`; an app that builds links from it needs `http` here.
     pub forwarded_proto: String,
+    /// Behaviour of Jobs.
+    pub jobs: JobPolicy,
 }
 
 impl Default for Policy {
@@ -86,6 +89,7 @@ impl Default for Policy {
             bucket_batch_max: 1000,
             empty_files_are_large: false,
             forwarded_proto: "https".into(),
+            jobs: JobPolicy::default(),
         }
     }
 }

@@ -95,6 +95,23 @@ impl User {
         }
     }
 
+    /// Returns true if the token has a permission (`job.read` or `job.write`) for the Jobs of a namespace.
+    pub(crate) fn may_run_jobs(&self, namespace: &str, permission: &str) -> bool {
+        let is_own = self.name.eq_ignore_ascii_case(namespace);
+        let may = |org: &Org| org.role != "read" || permission == "job.read";
+        if !is_own && !self.org(namespace).is_some_and(may) {
+            return false;
+        }
+        match &self.role {
+            TokenRole::Read => permission == "job.read",
+            TokenRole::Write => true,
+            TokenRole::FineGrained { scoped, .. } => scoped.iter().any(|scope| {
+                let has = |wanted: &str| scope.permissions.iter().any(|found| found == wanted);
+                scope.entity_name.eq_ignore_ascii_case(namespace) && (has(permission) || has("job.write"))
+            }),
+        }
+    }
+
     /// Returns the organisation of this namespace, if the user is a member.
     pub(crate) fn org(&self, namespace: &str) -> Option<&Org> {
         self.orgs.iter().find(|org| org.name.eq_ignore_ascii_case(namespace))

@@ -251,6 +251,8 @@ impl Xet {
 
     /// Stores content that this process has, and returns its files in order.
     pub(crate) async fn store(&self, contents: Vec<Bytes>) -> anyhow::Result<Vec<XetFile>> {
+        // The engine's HTTP client has no provider of its own, and a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let scratch = tempfile::tempdir()?;
         let config = XetConfig::new().with_config("telemetry.enabled", "false")?;
         let session = XetSessionBuilder::new_with_config(config)

@@ -1,6 +1,7 @@
 //! The server as a value: start it, inspect it, stop it.
 
 mod bucket;
+mod job;
 mod repo;
 mod space;
 
@@ -26,6 +27,7 @@ use crate::faults::connection::ResettableListener;
 use crate::faults::fault::{Fault, Faults};
 use crate::http::record::{RecordedRequest, RequestLog};
 use crate::hub::Hub;
+use crate::jobs::registry::Jobs;
 use crate::policy::{Policy, SharedPolicy};
 use crate::spaces::edge::Edge;
 use crate::spaces::registry::{SpaceSettings, Spaces};
@@ -33,6 +35,7 @@ use crate::tasks::Tasks;
 use crate::util::unique_hex;
 
 pub use self::bucket::BucketHandle;
+pub use self::job::JobHandle;
 pub use self::repo::{CommitInfo, NewRepo, RepoHandle};
 pub use self::space::SpaceHandle;
 
@@ -118,6 +121,12 @@ impl LocalHub {
         SpaceHandle::new(&self.hub, id)
     }
 
+    /// Returns all Jobs, the newest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobHandle> {
+        self.hub.jobs.all().into_iter().map(JobHandle::new).collect()
+    }
+
     /// Creates a repository with its first commit, and returns its internal id.
     ///
     /// # Errors
@@ -201,6 +210,8 @@ async fn open(config: HubConfig, dir: &Path, port: u16, tasks: Tasks) -> anyhow:
     let settings =
         SpaceSettings { has_edge: config.edge, runtimes: config.runtimes.clone(), apps: dir.join("apps") };
     let spaces = Arc::new(Spaces::open(core.clone(), settings, policy.clone(), tasks.clone())?);
+    let jobs =
+        Arc::new(Jobs::new((core.clone(), buckets.clone()), dir.join("jobs"), policy.clone(), tasks.clone()));
     let endpoint = config.public_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
     let edge = config.edge.then(|| {
         Arc::new(Edge {
@@ -222,6 +233,7 @@ async fn open(config: HubConfig, dir: &Path, port: u16, tasks: Tasks) -> anyhow:
         core,
         buckets,
         spaces,
+        jobs,
         edge,
         faults: Faults::default(),
         requests: RequestLog::default(),

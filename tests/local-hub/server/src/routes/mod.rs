@@ -3,6 +3,7 @@
 mod accounts;
 mod buckets;
 mod core;
+mod jobs;
 pub(crate) mod local;
 mod spaces;
 
@@ -46,6 +47,7 @@ pub(crate) async fn route(req: Req) -> Answer {
         ("POST", ["api", "repos", "create"]) => create::create(&req),
         ("DELETE", ["api", "repos", "delete"]) => repos::delete(&req),
         ("POST", ["api", "repos", "move"]) => repos::rename(&req),
+        (_, ["api", "jobs", rest @ ..]) => jobs::route(&req, rest),
         ("GET", ["api", "spaces", "hardware"]) => spaces::prices::list(),
         (_, ["api", "buckets", rest @ ..]) => buckets::route(req, rest).await,
         ("GET" | "HEAD", ["buckets", ns, name, "resolve", path @ ..]) if !path.is_empty() => {

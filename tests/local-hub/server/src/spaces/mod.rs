@@ -6,7 +6,7 @@ pub(crate) mod build_check;
 pub(crate) mod edge;
 pub(crate) mod log_stream;
 pub(crate) mod logs;
-mod process;
+pub(crate) mod process;
 pub(crate) mod rebuild;
 pub(crate) mod registry;
 pub(crate) mod script;

@@ -88,7 +88,7 @@ impl Drop for Process {
 }
 
 /// Kills a process group by its id, with the shell's `kill`, because the standard library has no signals.
-fn kill_group(group: u32) {
+pub(crate) fn kill_group(group: u32) {
     let _ = std::process::Command::new("sh")
         .args(["-c", "kill -s KILL -- \"-$0\"", &group.to_string()])
         .stdin(Stdio::null())
