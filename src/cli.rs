@@ -24,10 +24,14 @@ impl Call {
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
         let matches = define().try_get_matches_from(arguments)?;
-        let called = COMMANDS.iter().find_map(|command| {
-            let options = matches.subcommand_matches(command.name)?.clone();
-            Some(Self { command, options })
+        let called = COMMANDS.iter().filter_map(|command| {
+            let words: Vec<&str> = command.name.split(' ').collect();
+            let options =
+                words.iter().try_fold(&matches, |matches, word| matches.subcommand_matches(word))?;
+            Some((words.len(), Self { command, options: options.clone() }))
         });
+        // A command with a part is called by the name of the part.
+        let called = called.max_by_key(|(words, _)| *words).map(|(_, call)| call);
         called.map_or_else(|| Self::parse(WITHOUT_ARGUMENTS), Ok)
     }
 
@@ -45,7 +49,7 @@ impl Call {
     ) -> u8 {
         // A command without outputs has nothing to keep.
         if !self.command.outputs.is_empty() {
-            bundle::open(self.command.name, &vars, &log);
+            bundle::open(self.command.parent().unwrap_or(self.command.name), &vars, &log);
         }
         let cancelled = Box::pin(cancelled);
         (self.command.run)(Invocation { options: self.options, vars, log, cancelled }).await
@@ -56,7 +60,14 @@ fn define() -> clap::Command {
     let program = clap::Command::new("hf-deploy")
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"));
-    COMMANDS.iter().fold(program, |program, command| program.subcommand(command.define()))
+    let whole = COMMANDS.iter().filter(|command| command.parent().is_none());
+    whole.fold(program, |program, command| {
+        let parts = COMMANDS.iter().filter(|part| part.parent() == Some(command.name));
+        let parts: Vec<clap::Command> = parts.map(|part| part.define()).collect();
+        program.subcommand(
+            command.define().args_conflicts_with_subcommands(!parts.is_empty()).subcommands(parts),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -81,7 +92,10 @@ mod tests {
     #[test]
     fn inputs_of_the_runner_take_no_options() {
         for command in COMMANDS {
-            assert!(Call::parse(["hf-deploy", command.name, "--from-inputs"]).is_ok(), "{}", command.name);
+            let words = command.name.split(' ');
+            let arguments = std::iter::once("hf-deploy").chain(words).chain(["--from-inputs"]);
+            let call = Call::parse(arguments).unwrap();
+            assert_eq!(call.command.name, command.name);
         }
         let both = Call::parse(["hf-deploy", "verify", "--from-inputs", "--space", "a/b"]);
         assert_eq!(both.unwrap_err().kind(), clap::error::ErrorKind::ArgumentConflict);

@@ -11,6 +11,7 @@ mod id_token;
 pub mod journal;
 mod log;
 pub mod markdown;
+mod post_state;
 mod progress;
 pub mod trace;
 
@@ -20,4 +21,5 @@ pub use files::OutputFiles;
 pub use id_token::{IdTokenError, IdTokens};
 pub use journal::{Journal, Recorder};
 pub use log::{Group, Log, Mode};
+pub use post_state::{PostState, SavedState};
 pub use progress::{Counter, Progress};

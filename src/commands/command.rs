@@ -65,9 +65,15 @@ pub(crate) struct Invocation {
 }
 
 impl Command {
+    /// Returns the command that this one is a part of, for a name of two words.
+    pub(crate) fn parent(&self) -> Option<&'static str> {
+        self.name.split_once(' ').map(|(parent, _)| parent)
+    }
+
     /// Returns the command for clap.
     pub(crate) fn define(&self) -> clap::Command {
-        let command = clap::Command::new(self.name).about(self.about);
+        let word = self.name.split_once(' ').map_or(self.name, |(_, word)| word);
+        let command = clap::Command::new(word).about(self.about);
         let command = match self.details {
             "" => command,
             details => command.long_about(format!("{}\n\n{details}", self.about)),
@@ -78,7 +84,8 @@ impl Command {
             .exclusive(true)
             .help("Read the INPUT_* variables of GitHub's runner in place of options, as an action does");
         let command = command.arg(from_inputs);
-        let command = if self.outputs.is_empty() { command } else { command.arg(json()) };
+        let prints_json = !self.outputs.is_empty() || self.parent().is_some();
+        let command = if prints_json { command.arg(json()) } else { command };
         options::add(command, self.groups)
     }
 }
@@ -99,7 +106,7 @@ impl Invocation {
     /// Returns the values of the command's inputs: from the runner with `--from-inputs`, else from the options.
     pub(crate) fn values(&self, command: &Command) -> Result<Values> {
         let vars = self.vars.iter().cloned();
-        if self.options.get_flag(FROM_INPUTS) {
+        if self.has_runner_inputs() {
             Values::from_runner(vars, command.groups)
         } else {
             Ok(Values::from_options(&self.options, vars, command.groups))
@@ -110,6 +117,11 @@ impl Invocation {
     pub(crate) fn output_files(&self) -> OutputFiles {
         let files = OutputFiles::from_vars(&self.vars);
         if prints_json(&self.options) { files.with_json(Box::new(std::io::stdout())) } else { files }
+    }
+
+    /// Returns true if the inputs come from the variables of the runner.
+    pub(crate) fn has_runner_inputs(&self) -> bool {
+        self.options.get_flag(FROM_INPUTS)
     }
 
     /// Runs work that reports nothing but its log. Returns the exit code.

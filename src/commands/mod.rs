@@ -5,6 +5,7 @@ pub mod command;
 pub mod deploy;
 pub(crate) mod groups;
 pub mod inputs;
+mod job;
 pub mod outputs;
 mod summary_parts;
 mod test_repos;
@@ -13,5 +14,17 @@ mod verify;
 use command::Command;
 
 /// All commands, in the order of `--help`.
-pub const COMMANDS: &[&Command] =
-    &[&deploy::COMMAND, &verify::COMMAND, &cleanup::COMMAND, &test_repos::JANITOR, &test_repos::TEARDOWN];
+pub const COMMANDS: &[&Command] = &[
+    &deploy::COMMAND,
+    &verify::COMMAND,
+    &job::COMMAND,
+    &job::RUN,
+    &job::wait::COMMAND,
+    &job::logs::COMMAND,
+    &job::cancel::COMMAND,
+    &job::list::COMMAND,
+    &job::hardware::COMMAND,
+    &cleanup::COMMAND,
+    &test_repos::JANITOR,
+    &test_repos::TEARDOWN,
+];

@@ -7,6 +7,7 @@ pub mod deploy_log;
 pub mod folder;
 pub mod hardware;
 mod hub;
+pub mod job;
 pub mod preview;
 pub mod proxy;
 pub mod rights;
@@ -155,6 +156,20 @@ codes! {
     CheckFailed = "check_failed", Deploy;
     /// A commit of another writer came before ours was running.
     Overtaken = "overtaken", Conflict;
+    /// A Job may cost more than `max_cost`.
+    CostExceeded = "cost_exceeded", Input;
+    /// The Job does not exist, or the token cannot see it.
+    JobNotFound = "job_not_found", Auth;
+    /// The command of the Job failed.
+    JobFailed = "job_failed", Deploy;
+    /// The Job ended before its command started.
+    JobNotStarted = "job_not_started", Deploy;
+    /// The time of the Job was over.
+    JobTimeout = "job_timeout", Timeout;
+    /// Another user, another run or the Hub cancelled the Job.
+    JobCancelled = "job_cancelled", Deploy;
+    /// The Job was deleted.
+    JobDeleted = "job_deleted", Deploy;
     /// This machine failed: a full disk, no memory.
     LocalIo = "local_io", Deploy;
     /// A fault of this action.

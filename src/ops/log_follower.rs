@@ -1,12 +1,11 @@
 //! A log that is followed while it grows, over server-sent events.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use hub::{LogBytes, sse};
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::replay::ReplayFilter;
 use crate::text::without_colors;
 
 /// Pauses between connections, because a log may close as soon as it is opened.
@@ -81,7 +80,9 @@ where
                 let mut decoder = sse::Decoder::default();
                 while let Some(chunk) = bytes.next().await {
                     for event in decoder.push(&chunk) {
-                        let Some(line) = filter.new_line(&event.data) else { continue };
+                        let Some(line) = filter.new_text(&event.data).map(|text| line_of(&text)) else {
+                            continue;
+                        };
                         pause = FIRST_PAUSE;
                         if sender.send(line).await.is_err() {
                             return;
@@ -95,82 +96,20 @@ where
     }
 }
 
-/// Events of a log that were passed on already.
-#[derive(Default)]
-struct ReplayFilter {
-    events: Vec<u64>,
-    /// The position in the replay.
-    position: usize,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    data: String,
-    #[serde(default)]
-    timestamp: String,
-}
-
-impl ReplayFilter {
-    /// Starts a replay, because a connection starts from the beginning of the log.
-    fn rewind(&mut self) {
-        self.position = 0;
-    }
-
-    /// Returns the text of a new event. Keep-alives are empty and count as no events.
-    fn new_line(&mut self, data: &str) -> Option<String> {
-        if data.trim().is_empty() {
-            return None;
-        }
-        let entry = serde_json::from_str(data)
-            .unwrap_or_else(|_| Entry { data: data.to_owned(), timestamp: String::new() });
-        let mut hasher = DefaultHasher::new();
-        (&entry.data, &entry.timestamp).hash(&mut hasher);
-        let mark = hasher.finish();
-        if self.events.get(self.position) == Some(&mark) {
-            self.position += 1;
-            return None;
-        }
-        self.events.truncate(self.position);
-        self.events.push(mark);
-        self.position += 1;
-        let mut line = without_colors(&entry.data);
-        line.truncate(line.floor_char_boundary(MAX_LINE));
-        Some(line.trim_end_matches(['\r', '\n']).to_owned())
-    }
+/// Returns the text of an event as one line without colors.
+fn line_of(text: &str) -> String {
+    let mut line = without_colors(text);
+    line.truncate(line.floor_char_boundary(MAX_LINE));
+    line.trim_end_matches(['\r', '\n']).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn event(text: &str, second: u32) -> String {
-        serde_json::json!({ "data": format!("{text}\n"), "timestamp": format!("T{second}") }).to_string()
-    }
-
-    #[test]
-    fn replay_is_skipped_and_another_log_is_not() {
-        let mut filter = ReplayFilter::default();
-        assert_eq!(filter.new_line(&event("a", 1)), Some("a".to_owned()));
-        assert_eq!(filter.new_line(""), None);
-        assert_eq!(
-            filter.new_line(&event("a", 2)),
-            Some("a".to_owned()),
-            "the same text with a later timestamp"
-        );
-        filter.rewind();
-        assert_eq!(filter.new_line(&event("a", 1)), None);
-        assert_eq!(filter.new_line(&event("a", 2)), None);
-        assert_eq!(filter.new_line(&event("b", 3)), Some("b".to_owned()));
-        filter.rewind();
-        assert_eq!(filter.new_line(&event("x", 9)), Some("x".to_owned()));
-        assert_eq!(filter.new_line(&event("a", 2)), Some("a".to_owned()), "another log has other events");
-        assert_eq!(filter.new_line("no json"), Some("no json".to_owned()));
-    }
-
     #[test]
     fn colors_are_removed() {
-        let event = serde_json::json!({ "data": "\u{1b}[31mERROR: no\u{1b}[0m\n" }).to_string();
-        assert_eq!(ReplayFilter::default().new_line(&event), Some("ERROR: no".to_owned()));
+        assert_eq!(line_of("\u{1b}[31mERROR: no\u{1b}[0m\n"), "ERROR: no");
     }
 
     proptest::proptest! {
@@ -179,11 +118,11 @@ mod tests {
             let mut filter = ReplayFilter::default();
             let wide = serde_json::json!({ "data": "ü".repeat(MAX_LINE) }).to_string();
             for data in events.iter().chain([&wide]) {
-                let line = filter.new_line(data).unwrap_or_default();
+                let line = filter.new_text(data).map(|text| line_of(&text)).unwrap_or_default();
                 proptest::prop_assert!(line.len() <= MAX_LINE && !line.ends_with('\n'));
             }
             filter.rewind();
-            let replayed = events.iter().chain([&wide]).filter_map(|data| filter.new_line(data)).count();
+            let replayed = events.iter().chain([&wide]).filter_map(|data| filter.new_text(data)).count();
             proptest::prop_assert_eq!(replayed, 0);
         }
     }

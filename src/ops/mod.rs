@@ -4,9 +4,11 @@ pub mod buckets;
 pub mod check;
 pub mod cleanup;
 pub mod deploy;
+pub mod job;
 pub mod log_follower;
 pub mod preview;
 pub mod proxy_space;
+mod replay;
 pub mod space;
 pub mod verify;
 

@@ -24,6 +24,7 @@ mod http2;
 mod inputs;
 mod integration;
 mod janitor;
+mod jobs;
 mod keyless;
 mod large_files;
 mod layers;

@@ -83,9 +83,13 @@ pub(crate) fn read(
     let secrets = if is_none(&SECRETS) {
         NamedSecrets::default()
     } else {
-        read_secrets(values, policy.secrets_are_withheld, diagnostics)
+        read_secrets(values, &SECRETS, policy.secrets_are_withheld, diagnostics)
     };
-    let variables = if is_none(&VARIABLES) { Vec::new() } else { read_variables(values, diagnostics) };
+    let variables = if is_none(&VARIABLES) {
+        Vec::new()
+    } else {
+        read_variables(values, [&VARIABLES, &SECRETS], diagnostics)
+    };
     let variables_given = is_none(&VARIABLES) || !variables.is_empty();
     // Without their values, as in runs of forks, the list of secrets is incomplete.
     let secrets_given = is_none(&SECRETS) || (!secrets.named.is_empty() && !secrets.lacks_values);
@@ -114,22 +118,27 @@ pub(crate) fn read(
     SettingsOptions { variables, variables_given, secrets, secrets_given, strategy, force_secrets, volumes }
 }
 
-fn read_variables(values: &Values, diagnostics: &mut Diagnostics) -> Vec<Variable> {
+/// Reads `KEY=VALUE` lines of the first input. A value that holds the token belongs into the second one.
+pub(crate) fn read_variables(
+    values: &Values,
+    [input, secrets]: [&Input; 2],
+    diagnostics: &mut Diagnostics,
+) -> Vec<Variable> {
     let token = values.given(&HF_TOKEN);
     let mut variables: Vec<Variable> = Vec::new();
-    let text = values.text(&VARIABLES);
-    if lists::is_another_notation(&VARIABLES, lists::KEY_VALUES, text, diagnostics) {
+    let text = values.text(input);
+    if lists::is_another_notation(input, lists::KEY_VALUES, text, diagnostics) {
         return variables;
     }
     for (number, line) in lines(text) {
-        let Some(variable) = key_value(&VARIABLES, number, line, diagnostics) else { continue };
+        let Some(variable) = key_value(input, number, line, diagnostics) else { continue };
         let key = &variable.key;
         if variables.iter().any(|other| other.key == *key) {
-            diagnostics.fault(&VARIABLES, format!("names `{key}` twice"));
+            diagnostics.fault(input, format!("names `{key}` twice"));
         } else if token.is_some_and(|token| variable.value.contains(token)) {
-            let secrets = values.quoted(&SECRETS);
+            let secrets = values.quoted(secrets);
             diagnostics.fault(
-                &VARIABLES,
+                input,
                 format!("must not hold the token: everybody can read `{key}` (name it in {secrets} instead)"),
             );
         } else {
@@ -141,23 +150,28 @@ fn read_variables(values: &Values, diagnostics: &mut Diagnostics) -> Vec<Variabl
 
 /// Secrets that the input names.
 #[derive(Default)]
-struct NamedSecrets {
-    named: Vec<NamedSecret>,
+pub(crate) struct NamedSecrets {
+    pub(crate) named: Vec<NamedSecret>,
     /// Some are left out, because GitHub gave this run no values.
     lacks_values: bool,
 }
 
 /// Reads names from the input, and their values from the environment. No fault repeats a possible value.
-fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnostics) -> NamedSecrets {
+pub(crate) fn read_secrets(
+    values: &Values,
+    input: &Input,
+    are_withheld: bool,
+    diagnostics: &mut Diagnostics,
+) -> NamedSecrets {
     let mut secrets = NamedSecrets::default();
-    let text = values.text(&SECRETS);
-    if lists::is_another_notation(&SECRETS, lists::NAMES, text, diagnostics) {
+    let text = values.text(input);
+    if lists::is_another_notation(input, lists::NAMES, text, diagnostics) {
         return secrets;
     }
     let mut missing = Vec::new();
     for (number, line) in lines(text) {
         if line.contains(['=', ':']) {
-            diagnostics.fault(&SECRETS, format!("must hold names only, and line {number} holds a value: a value in the workflow file is no secret, and the runner does not mask it"));
+            diagnostics.fault(input, format!("must hold names only, and line {number} holds a value: a value in the workflow file is no secret, and the runner does not mask it"));
             diagnostics.hint(
                 "put the value into a secret of the GitHub repository, and pass it in the step's `env:`",
             );
@@ -165,7 +179,7 @@ fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnosti
         }
         for name in lists::names_of(line) {
             if !is_key(name) {
-                diagnostics.fault(&SECRETS, format!("must hold names of letters, digits and `_` that start with a letter: line {number} does not"));
+                diagnostics.fault(input, format!("must hold names of letters, digits and `_` that start with a letter: line {number} does not"));
                 continue;
             }
             if secrets.named.iter().any(|secret| secret.key == name) {
@@ -173,7 +187,7 @@ fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnosti
             }
             match values.environment().exact(name).filter(|value| !value.trim().is_empty()) {
                 Some(value) if tokens::named_variable(value).is_some_and(|other| other == name) => {
-                    note_own_name(name, values.place(), diagnostics);
+                    note_own_name(input, name, diagnostics);
                 }
                 Some(value) => {
                     diagnostics.hide(value);
@@ -185,27 +199,29 @@ fn read_secrets(values: &Values, are_withheld: bool, diagnostics: &mut Diagnosti
         }
     }
     for (number, name) in missing {
-        note_missing(number, name, values.place(), diagnostics);
+        note_missing(input, number, name, diagnostics);
     }
     secrets
 }
 
 /// Notes a secret whose value is its own name, which the runner or the shell did not replace.
-fn note_own_name(name: &str, place: InputPlace, diagnostics: &mut Diagnostics) {
+fn note_own_name(input: &Input, name: &str, diagnostics: &mut Diagnostics) {
+    let place = diagnostics.place();
     let advice = match place {
         InputPlace::Workflow => format!(": write `{name}: ${{{{ secrets.{name} }}}}` there"),
         InputPlace::CommandLine => String::new(),
     };
     let holder = place.environment();
-    diagnostics.fault(&SECRETS, format!("names `{name}`, whose value in {holder} is only that name{advice}"));
+    diagnostics.fault(input, format!("names `{name}`, whose value in {holder} is only that name{advice}"));
 }
 
 /// Notes a secret without a value. The name is not repeated if it may be a value, and most values have small letters.
-fn note_missing(number: usize, name: &str, place: InputPlace, diagnostics: &mut Diagnostics) {
+fn note_missing(input: &Input, number: usize, name: &str, diagnostics: &mut Diagnostics) {
+    let place = diagnostics.place();
     let is_name = name.len() <= LONGEST_NAME && !name.bytes().any(|byte| byte.is_ascii_lowercase());
     let what = if is_name { format!("`{name}`, which") } else { format!("something on line {number} that") };
     let holder = place.environment();
-    diagnostics.fault(&SECRETS, format!("names {what} {holder} does not set, or sets to nothing"));
+    diagnostics.fault(input, format!("names {what} {holder} does not set, or sets to nothing"));
     if place == InputPlace::CommandLine {
         return;
     }

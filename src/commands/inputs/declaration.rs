@@ -14,6 +14,8 @@ pub struct Input {
     /// The value is masked. On the command line it comes from the environment, because other users of the machine can
     /// read arguments.
     pub is_secret: bool,
+    /// On the command line, the value stands without the name of the input.
+    pub is_positional: bool,
     /// Conditions under which the input has an effect. An empty list is always.
     pub only: &'static [Only],
     /// Names of the same input in other tools, which no spelling leads from.
@@ -75,6 +77,7 @@ impl Input {
             details: "",
             default: DefaultValue::Words("none"),
             is_secret: false,
+            is_positional: false,
             only: &[],
             elsewhere: &[],
             switches: &[],

@@ -32,8 +32,9 @@ fn arg(input: &Input, title: &'static str) -> Arg {
         DefaultValue::Required => "required".to_owned(),
         default => format!("default: {}", default.shown()),
     };
-    let arg = Arg::new(input.name)
-        .long(place::option(input))
+    let arg = Arg::new(input.name);
+    let arg = if input.is_positional { arg } else { arg.long(place::option(input)) };
+    let arg = arg
         .help_heading(title)
         .help(unquoted(&format!("{summary} [{default}]")))
         .long_help(unquoted(&input.description()));

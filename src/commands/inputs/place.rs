@@ -18,6 +18,7 @@ impl InputPlace {
         match self {
             Self::Workflow => input.name.to_owned(),
             Self::CommandLine if input.is_secret => variable(input),
+            Self::CommandLine if input.is_positional => format!("<{}>", variable(input)),
             Self::CommandLine => format!("--{}", option(input)),
         }
     }

@@ -1,0 +1,127 @@
+//! A Job on the Hub's hardware, as an action and as a command.
+
+mod access;
+pub(super) mod cancel;
+mod declared;
+pub(super) mod hardware;
+mod inputs;
+pub(super) mod list;
+pub(super) mod logs;
+mod outputs;
+mod post;
+mod rows;
+mod script;
+mod summary;
+pub(super) mod wait;
+
+use hub::Credentials;
+
+use super::command::{ActionFiles, Command, Invocation, connect};
+use super::inputs::values::Values;
+use super::outputs::is_own_word;
+use crate::action::journal::Timing;
+use crate::action::{Handles, PostState, Report, SavedState, drive};
+use crate::failure::{Code, Failure, Result};
+use crate::ops::Session;
+use crate::ops::job;
+use crate::ops::job::options::{RunId, Target};
+use crate::ops::job::report::{JobReport, Status};
+use crate::run_bundle::{JobFacts, RunFacts};
+use declared::GROUPS;
+use inputs::JobInputs;
+
+pub(super) static COMMAND: Command = Command {
+    name: "job",
+    about: "Run a script or a command on Hugging Face hardware, with live logs and its exit code",
+    details: "The Job is cancelled when this program is. Exits with 1 if the Job fails.",
+    groups: GROUPS,
+    outputs: outputs::OUTPUTS,
+    action: Some(ActionFiles {
+        manifest: ".github/actions/job/action.yml",
+        readme: ".github/actions/job/README.md",
+        open_groups: 3,
+        open_outputs: 6,
+    }),
+    run: |call| Box::pin(run(call)),
+};
+
+/// The same with options, beside the commands that read Jobs.
+pub(super) static RUN: Command = Command {
+    name: "job run",
+    about: COMMAND.about,
+    details: COMMAND.details,
+    groups: GROUPS,
+    outputs: outputs::OUTPUTS,
+    action: None,
+    run: |call| Box::pin(run(call)),
+};
+
+impl Report for JobReport {
+    fn cancelled(&self) -> Failure {
+        let message = match &self.job {
+            Some(job) if self.is_only_watched => {
+                format!("stopped following the Job `{}/{}`, which goes on", job.namespace, job.id)
+            }
+            Some(job) => format!("the run was cancelled, and the Job `{}/{}` with it", job.namespace, job.id),
+            None => "the run was cancelled before a Job was created".to_owned(),
+        };
+        Failure::new(Code::Cancelled, message)
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure = Some(failure);
+    }
+
+    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
+        outputs::outputs(self, timings)
+    }
+
+    fn is_own_word(output: &str) -> bool {
+        is_own_word(outputs::OUTPUTS, output)
+    }
+
+    fn summary(&self, warnings: &[String]) -> Option<String> {
+        Some(summary::summary(self, warnings))
+    }
+
+    fn facts(&self) -> RunFacts {
+        let job = self.job.as_ref().map(|job| JobFacts {
+            id: Some(job.id.to_string()),
+            url: Some(job.url.clone()),
+            stage: self.stage.as_ref().map(|stage| stage.as_str().to_owned()),
+        });
+        RunFacts { job, ..RunFacts::default() }
+    }
+
+    fn closing_line(&self) -> Option<String> {
+        let job = self.job.as_ref()?;
+        match self.status() {
+            Status::Succeeded | Status::Running => Some(format!("{}: {}", self.status().as_str(), job.url)),
+            Status::Failed | Status::Cancelled => None,
+        }
+    }
+}
+
+async fn run(call: Invocation) -> u8 {
+    let values = call.values(&COMMAND);
+    // The runner calls the post step with the same arguments.
+    if let Some(saved) = SavedState::from_vars(&call.vars).filter(|_| call.has_runner_inputs()) {
+        return post::run(call, values, saved).await;
+    }
+    let state = PostState::from_vars(&call.vars);
+    let files = call.output_files();
+    drive(call.log, files, call.cancelled, |handles| start(values, state, handles)).await
+}
+
+async fn start(values: Result<Values>, state: PostState, handles: Handles<JobReport>) -> Result<()> {
+    let Handles { log, journal, recorder } = &handles;
+    state.start().map_err(crate::failure::job::cannot_save_state)?;
+    let mut inputs = JobInputs::from_values(&values?)?.logged(log);
+    let id = log.bundle().and_then(|bundle| RunId::from_label(bundle.id().as_str()));
+    if let (Target::New(new), Some(id)) = (&mut inputs.options.target, id) {
+        new.run = id;
+    }
+    let hub = connect(&inputs.endpoint, Credentials::Token(inputs.token), log)?;
+    let session = Session { hub: &hub, log, journal };
+    job::run(&inputs.options, &session, recorder, &state).await
+}

@@ -1,0 +1,124 @@
+//! Runs that are cancelled or killed, and the post step after them.
+
+use std::time::{Duration, Instant};
+
+use local_hub::FaultKind;
+
+use super::{a_moment, assert_job_ran, bare, job, on, only, printed};
+use crate::harness::{Folder, Run, TestHub, hub, until};
+use crate::signals::send;
+
+/// Time in which a signal must have ended a run.
+const SOON: Duration = Duration::from_millis(2500);
+
+/// A state file, as the runner gives one to each step.
+struct StateFile(tempfile::TempDir);
+
+impl StateFile {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> String {
+        self.0.path().join("state").to_string_lossy().into_owned()
+    }
+
+    /// Starts the post step with the state, as the runner does.
+    fn post(&self, hub: &TestHub, folder: &Folder) -> Run {
+        let text = std::fs::read_to_string(self.path()).unwrap_or_default();
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        let run = job(hub, folder, "echo a second time");
+        pairs.fold(run, |run, (name, value)| run.var(&format!("STATE_{name}"), value))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signal_cancels_the_job() {
+    for signal in ["INT", "TERM"] {
+        let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
+        let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
+        let child = run.spawn();
+        printed(&hub, "begin").await;
+        a_moment().await;
+        let signalled = Instant::now();
+        send(signal, child.id().unwrap());
+        let ran = run.finish(child).await.ended(130, "cancelled");
+        assert!(signalled.elapsed() < SOON, "{:?}", signalled.elapsed());
+        let job = only(&hub);
+        assert_eq!(
+            (job.stage(), ran.output("job_stage"), ran.output("job_id")),
+            ("CANCELED", "CANCELED", job.id())
+        );
+        until(|| !job.has_process()).await;
+        hub.clear_requests();
+        let post = state.post(&hub, &folder).run().await;
+        assert_eq!((post.code, post.log.as_str()), (0, ""), "nothing is left to do");
+        assert!(hub.requests().is_empty());
+        if signal == "INT" {
+            assert_job_ran!(ran);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn job_of_a_killed_step_is_gone_after_the_post_step() {
+    let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
+    let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
+    let mut child = run.spawn();
+    printed(&hub, "begin").await;
+    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
+    child.kill().await.unwrap();
+    assert_eq!(only(&hub).stage(), "RUNNING");
+    let post = state.post(&hub, &folder).run().await;
+    assert_eq!(post.code, 0, "{}", post.log);
+    assert!(post.log.contains("the step was killed: the Job `ada/"), "{}", post.log);
+    assert_eq!(only(&hub).stage(), "CANCELED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn job_is_found_if_the_step_was_killed_before_the_answer() {
+    let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
+    hub.inject(on("POST", "/api/jobs/ada", FaultKind::DropAfterApply));
+    hub.inject(on("GET", "label=hf-deploy-run", FaultKind::Delay(Duration::from_secs(60))));
+    let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
+    let mut child = run.spawn();
+    printed(&hub, "begin").await;
+    until(|| hub.requests().iter().any(|request| request.query.contains("label="))).await;
+    child.kill().await.unwrap();
+    hub.clear_faults();
+    state.post(&hub, &folder).run().await;
+    assert_eq!(only(&hub).stage(), "CANCELED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn post_step_of_a_run_that_ended_does_nothing() {
+    let (hub, folder) = (hub().await, Folder::new(&[]));
+    for (run, left) in [
+        (job(&hub, &folder, "true"), 1),
+        (job(&hub, &folder, "sleep 60").input("wait", "false"), 2),
+        (bare(&hub, &folder), 2),
+    ] {
+        let state = StateFile::new();
+        run.var("GITHUB_STATE", &state.path()).run().await;
+        hub.clear_requests();
+        let post = state.post(&hub, &folder).run().await;
+        assert_eq!(post.code, 0, "{}", post.log);
+        assert!(hub.requests().is_empty() && hub.jobs().len() == left, "{}", post.log);
+    }
+    assert_eq!(hub.jobs()[0].stage(), "RUNNING", "a Job that is left running goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn post_step_that_cannot_cancel_says_what_to_do() {
+    let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
+    let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
+    let mut child = run.spawn();
+    printed(&hub, "begin").await;
+    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
+    child.kill().await.unwrap();
+    let refused = FaultKind::Status { code: 403, headers: Vec::new(), body: r#"{"error":"no"}"#.to_owned() };
+    hub.inject(on("POST", "/cancel", refused));
+    let post = state.post(&hub, &folder).run().await;
+    assert_eq!(post.code, 3, "{}", post.log);
+    assert!(post.log.contains("cancel it at https://huggingface.co/jobs/ada"), "{}", post.log);
+}
