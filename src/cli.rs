@@ -4,9 +4,9 @@ use std::ffi::OsString;
 
 use clap::ArgMatches;
 
-use crate::action::{Log, bundle};
+use crate::action::{HelpPage, Log, bundle};
 use crate::commands::COMMANDS;
-use crate::commands::command::{Command, Invocation, prints_json};
+use crate::commands::command::{Command, FROM_INPUTS, Invocation, prints_json};
 
 /// Arguments of a call without any, as the action makes it.
 const WITHOUT_ARGUMENTS: [&str; 3] = ["hf-deploy", "deploy", "--from-inputs"];
@@ -52,6 +52,10 @@ impl Call {
             bundle::open(self.command.parent().unwrap_or(self.command.name), &vars, &log);
         }
         let cancelled = Box::pin(cancelled);
+        // On a terminal, the variables may be those of another action.
+        if self.options.get_flag(FROM_INPUTS) {
+            log.link_help(HelpPage::from_vars(&vars));
+        }
         (self.command.run)(Invocation { options: self.options, vars, log, cancelled }).await
     }
 }
@@ -73,7 +77,6 @@ fn define() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::command::FROM_INPUTS;
 
     #[test]
     fn options_do_not_contradict_each_other() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 const MAX_LINE: usize = 4096;
 
 /// Number of names that a message lists.
-const MAX_NAMES: usize = 10;
+pub(crate) const MAX_NAMES: usize = 10;
 
 /// Returns a text on one line: line breaks, control characters, escape sequences and invisible characters are
 /// written as Rust writes them (`\n`, `\u{1b}`), and a long text is cut.

@@ -58,14 +58,18 @@ pub fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Returns `::error file=…,line=…::message`.
+/// Returns `::error file=…,line=…,title=…::message`.
 pub fn annotation(annotation: &Annotation<'_>) -> String {
     let Annotation { level, title, file, line, col, message } = *annotation;
-    let numbers = [("line", line), ("col", col)].map(|(name, value)| (name, value.map(|n| n.to_string())));
-    let texts = [("title", title), ("file", file)].map(|(name, value)| (name, value.map(plain)));
-    let properties: Vec<String> = texts
+    let number = |number: Option<u32>| number.map(|number| number.to_string());
+    let properties = [
+        ("file", file.map(plain)),
+        ("line", number(line)),
+        ("col", number(col)),
+        ("title", title.map(plain)),
+    ];
+    let properties: Vec<String> = properties
         .into_iter()
-        .chain(numbers)
         .filter_map(|(name, value)| Some(format!("{name}={}", escape_property(&value?))))
         .collect();
     let gap = if properties.is_empty() { "" } else { " " };
@@ -159,7 +163,7 @@ mod tests {
         };
         assert_eq!(
             annotation(&full),
-            "::warning title=a%3A b%2C c,file=src/x%2Cy.md,line=3,col=7::100%25 of it%0Ais wrong"
+            "::warning file=src/x%2Cy.md,line=3,col=7,title=a%3A b%2C c::100%25 of it%0Ais wrong"
         );
         assert_eq!(annotation(&Annotation::new(Level::Error, "a: b, c")), "::error::a: b, c");
     }
@@ -203,8 +207,8 @@ mod tests {
             let (name, properties, _) = parse(&made);
             prop_assert_eq!(name, "error");
             prop_assert_eq!(properties, [
-                ("title".to_owned(), plain(&title)),
                 ("file".to_owned(), plain(&file)),
+                ("title".to_owned(), plain(&title)),
             ]);
         }
     }

@@ -9,6 +9,8 @@ pub struct GithubContext {
     pub repository: Option<String>,
     /// The commit that triggered the run, in hexadecimal, from `GITHUB_SHA`.
     pub sha: Option<String>,
+    /// The page of that commit on GitHub.
+    pub commit_url: Option<String>,
     /// The page of this run, with the number of the attempt from the second on.
     pub run_url: Option<String>,
     /// The root of the checkout, from `GITHUB_WORKSPACE`.
@@ -29,9 +31,16 @@ impl GithubContext {
         // Values of several lines are ignored, because these values go into commit messages and links.
         let line =
             |name: &str| given(name).filter(|value| !value.chars().any(char::is_control)).map(str::to_owned);
+        let repository = line("GITHUB_REPOSITORY").filter(|value| value.contains('/'));
+        let sha = line("GITHUB_SHA").filter(|value| value.bytes().all(|byte| byte.is_ascii_hexdigit()));
         Self {
-            repository: line("GITHUB_REPOSITORY").filter(|value| value.contains('/')),
-            sha: line("GITHUB_SHA").filter(|value| value.bytes().all(|byte| byte.is_ascii_hexdigit())),
+            commit_url: line("GITHUB_SERVER_URL").zip(repository.as_ref()).zip(sha.as_ref()).map(
+                |((server, repository), sha)| {
+                    format!("{}/{repository}/commit/{sha}", server.trim_end_matches('/'))
+                },
+            ),
+            repository,
+            sha,
             run_url: run_url(line),
             workspace: given("GITHUB_WORKSPACE").map(PathBuf::from),
             event_name: line("GITHUB_EVENT_NAME"),
@@ -100,6 +109,14 @@ mod tests {
         assert_eq!(run("1").run_url.as_deref(), Some(page));
         assert_eq!(run("2").run_url, Some(format!("{page}/attempts/2")));
         assert_eq!(run("2").repository_name(), Some("my-app"));
+        assert_eq!(run("2").commit_url, None);
+        let vars = [
+            ("GITHUB_SERVER_URL", "https://github.com/"),
+            ("GITHUB_REPOSITORY", "acme/my-app"),
+            ("GITHUB_SHA", "0123abc"),
+        ];
+        let commit = "https://github.com/acme/my-app/commit/0123abc";
+        assert_eq!(context(&vars).commit_url.as_deref(), Some(commit));
         assert_eq!(context(&[]), GithubContext::default());
     }
 

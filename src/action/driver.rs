@@ -4,13 +4,13 @@
 //! It knows no command. What a command did is in its report, which is read here and nowhere else.
 
 use std::cell::LazyCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::journal::{EndCause, EventLevel, Journal, Recorder, SharedReport, Timing, Undone};
 use super::{Log, OutputFiles};
-use crate::failure::{Code, Failure, FailureKind, Result};
+use crate::failure::{Code, Failure, FailureKind, HelpAddress, Result};
 use crate::run_bundle::{Added, BundleFile, RunError, RunFacts, RunStatus};
 
 /// Time allowed for writing outputs and summary after a panic.
@@ -30,6 +30,9 @@ pub trait Report: Default + Send + 'static {
 
     /// Ends the report with a failure.
     fn fail(&mut self, failure: Failure);
+
+    /// Adds the time that the run took, before the report is rendered.
+    fn end(&mut self, _took: Duration) {}
 
     /// Returns the outputs of the step with their values.
     fn outputs(&self, _timings: &[Timing]) -> Vec<(&'static str, String)> {
@@ -95,12 +98,19 @@ struct Ending<R> {
     journal: Journal,
     report: SharedReport<R>,
     files: OutputFiles,
+    started: Instant,
 }
 
 impl<R> Clone for Ending<R> {
     fn clone(&self) -> Self {
-        let Self { log, journal, report, files } = self;
-        Self { log: log.clone(), journal: journal.clone(), report: report.clone(), files: files.clone() }
+        let Self { log, journal, report, files, started } = self;
+        Self {
+            log: log.clone(),
+            journal: journal.clone(),
+            report: report.clone(),
+            files: files.clone(),
+            started: *started,
+        }
     }
 }
 
@@ -115,7 +125,7 @@ pub async fn drive<R: Report, W: Future<Output = Result<()>>>(
 ) -> u8 {
     let noted = log.clone();
     let (recorder, report) = Recorder::to_shared(R::default(), move |report| keep_facts(&noted, report));
-    let ending = Ending { log, journal: Journal::default(), report, files };
+    let ending = Ending { log, journal: Journal::default(), report, files, started: Instant::now() };
     report_panics(&ending);
     ending.keep_events();
     ending.drive(recorder, cancelled, work).await
@@ -208,16 +218,18 @@ impl<R: Report> Ending<R> {
 
     /// Writes outputs, summary and annotation. A write error is logged as a warning and does not change the exit code.
     fn finish(&self, result: Result<()>) -> u8 {
-        let Self { log, journal, report, files } = self;
+        let Self { log, journal, report, files, started } = self;
         let mut exit_code = 0;
         let mut error = None;
-        if let Err(failure) = result {
+        if let Err(mut failure) = result {
             exit_code = failure.exit_code();
+            failure.help = log.help_on(failure.code).map(|address| Box::new(HelpAddress(address)));
             log.failure(&failure);
             error = Some(run_error(&failure));
             report.lock().fail(failure);
         }
-        let report = report.lock();
+        let mut report = report.lock();
+        report.end(started.elapsed());
         let ordinary = report.ordinary_text();
         let mut outputs = report.outputs(&journal.timings());
         for (_, value) in outputs.iter_mut().filter(|(name, _)| !R::is_own_word(name)) {
@@ -369,7 +381,7 @@ mod tests {
         let (recorder, report) =
             Recorder::to_shared(Toy::default(), move |report| keep_facts(&noted, report));
         let files = OutputFiles::from_vars(&vars);
-        let ending = Ending { log, journal: Journal::default(), report, files };
+        let ending = Ending { log, journal: Journal::default(), report, files, started: Instant::now() };
         ending.keep_events();
         Started { folder, captured, ending, recorder }
     }

@@ -9,7 +9,8 @@ use hub::Secret;
 use indicatif::ProgressBar;
 
 use super::commands::{self, Annotation, Level};
-use crate::failure::{Failure, SourceLocation};
+use super::help::{self, HelpPage};
+use crate::failure::{Code, Failure, SourceLocation};
 use crate::redact::Redactor;
 use crate::run_bundle::{BundleError, RunBundle, RunStart};
 use crate::text::log_lines;
@@ -49,6 +50,8 @@ struct Shared {
     mode: Mode,
     writer: Mutex<Writer>,
     redactor: Redactor,
+    /// Page that explains error codes, if the workflow names the version of the action.
+    help: Mutex<Option<HelpPage>>,
     /// Warnings so far, for the report.
     warnings: Mutex<Vec<String>>,
     /// Number of open groups.
@@ -99,6 +102,7 @@ impl Log {
             mode,
             writer: Mutex::new(Writer { to: writer, resume: None }),
             redactor: Redactor::default(),
+            help: Mutex::default(),
             warnings: Mutex::default(),
             depth: AtomicUsize::new(0),
             bar: Mutex::default(),
@@ -120,6 +124,16 @@ impl Log {
 
     pub fn mode(&self) -> Mode {
         self.0.mode
+    }
+
+    /// Links the page that explains error codes, from now on.
+    pub fn link_help(&self, page: Option<HelpPage>) {
+        *lock(&self.0.help) = page;
+    }
+
+    /// Returns the address of the explanation of an error code, if it is known.
+    pub fn help_on(&self, code: Code) -> Option<String> {
+        lock(&self.0.help).as_ref().map(|page| page.of(code))
     }
 
     /// Prints a text of one or more lines.
@@ -149,20 +163,37 @@ impl Log {
         self.annotate(Annotation::new(Level::Error, text));
     }
 
-    /// Prints a failure: its places, message, causes and hints.
+    /// Prints a failure: its places, message, causes and hints, and where its code is explained.
+    ///
+    /// On GitHub, the annotation has the message, the first hint and the link, because the page of the run shows nothing
+    /// else. It stands at the place of the failure if there is one place, and the message names it.
     pub fn failure(&self, failure: &Failure) {
-        for place in &failure.places {
+        let own_place = match failure.places.as_slice() {
+            [place] if failure.message.contains(&place.message) => Some(place),
+            _ => None,
+        };
+        for place in failure.places.iter().filter(|_| own_place.is_none()) {
             self.annotate(at(Level::Error, place));
+        }
+        let help = self.help_on(failure.code);
+        let mut message = failure.message.clone();
+        let mut hints = failure.hints.iter().map(|hint| format!("hint: {hint}"));
+        if self.0.mode == Mode::GitHub {
+            let help = help.iter().map(|address| format!("help: {address}"));
+            for line in hints.next().into_iter().chain(help) {
+                message.push('\n');
+                message.push_str(&line);
+            }
         }
         self.annotate(Annotation {
             title: Some(failure.code.as_str()),
-            ..Annotation::new(Level::Error, &failure.message)
+            message: &message,
+            ..own_place.map_or_else(|| Annotation::new(Level::Error, ""), |place| at(Level::Error, place))
         });
-        for cause in failure.causes() {
-            self.print(&format!("caused by: {cause}"));
-        }
-        for hint in &failure.hints {
-            self.print(&format!("hint: {hint}"));
+        failure.causes().iter().for_each(|cause| self.print(&format!("caused by: {cause}")));
+        hints.for_each(|hint| self.print(&hint));
+        if self.0.mode != Mode::GitHub {
+            self.print(&format!("help: {}", help.unwrap_or_else(|| help::in_checkout(failure.code))));
         }
     }
 

@@ -116,8 +116,10 @@ impl<'a> AppCheck<'a> {
             Session { client, api_prefix: String::new(), check, deadline, observer: *observer, artifacts };
         let landed = health::wait(&session).await?;
         session.client = session.client.moved(&landed);
-        observer.info("the app answers");
         let is_call_requested = check.requests_call();
+        if is_call_requested {
+            observer.info("the app answers");
+        }
         let gradio = match app.kind {
             AppKind::Static => None,
             _ => within(deadline, "read the app's API", gradio::find(&session, app.kind)).await?,
@@ -132,7 +134,7 @@ impl<'a> AppCheck<'a> {
             None => {
                 let detail = match app.kind {
                     AppKind::Gradio => "the app answers; no Gradio app was found at its front page",
-                    _ => "the app answers; it has no API that can be called",
+                    _ => "the app answers",
                 };
                 Ok(CheckResult::passed(CheckStatus::HealthOnly, detail))
             }

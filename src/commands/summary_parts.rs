@@ -7,18 +7,21 @@ use crate::ops::space::LogTail;
 /// Largest number of warnings that the summary lists.
 const SHOWN_WARNINGS: usize = 20;
 
-/// Renders a table of facts: names, and Markdown that is safe in a cell. Empty without facts.
+/// Renders a table of facts: names, and Markdown that is safe in a cell. The first one is the head of the table, because
+/// an empty head would be a blank row. Empty without facts.
 pub(crate) fn facts_table(rows: Vec<(&'static str, String)>) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let rows = rows.into_iter().map(|(name, value)| format!("| {name} | {value} |\n"));
-    format!("| | |\n| --- | --- |\n{}\n", rows.collect::<String>())
+    let mut rows = rows.into_iter().map(|(name, value)| format!("| {name} | {value} |\n"));
+    let Some(head) = rows.next() else { return String::new() };
+    format!("{head}| --- | --- |\n{}\n", rows.collect::<String>())
 }
 
 /// Renders a failure with its causes, its hints and its code.
 pub(crate) fn failure_section(failure: &Failure) -> String {
-    let mut text = format!("{}\n", markdown::fenced(&failure.message));
+    // A fence does not wrap, so a long sentence would be hard to read in it.
+    let mut text = match failure.message.trim() {
+        message if message.contains('\n') => format!("{}\n", markdown::fenced(message)),
+        message => format!("**{}**\n\n", markdown::text(message)),
+    };
     let causes = failure.causes();
     if !causes.is_empty() {
         text.push_str(&format!("Caused by:\n\n{}\n", markdown::fenced(&causes.join("\n"))));
@@ -26,7 +29,9 @@ pub(crate) fn failure_section(failure: &Failure) -> String {
     for hint in &failure.hints {
         text.push_str(&format!("- {}\n", markdown::text(hint)));
     }
-    text.push_str(&format!("\nError code: {}\n\n", markdown::code(failure.code.as_str())));
+    let code = markdown::code(failure.code.as_str());
+    let help = failure.help.as_ref().map(|help| format!(" ({})", markdown::link("help", &help.0)));
+    text.push_str(&format!("\nError code: {code}{}\n\n", help.unwrap_or_default()));
     text
 }
 

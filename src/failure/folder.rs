@@ -153,7 +153,7 @@ pub fn sdk_reason(reason: SdkReason) -> &'static str {
         SdkReason::Card => "the README card says so",
         SdkReason::Dockerfile => "the folder has a Dockerfile",
         SdkReason::IndexHtml => "the folder has an index.html and no app.py",
-        SdkReason::Default => "neither `space_sdk` nor the files say otherwise",
+        SdkReason::Default => "the default, because neither `space_sdk` nor a file names another one",
     }
 }
 

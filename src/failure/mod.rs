@@ -189,6 +189,10 @@ pub struct SourceLocation {
     pub message: String,
 }
 
+/// Address of the explanation of an error code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelpAddress(pub String);
+
 /// Failure of a run, as the log, the summary and the outputs describe it.
 ///
 /// `message` is one sentence in lower case that names the operation and the object. Each hint is one
@@ -203,6 +207,8 @@ pub struct Failure {
     pub is_early: bool,
     /// The end of the log of the Space that failed. It may hold secrets, as any text from outside.
     pub log_lines: Vec<String>,
+    /// Address of the explanation of the code, in the version that runs.
+    pub help: Option<Box<HelpAddress>>,
     /// The chain of causes, for the log.
     pub source: Option<anyhow::Error>,
 }
@@ -216,6 +222,7 @@ impl Failure {
             places: Vec::new(),
             is_early: false,
             log_lines: Vec::new(),
+            help: None,
             source: None,
         }
     }

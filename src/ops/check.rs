@@ -1,7 +1,7 @@
 //! The check of a running app as a step of a run: with the log of the run, and with advice.
 
 use crate::action::Log;
-use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, FailOn, quoted};
+use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, FailOn};
 use crate::failure::{Result, app_check as advice};
 
 impl CheckObserver for Log {
@@ -53,26 +53,25 @@ pub fn conclude(result: &CheckResult, hints: Vec<String>, fail_on: &FailOn, log:
         let failure = advice::failure(result);
         return Err(hints.into_iter().fold(failure, |failure, hint| failure.hint(hint)));
     }
+    let hints = hints.iter().map(|hint| format!("hint: {hint}"));
     match result.failure {
         Some(_) => {
             let end = match result.status {
                 CheckStatus::Failed => "did not pass, and `fail_on` accepts that",
                 _ => "could not be judged",
             };
-            log.warning(&format!("the app {end} ({}): {}", result.status, result.detail));
-            hints.iter().for_each(|hint| log.info(hint));
+            log.warning(&format!("the app {end}: {} ({})", result.detail, result.status));
         }
-        None => {
-            let endpoint = result.endpoint.as_ref().map(|name| format!(" of `{}`", quoted(name)));
-            let endpoint = endpoint.unwrap_or_default();
-            log.info(&format!("the check{endpoint} ended in {}: {}", result.status, result.detail));
-        }
+        None => log.info(&result.detail),
     }
+    hints.for_each(|hint| log.info(&hint));
     match result.distribution() {
         Some(distribution) if distribution.calls > 1 => log.info(&format!("latency: {distribution}")),
+        // The detail of a call that succeeded has its times.
+        _ if result.status == CheckStatus::FullInferenceSuccess => {}
         _ => {
             if let Some(latency) = result.latency() {
-                log.info(&format!("latency: {latency}"));
+                log.info(&format!("the call took {latency}"));
             }
         }
     }

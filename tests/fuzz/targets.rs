@@ -246,7 +246,7 @@ fn report_that_says(text: &str) -> DeployReport {
         space_hardware: Some(text.to_owned().into()),
         written: Settings {
             settings: vec![WrittenSetting { is_secret: false, key: text.to_owned(), deleted: false }],
-            volumes: false,
+            ..Settings::default()
         },
         plan: Some(Plan { changes: vec![change(Action::Add), change(Action::Delete)], ..Plan::default() }),
         commit: Some(receipt),
@@ -268,7 +268,7 @@ fn the_summary_is_the_page_that_was_meant() {
     fuzz("summary", |bytes| {
         let text = String::from_utf8_lossy(bytes);
         let summary = summary(&report_that_says(&text), &[text.to_string()]);
-        let (mut fence, mut columns, mut tables, mut headings) = (None::<usize>, 0, 0, 0);
+        let (mut fence, mut columns, mut tables, mut headings, mut head) = (None::<usize>, 0, 0, 0, 0);
         for line in summary.lines() {
             let ticks = line.len() - line.trim_start_matches('`').len();
             match fence {
@@ -278,6 +278,7 @@ fn the_summary_is_the_page_that_was_meant() {
                 None => {
                     let bars = line.match_indices('|').filter(|(at, _)| !line[..*at].ends_with('\\')).count();
                     if line.starts_with("| ---") {
+                        assert_eq!(bars, head, "the head of {line:?}");
                         (columns, tables) = (bars, tables + 1);
                     } else if line.starts_with("| ") && columns > 0 {
                         assert_eq!(bars, columns, "{line:?}");
@@ -285,11 +286,12 @@ fn the_summary_is_the_page_that_was_meant() {
                         columns = 0;
                     }
                     headings += usize::from(line.starts_with('#'));
+                    head = bars;
                 }
             }
         }
         assert_eq!((fence, tables), (None, 2), "{summary}");
-        let wanted = 3 + usize::from(text.lines().next().is_some());
+        let wanted = 4 + usize::from(text.lines().next().is_some());
         assert_eq!(headings, wanted, "{summary}");
         for (name, value) in outputs(&report_that_says(&text), &[]) {
             assert!(OUTPUTS.iter().any(|output| output.name == name) && value.len() <= text.len() + 100);
@@ -433,7 +435,7 @@ fn what_is_printed_stays_in_its_place() {
         });
         assert!(
             !made.contains(['\n', '\r'])
-                && made.starts_with("::error title=")
+                && made.starts_with("::error file=")
                 && made.matches("::").count() >= 2
         );
         assert_eq!(commands::group(&text).lines().count(), 1);

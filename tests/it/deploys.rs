@@ -230,7 +230,11 @@ async fn files_in_the_gitignore_of_the_repo_are_left_out_with_a_warning() {
     let hub = hub().await;
     let folder = Folder::new(&[(".gitignore", "*.log\n"), ("a.txt", "a"), ("debug.log", "x")]);
     let ran = Run::new(&hub, &folder).input("repo_type", "model").run().await.ended(0, "deployed");
-    assert!(ran.log.contains("! debug.log (left out: a .gitignore matches it)"), "{}", ran.log);
+    assert!(
+        ran.log.contains("a `.gitignore` in the folder or in the repo matches: `debug.log` ("),
+        "{}",
+        ran.log
+    );
     assert_eq!(paths(&hub, RepoType::Model), [".gitattributes", ".gitignore", "a.txt"]);
     Run::new(&hub, &folder).input("repo_type", "model").run().await.ended(0, "unchanged");
 }

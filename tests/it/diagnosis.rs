@@ -17,7 +17,7 @@ fn ms(milliseconds: u64) -> Duration {
 }
 
 /// The log of a row of the table, as the unit tests of the table read it.
-fn fixture(name: &str) -> Vec<String> {
+pub(crate) fn fixture(name: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/space-logs");
     let text = std::fs::read_to_string(folder.join(format!("{name}.log"))).unwrap();
     let (_, log) = text.split_once("---\n").unwrap();
@@ -80,23 +80,38 @@ async fn causes_are_found_in_the_files_of_the_folder() {
     let cases = [
         (
             "pip_version_unknown",
-            "::error file=requirements.txt,line=2::pip finds no `numpy==3.9.0`; there are `1.26.4`, `2.0.0`, `2.3.1`\n",
+            (
+                "file=requirements.txt,line=2",
+                "pip finds no `numpy==3.9.0`; there are `1.26.4`, `2.0.0`, `2.3.1`",
+            ),
         ),
         (
             "pip_conflict_gradio",
-            "::error file=requirements.txt,line=3::requirements.txt asks for `gradio==4.44.1`, and the SDK of the Space for `gradio[oauth]==6.1.0`\n",
+            (
+                "file=requirements.txt,line=3",
+                "requirements.txt asks for `gradio==4.44.1`, and the SDK of the Space for `gradio[oauth]==6.1.0`",
+            ),
         ),
         (
             "python_syntax",
-            "::error file=app.py,line=2::the app has a syntax error: `SyntaxError: '(' was never closed` (app.py, line 2)\n",
+            (
+                "file=app.py,line=2",
+                "the app has a syntax error: `SyntaxError: '(' was never closed` (app.py, line 2)",
+            ),
         ),
         (
             "python_syntax.indent",
-            "::error file=lib/model.py,line=4::the app has a syntax error: `IndentationError: expected an indented block after function definition on line 3` (lib/model.py, line 4)\n",
+            (
+                "file=lib/model.py,line=4",
+                "the app has a syntax error: `IndentationError: expected an indented block after function definition on line 3` (lib/model.py, line 4)",
+            ),
         ),
         (
             "python_exception",
-            "::error file=app.py,line=9::the app raised `AttributeError: 'NoneType' object has no attribute 'predict'` (app.py, line 9)\n",
+            (
+                "file=app.py,line=9",
+                "the app raised `AttributeError: 'NoneType' object has no attribute 'predict'` (app.py, line 9)",
+            ),
         ),
     ];
     for (name, annotation) in cases {
@@ -108,13 +123,12 @@ async fn causes_are_found_in_the_files_of_the_folder() {
         }
         let ran = Run::new(&hub, &folder).run().await;
         assert_eq!(ran.code, 1, "{name}");
-        assert!(ran.log.contains(annotation), "{name}:\n{}", ran.log);
-        let message = annotation.rsplit("::").next().unwrap().trim_end();
-        assert!(
-            ran.log.contains(&format!(": {message}")) && ran.summary.contains(message),
-            "{}",
-            ran.summary
-        );
+        let (place, cause) = annotation;
+        let annotated = ran.log.lines().find(|line| line.starts_with("::error ")).expect("an error");
+        assert!(annotated.starts_with(&format!("::error {place},title=space_")), "{name}:\n{}", ran.log);
+        assert!(annotated.contains(&format!(": {cause}%0Ahint: ")), "{name}:\n{}", ran.log);
+        assert_eq!(ran.log.matches(cause).count(), 1, "{name}:\n{}", ran.log);
+        assert!(ran.summary.contains(cause), "{}", ran.summary);
     }
 }
 
@@ -131,7 +145,7 @@ async fn missing_app_is_named_by_the_kind_of_the_space() {
         let steps = vec![StageStep::error(ms(500), "NO_APP_FILE", "")];
         hub.space(APP).script_stages(steps).unwrap();
         let ran = Run::new(&hub, &folder).run().await.failed(1, "space_without_app");
-        assert!(ran.log.contains(&format!("the Space `ada/app` {message}\n")), "{}", ran.log);
+        assert!(ran.log.contains(&format!("the Space `ada/app` {message}%0A")), "{}", ran.log);
         assert!(ran.log.contains(&format!("hint: {hint}")), "{}", ran.log);
     }
 }
@@ -174,7 +188,7 @@ async fn space_that_pauses_again_ends_the_wait() {
     let started = std::time::Instant::now();
     let ran = Run::new(&hub, &folder).input("timeout", "5m").run().await.failed(6, "space_not_ready");
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
-    let message = "::error title=space_not_ready::the Space `ada/app` was paused again after it was woken\n";
+    let message = "::error title=space_not_ready::the Space `ada/app` was paused again after it was woken%0A";
     assert!(ran.log.contains(message), "{}", ran.log);
     assert!(!ran.log.contains("give it more time"), "{}", ran.log);
 }

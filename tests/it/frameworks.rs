@@ -20,7 +20,9 @@ async fn app_of_another_framework_is_refused_before_anything_is_created() {
         let line = code.lines().position(|line| line.contains(name)).unwrap() + 1;
         let message =
             format!("app.py imports `{name}`, not `gradio`, and this is deployed as a Gradio Space");
-        assert!(ran.log.contains(&format!("::error file=app.py,line={line}::{message}\n")), "{}", ran.log);
+        let annotation =
+            format!("::error file=app.py,line={line},title=invalid_input::{message}%0Ahint: {way_out}");
+        assert!(ran.log.contains(&annotation), "{}", ran.log);
         if name == "streamlit" {
             assert_ran!(ran);
         }

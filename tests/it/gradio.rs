@@ -166,10 +166,10 @@ const CANDIDATE: CheckStatus = CheckStatus::FullInferenceCandidateHealthPassed;
 
 on_each_version!(text, "text", async |app: Running, folder: tempfile::TempDir| {
     let folder = folder.path();
-    let (result, log) =
+    let (result, _) =
         app.expect(&check(folder), CheckStatus::FullInferenceCandidateHealthPassed, "with 1 endpoint").await;
     assert_eq!(kept(&result), ["api_schema.json", "result.json"]);
-    assert!(result.calls.is_empty() && log.contains("the app answers"));
+    assert!(result.calls.is_empty());
 
     let kwargs = json!({"name": "Ada", "loud": true}).as_object().unwrap().clone();
     let asked = Check { api_kwargs: kwargs, expect_contains: Some("HELLO, ADA!".into()), ..check(folder) };

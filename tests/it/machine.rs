@@ -54,7 +54,7 @@ async fn a_disk_without_room_for_temporary_files_commits_nothing() {
 
     // Files of no more than a few kilobytes: enough for outputs and summary, not for the transfer engine.
     let run = run();
-    let child = run.spawn_in("trap '' XFSZ; ulimit -f 6; exec \"$0\"");
+    let child = run.spawn_in("trap '' XFSZ; ulimit -f 10; exec \"$0\"");
     let ran = run.finish(child).await;
     assert_eq!(ran.code, 1, "{}", ran.log);
     assert_eq!(ran.output("error_code"), "local_io", "{}", ran.log);

@@ -59,13 +59,13 @@ async fn visit(url: &str) -> (u16, String) {
 
 /// The proxy is a process that starts when it starts: which stages and which lines of it are seen on the way differs.
 fn without_the_way_to_running(log: &str) -> String {
-    let (before, proxy) = log.split_once("the proxy: the Space").unwrap();
-    let (created, after) = proxy.split_once("no further commit\n").unwrap();
+    let (before, proxy) = log.split_once("created the Space `ada/app-proxy`").unwrap();
+    let (created, after) = proxy.split_once('\n').unwrap();
     let (_, running) = format!("\n{after}")
         .split_once("\nrunning")
         .map(|(way, end)| (way.to_owned(), end.to_owned()))
         .unwrap();
-    format!("{before}the proxy: the Space{created}no further commit\nrunning{running}")
+    format!("{before}created the Space `ada/app-proxy`{created}\nrunning{running}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +115,8 @@ async fn a_new_token_and_new_settings_reach_the_proxy() {
         .secret("PROXY_API_KEY", "a-key-for-callers")
         .run()
         .await
-        .ended(0, "unchanged");
+        .ended(0, "deployed");
+    assert_eq!(ran.output("settings_changed"), "false", "those of the Space itself");
     let at = |last: &str| format!("POST /api/spaces/ada/app-proxy/{last}");
     let mut writes = writes(&hub);
     writes.sort();
@@ -169,6 +170,8 @@ async fn a_dry_run_shows_the_proxy_and_makes_nothing() {
     );
     assert_eq!(writes(&hub), [""; 0]);
     assert_eq!(ran.output("proxy_enabled"), "false");
+    let row = "| Proxy | would create the Space `ada/app-proxy`, public |";
+    assert!(ran.summary.contains(row), "{}", ran.summary);
 }
 
 #[tokio::test(flavor = "multi_thread")]

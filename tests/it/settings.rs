@@ -3,7 +3,7 @@
 use local_hub::{Fault, FaultKind, HubConfig, LocalHub, Org, RecordedRequest, RepoType};
 
 use crate::assert_ran;
-use crate::harness::{Folder, Run, hub, hub_with};
+use crate::harness::{Folder, Ran, Run, hub, hub_with};
 
 const API_KEY: &str = "sk-TheValueOfTheSecretApiKey";
 
@@ -138,7 +138,7 @@ async fn a_secret_that_is_there_is_left_unless_it_is_forced() {
     );
     assert_eq!(hub.space("ada/app").secrets().unwrap()["API_KEY"], API_KEY);
     let ran = run("another-value-of-the-key").input("force_secrets", "true").run().await;
-    assert_ran!(ran.ended(0, "unchanged"));
+    assert_ran!(ran.ended(0, "deployed"));
     assert_eq!(hub.space("ada/app").secrets().unwrap()["API_KEY"], "another-value-of-the-key");
 }
 
@@ -155,17 +155,19 @@ async fn merge_leaves_and_overwrite_deletes_what_is_not_named() {
     let dry = overwrite("A=1").input("secrets", "none").input("dry_run", "true").run().await;
     assert_ran!(dry.ended(0, "dry-run"));
     assert_eq!(writes(&hub), [""; 0]);
-    overwrite("A=1").run().await.ended(0, "unchanged");
+    let ran = overwrite("A=1").run().await.ended(0, "deployed");
+    assert_eq!((ran.output("settings_changed"), ran.counts()), ("true", ["0", "0", "0", "3"]));
     assert_eq!(writes(&hub), [r#"DELETE variables {"key":"B"}"#], "secrets are not given, and stay");
     hub.clear_requests();
     let ran = overwrite("").run().await.ended(0, "unchanged");
+    assert_eq!(ran.output("settings_changed"), "false");
     assert!(
         ran.log.contains("::warning::`settings_strategy: overwrite` deletes nothing here"),
         "{}",
         ran.log
     );
     assert_eq!(writes(&hub), [""; 0]);
-    let ran = overwrite("none").input("secrets", "none").run().await.ended(0, "unchanged");
+    let ran = overwrite("none").input("secrets", "none").run().await.ended(0, "deployed");
     assert_ran!(ran);
     assert_eq!(writes(&hub), [r#"DELETE variables {"key":"A"}"#, r#"DELETE secrets {"key":"API_KEY"}"#]);
 }
@@ -187,8 +189,14 @@ async fn a_change_of_visibility_alone_is_shown() {
     let run =
         |dry_run: &str| Run::new(&hub, &folder).input("visibility", "private").input("dry_run", dry_run);
     let dry = run("true").run().await.ended(0, "dry-run");
-    assert!(dry.summary.contains("| Visibility | would become private |"), "{}", dry.summary);
-    assert_ran!(run("false").run().await.ended(0, "unchanged"));
+    assert!(dry.summary.contains("): would become private |"), "{}", dry.summary);
+    let facts =
+        |ran: &Ran| ["settings_changed", "visibility", "created"].map(|name| ran.output(name).to_owned());
+    assert_eq!(facts(&dry), ["true", "private", "false"]);
+    let ran = run("false").run().await.ended(0, "deployed");
+    assert_eq!(facts(&ran), ["true", "private", "false"]);
+    assert_ran!(ran);
+    assert_eq!(facts(&run("false").run().await.ended(0, "unchanged")), ["false", "private", "false"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,7 +263,7 @@ async fn the_first_hardware_that_the_hub_grants() {
             .input("fallback_hardware", "t4-small\ncpu-upgrade")
             .input("sleep_time", "never")
     };
-    let ran = run().run().await.ended(0, "unchanged");
+    let ran = run().run().await.ended(0, "deployed");
     assert_ran!(ran);
     assert_eq!(
         writes(&hub),
@@ -370,9 +378,10 @@ async fn the_sleep_time_alone() {
     let run = |sleep: &str| Run::new(&hub, &folder).input("sleep_time", sleep);
     let ran = run("10m").run().await.ended(0, "deployed");
     assert!(ran.log.contains("`sleep_time` cannot be set on `cpu-basic`"), "{}", ran.log);
-    Run::new(&hub, &folder).input("hardware", "t4-small").run().await.ended(0, "unchanged");
+    Run::new(&hub, &folder).input("hardware", "t4-small").run().await.ended(0, "deployed");
     hub.clear_requests();
-    run("10m").run().await.ended(0, "unchanged");
+    let ran = run("10m").run().await.ended(0, "deployed");
+    assert!(ran.summary.contains("set the sleep time (after 10 min)"), "{}", ran.summary);
     run("10m").run().await.ended(0, "unchanged");
     assert_eq!(writes(&hub), [r#"POST sleeptime {"seconds":600}"#]);
 }
@@ -386,9 +395,9 @@ async fn volumes_are_added_replaced_and_taken_away() {
     let data = r#"{"mountPath":"/data","readOnly":false,"source":"ada/data","type":"bucket"}"#;
     let model = r#"{"mountPath":"/m","readOnly":true,"source":"ada/m","type":"model"}"#;
     run("bucket:ada/data:/data").run().await.ended(0, "unchanged");
-    run("model:ada/m:/m").run().await.ended(0, "unchanged");
-    run("model:ada/m:/m").input("settings_strategy", "overwrite").run().await.ended(0, "unchanged");
-    run("none").run().await.ended(0, "unchanged");
+    run("model:ada/m:/m").run().await.ended(0, "deployed");
+    run("model:ada/m:/m").input("settings_strategy", "overwrite").run().await.ended(0, "deployed");
+    run("none").run().await.ended(0, "deployed");
     run("none").run().await.ended(0, "unchanged");
     let both = format!(r#"PUT volumes {{"volumes":[{model},{data}]}}"#);
     let one = format!(r#"PUT volumes {{"volumes":[{model}]}}"#);
@@ -402,8 +411,14 @@ async fn an_existing_space_becomes_protected_and_public_again() {
     let run = |visibility: &str| Run::new(&hub, &folder).input("visibility", visibility);
     run("public").run().await.ended(0, "deployed");
     hub.clear_requests();
-    for visibility in ["protected", "protected", "public", "public"] {
-        run(visibility).run().await.ended(0, "unchanged");
+    for (visibility, status) in [
+        ("protected", "deployed"),
+        ("protected", "unchanged"),
+        ("public", "deployed"),
+        ("public", "unchanged"),
+    ] {
+        let ran = run(visibility).run().await.ended(0, status);
+        assert_eq!(ran.output("visibility"), visibility);
     }
     assert_eq!(
         writes(&hub),
@@ -415,12 +430,9 @@ async fn an_existing_space_becomes_protected_and_public_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_can_see_a_space_is_settled_where_a_look_at_it_does_not_say() {
     let (hub, folder) = (hub().await, gradio_space());
-    for (visibility, status) in [
-        ("public", "deployed"),
-        ("protected", "unchanged"),
-        ("public", "unchanged"),
-        ("private", "unchanged"),
-    ] {
+    for (visibility, status) in
+        [("public", "deployed"), ("protected", "unchanged"), ("public", "unchanged"), ("private", "deployed")]
+    {
         let run = Run::new(&hub, &folder).input("visibility", visibility);
         let ran = run.run().await.ended(0, status);
         let found = hub.repo(RepoType::Space, "ada/app").visibility();

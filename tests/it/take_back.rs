@@ -115,7 +115,11 @@ async fn an_outage_of_the_hub_is_waited_out() {
     refuse(&hub, ("GET", "/runtime"), 7, (503, "Down"));
     let run = Run::new(&hub, &folder).input("on_failure", "rollback").input("timeout", "3m");
     let ran = run.run().await.ended(0, "deployed");
-    assert!(ran.log.contains("looking again: cannot read the state of the Space"), "{}", ran.log);
+    assert!(
+        ran.log.contains("reading the state of the Space again: cannot read the state of the Space"),
+        "{}",
+        ran.log
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

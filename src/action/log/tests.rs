@@ -39,6 +39,7 @@ fn print_one_of_each(log: &Log) {
     let failure = Failure::new(Code::LocalIo, "cannot read `a`")
         .caused_by(io::Error::other("disk on fire"))
         .hint("buy a new one")
+        .hint("or a used one")
         .at([SourceLocation { file: "a".into(), line: None, message: "here".into() }]);
     log.failure(&failure);
 }
@@ -60,9 +61,9 @@ fn runner_gets_workflow_commands() {
          ::notice::by the way\n\
          ::debug::details\n\
          ::error file=a::here\n\
-         ::error title=local_io::cannot read `a`\n\
+         ::error title=local_io::cannot read `a`%0Ahint: buy a new one\n\
          caused by: disk on fire\n\
-         hint: buy a new one\n"
+         hint: or a used one\n"
     );
     assert_eq!(log.warnings(), ["look out\ntwice", "README.md:3: odd"]);
 }
@@ -82,8 +83,43 @@ fn terminal_and_files_get_plain_lines() {
          error: a: here\n\
          error[local_io]: cannot read `a`\n\
          caused by: disk on fire\n\
-         hint: buy a new one\n"
+         hint: buy a new one\n\
+         hint: or a used one\n\
+         help: .github/SUPPORT.md#local_io\n"
     );
+}
+
+#[test]
+fn annotation_of_a_failure_has_its_place_the_first_hint_and_a_link() {
+    let vars = [
+        ("GITHUB_SERVER_URL", "https://github.example"),
+        ("GITHUB_ACTION_REPOSITORY", "octo/hf-deploy"),
+        ("GITHUB_ACTION_REF", "v1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let place = SourceLocation { file: "app.py".into(), line: Some(2), message: "no such name".into() };
+    let failure =
+        Failure::new(Code::SpaceCrashed, "the app crashed: no such name").hint("name it").at([place]);
+    let link = "https://github.example/octo/hf-deploy/blob/v1/.github/SUPPORT.md#space_crashed";
+    for (mode, printed) in [
+        (
+            Mode::GitHub,
+            format!(
+                "::error file=app.py,line=2,title=space_crashed::the app crashed: no such name%0Ahint: name it%0Ahelp: {link}\n"
+            ),
+        ),
+        (
+            Mode::Plain,
+            format!(
+                "error[space_crashed]: app.py:2: the app crashed: no such name\nhint: name it\nhelp: {link}\n"
+            ),
+        ),
+    ] {
+        let (log, captured) = captured(mode);
+        log.link_help(HelpPage::from_vars(&vars));
+        log.failure(&failure);
+        assert_eq!(captured.text(), printed);
+    }
 }
 
 #[test]

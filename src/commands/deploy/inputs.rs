@@ -196,7 +196,12 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         create_pr: commit.create_pr,
         commit_message: commit.message,
         commit_description: commit.description,
-        provenance: Provenance { repository: github.repository, sha: github.sha, run_url: github.run_url },
+        provenance: Provenance {
+            repository: github.repository,
+            sha: github.sha,
+            commit_url: github.commit_url,
+            run_url: github.run_url,
+        },
         commit_limits: commit.limits,
         dry_run,
         space,

@@ -1,6 +1,7 @@
 //! The deploy action: its inputs, its outputs, and the call of its operation.
 
 mod bundle;
+pub mod facts;
 pub mod inputs;
 pub mod ordinary;
 pub mod outputs;
@@ -8,6 +9,8 @@ mod preview;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use crate::action::journal::Timing;
 use crate::action::{Handles, Log, Report, drive};
@@ -55,6 +58,10 @@ impl Report for DeployReport {
         self.fail(failure);
     }
 
+    fn end(&mut self, took: Duration) {
+        self.took = Some(took);
+    }
+
     fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
         outputs::outputs(self, timings)
     }
@@ -76,23 +83,28 @@ impl Report for DeployReport {
     }
 
     fn closing_line(&self) -> Option<String> {
-        let has_failed =
-            |status: &Status| matches!(status, Status::Failed | Status::RolledBack | Status::Cancelled);
-        let status = self.status.filter(|status| !has_failed(status))?;
+        let verdict = match self.status() {
+            Status::Failed | Status::RolledBack | Status::Cancelled | Status::Skipped => return None,
+            Status::DryRun => return Some("dry run: nothing was changed".to_owned()),
+            Status::Unchanged => "unchanged",
+            Status::Deleted => "deleted",
+            Status::Deployed if self.not_waited_for && self.has_changed_files() => {
+                "committed; not waited for"
+            }
+            Status::Deployed if self.not_waited_for => "changed the settings; not waited for",
+            Status::Deployed if self.has_changed_files() => "deployed",
+            Status::Deployed if self.settings_changed() => "changed the settings",
+            Status::Deployed => "changed the proxy",
+        };
         if let Some(url) = self.pull_request_url() {
-            return Some(match status {
+            return Some(match self.status() {
                 Status::Deployed => format!("proposed: {url} (merge it to deploy)"),
-                other => format!("{}: {url}", other.as_str()),
+                _ => format!("{verdict}: {url}"),
             });
         }
-        if let Some(url) = self.branch_url() {
-            return Some(format!("{}: {url}", status.as_str()));
-        }
-        let place = self.space_url.clone().or_else(|| self.repo_url())?;
-        if status == Status::Deployed && self.not_waited_for {
-            return Some(format!("committed; not waited for: {place}"));
-        }
-        Some(format!("{}: {place}", status.as_str()))
+        let app = self.space_url.clone().filter(|_| self.revision.is_none());
+        let place = self.branch_url().or(app).or_else(|| self.repo_url())?;
+        Some(format!("{verdict}: {place}"))
     }
 }
 

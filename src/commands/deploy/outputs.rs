@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub::{HardwareName, Stage};
+use hub::{HardwareName, Stage, Visibility};
 
 use crate::action::journal::Timing;
 use crate::commands::groups::check_outputs::{self, seconds};
@@ -15,7 +15,7 @@ outputs! {
     pub, (report: &DeployReport, timings),
     Output::own_word(
         "status",
-        "Result of the run: `deployed`, `unchanged`, `dry-run`, `skipped`, `deleted` (a preview), `failed`, `rolled-back` or `cancelled`.",
+        "Result of the run: `deployed`, `unchanged` (no file and no setting changed), `dry-run`, `skipped`, `deleted` (a preview), `failed`, `rolled-back` or `cancelled`.",
     ) => report.status().as_str().to_owned();
     Output::text(
         "space_url",
@@ -34,6 +34,18 @@ outputs! {
         "error_code",
         "Stable name of the error that ended the run. Empty after a success.",
     ) => text(report.failure.as_ref().map(|failure| failure.code.as_str()));
+    Output::own_word(
+        "settings_changed",
+        "`true` if the run changed the visibility of the repo, or variables, secrets, volumes, hardware or sleep time of the Space, or if a dry run would. Else `false`.",
+    ) => report.settings_changed().to_string();
+    Output::own_word(
+        "visibility",
+        "Visibility of the repo after the run: `public`, `private` or `protected`. In a dry run, the visibility that the repo would have. Empty if the Hub does not report it.",
+    ) => text(report.access.and_then(|access| access.visibility).map(Visibility::as_str));
+    Output::own_word(
+        "created",
+        "`true` if the run created the repo, or if a dry run would. Else `false`.",
+    ) => report.is_new_repo().to_string();
     Output::text(
         "repo_id",
         "Repo of the deploy, as `namespace/name`.",
@@ -123,7 +135,7 @@ fn text(value: Option<&str>) -> String {
 }
 
 fn count(report: &DeployReport, action: Action) -> String {
-    report.plan.as_ref().map(|plan| plan.count(action).to_string()).unwrap_or_default()
+    report.count(action).map(|count| count.to_string()).unwrap_or_default()
 }
 
 /// Renders the phases as a JSON object of seconds: `{"plan":0.412,"commit":1.5}`.

@@ -124,7 +124,7 @@ fn new_card(readme: &[u8], facts: &CardFacts<'_>) -> Result<CardEdit, CardError>
     let mut changes = set_sdk(&mut editor, None, facts).map_err(cannot)?;
     let fence = format!("---{line_end}");
     let bytes = [fence.as_bytes(), editor.text().as_bytes(), fence.as_bytes(), body].concat();
-    let change = if readme.is_empty() { "add a README.md" } else { "add a metadata block to README.md" };
+    let change = if readme.is_empty() { "add a README.md" } else { "add a metadata block" };
     changes.insert(0, change.to_owned());
     Ok(CardEdit { bytes, changes, replaced_sdk: None })
 }
@@ -152,7 +152,7 @@ mod tests {
     fn readme_without_a_card_gets_one() {
         let gradio = facts(SpaceSdk::Gradio);
         let edit = check("# Hello\n", &gradio, "---\ntitle: my-app\nsdk: gradio\n---\n# Hello\n");
-        assert_eq!(edit.changes, ["add a metadata block to README.md", "add `sdk: gradio`"]);
+        assert_eq!(edit.changes, ["add a metadata block", "add `sdk: gradio`"]);
         check("", &gradio, "---\ntitle: my-app\nsdk: gradio\n---\n");
         check("a\r\nb\n", &gradio, "---\r\ntitle: my-app\r\nsdk: gradio\r\n---\r\na\r\nb\n");
         check("\u{feff}# Hello", &gradio, "---\ntitle: my-app\nsdk: gradio\n---\n# Hello");

@@ -126,7 +126,11 @@ impl SleepTime {
 impl fmt::Display for SleepTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::After(time) => write!(f, "after {} s", time.as_secs()),
+            Self::After(time) => match time.as_secs() {
+                seconds if seconds > 0 && seconds % 3600 == 0 => write!(f, "after {} h", seconds / 3600),
+                seconds if seconds > 0 && seconds % 60 == 0 => write!(f, "after {} min", seconds / 60),
+                seconds => write!(f, "after {seconds} s"),
+            },
             Self::Never => f.write_str("never"),
         }
     }
@@ -135,6 +139,14 @@ impl fmt::Display for SleepTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sleep_time_is_written_in_its_largest_unit() {
+        let written = |seconds| SleepTime::After(Duration::from_secs(seconds)).to_string();
+        let times = [0, 90, 600, 7200].map(written);
+        assert_eq!(times, ["after 0 s", "after 90 s", "after 10 min", "after 2 h"]);
+        assert_eq!(SleepTime::Never.to_string(), "never");
+    }
 
     /// The flavors of the local Hub are compared with the Hub's OpenAPI document.
     #[test]

@@ -3,10 +3,10 @@
 
 use crate::failure::Result;
 use crate::failure::deploy_log as advice;
-use crate::ops::space::hardware::{HardwareError, HardwareRequest};
+use crate::ops::space::hardware::{HardwareError, HardwareRequest, HardwareResult};
 use crate::ops::space::settings::{Restart, SettingChange, SettingsPlan};
 use crate::ops::space::{AtCreation, CurrentSettings, HardwareStatus, SettingsOptions, hardware, settings};
-use hub::{RepoInfo, RepoType, Runtime, SettingKind};
+use hub::{HardwareName, RepoInfo, RepoType, Runtime, SettingKind};
 
 use super::context::Context;
 use super::options::Origin;
@@ -19,8 +19,6 @@ use super::settings_undo::SettingsUndo;
 pub(super) struct AppliedSettings {
     /// Result of the request for hardware, if there was one.
     pub(super) hardware: Option<HardwareStatus>,
-    /// Something was written.
-    pub(super) is_changed: bool,
     /// The way back to the variables before this deploy.
     pub(super) undo: Option<SettingsUndo>,
 }
@@ -50,29 +48,25 @@ pub(super) async fn apply_settings(
     }
     let machine = machine(context, info).await?;
     applied.hardware = apply_hardware(context, new_space, &machine).await?;
-    applied.is_changed = applied.hardware == Some(HardwareStatus::Granted);
     if new_space.is_some() {
-        applied.is_changed |= log_settings_at_creation(context);
+        record_settings_at_creation(context);
         return Ok(applied);
     }
-    applied.is_changed |= apply_volumes(context, &machine).await?;
+    apply_volumes(context, &machine).await?;
     // Another writer has created the Space since the first look.
     if settings.current.is_none() && wants_settings(context) {
         settings.current = read_settings(context).await?;
     }
     if let Some(current) = &settings.current {
         applied.undo = write_settings(context, current, restart).await?;
-        applied.is_changed |= applied.undo.is_some();
     }
     Ok(applied)
 }
 
 /// Logs the settings of a dry run against a Space that does not exist.
-pub(super) fn log_first_settings(context: &Context<'_>) {
+pub(super) async fn log_first_settings(context: &Context<'_>) {
     let wanted = &context.options.space;
-    for flavor in wanted.hardware.wanted.iter().take(1) {
-        context.log.info(&format!("would ask for the hardware `{flavor}`"));
-    }
+    preview_hardware(context, &Runtime::default()).await;
     let plan = settings::diff(&CurrentSettings::default(), &wanted.settings, Restart::Expected);
     log_plan(context, &plan);
     for volume in wanted.settings.volumes.iter().flatten() {
@@ -101,7 +95,7 @@ async fn apply_hardware(
 ) -> Result<Option<HardwareStatus>> {
     let wanted = &context.options.space.hardware;
     if context.options.dry_run {
-        hardware::preview(wanted, machine, context.log);
+        preview_hardware(context, machine).await;
         return Ok(None);
     }
     let at_creation = new_space.cloned().unwrap_or_default();
@@ -111,31 +105,50 @@ async fn apply_hardware(
         Ok(settled) => {
             report.hardware_status = settled.status;
             report.space_hardware.clone_from(&settled.flavor);
+            report.written.sleep_time = settled.sleep_time;
         }
         Err(HardwareError::Refused(_)) => {
             report.hardware_status = Some(HardwareStatus::ManualHardwareRequired);
         }
         Err(HardwareError::Hub(_)) => {}
     });
-    Ok(settled?.status)
+    let HardwareResult { status, flavor, .. } = settled?;
+    record_price(context, flavor.as_ref()).await;
+    Ok(status)
 }
 
-/// Mounts the volumes. Returns true if that changed something.
-async fn apply_volumes(context: &Context<'_>, machine: &Runtime) -> Result<bool> {
+/// Logs and records the hardware and the sleep time that a deploy would set.
+async fn preview_hardware(context: &Context<'_>, machine: &Runtime) {
+    let preview = hardware::preview(&context.options.space.hardware, machine, context.log);
+    record_price(context, preview.hardware.as_ref().or(machine.flavor())).await;
+    context.recorder.record(|report| {
+        report.planned.hardware.clone_from(&preview.hardware);
+        report.planned.sleep_time = preview.sleep_time;
+    });
+}
+
+async fn record_price(context: &Context<'_>, hardware: Option<&HardwareName>) {
+    let Some(hardware) = hardware else { return };
+    let price = hardware::hourly_price(&context.hub, hardware).await;
+    context.recorder.record(|report| report.hourly_price = price);
+}
+
+/// Mounts the volumes, if they differ.
+async fn apply_volumes(context: &Context<'_>, machine: &Runtime) -> Result<()> {
     let SettingsOptions { volumes, strategy, .. } = &context.options.space.settings;
-    let Some(volumes) = volumes else { return Ok(false) };
-    let Some(all) = settings::diff_volumes(&machine.volumes, volumes, *strategy) else { return Ok(false) };
+    let Some(volumes) = volumes else { return Ok(()) };
+    let Some(all) = settings::diff_volumes(&machine.volumes, volumes, *strategy) else { return Ok(()) };
     let mounts: Vec<&str> = all.iter().map(|volume| volume.mount_path.as_str()).collect();
     let mounts = if mounts.is_empty() { "none".to_owned() } else { format!("`{}`", mounts.join("`, `")) };
     if context.options.dry_run {
         context.log.info(&format!("would set the volumes: {mounts}"));
         context.recorder.record(|report| report.planned.volumes = true);
-        return Ok(false);
+        return Ok(());
     }
     context.hub.set_volumes(&context.repo, &all).await?;
     context.log.info(&format!("set the volumes: {mounts}"));
     context.recorder.record(|report| report.written.volumes = true);
-    Ok(true)
+    Ok(())
 }
 
 /// Writes variables and secrets. Returns the way back, if something was written.
@@ -191,20 +204,14 @@ fn log_left(context: &Context<'_>, plan: &SettingsPlan) {
     }
 }
 
-/// Logs the settings that the Space was created with. Returns true if there are some.
-fn log_settings_at_creation(context: &Context<'_>) -> bool {
+/// Records the settings that the Space was created with.
+fn record_settings_at_creation(context: &Context<'_>) {
     let wanted = &context.options.space.settings;
     let writes = settings::diff(&CurrentSettings::default(), wanted, Restart::Expected).writes;
-    for write in &writes {
-        let described = described(&write.change, "set", "deleted");
-        context.log.info(&format!("{described}: the Space was created with it"));
-        context.recorder.record(|report| report.written.settings.push(written(&write.change)));
-    }
-    let has_volumes = wanted.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty());
-    if has_volumes {
-        context.recorder.record(|report| report.written.volumes = true);
-    }
-    has_volumes || !writes.is_empty()
+    context.recorder.record(|report| {
+        report.written.settings.extend(writes.iter().map(|write| written(&write.change)));
+        report.written.volumes |= wanted.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty());
+    });
 }
 
 fn described(change: &SettingChange, set: &str, delete: &str) -> String {

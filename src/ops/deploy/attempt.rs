@@ -43,7 +43,6 @@ pub(super) struct Attempt<'a> {
 pub(super) struct SpaceState {
     pub(super) settings: RemoteSettings,
     pub(super) applied: Option<AppliedSettings>,
-    pub(super) is_visibility_changed: bool,
 }
 
 impl SpaceState {
@@ -152,7 +151,7 @@ pub(super) async fn run_attempt(
         context.log.info("nothing is left to do on top of both");
         context.recorder.record(|report| report.status = Some(Status::Deployed));
     } else {
-        print_plan(context, &planned.plan);
+        print_plan(context, &planned.plan, attempt.target.created_files());
     }
     if !base.is_new && !is_merged {
         if attempt.number == 1 {
@@ -161,9 +160,7 @@ pub(super) async fn run_attempt(
         check_plan(context, &planned, attempt.source, &info, attempt.app_file).await?;
     }
     search_secrets(context, attempt, &planned, &info, state).await?;
-    let visibility = apply_visibility(context, state.settings.audience).await?;
-    state.settings.audience = visibility.audience;
-    state.is_visibility_changed |= visibility.is_changed;
+    state.settings.audience = apply_visibility(context, state.settings.audience).await?;
 
     let commits = !planned.plan.is_empty();
     let mut uploaded = None;
@@ -183,7 +180,6 @@ pub(super) async fn run_attempt(
         state.applied = Some(applied);
     }
     if context.options.dry_run {
-        context.log.info("dry run: nothing was changed");
         context.recorder.record(|report| report.status = Some(Status::DryRun));
         let large_bytes = planned.large_bytes();
         let dry_plan = DryPlan { plan: planned.plan, large_bytes };
@@ -191,7 +187,7 @@ pub(super) async fn run_attempt(
     }
     let Some(uploaded) = uploaded else {
         if !is_merged {
-            conclude_without_commit(context, attempt, planned, &info, state);
+            conclude_without_commit(context, attempt, planned, &info);
         }
         return go_live(context, attempt, &info, None, state).await.map(done);
     };
@@ -263,24 +259,9 @@ async fn close_unused(early_draft: Option<EarlyDraft>) -> Option<CommitReceipt> 
 }
 
 /// Reports that the head is as wanted: it was before, or this deploy has created the repo with it.
-fn conclude_without_commit(
-    context: &Context<'_>,
-    attempt: &Attempt<'_>,
-    planned: Planned,
-    info: &RepoInfo,
-    state: &SpaceState,
-) {
+fn conclude_without_commit(context: &Context<'_>, attempt: &Attempt<'_>, planned: Planned, info: &RepoInfo) {
     let created = attempt.target.created_files();
-    let status = if created.is_empty() {
-        let has_settings = state.applied.as_ref().is_some_and(|applied| applied.is_changed);
-        let is_changed = has_settings || state.is_visibility_changed;
-        let what = if is_changed { "no file" } else { "nothing" };
-        context.log.info(&format!("{what} changed: no commit"));
-        Status::Unchanged
-    } else {
-        context.log.info("the repo was created with all files: no further commit");
-        Status::Deployed
-    };
+    let status = if created.is_empty() { Status::Unchanged } else { Status::Deployed };
     context.recorder.record(|report| {
         report.status = Some(status);
         report.head.clone_from(&info.sha);
@@ -290,7 +271,7 @@ fn conclude_without_commit(
 
 fn report_commit(context: &Context<'_>, attempt: &Attempt<'_>, planned: Planned, receipt: &CommitReceipt) {
     if receipt.recovered {
-        context.log.info("the commit had landed: its answer was lost on the way");
+        context.log.info("the commit is on the Hub, although its answer was lost");
     }
     context.log.info(&format!("committed {}", receipt.url));
     let created = attempt.target.created_files();

@@ -16,7 +16,7 @@ pub(super) const README: &str = "README.md";
 pub(super) fn repair_card(context: &Context<'_>, source: &mut Source) -> Result<()> {
     let Some(readme) = source.get(README).map(read_all).transpose()? else { return Ok(()) };
     let Some(repaired) = card::repair_opening_fence(&readme) else { return Ok(()) };
-    context.log.info(&format!("README.md (the uploaded copy only): {}", card::REPAIRED));
+    log_changes(context, &[card::REPAIRED.to_owned()]);
     insert(source, README, repaired.into())
 }
 
@@ -68,9 +68,7 @@ pub(super) fn mark_title(context: &Context<'_>, held: Option<&[u8]>, source: &mu
 
 /// Logs the changes of the uploaded README.md.
 pub(super) fn log_changes(context: &Context<'_>, changes: &[String]) {
-    for change in changes {
-        context.log.info(&format!("README.md (the uploaded copy only): {change}"));
-    }
+    context.log.info(&format!("README.md, in the uploaded copy only: {}", changes.join(", ")));
 }
 
 /// Reads README.md of an existing repo.

@@ -12,6 +12,7 @@ use crate::ops::space::{
 use hub::LogKind;
 
 use super::context::Context;
+use super::options::Origin;
 use super::place;
 use super::wait::{CommitAge, LiveTarget, NotLive, not_live};
 
@@ -43,11 +44,13 @@ pub(super) async fn check_app(
 ) -> Result<CheckResult, NotLive> {
     let Context { hub, repo, log, .. } = context;
     let options = target.wait_options(target.commit, CommitAge::Old, Duration::MAX);
+    let is_proxy = context.options.origin == Origin::Generated;
     let mut stopped = None;
     let mut result = match app_to_check(context, target.hardware).await? {
         AppToCheck::Found(app) => {
             let _phase = context.journal.enter(Phase::Check, "verify");
-            log.info(&format!("checking the app at {}", app.url));
+            let subject = if is_proxy { "proxy" } else { "app" };
+            log.info(&format!("checking the {subject} at {}", app.url));
             let ended = async {
                 tokio::time::sleep(FIRST_GUARD).await;
                 stopped = Some(space::until_it_stops(hub, log, repo, &options).await);
@@ -62,6 +65,9 @@ pub(super) async fn check_app(
         }
         AppToCheck::None(result) => result,
     };
+    if is_proxy && result.status == CheckStatus::HealthOnly {
+        "the proxy answers".clone_into(&mut result.detail);
+    }
     let is_the_apps = !matches!(result.subject(), Subject::Input | Subject::Workspace);
     let has_failed = result.status == CheckStatus::Failed && is_the_apps;
     let mut tail = None;
@@ -81,7 +87,7 @@ pub(super) async fn check_app(
         (place, hints) = (exception.place, exception.hints);
     }
     let ended = match stopped {
-        Some(outcome) => report_stop(context, target, outcome),
+        Some(outcome) => report_stop(context, target, outcome).map_or(Ok(()), Err),
         // An endpoint that is missing may have gone with this deploy. A file of the workspace has not.
         None => {
             check::conclude(&result, hints, &context.options.space.fail_on, log).map_err(|failure| NotLive {
@@ -113,8 +119,8 @@ async fn app_to_check(context: &Context<'_>, hardware: Option<HardwareStatus>) -
     Ok(AppToCheck::None(CheckResult::failed(CheckFailure::AddressUnknown, detail)))
 }
 
-/// Records that a Space stopped while it was checked.
-fn report_stop(context: &Context<'_>, target: &LiveTarget<'_>, outcome: WaitOutcome) -> Result<(), NotLive> {
+/// Records that a Space stopped while it was checked. Returns the failure, if it is one.
+fn report_stop(context: &Context<'_>, target: &LiveTarget<'_>, outcome: WaitOutcome) -> Option<NotLive> {
     let WaitOutcome { readiness, runtime, tails, spot } = outcome;
     let lines = space::last_lines(&tails);
     context.recorder.record(|report| {
@@ -123,8 +129,8 @@ fn report_stop(context: &Context<'_>, target: &LiveTarget<'_>, outcome: WaitOutc
         report.log_tails.extend(tails);
     });
     match readiness {
-        Readiness::Failed(error) => Err(not_live(context, target, *error, spot).with_log(lines)),
-        Readiness::Running | Readiness::Unknown(_) => Ok(()),
+        Readiness::Failed(error) => Some(not_live(context, target, *error, spot).with_log(lines)),
+        Readiness::Running | Readiness::Unknown(_) => None,
     }
 }
 

@@ -97,10 +97,9 @@ pub(super) async fn ensure_repo(
 
 fn log_would_create(context: &Context<'_>) {
     let Context { options, repo, log, .. } = context;
-    let visibility = options.visibility;
-    context.record_access(Some(visibility), AccessChange::WouldCreate);
     if context.hub.has_token() {
-        let visibility = visibility.as_str();
+        context.record_access(Some(options.visibility), AccessChange::WouldCreate);
+        let visibility = options.visibility.as_str();
         log.info(&format!("the {repo} does not exist yet: it would be created ({visibility})"));
     } else {
         log.info(&format!("cannot see the {repo}: it does not exist, or it is private and this run has no token; planning as for a new one"));

@@ -46,7 +46,7 @@ mod wait;
 
 use std::sync::Arc;
 
-use crate::action::Recorder;
+use crate::action::{Log, Recorder};
 use crate::failure::{self, Result};
 use crate::folder::{HashCache, Source};
 use crate::text::{count, human_bytes};
@@ -58,6 +58,7 @@ use attempt::{Attempt, AttemptEnd, SpaceState, fetch_head, run_attempt};
 use context::Context;
 use deployed::before_any_write;
 use ensure_repo::ensure_repo;
+use options::Origin;
 use plan_base::plan_for_nothing;
 use prepare::Prepared;
 use print_plan::print_plan;
@@ -108,9 +109,10 @@ async fn read_and_deploy(
     let hub = repo::sign_in(hub.for_repo(&repo), options, log).await?;
     recorder.record(|report| {
         report.repo = Some(repo.clone());
+        report.provenance = options.provenance.clone();
         report.revision = (!options.revision.is_main()).then(|| options.revision.clone());
     });
-    log.info(&format!("deploying {} to the {repo} on {}", described(&source), hub.endpoint()));
+    log_start(options, &source, &format!("the {repo} on {}", hub.endpoint()), log);
 
     let mut context = Context { options, hub, repo, log, journal, recorder };
     let (user, prepared, visibility) = tokio::join!(
@@ -153,7 +155,7 @@ async fn deploy_prepared(
         secrets::search_all(context, &source, audience).await?;
     }
     let target = ensure_repo(context, lookup, sdk, &source).await?;
-    let mut state = SpaceState { settings, applied: None, is_visibility_changed: false };
+    let mut state = SpaceState { settings, applied: None };
     let mut merged = None;
     for number in 1..=ATTEMPTS {
         let attempt = Attempt {
@@ -164,7 +166,7 @@ async fn deploy_prepared(
             merged: merged.as_ref(),
         };
         let Some(head) = fetch_head(context, &attempt).await? else {
-            return plan_missing_repo(context, &source);
+            return plan_missing_repo(context, &source).await;
         };
         match run_attempt(context, &attempt, head, &mut state).await? {
             AttemptEnd::Done(deployed) => return Ok(*deployed),
@@ -195,16 +197,23 @@ async fn deploy_prepared(
 }
 
 /// Plans a dry run against a repo or a branch that does not exist: everything is new.
-fn plan_missing_repo(context: &Context<'_>, source: &Source) -> Result<Deployed> {
+async fn plan_missing_repo(context: &Context<'_>, source: &Source) -> Result<Deployed> {
     let plan = plan_for_nothing(source, context.options.path_in_repo.as_ref())?;
-    print_plan(context, &plan);
-    log_first_settings(context);
-    context.log.info("dry run: nothing was changed");
+    print_plan(context, &plan, &[]);
+    log_first_settings(context).await;
     context.recorder.record(|report| report.status = Some(Status::DryRun));
     let large = plan.changes.iter().filter(|change| change.large).map(|change| change.size).sum();
     Ok(Deployed { dry_plan: DryPlan { plan, large_bytes: large }, ..Deployed::default() })
 }
 
-fn described(source: &Source) -> String {
-    format!("{} ({})", count(source.files.len(), "file"), human_bytes(source.total_size()))
+/// Logs the first line of a deploy. The files of a proxy are of no interest to the reader.
+fn log_start(options: &DeployOptions, source: &Source, target: &str, log: &Log) {
+    let doing = if options.dry_run { "planning a deploy of" } else { "deploying" };
+    let what = match options.origin {
+        Origin::Checkout => {
+            format!("{} ({})", count(source.files.len(), "file"), human_bytes(source.total_size()))
+        }
+        Origin::Generated => "the proxy".to_owned(),
+    };
+    log.info(&format!("{doing} {what} to {target}"));
 }

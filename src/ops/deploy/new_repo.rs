@@ -11,6 +11,7 @@ use hub::{
 
 use super::context::Context;
 use super::large_names::has_large_name;
+use super::options::Origin;
 use super::plan::Created;
 use super::plan_base::repo_paths;
 use super::report::AccessChange;
@@ -109,17 +110,37 @@ async fn create_with_granted_hardware(
     }
 }
 
+/// Logs the new repo in one line. Its files and settings are folded below it.
 fn log_created(context: &Context<'_>, create: &CreateRepo) {
-    let title = format!("created the {} ({})", context.repo, create.visibility.as_str());
-    let title = match create.files.len() {
-        0 => return context.log.info(&title),
-        1 => format!("{title}, with 1 file"),
-        files => format!("{title}, with {files} files"),
+    let Context { hub, repo, log, .. } = context;
+    let files = match create.files.len() {
+        0 => String::new(),
+        1 => " with its file".to_owned(),
+        files => format!(" with its {files} files"),
     };
-    let _group = context.log.group(&title);
-    for file in &create.files {
-        context.log.info(&format!("+ {} ({})", file.path, human_bytes(file.content.len() as u64)));
+    let visibility = create.visibility.as_str();
+    let title = format!("created the {repo} ({visibility}){files}: {}/{}", hub.endpoint(), repo.page());
+    let contents = contents(create);
+    if contents.is_empty() || context.options.origin == Origin::Generated {
+        return log.info(&title);
     }
+    let _group = log.group(&title);
+    contents.iter().for_each(|line| log.info(line));
+}
+
+/// Describes the files and settings of a new repo, one line each.
+fn contents(create: &CreateRepo) -> Vec<String> {
+    let mut lines: Vec<String> = create
+        .files
+        .iter()
+        .map(|file| format!("+ {} ({})", file.path, human_bytes(file.content.len() as u64)))
+        .collect();
+    let Some(space) = &create.space else { return lines };
+    lines.extend(space.hardware.iter().map(|flavor| format!("the Hub grants the hardware `{flavor}`")));
+    lines.extend(space.variables.iter().map(|(key, _)| format!("set the variable `{key}`")));
+    lines.extend(space.secrets.iter().map(|(key, _)| format!("set the secret `{key}`")));
+    lines.extend(space.volumes.iter().map(|volume| format!("mounted {volume}")));
+    lines
 }
 
 fn new_space(context: &Context<'_>, sdk: SpaceSdk) -> NewSpace {

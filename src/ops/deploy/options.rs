@@ -103,6 +103,8 @@ pub struct Provenance {
     pub repository: Option<String>,
     /// The commit, in hexadecimal.
     pub sha: Option<String>,
+    /// The page of the commit.
+    pub commit_url: Option<String>,
     /// The page of the workflow run.
     pub run_url: Option<String>,
 }

@@ -2,14 +2,18 @@
 //!
 //! Operations write it through a [`Recorder`](crate::action::Recorder), and never read it.
 
+use std::time::Duration;
+
 use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use crate::ops::space::{HardwareStatus, LogTail};
 use hub::{
-    CommitId, CommitReceipt, Flavor, HardwareName, Repo, RepoType, Revision, SpaceSdk, Stage, Visibility,
+    CommitId, CommitReceipt, Flavor, HardwareName, Repo, RepoType, Revision, SleepTime, SpaceSdk, Stage,
+    Visibility,
 };
 
-use super::plan::Plan;
+use super::options::Provenance;
+use super::plan::{Action, Plan};
 
 /// End of a run: the output `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,10 @@ pub struct DeployReport {
     /// The Hub's address without a trailing slash.
     pub endpoint: String,
     pub repo: Option<Repo>,
+    /// Source of the files on GitHub.
+    pub provenance: Provenance,
+    /// Time from the start of the run to its end.
+    pub took: Option<Duration>,
     /// Audience of the repo: `None` before it is known.
     pub access: Option<RepoAccess>,
     /// Address of the live app, as the Hub names it.
@@ -61,6 +69,8 @@ pub struct DeployReport {
     pub wanted_hardware: Option<Flavor>,
     /// Hardware that the Space has or has requested.
     pub space_hardware: Option<HardwareName>,
+    /// Price of an hour in US dollars: of that hardware, or in a dry run of the hardware that it would request.
+    pub hourly_price: Option<f64>,
     /// Result of the request for hardware, if there was one.
     pub hardware_status: Option<HardwareStatus>,
     /// Settings that were written beside the files.
@@ -91,6 +101,8 @@ pub struct DeployReport {
     pub log_tails: Vec<LogTail>,
     /// Commit that restored the previous tree.
     pub rollback_commit: Option<CommitId>,
+    /// Commit whose tree was restored.
+    pub restored: Option<CommitId>,
     /// The proxy Space, if there is one.
     pub proxy: Option<Box<ProxyReport>>,
     pub failure: Option<Failure>,
@@ -160,16 +172,19 @@ pub enum AccessChange {
     WouldChange,
 }
 
-/// Variables, secrets and volumes that a run writes, or would write.
+/// Settings of a Space that a run writes, or would write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     pub settings: Vec<WrittenSetting>,
     pub volumes: bool,
+    pub sleep_time: Option<SleepTime>,
+    /// Hardware that a dry run would request.
+    pub hardware: Option<HardwareName>,
 }
 
 impl Settings {
     pub fn is_empty(&self) -> bool {
-        self.settings.is_empty() && !self.volumes
+        *self == Self::default()
     }
 }
 
@@ -192,9 +207,35 @@ impl DeployReport {
         self.failure = Some(failure);
     }
 
-    /// Returns the status as far as it is known. A run without a status has failed.
+    /// Returns the status as far as it is known. A run without a status has failed. A run that changed only settings, or
+    /// only the proxy Space, has deployed something.
     pub fn status(&self) -> Status {
-        self.status.unwrap_or(Status::Failed)
+        match self.status.unwrap_or(Status::Failed) {
+            Status::Unchanged if self.settings_changed() || self.has_changed_proxy() => Status::Deployed,
+            status => status,
+        }
+    }
+
+    fn has_changed_proxy(&self) -> bool {
+        let proxy = self.proxy.as_ref().filter(|proxy| proxy.state == ProxyState::Deployed);
+        proxy.is_some_and(|proxy| proxy.deploy.status() == Status::Deployed)
+    }
+
+    /// Returns true if the run has created the repo, or a dry run would.
+    pub fn is_new_repo(&self) -> bool {
+        let change = self.access.map(|access| access.change);
+        self.created || matches!(change, Some(AccessChange::Created | AccessChange::WouldCreate))
+    }
+
+    /// Returns true if the run has put files of the folder on the Hub.
+    pub fn has_changed_files(&self) -> bool {
+        let has_files = self.plan.as_ref().is_some_and(|plan| !plan.is_empty());
+        self.commit.is_some() || (has_files && self.status() == Status::Deployed)
+    }
+
+    /// Returns the number of changes of a kind, if there is a plan.
+    pub fn count(&self, action: Action) -> Option<usize> {
+        self.plan.as_ref().map(|plan| plan.count(action))
     }
 
     /// Returns true if the run ended before a file of the plan was on the Hub.
@@ -211,11 +252,12 @@ impl DeployReport {
         Some(format!("{}/{}", self.endpoint, repo.page()))
     }
 
-    /// Returns true if something beside the files changed.
+    /// Returns true if something beside the files changed, or would change in a dry run.
     pub fn settings_changed(&self) -> bool {
         let is_granted = self.hardware_status == Some(HardwareStatus::Granted);
-        let is_published = self.access.is_some_and(|access| access.change == AccessChange::Changed);
-        is_granted || is_published || !self.written.is_empty()
+        let change = self.access.map(|access| access.change);
+        let has_new_audience = matches!(change, Some(AccessChange::Changed | AccessChange::WouldChange));
+        is_granted || has_new_audience || !self.written.is_empty() || !self.planned.is_empty()
     }
 
     /// Returns the commit that the branch has.

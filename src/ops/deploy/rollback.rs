@@ -44,13 +44,14 @@ pub(super) async fn roll_back(context: &Context<'_>, target: &LiveTarget<'_>) {
         Ok(None) => return log.warning("not rolled back: another writer committed after this deploy"),
         Err(failure) => return log.warning(&format!("the rollback failed: {failure}")),
     };
-    log.info(&format!("rolled back to the tree of {previous}: commit {commit}"));
+    log.info(&format!("rolled back: commit {commit} has the files of {previous} again"));
     if let Some(settings) = target.settings {
         settings.restore().await;
     }
     recorder.record(|report| {
         report.status = Some(Status::RolledBack);
         report.rollback_commit = Some(commit.clone());
+        report.restored = Some(previous.clone());
     });
     if let Some(failure) = wait_after_rollback(context, target, &commit).await {
         log.warning(&format!("the tree is restored, but it does not run: {failure}"));

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::action::Log;
 use crate::action::journal::{EndCause, Undo, Undone, Unwinding};
+use crate::action::{Log, Recorder};
 use crate::failure::deploy_log as advice;
 use crate::ops::space::CurrentSettings;
 use crate::ops::space::settings::SettingChange;
 use hub::{Hub, Repo, SettingKind};
 
 use super::context::Context;
+use super::report::DeployReport;
 
 /// Settings that this deploy has written, and their way back.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ struct Restore {
     hub: Hub,
     repo: Repo,
     log: Log,
+    recorder: Recorder<DeployReport>,
     written: Arc<Mutex<Written>>,
 }
 
@@ -40,6 +42,7 @@ impl SettingsUndo {
             hub: context.hub.clone(),
             repo: context.repo.clone(),
             log: context.log.clone(),
+            recorder: context.recorder.clone(),
             written: Arc::default(),
         };
         let description = format!("the settings of the {}", context.repo);
@@ -120,7 +123,12 @@ impl Restore {
                 None => self.hub.delete_setting(&self.repo, SettingKind::Variable, &key).await,
             };
             match result {
-                Ok(()) => self.log.info(&format!("restored variable `{key}`")),
+                Ok(()) => {
+                    self.log.info(&format!("restored variable `{key}`"));
+                    self.recorder.record(|report| {
+                        report.written.settings.retain(|written| written.is_secret || written.key != key);
+                    });
+                }
                 Err(error) => {
                     self.log.warning(&format!("cannot restore variable `{key}`: {error}"));
                 }

@@ -122,31 +122,23 @@ pub(super) fn log_audience(context: &Context<'_>, audience: Audience) {
     }
 }
 
-/// Result of [`apply_visibility`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AppliedVisibility {
-    /// Audience of the repo now.
-    pub(super) audience: Option<Audience>,
-    pub(super) is_changed: bool,
-}
-
-/// Changes the visibility of the repo before anything is uploaded, if the user asked for it.
+/// Changes the visibility of the repo before anything is uploaded, if the user asked for it. Returns its audience after
+/// that.
 pub(super) async fn apply_visibility(
     context: &Context<'_>,
     before: Option<Audience>,
-) -> Result<AppliedVisibility> {
+) -> Result<Option<Audience>> {
     let Context { options, repo, log, .. } = context;
     let wanted = options.visibility;
-    let unchanged = AppliedVisibility { audience: before, is_changed: false };
-    let Some(current) = before.filter(|_| changes_visibility(context)) else { return Ok(unchanged) };
+    let Some(current) = before.filter(|_| changes_visibility(context)) else { return Ok(before) };
     if current == Audience::Known(wanted) {
-        return Ok(unchanged);
+        return Ok(before);
     }
     let audience = Some(Audience::Known(wanted));
     if options.dry_run {
         log.info(&format!("the {repo} would become {}", wanted.as_str()));
         context.record_access(Some(wanted), AccessChange::WouldChange);
-        return Ok(AppliedVisibility { audience, is_changed: false });
+        return Ok(audience);
     }
     context.hub.set_visibility(repo, wanted).await?;
     // A look does not show protected apart from public, so the repo may have been as wanted before.
@@ -155,7 +147,7 @@ pub(super) async fn apply_visibility(
         if is_changed { (" from now on", AccessChange::Changed) } else { ("", AccessChange::Kept) };
     log.info(&format!("the {repo} is {}{since}", wanted.as_str()));
     context.record_access(Some(wanted), change);
-    Ok(AppliedVisibility { audience, is_changed })
+    Ok(audience)
 }
 
 fn description(repo: &Repo, visibility: Option<Visibility>) -> String {

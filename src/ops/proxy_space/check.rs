@@ -23,12 +23,12 @@ pub(super) async fn check_through(proxy: &Proxy<'_>, session: &Session<'_>) -> R
     let Some(App { url, .. }) = space::find_app(hub, &proxy.repo).await? else {
         return Err(failure::proxy::proxy_unknown());
     };
-    log.info(&format!("asking for the app through the proxy at {url}"));
+    log.info(&format!("checking the app through the proxy at {url}"));
     let app = App { url, token: None, kind: AppKind::Static };
-    let result = check::check_app(&app, &options(proxy), log).await;
+    let mut result = check::check_app(&app, &options(proxy), log).await;
     let mut hints = failure::app_check::hints(&result);
     if result.status != CheckStatus::Failed {
-        log.info("the app answers through the proxy");
+        result.detail.push_str(" through the proxy");
     } else if CLOSED.iter().any(|refusal| is_refused(&result, refusal)) {
         log.info("the proxy answers, and its settings close the page that was asked for");
         return Ok(());

@@ -46,7 +46,6 @@ async fn provision(
     recorder: &Recorder<ProxyReport>,
 ) -> Result<Option<String>> {
     let phase = session.journal.enter(Phase::Create, "proxy");
-    session.log.info(&format!("the proxy: the {}", proxy.repo));
     recorder.record(|report| report.repo = Some(proxy.repo.clone()));
     let result = deploy_and_check(proxy, behind, session, recorder).await;
     drop(phase);

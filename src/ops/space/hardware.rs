@@ -1,12 +1,16 @@
 //! The hardware of a Space: the first of the wanted flavors that the Hub grants, or none.
 
 use std::fmt;
+use std::time::Duration;
 
 use hub::{Flavor, HardwareName, Hub, Price, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
 
 use super::options::HardwareOptions;
 use crate::action::Log;
 use crate::failure::hardware as advice;
+
+/// Time allowed for the prices, which only the report needs.
+const PRICES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Result of the request for hardware: the output `hardware_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,15 @@ pub struct HardwareResult {
     pub status: Option<HardwareStatus>,
     /// The flavor that it has or will get.
     pub flavor: Option<HardwareName>,
+    /// Sleep time that was written.
+    pub sleep_time: Option<SleepTime>,
+}
+
+/// Changes that a deploy would make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HardwarePreview {
+    pub hardware: Option<HardwareName>,
+    pub sleep_time: Option<SleepTime>,
 }
 
 /// Wanted and present hardware of a Space.
@@ -129,21 +142,24 @@ pub async fn settle(
     log: &Log,
 ) -> Result<HardwareResult, HardwareError> {
     let mut policy = Policy { hub, space, request, log, refusals: request.at_creation.refused.clone() };
-    let result = policy.request_hardware().await?;
-    policy.set_sleep_time(&result).await?;
+    let mut result = policy.request_hardware().await?;
+    result.sleep_time = policy.set_sleep_time(&result).await?;
     Ok(result)
 }
 
-/// Logs the changes that [`settle`] would make, for a dry run.
-pub fn preview(wanted: &HardwareOptions, machine: &Runtime, log: &Log) {
+/// Logs and returns the changes that [`settle`] would make, for a dry run.
+pub fn preview(wanted: &HardwareOptions, machine: &Runtime, log: &Log) -> HardwarePreview {
     let has = machine.flavor();
-    if let Some(first) = wanted.wanted.first().filter(|first| !has.is_some_and(|name| name.is(**first))) {
+    let hardware = wanted.wanted.first().filter(|first| !has.is_some_and(|name| name.is(**first)));
+    if let Some(first) = hardware {
         let now = has.map(|name| format!(" (now `{name}`)")).unwrap_or_default();
-        log.info(&format!("would ask for the hardware `{first}`{now}"));
+        log.info(&format!("would request the hardware `{first}`{now}"));
     }
-    if let Some(sleep_time) = wanted.sleep_time.filter(|wanted| !has_sleep_time(machine, *wanted)) {
+    let sleep_time = wanted.sleep_time.filter(|wanted| !has_sleep_time(machine, *wanted));
+    if let Some(sleep_time) = sleep_time {
         log.info(&format!("would set the sleep time: {sleep_time}"));
     }
+    HardwarePreview { hardware: hardware.copied().map(HardwareName::Known), sleep_time }
 }
 
 struct Policy<'a> {
@@ -159,18 +175,16 @@ impl Policy<'_> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
         let has = machine.flavor();
         if wanted.wanted.is_empty() {
-            return Ok(HardwareResult { status: None, flavor: has.cloned() });
+            return Ok(HardwareResult { status: None, flavor: has.cloned(), sleep_time: None });
         }
         for flavor in &wanted.wanted {
             if has.is_some_and(|name| name.is(*flavor)) {
                 let status = match at_creation.granted {
-                    Some(granted) if granted == *flavor => {
-                        self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
-                        HardwareStatus::Granted
-                    }
+                    Some(granted) if granted == *flavor => HardwareStatus::Granted,
                     _ => HardwareStatus::Unchanged,
                 };
-                return Ok(HardwareResult { status: Some(status), flavor: has.cloned() });
+                let flavor = has.cloned();
+                return Ok(HardwareResult { status: Some(status), flavor, sleep_time: None });
             }
             if self.refusals.iter().any(|(refused, _)| refused == flavor) {
                 continue;
@@ -180,10 +194,8 @@ impl Policy<'_> {
                 Ok(machine) => {
                     self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
                     let flavor = machine.flavor().cloned().unwrap_or(HardwareName::Known(*flavor));
-                    return Ok(HardwareResult {
-                        status: Some(HardwareStatus::Granted),
-                        flavor: Some(flavor),
-                    });
+                    let status = Some(HardwareStatus::Granted);
+                    return Ok(HardwareResult { status, flavor: Some(flavor), sleep_time: None });
                 }
                 Err(error) => match error.refusal() {
                     Some(refusal) if matches!(refusal.status.as_u16(), 400..=403) => {
@@ -200,7 +212,7 @@ impl Policy<'_> {
         }
         self.warn_of_refusal(&refused);
         let status = Some(HardwareStatus::ManualHardwareRequired);
-        Ok(HardwareResult { status, flavor: has.cloned() })
+        Ok(HardwareResult { status, flavor: has.cloned(), sleep_time: None })
     }
 
     fn warn_of_refusal(&self, refused: &HardwareRefused) {
@@ -208,22 +220,25 @@ impl Policy<'_> {
         self.log.warning(&advice::not_granted(refused, &refused.settings_page, is_keyless));
     }
 
-    async fn set_sleep_time(&self, result: &HardwareResult) -> Result<(), hub::Error> {
+    /// Sets the sleep time, and returns it if it was not set before.
+    async fn set_sleep_time(&self, result: &HardwareResult) -> Result<Option<SleepTime>, hub::Error> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
-        let Some(wanted) = wanted.sleep_time else { return Ok(()) };
+        let Some(wanted) = wanted.sleep_time else { return Ok(None) };
         let is_basic = |name: &HardwareName| matches!(name, HardwareName::Known(flavor) if flavor.is_basic());
         if result.flavor.as_ref().is_none_or(is_basic) {
             self.log.warning(advice::NO_SLEEP_TIME);
-            return Ok(());
+            return Ok(None);
         }
         // The request for hardware had the sleep time. The creation of the Space may have lost it.
         let was_sent = result.status == Some(HardwareStatus::Granted) && at_creation.granted.is_none();
-        if was_sent || has_sleep_time(machine, wanted) {
-            return Ok(());
+        if has_sleep_time(machine, wanted) {
+            return Ok(None);
         }
-        self.hub.set_sleep_time(self.space, wanted).await?;
-        self.log.info(&format!("set the sleep time: {wanted}"));
-        Ok(())
+        if !was_sent {
+            self.hub.set_sleep_time(self.space, wanted).await?;
+            self.log.info(&format!("set the sleep time: {wanted}"));
+        }
+        Ok(Some(wanted))
     }
 }
 
@@ -248,7 +263,8 @@ pub async fn hourly_price(hub: &Hub, name: &HardwareName) -> Option<f64> {
     if flavor.is_basic() || flavor.is_zero_gpu() {
         return None;
     }
-    price_of(*flavor, &hub.prices().await.ok()?)
+    let prices = tokio::time::timeout(PRICES_TIMEOUT, hub.prices()).await.ok()?.ok()?;
+    price_of(*flavor, &prices)
 }
 
 /// Returns true if a Space already has this sleep time.

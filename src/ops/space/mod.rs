@@ -30,6 +30,7 @@ pub use port::WrongAddress;
 pub use readiness::WaitOptions;
 pub use settings::CurrentSettings;
 pub use space_logs::read_tail;
+pub use stage_words::describe as describe_stage;
 pub use traceback::{CodeLine, Traceback, last_traceback};
 pub use wait::wait;
 pub use watch::{Readiness, WaitOutcome};

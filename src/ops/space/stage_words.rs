@@ -5,7 +5,7 @@ use std::time::Duration;
 use hub::Stage;
 
 /// Describes a stage.
-pub(super) fn describe(stage: &Stage) -> &str {
+pub fn describe(stage: &Stage) -> &str {
     match stage {
         Stage::Building => "building",
         Stage::RunningBuilding => "building (the previous version keeps running)",

@@ -61,7 +61,7 @@ impl Wait<'_> {
                 Err(error) if matches!(error.status(), Some(401 | 403)) => return Readiness::Unknown(error),
                 // A temporary failure of the Hub says nothing about the Space.
                 Err(error) if error.may_pass() && !self.watch.left().is_zero() => {
-                    self.watch.log.info(&format!("looking again: {error}"));
+                    self.watch.log.info(&format!("reading the state of the Space again: {error}"));
                     self.watch.logs.listen(MAX_POLL_INTERVAL.min(self.watch.left())).await;
                     continue;
                 }
@@ -198,8 +198,8 @@ impl Wait<'_> {
             return false;
         }
         let Watch { hub, log, space, .. } = self.watch;
-        let stage = runtime.stage.as_str();
-        log.info(&format!("the Space is in {stage} after a failure of the Hub: restarting it"));
+        let stage = stage_words::describe(&runtime.stage);
+        log.info(&format!("restarting the Space after a failure of the Hub ({stage})"));
         let result = match runtime.stage {
             Stage::BuildError => hub.rebuild(space).await,
             _ => hub.restart(space).await,
