@@ -146,7 +146,7 @@ pub enum PathFault {
     /// A folder on the way is a symbolic link, or the file itself is.
     #[error("leads through the symbolic link `{0}`")]
     Link(String),
-    /// A part of it is a file, and a folder would have to be there; or the other way round.
+    /// A part of it is the name of both a file and a folder.
     #[error("needs `{0}` to be both a file and a folder")]
     FileAndFolder(String),
     /// Another file of the same download has the same path, or the path is kept for unfinished downloads.

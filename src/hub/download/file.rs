@@ -208,3 +208,42 @@ async fn receive(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use local_hub_server::{DEFAULT_TOKEN, HubConfig, LocalHub};
+
+    use super::super::types::DownloadFrom;
+    use super::*;
+    use crate::{Credentials, Hub, HubOptions, OnBytes, Secret};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn full_disk_ends_a_download_with_its_reason() {
+        let server = LocalHub::start(HubConfig::default()).await.unwrap();
+        server.bucket("ada/data").create("ada", true).unwrap();
+        server.bucket("ada/data").write(&[("a.bin", &[7; 100_000])]).await.unwrap();
+        let mut options = HubOptions::new(server.endpoint().parse().unwrap());
+        options.credentials = Credentials::Token(Secret::new(DEFAULT_TOKEN));
+        let hub = Hub::new(options).unwrap();
+        let bucket: crate::BucketId = "ada/data".parse().unwrap();
+        let listed = hub.list_bucket(&bucket, None).await.unwrap();
+        let (from, on_bytes): (_, OnBytes) = (DownloadFrom::Bucket(bucket), Arc::new(|_| ()));
+        let reader = Reader::new(&hub, &from, &on_bytes);
+        let mut file = Download::of_bucket_file(&listed[0], "a.bin");
+        for by_xet in [true, false] {
+            file.xet_hash = file.xet_hash.filter(|_| by_xet);
+            let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let unfinished = Unfinished::on(full, &file);
+            let call = reader.call(&file.path).unwrap();
+            let error = fetch(&reader, &file, &call, unfinished).await.unwrap_err();
+            let Cause::Disk(cause) = &*error.cause else { panic!("{error}") };
+            assert_eq!(cause.kind(), io::ErrorKind::StorageFull);
+            assert_eq!(
+                error.to_string(),
+                "cannot download `a.bin` of the bucket `ada/data`: No space left on device (os error 28)"
+            );
+        }
+    }
+}

@@ -90,3 +90,12 @@ impl Unfinished {
         self.place
     }
 }
+
+#[cfg(test)]
+impl Unfinished {
+    /// Makes an empty unfinished file of any file, such as a device.
+    pub(super) fn on(file: File, download: &Download) -> Self {
+        let verifier = Verifier::new(download.id, download.size);
+        Self { file, place: PathBuf::new(), verifier, id: download.id, length: 0, size: download.size }
+    }
+}

@@ -14,7 +14,6 @@ use super::{counting, provide_roots};
 use crate::action::Progress;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::executables::is_executable;
-use crate::folder::gitignore::GitIgnoreMatch;
 use crate::folder::{FileContent, Source, SourceFile};
 use crate::ops::Session;
 use crate::text::{count, human_bytes};
@@ -60,8 +59,6 @@ pub struct Synced {
     pub deleted: usize,
     /// Bytes that were sent to the storage.
     pub bytes_sent: u64,
-    /// Files that a `.gitignore` leaves out, as in a deploy.
-    pub left_out: Vec<String>,
 }
 
 /// File of the local folder with its path in the bucket.
@@ -70,7 +67,7 @@ struct Local {
     file: SourceFile,
 }
 
-/// Syncs a folder to a bucket. Only content that the storage lacks is sent, and an interrupted sync is completed by the
+/// Syncs a folder, which was walked with the ignore rules of a deploy, to a bucket. Only content that the storage lacks is sent, and an interrupted sync is completed by the
 /// next one.
 ///
 /// # Errors
@@ -89,7 +86,7 @@ pub async fn sync(session: &Session<'_>, source: &Source, options: &SyncOptions)
     })?;
     let remote = Remote::new(&files, &elsewhere);
     let mut synced = Synced::default();
-    let locals = locals(source, options, &mut synced.left_out)?;
+    let locals = locals(source, options)?;
     synced.files = locals.len();
     synced.size = locals.iter().map(|local| local.file.size).sum();
 
@@ -131,19 +128,14 @@ pub async fn sync(session: &Session<'_>, source: &Source, options: &SyncOptions)
     Ok(synced)
 }
 
-/// Returns the files that belong into the bucket: those of the folder without the ones that its `.gitignore` files match,
-/// and the list of executables.
-fn locals(source: &Source, options: &SyncOptions, left_out: &mut Vec<String>) -> Result<Vec<Local>> {
+/// Returns the files of the folder, and the list of executables.
+fn locals(source: &Source, options: &SyncOptions) -> Result<Vec<Local>> {
     let invalid =
         |error: ParseError| Failure::new(Code::InvalidPath, format!("a path in the bucket {error}"));
     let mut locals = Vec::with_capacity(source.files.len() + 1);
     let mut executables = String::new();
     for file in &source.files {
         let name = file.path.as_str();
-        if matches!(source.git_ignores.matched(name), GitIgnoreMatch::Ignored(_)) {
-            left_out.push(name.to_owned());
-            continue;
-        }
         if is_executable(file) {
             executables.push_str(name);
             executables.push('\n');

@@ -127,7 +127,7 @@ fn settings(req: &Req, id: &str) -> Answer {
 }
 
 /// `POST /api/repos/move` with `type: bucket`.
-pub(in crate::routes) fn rename(req: &Req, from: &str, to: &str) -> Answer {
+pub(crate) fn rename(req: &Req, from: &str, to: &str) -> Answer {
     let bucket = writable(req, from)?;
     let (namespace, name) =
         to.split_once('/').ok_or_else(|| HubError::bad_request("\"toRepo\" must be namespace/name"))?;

@@ -81,7 +81,7 @@ pub(super) fn repo_type_of(name: Option<&str>) -> Result<RepoType, HubError> {
 
 /// Returns true for a valid repository name: at most 96 of `[A-Za-z0-9._-]`, no `--`, no `..`, no `-` or `.` at its start
 /// or end, no `.git` or `.ipynb` at its end.
-pub(in crate::routes) fn valid_name(name: &str) -> bool {
+pub(crate) fn valid_name(name: &str) -> bool {
     let chars = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     let edges = !name.starts_with(['-', '.']) && !name.ends_with(['-', '.']);
     chars

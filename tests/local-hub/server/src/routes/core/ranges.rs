@@ -5,7 +5,7 @@ use axum::response::Response;
 use crate::http::answer::{raw, set};
 
 /// Returns 200, 206 or 416 for a body and a `Range` header with one range.
-pub(in crate::routes) fn ranged(data: Vec<u8>, range: Option<&str>, kind: &str) -> Response {
+pub(crate) fn ranged(data: Vec<u8>, range: Option<&str>, kind: &str) -> Response {
     let total = data.len();
     let Some(spec) = range.and_then(|r| r.strip_prefix("bytes=")).filter(|r| !r.contains(',')) else {
         return raw(200, kind, data);
