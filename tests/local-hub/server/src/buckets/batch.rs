@@ -1,5 +1,7 @@
 //! The operations of a batch, applied one by one.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -48,8 +50,8 @@ impl Operation {
 pub(crate) struct Sources<'a> {
     /// Returns the size of content in the CAS.
     pub(crate) size_of: &'a dyn Fn(&str) -> Option<u64>,
-    /// Returns true if the caller may copy this content from a repository or bucket: type, id, hash.
-    pub(crate) may_copy: &'a dyn Fn(&str, &str, &str) -> bool,
+    /// Content that the caller may copy: type and id of its repository or bucket, hash.
+    pub(crate) copyable: HashSet<(String, String, String)>,
 }
 
 /// Applies a batch. Returns its report, with 422 if no operation succeeded.
@@ -101,7 +103,11 @@ fn apply_one(state: &mut BucketState, operation: Operation, sources: &Sources<'_
             let is_there = if own {
                 state.files.values().any(|file| file.hash == xet_hash)
             } else {
-                (sources.may_copy)(&source_repo_type, &source_repo_id, &xet_hash)
+                sources.copyable.contains(&(
+                    source_repo_type.clone(),
+                    source_repo_id.clone(),
+                    xet_hash.clone(),
+                ))
             };
             if !is_there {
                 return Err(format!("Xet hash {xet_hash} is not in {source_repo_type} {source_repo_id}"));

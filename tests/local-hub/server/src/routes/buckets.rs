@@ -1,5 +1,6 @@
 //! Routes of storage buckets.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -254,12 +255,18 @@ async fn batch(req: &Req, id: &str) -> Answer {
         return Err(HubError::bad_request("All add/copy operations must come before all delete operations"));
     }
     let size_of = |hash: &str| req.hub.core.xet.as_ref().and_then(|xet| xet.size_of(hash));
-    // The state of the bucket itself is locked while its batch is applied.
-    let may_copy = |kind: &str, id: &str, hash: &str| match req.hub.buckets.named(id) {
-        Some(source) if kind == "bucket" && Arc::ptr_eq(&source, &bucket) => false,
-        _ => may_copy(req, kind, id, hash),
-    };
-    let (status, report) = apply(&bucket, operations, &Sources { size_of: &size_of, may_copy: &may_copy })?;
+    // Before the state of the bucket is locked, because the sources are locked as well.
+    let copyable: HashSet<(String, String, String)> = operations
+        .iter()
+        .filter_map(|operation| match operation {
+            Operation::Copy { xet_hash, source_repo_type, source_repo_id, .. } => {
+                may_copy(req, source_repo_type, source_repo_id, xet_hash)
+                    .then(|| (source_repo_type.clone(), source_repo_id.clone(), xet_hash.clone()))
+            }
+            Operation::Add { .. } | Operation::Delete { .. } => None,
+        })
+        .collect();
+    let (status, report) = apply(&bucket, operations, &Sources { size_of: &size_of, copyable })?;
     Ok(json_status(status, &report))
 }
 
