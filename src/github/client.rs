@@ -16,7 +16,10 @@ use crate::text;
 
 /// Time allowed for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Time allowed for all waits of a run together, because a deploy that is good must not wait for its comment.
+/// Time allowed for one answer after the budget is used up.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time allowed for all waits of a run together, also those for answers that never come, because a deploy that is good
+/// must not wait for its comment.
 const WAIT_BUDGET: Duration = Duration::from_secs(60);
 /// Number of times that one request is sent.
 const ATTEMPTS: u32 = 4;
@@ -141,7 +144,8 @@ impl Github {
         };
         let mut attempt = 1;
         loop {
-            let mut request = self.http.request(operation.method.clone(), &url);
+            let limit = ANSWER_TIMEOUT.min(self.wait_left().max(SHORTEST_TIMEOUT));
+            let mut request = self.http.request(operation.method.clone(), &url).timeout(limit);
             if let Some(body) = &operation.body {
                 request = request.json(body);
             }
@@ -151,7 +155,10 @@ impl Github {
             let (error, next) = match answer {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => refused(operation, response, attempt).await,
-                Err(error) => (not_answered(operation, error), delay(operation, attempt)),
+                Err(error) => {
+                    self.spend(started.elapsed());
+                    (not_answered(operation, error, limit), delay(operation, attempt))
+                }
             };
             match next {
                 Next::Retry(wait) if attempt < ATTEMPTS && self.take_wait(wait) => {
@@ -161,6 +168,16 @@ impl Github {
                 Next::Retry(_) | Next::GiveUp => return Err(error),
             }
         }
+    }
+
+    fn wait_left(&self) -> Duration {
+        *self.wait_left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a wait that is over out of the time that is left.
+    fn spend(&self, waited: Duration) {
+        let mut left = self.wait_left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.saturating_sub(waited);
     }
 
     /// Takes a wait out of the time that is left. Returns false and takes nothing if less is left.
@@ -213,9 +230,9 @@ fn delay(operation: &Operation, attempt: u32) -> Next {
     Next::Retry(FIRST_DELAY * 2_u32.pow(attempt - 1))
 }
 
-fn not_answered(operation: &Operation, error: reqwest::Error) -> Error {
+fn not_answered(operation: &Operation, error: reqwest::Error, limit: Duration) -> Error {
     operation.error(if error.is_timeout() {
-        Cause::TimedOut { after: ANSWER_TIMEOUT }
+        Cause::TimedOut { after: limit }
     } else {
         Cause::Unreachable { detail: without_url(error) }
     })

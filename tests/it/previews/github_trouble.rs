@@ -58,6 +58,18 @@ async fn a_github_that_is_down_fails_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_github_that_never_answers_costs_about_a_minute() {
+    let world = World::new().await;
+    let delay = std::time::Duration::from_secs(600);
+    world.github.plant(Fault { delay, ..Fault::new("", "", 1000, 502) });
+    let started = Instant::now();
+    let ran = opened(&world).run().await.ended(0, "deployed");
+    assert!(ran.log.contains("no answer within "), "{}", ran.log);
+    assert!(started.elapsed().as_secs() < 90, "{:?}: {}", started.elapsed(), ran.log);
+    assert_eq!(world.spaces().await, [PREVIEW]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_github_does_not_know_fails_nothing() {
     let world = World::new().await;
     let run = opened(&world).secret("INPUT_GITHUB_TOKEN", "ghs_AnotherTokenThatGithubDoesNotKnow");
