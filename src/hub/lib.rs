@@ -67,6 +67,7 @@ mod transport;
 mod types;
 mod uploads;
 mod url;
+mod usage;
 mod users;
 mod whoami;
 mod xet;
@@ -106,4 +107,5 @@ pub use types::{
     XetHash, git_blob_oid, job_namespace, label_key, label_value, read_in_blocks, sha256, shorten, suggest,
     to_label_value,
 };
-pub use whoami::{Org, OrgRole, TokenRole, TokenScope, WhoAmI};
+pub use usage::{InferenceUsage, JobsAccess, JobsSpending, Usage, ZeroGpuQuota};
+pub use whoami::{Org, OrgRole, TokenInfo, TokenRole, TokenScope, WhoAmI};

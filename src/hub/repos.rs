@@ -35,6 +35,11 @@ pub struct RepoInfo {
     pub private: bool,
     /// Spaces: address of the app. It cannot be computed.
     pub host: Option<String>,
+    /// Spaces: first part of the app's name below `hf.space`.
+    pub subdomain: Option<String>,
+    /// Metadata of README.md.
+    #[serde(default)]
+    pub card_data: Option<serde_json::Value>,
     /// Spaces: `gradio`, `docker` or `static`; absent while the card names none.
     pub sdk: Option<String>,
     /// Visibility, in answers that were requested with `expand=visibility`.

@@ -70,6 +70,22 @@ impl Hub {
         Ok(())
     }
 
+    /// Pauses a Space until a restart. Paid hardware costs nothing meanwhile.
+    pub async fn pause_space(&self, space: &Repo) -> Result<(), Error> {
+        let url = self.url(&format!("{}/pause", space.api()))?;
+        self.call(&Call::new(format!("pause the {space}"), Method::POST, url)).await?;
+        Ok(())
+    }
+
+    /// Switches dev mode, which restarts the Space (`POST …/dev-mode`).
+    pub async fn set_dev_mode(&self, space: &Repo, is_on: bool) -> Result<(), Error> {
+        let word = if is_on { "on" } else { "off" };
+        let url = self.url(&format!("{}/dev-mode", space.api()))?;
+        let call = Call::new(format!("switch dev mode {word} for the {space}"), Method::POST, url);
+        self.call(&call.json(&json!({ "enabled": is_on }))).await?;
+        Ok(())
+    }
+
     /// Requests hardware, which restarts the Space. The Hub refuses with 400, 401, 402 or 403.
     pub async fn request_hardware(
         &self,

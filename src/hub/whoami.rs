@@ -8,6 +8,9 @@ use serde::Deserialize;
 pub struct WhoAmI {
     /// Name of the user.
     pub name: String,
+    /// True if the user confirmed the e-mail address; `None` if the Hub does not say.
+    #[serde(default)]
+    pub email_verified: Option<bool>,
     /// True for a PRO user.
     #[serde(default)]
     pub is_pro: bool,
@@ -35,6 +38,9 @@ pub struct Org {
     /// True if there is a payment method; `None` if the Hub does not say.
     #[serde(rename = "canPay", default)]
     pub can_pay: Option<bool>,
+    /// Rules of the organization that this sign-in does not meet, such as `sso`. The Hub hides data because of them.
+    #[serde(rename = "securityRestrictions", default)]
+    pub restrictions: Vec<String>,
 }
 
 /// Role of a user in an organization.
@@ -80,9 +86,30 @@ pub struct TokenScope {
     pub permissions: Vec<String>,
 }
 
+/// Token of the request, as the Hub describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// Kind of the sign-in, such as `access_token`; `None` if the Hub does not say.
+    pub kind: Option<String>,
+    /// Name that its owner gave it.
+    pub name: Option<String>,
+    /// The Hub's word for its role: `read`, `write` or `fineGrained`.
+    pub role_name: Option<String>,
+    /// Permissions of the token.
+    pub role: TokenRole,
+    /// Permissions of a fine-grained token that are for no entity, such as `discussion.write`.
+    pub global: Vec<String>,
+    /// End of its life (RFC 3339); `None` if the Hub names none.
+    pub expires_at: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Auth {
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+    #[serde(default)]
+    expires_at: Option<String>,
     #[serde(default)]
     access_token: Option<AccessToken>,
 }
@@ -90,6 +117,8 @@ struct Auth {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AccessToken {
+    #[serde(default)]
+    display_name: Option<String>,
     #[serde(default)]
     role: String,
     #[serde(default)]
@@ -100,6 +129,8 @@ struct AccessToken {
 struct FineGrained {
     #[serde(default)]
     scoped: Vec<Scoped>,
+    #[serde(default)]
+    global: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -117,7 +148,35 @@ struct Entity {
     name: String,
 }
 
+impl OrgRole {
+    /// Returns the Hub's word for it; empty for one that this crate does not know.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Write => "write",
+            Self::Contributor => "contributor",
+            Self::Read => "read",
+            Self::NoAccess => "no_access",
+            Self::Unknown => "",
+        }
+    }
+}
+
 impl WhoAmI {
+    /// Returns the token of the request.
+    pub fn token(&self) -> TokenInfo {
+        let token = self.auth.access_token.as_ref();
+        let fine_grained = token.and_then(|token| token.fine_grained.as_ref());
+        TokenInfo {
+            kind: self.auth.kind.clone(),
+            name: token.and_then(|token| token.display_name.clone()),
+            role_name: token.map(|token| token.role.clone()).filter(|role| !role.is_empty()),
+            role: self.token_role(),
+            global: fine_grained.map(|fine| fine.global.clone()).unwrap_or_default(),
+            expires_at: self.auth.expires_at.clone(),
+        }
+    }
+
     /// Returns the permissions of the token.
     pub fn token_role(&self) -> TokenRole {
         let Some(token) = &self.auth.access_token else { return TokenRole::Unknown };

@@ -4,6 +4,8 @@
 
 #[path = "hub/access.rs"]
 mod access;
+#[path = "hub/billing.rs"]
+mod billing;
 #[path = "hub/binary.rs"]
 mod binary;
 #[path = "hub/client.rs"]

@@ -25,7 +25,7 @@ mod tasks;
 mod util;
 
 pub use accounts::billing::FLAVORS;
-pub use accounts::user::{DEFAULT_TOKEN, Org, TokenRole, TokenScope, User};
+pub use accounts::user::{DEFAULT_TOKEN, Org, TokenRole, TokenScope, User, Wallet};
 pub use buckets::bucket::BucketEntry;
 pub use config::{DockerCommand, HubConfig, LargeFileTransfer, Moves, Runtimes};
 pub use contract::{CheckedRequest, Contract, LineKind};

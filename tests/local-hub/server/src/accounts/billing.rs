@@ -41,6 +41,8 @@ const PRO_NEEDED: &str = "Static Spaces are free for everyone, but hosting Gradi
     requires a PRO subscription";
 const TEAM_NEEDED: &str = "Static Spaces are free for everyone, but hosting Gradio and Docker Spaces on free cpu-basic \
     requires a Team or Enterprise subscription";
+/// No source has the Hub's own words.
+const DEV_MODE_NEEDS_PLAN: &str = "Dev mode requires a PRO, Team or Enterprise subscription";
 const PAYMENT_NEEDED: &str = "A payment method is required for this hardware";
 
 /// Returns true for both names of ZeroGPU, which is free.
@@ -53,6 +55,12 @@ pub(crate) fn check_flavor(user: &User, namespace: &str, flavor: &str) -> Result
     let costs = flavor != "cpu-basic" && !is_zero_gpu(flavor);
     let can_pay = user.org(namespace).map_or(user.can_pay, |org| org.can_pay);
     if costs && !can_pay { Err(HubError::new(402, PAYMENT_NEEDED)) } else { Ok(()) }
+}
+
+/// Returns 402 if dev mode is switched on in a namespace without a subscription. Switching it off is always allowed.
+pub(crate) fn check_dev_mode(user: &User, namespace: &str) -> Result<(), HubError> {
+    let is_paid = user.org(namespace).map_or(user.is_pro, |org| org.plan.is_some());
+    if is_paid { Ok(()) } else { Err(HubError::new(402, DEV_MODE_NEEDS_PLAN)) }
 }
 
 /// Returns 402 if a new Gradio or Docker Space on `cpu-basic` has no subscription of its namespace. Paid hardware and

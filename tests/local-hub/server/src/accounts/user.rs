@@ -44,6 +44,12 @@ pub struct User {
     pub is_pro: bool,
     /// True if a payment method is set.
     pub can_pay: bool,
+    /// True if the e-mail address is confirmed.
+    pub email_verified: bool,
+    /// End of the token's life (RFC 3339).
+    pub token_expires_at: Option<String>,
+    /// Quotas and spending.
+    pub wallet: Wallet,
     /// The organisations the user is in.
     pub orgs: Vec<Org>,
 }
@@ -63,6 +69,28 @@ pub struct Org {
     pub can_pay: bool,
     /// Makes a new repository private when the request names no visibility.
     pub private_by_default: bool,
+    /// Rules that the sign-in does not meet, such as `sso`.
+    pub restrictions: Vec<String>,
+}
+
+/// Quotas and spending of an account in the current period.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wallet {
+    /// GPU-seconds used.
+    pub zero_gpu_used: f64,
+    /// Spending on Inference Providers, in US dollars.
+    pub inference_usd: f64,
+    /// Spending on Jobs, in US dollars.
+    pub jobs_usd: f64,
+    /// True if the account may run Jobs.
+    pub has_jobs: bool,
+}
+
+impl Default for Wallet {
+    /// An account that spent nothing yet.
+    fn default() -> Self {
+        Self { zero_gpu_used: 0.0, inference_usd: 0.0, jobs_usd: 0.0, has_jobs: true }
+    }
 }
 
 impl Org {
@@ -76,6 +104,7 @@ impl Org {
             plan: Some("team".to_owned()),
             can_pay: true,
             private_by_default: false,
+            restrictions: vec![],
         }
     }
 }
@@ -91,6 +120,9 @@ impl User {
             role: TokenRole::Write,
             is_pro: true,
             can_pay: true,
+            email_verified: true,
+            token_expires_at: None,
+            wallet: Wallet::default(),
             orgs: vec![],
         }
     }
@@ -110,6 +142,14 @@ impl User {
                 scope.entity_name.eq_ignore_ascii_case(namespace) && (has(permission) || has("job.write"))
             }),
         }
+    }
+
+    /// Returns true if the token may read quotas and spending.
+    pub(crate) fn may_read_billing(&self) -> bool {
+        let TokenRole::FineGrained { scoped, .. } = &self.role else { return true };
+        scoped.iter().any(|scope| {
+            scope.entity_name == self.name && scope.permissions.iter().any(|p| p == "user.billing.read")
+        })
     }
 
     /// Returns the organisation of this namespace, if the user is a member.

@@ -54,6 +54,12 @@ pub(crate) async fn route(req: Req) -> Answer {
             buckets::resolve(&req, &format!("{ns}/{name}"), &path.join("/"))
         }
         ("GET" | "HEAD", ["__cdn", "xet", hash, size]) => buckets::download(&req, hash, size).await,
+        ("GET", ["api", "spaces", "zero-gpu", "quota"]) => accounts::billing::zero_gpu_quota(&req),
+        ("GET", ["api", "settings", "billing", "usage", "jobs"]) => accounts::billing::jobs(&req),
+        ("GET", ["api", "settings", "billing", "usage-v2"]) => accounts::billing::usage(&req, None),
+        ("GET", ["api", "organizations", org, "billing", "usage-v2"]) => {
+            accounts::billing::usage(&req, Some(org))
+        }
         ("GET" | "HEAD" | "PUT" | "POST", ["__lfs" | "__cdn", ..]) => transfer::route(req, &segs[1..]).await,
         ("GET", ["api", "settings", "repositories"]) => info::of_namespace(&req, None),
         ("GET", ["api", "organizations", org, "settings", "repositories"]) => {

@@ -128,10 +128,11 @@ impl Spaces {
         Ok(())
     }
 
-    /// Switches dev mode. Builds the head of the branch when it is switched off, because no commit was built meanwhile.
+    /// Switches dev mode, and restarts the Space with the head of the branch: for its SSH server, and after it because
+    /// no commit was built meanwhile.
     pub(crate) fn switch_dev_mode(&self, space: &Arc<Space>, enabled: bool) -> Result<(), HubError> {
         let was = space.update(|state| std::mem::replace(&mut state.dev_mode, enabled))?;
-        if was && !enabled { self.rebuild(space, BuildCause::Setting) } else { Ok(()) }
+        if was == enabled { Ok(()) } else { self.rebuild(space, BuildCause::Setting) }
     }
 }
 

@@ -1,4 +1,6 @@
-//! Routes of accounts: the caller, card validation, token exchange.
+//! Routes of accounts: the caller, billing, card validation, token exchange.
+
+pub(crate) mod billing;
 
 use std::collections::BTreeMap;
 
@@ -48,23 +50,30 @@ pub(crate) fn whoami(req: &Req) -> Answer {
             if let Some(plan) = &org.plan {
                 row["plan"] = json!(plan);
             }
+            if !org.restrictions.is_empty() {
+                row["securityRestrictions"] = json!(org.restrictions);
+            }
             row
         })
         .collect();
+    let mut auth = json!({"type": "access_token", "accessToken": token});
+    if let Some(time) = &user.token_expires_at {
+        auth["expiresAt"] = json!(time);
+    }
     Ok(json_ok(&json!({
         "type": "user",
         "id": sha256_hex(user.name.as_bytes())[..24],
         "name": user.name,
         "fullname": user.full_name,
         "email": format!("{}@example.test", user.name),
-        "emailVerified": true,
+        "emailVerified": user.email_verified,
         "canPay": user.can_pay,
         "billingMode": "postpaid",
         "periodEnd": null,
         "isPro": user.is_pro,
         "avatarUrl": "/avatars/local.svg",
         "orgs": orgs,
-        "auth": {"type": "access_token", "accessToken": token},
+        "auth": auth,
     })))
 }
 

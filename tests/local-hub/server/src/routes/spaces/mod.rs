@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::accounts::billing::{FLAVORS, check_flavor};
+use crate::accounts::billing::{FLAVORS, check_dev_mode, check_flavor};
 use crate::accounts::caller::{Caller, NO_CREDENTIALS};
 use crate::core::repo_type::RepoType;
 use crate::http::answer::{Answer, HubError, json_ok, json_text, not_found};
@@ -162,7 +162,11 @@ fn volumes(req: &Req, space: &Arc<Space>) -> Answer {
 fn dev_mode(req: &Req, space: &Arc<Space>) -> Answer {
     check_change(req, space)?;
     let body: Value = req.json()?;
-    req.hub.spaces.switch_dev_mode(space, body["enabled"] == json!(true))?;
+    let is_on = body["enabled"] == json!(true);
+    if let (Caller::User(user), true) = (&req.caller, is_on) {
+        check_dev_mode(user, &lock(&space.repo.state).namespace)?;
+    }
+    req.hub.spaces.switch_dev_mode(space, is_on)?;
     Ok(json_ok(&runtime(space)))
 }
 
