@@ -7,6 +7,7 @@ pub(crate) mod groups;
 pub mod inputs;
 mod job;
 pub mod outputs;
+mod status;
 mod summary_parts;
 mod test_repos;
 mod verify;
@@ -17,6 +18,7 @@ use command::Command;
 pub const COMMANDS: &[&Command] = &[
     &deploy::COMMAND,
     &verify::COMMAND,
+    &status::COMMAND,
     &job::COMMAND,
     &job::RUN,
     &job::wait::COMMAND,

@@ -1,5 +1,6 @@
 //! Failures as users see them: the only table of error codes and exit codes.
 
+pub mod account;
 pub mod app_check;
 pub mod cleanup;
 pub mod deploy;

@@ -119,11 +119,15 @@ pub fn namespaces(user: &WhoAmI) -> Vec<String> {
     std::iter::once(user.name.clone()).chain(orgs).collect()
 }
 
-/// Returns whether the namespace is on a paid plan: `None` if it is not one of the user's.
+/// Returns whether the namespace is on a paid plan: `None` if it is not one of the user's, and if it hides its plan from
+/// this sign-in.
 pub fn has_plan(user: &WhoAmI, namespace: &str) -> Option<bool> {
     if user.name == namespace {
         return Some(user.is_pro);
     }
     let org = user.orgs.iter().find(|org| org.name == namespace)?;
+    if org.plan.is_none() && !org.restrictions.is_empty() {
+        return None;
+    }
     Some(org.plan.is_some())
 }

@@ -1,5 +1,6 @@
 //! The operations: each takes an options struct and does its work on the Hub.
 
+pub mod account;
 pub mod buckets;
 pub mod check;
 pub mod cleanup;

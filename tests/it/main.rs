@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "`tests/run` names what it prepared in the environment")]
 
+mod account;
 mod buckets;
 mod bundle;
 mod cache;
