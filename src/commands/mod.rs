@@ -7,6 +7,7 @@ pub(crate) mod groups;
 pub mod inputs;
 mod job;
 pub mod outputs;
+mod space;
 mod status;
 mod summary_parts;
 mod test_repos;
@@ -18,6 +19,7 @@ use command::Command;
 pub const COMMANDS: &[&Command] = &[
     &deploy::COMMAND,
     &verify::COMMAND,
+    &space::COMMAND,
     &status::COMMAND,
     &job::COMMAND,
     &job::RUN,

@@ -13,6 +13,7 @@ pub mod preview;
 pub mod proxy;
 pub mod rights;
 pub mod space;
+pub mod space_operation;
 mod token_page;
 pub mod verify;
 

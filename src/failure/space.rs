@@ -58,6 +58,9 @@ fn hints(error: &SpaceError) -> Vec<String> {
     match &error.wrong_address {
         // More time does not help.
         Some(wrong) => hints.push(fix_address(wrong)),
+        None if error.cause == SpaceFailure::Asleep && !error.is_about_commit => {
+            hints.push("wake the Space with the operation `wake`, or restart it on its page".to_owned());
+        }
         None => hints.extend(hints_for(error.cause).iter().map(|hint| (*hint).to_owned())),
     }
     if error.is_paused_again {
@@ -202,6 +205,7 @@ mod tests {
             cause,
             message: "the Space `a/b` failed".to_owned(),
             sdk: None,
+            is_about_commit: true,
             is_paused_again: false,
             wrong_address: None,
             diagnosis: None,

@@ -80,6 +80,6 @@ impl Hub {
     pub async fn open_log_end(&self, space: &Repo, kind: LogKind, lines: u32) -> Result<LogBytes, Error> {
         let operation = format!("read the {} log of the {space}", kind.as_str());
         let url = self.url(&format!("{}/logs/{}?tail={lines}", space.api(), kind.as_str()))?;
-        self.open_stream(&Call::new(operation, Method::GET, url)).await.map(LogBytes)
+        self.open_stream(&Call::new(operation, Method::GET, url)).await.map(LogBytes::new)
     }
 }

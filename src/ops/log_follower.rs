@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hub::{LogBytes, sse};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::replay::ReplayFilter;
 use crate::text::without_colors;
@@ -94,6 +95,24 @@ where
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
+}
+
+/// Reads the lines of a log until it ends, or no line arrives for `quiet`.
+pub(crate) async fn read_until_quiet(mut bytes: LogBytes, quiet: Duration) -> Vec<String> {
+    let mut decoder = sse::Decoder::default();
+    let mut filter = ReplayFilter::default();
+    let mut lines = Vec::new();
+    let mut end = Instant::now() + quiet;
+    while let Ok(Some(chunk)) = tokio::time::timeout_at(end, bytes.next()).await {
+        let before = lines.len();
+        let events = decoder.push(&chunk);
+        lines.extend(events.iter().filter_map(|event| Some(line_of(&filter.new_text(&event.data)?))));
+        // A keep-alive is no line.
+        if lines.len() > before {
+            end = Instant::now() + quiet;
+        }
+    }
+    lines
 }
 
 /// Returns the text of an event as one line without colors.

@@ -11,6 +11,7 @@ pub mod preview;
 pub mod proxy_space;
 mod replay;
 pub mod space;
+pub mod space_operation;
 pub mod verify;
 
 use crate::action::{Journal, Log};

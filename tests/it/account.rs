@@ -11,12 +11,14 @@ use crate::settings::refuse;
 
 /// Runs the command with a token.
 async fn run(hub: &TestHub, token: &str, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
         .arg("status")
         .args(arguments)
         .env_clear()
         .env("HF_ENDPOINT", hub.endpoint())
         .env("HF_TOKEN", token)
+        .current_dir(folder.path())
         .output()
         .await
         .unwrap();

@@ -124,6 +124,30 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
     }
 }
 
+/// The steps of the job `operate`: a deploy, the actions `space` and `status`, and the teardown of what is gone by then.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
+async fn a_space_is_operated_and_deleted() {
+    let hub = hub().await;
+    let workspace = Folder::new(&[]);
+    let space = "ada/hfd-test-20261120-42-operate";
+    prepared(&hub, &workspace, "operate").run().await.ended(0, "deployed");
+    let operation = |word: &str| {
+        let run = Run::new(&hub, &workspace).action("space").without("INPUT_HUGGINGFACE_REPO");
+        run.input("space", space).input("operation", word)
+    };
+    let state = operation("status").run().await.ended(0, "unchanged");
+    let deleted = operation("delete").input("confirm", space).run().await.ended(0, "done");
+    let account = Run::new(&hub, &workspace).action("status").without("INPUT_HUGGINGFACE_REPO");
+    let account = account.input("namespace", "ada").run().await.ended(0, "done");
+    let mut outputs = deleted.outputs.clone();
+    outputs.insert("space_stage".to_owned(), state.output("space_stage").to_owned());
+    outputs.extend(["user", "features"].map(|name| (name.to_owned(), account.output(name).to_owned())));
+    said(&scenario(&workspace, "expect", "operate", &outputs));
+    said(&tear_down(&hub, &workspace).await);
+    assert!(hub.repo(RepoType::Space, space).tree("main").is_err());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/run setup"]
 async fn a_case_that_is_cancelled_leaves_nothing_either() {

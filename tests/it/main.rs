@@ -56,6 +56,7 @@ mod secrets;
 mod settings;
 mod shown;
 mod signals;
+mod space_operations;
 mod staged;
 mod take_back;
 mod trees;

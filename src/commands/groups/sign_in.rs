@@ -39,7 +39,7 @@ inputs! {
 }
 
 inputs! {
-    /// Inputs of a command that changes repos, and has no action.
+    /// Inputs of a command that changes repos, and never signs in without a stored token.
     WRITE_ACCESS: "Sign-in", "";
     WRITE_TOKEN = Input { summary: "Token with write access", is_secret: true, default: DefaultValue::Required, ..Input::new("hf_token") };
 }

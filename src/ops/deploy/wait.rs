@@ -68,11 +68,12 @@ impl LiveTarget<'_> {
     pub(super) fn wait_options(&self, commit: &CommitId, age: CommitAge, timeout: Duration) -> WaitOptions {
         WaitOptions {
             timeout,
-            commit: commit.clone(),
+            commit: Some(commit.clone()),
             is_static_space: self.sdk == Some(SpaceSdk::Static),
             is_new_commit: age == CommitAge::New,
             sdk: self.sdk,
             port: self.port(),
+            stage_before: None,
             is_read_only: false,
         }
     }

@@ -54,10 +54,10 @@ impl SpaceFailure {
         if is_platform { Self::Platform } else { by_app }
     }
 
-    /// Returns the cause of a wait that timed out in this state.
-    pub fn of_timeout(runtime: &Runtime) -> Self {
+    /// Returns the cause of a wait that timed out in this state. Dev mode holds back commits only.
+    pub fn of_timeout(runtime: &Runtime, is_about_commit: bool) -> Self {
         match &runtime.stage {
-            _ if runtime.dev_mode => Self::DevMode,
+            _ if runtime.dev_mode && is_about_commit => Self::DevMode,
             Stage::Running => Self::NotBegun,
             stage if stage.is_asleep() => Self::Asleep,
             _ => Self::of_message(runtime).unwrap_or(Self::Slow),
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn only_a_starting_space_is_slow() {
-        let cause = |value| SpaceFailure::of_timeout(&serde_json::from_value(value).unwrap());
+        let cause = |value| SpaceFailure::of_timeout(&serde_json::from_value(value).unwrap(), true);
         for (runtime, expected) in [
             (serde_json::json!({ "stage": "BUILDING" }), SpaceFailure::Slow),
             (serde_json::json!({ "stage": "APP_STARTING" }), SpaceFailure::Slow),

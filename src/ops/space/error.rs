@@ -14,6 +14,8 @@ pub struct SpaceError {
     pub message: String,
     /// The kind of the Space, if it is known.
     pub sdk: Option<SpaceSdk>,
+    /// The wait was for a commit, and not for any app that runs.
+    pub is_about_commit: bool,
     /// The Space was paused again after it was woken.
     pub is_paused_again: bool,
     /// The app listens at another address than the one that the Hub uses.
@@ -34,6 +36,7 @@ impl SpaceError {
             cause,
             message: message.into(),
             sdk: None,
+            is_about_commit: true,
             is_paused_again: false,
             wrong_address: None,
             diagnosis: None,

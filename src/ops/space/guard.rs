@@ -9,7 +9,7 @@ use super::stage_words;
 use super::watch::{MAX_POLL_INTERVAL, Readiness, WaitOutcome, Watch};
 use crate::action::Log;
 
-/// Watches a Space that runs `options.commit`, and returns when it stops. Does not return while it runs, so the caller
+/// Watches a Space that runs as `options` ask for, and returns when it stops. Does not return while it runs, so the caller
 /// ends the wait. Sends the first request at once.
 pub async fn until_it_stops(hub: &Hub, log: &Log, space: &Repo, options: &WaitOptions) -> WaitOutcome {
     let mut watch = Watch::new(hub, log, space, options);

@@ -1,16 +1,13 @@
 //! The hardware of a Space: the first of the wanted flavors that the Hub grants, or none.
 
 use std::fmt;
-use std::time::Duration;
 
-use hub::{Flavor, HardwareName, Hub, Price, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
+use hub::{Flavor, HardwareName, Hub, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
 
 use super::options::HardwareOptions;
+use super::price::{HourlyPrices, is_free};
 use crate::action::Log;
 use crate::failure::hardware as advice;
-
-/// Time allowed for the prices, which only the report needs.
-const PRICES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Result of the request for hardware: the output `hardware_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,9 +242,9 @@ impl Policy<'_> {
 /// Returns the error for refused hardware, with prices.
 pub async fn refused(hub: &Hub, space: &Repo, refusals: &[(Flavor, Refusal)]) -> HardwareRefused {
     // The error is complete without prices.
-    let prices = hub.prices().await.unwrap_or_default();
+    let prices = HourlyPrices::read(hub).await;
     let reason = |(flavor, refusal): &(Flavor, Refusal)| {
-        let price = price_of(*flavor, &prices).map(|price| format!(" at ${price:.2} an hour"));
+        let price = prices.of(&HardwareName::Known(*flavor)).map(|price| format!(" at ${price:.2} an hour"));
         let (status, reason) = (refusal.status.as_u16(), &refusal.message);
         format!("`{flavor}`{} ({status} {reason})", price.unwrap_or_default())
     };
@@ -259,25 +256,19 @@ pub async fn refused(hub: &Hub, space: &Repo, refusals: &[(Flavor, Refusal)]) ->
 
 /// Returns the price of an hour of paid hardware in US dollars: `None` for free hardware, and if the Hub does not say.
 pub async fn hourly_price(hub: &Hub, name: &HardwareName) -> Option<f64> {
-    let HardwareName::Known(flavor) = name else { return None };
-    if flavor.is_basic() || flavor.is_zero_gpu() {
+    if is_free(name) {
         return None;
     }
-    let prices = tokio::time::timeout(PRICES_TIMEOUT, hub.prices()).await.ok()?.ok()?;
-    price_of(*flavor, &prices)
+    HourlyPrices::read(hub).await.of(name)
 }
 
 /// Returns true if a Space already has this sleep time.
-fn has_sleep_time(machine: &Runtime, wanted: SleepTime) -> bool {
+pub fn has_sleep_time(machine: &Runtime, wanted: SleepTime) -> bool {
     match machine.gc_timeout {
         None => wanted == SleepTime::Never,
         Some(seconds) if seconds < 0 => wanted == SleepTime::Never,
         Some(seconds) => wanted.seconds() == seconds,
     }
-}
-
-fn price_of(flavor: Flavor, prices: &[Price]) -> Option<f64> {
-    prices.iter().find(|price| flavor.is(&price.name))?.per_hour()
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl LogTail {
         self.lines.iter().skip(self.lines.len().saturating_sub(Self::SHOWN)).map(String::as_str)
     }
 
+    /// Returns all lines that are kept from the end.
+    pub fn kept(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
     /// Returns the lines that may hold the cause of a failure, in their order.
     pub fn evidence(&self) -> impl Iterator<Item = &str> {
         self.first_error.iter().chain(&self.lines).map(String::as_str)

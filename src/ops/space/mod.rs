@@ -2,6 +2,7 @@
 
 mod app;
 mod cause;
+mod dev_mode;
 mod diagnosis;
 mod error;
 mod explain;
@@ -10,6 +11,7 @@ pub mod hardware;
 mod log_tail;
 mod options;
 mod port;
+mod price;
 mod readiness;
 pub mod settings;
 mod space_logs;
@@ -20,6 +22,7 @@ mod watch;
 
 pub use app::find_app;
 pub use cause::SpaceFailure;
+pub use dev_mode::{DevModeAccess, dev_mode_access};
 pub use diagnosis::{Diagnosis, Evidence, Spot, diagnose};
 pub use error::SpaceError;
 pub use guard::until_it_stops;
@@ -27,9 +30,10 @@ pub use hardware::{AtCreation, HardwareStatus};
 pub use log_tail::{LogTail, last_lines};
 pub use options::{HardwareOptions, NamedSecret, SettingsOptions, SettingsStrategy, Variable};
 pub use port::WrongAddress;
+pub use price::{HourlyPrices, is_free};
 pub use readiness::WaitOptions;
 pub use settings::CurrentSettings;
-pub use space_logs::read_tail;
+pub use space_logs::{print_growing, read_end, read_tail};
 pub use stage_words::describe as describe_stage;
 pub use traceback::{CodeLine, Traceback, last_traceback};
 pub use wait::wait;

@@ -11,12 +11,12 @@ const SLEEP_GRACE: Duration = Duration::from_secs(5);
 /// Time in which a running Space may not name its commit.
 const MISSING_SHA_GRACE: Duration = Duration::from_secs(60);
 
-/// Options of a wait for a commit.
+/// Options of a wait until a Space runs.
 #[derive(Debug, Clone)]
 pub struct WaitOptions {
     pub timeout: Duration,
-    /// The commit to wait for.
-    pub commit: CommitId,
+    /// The commit to wait for: `None` if any may run.
+    pub commit: Option<CommitId>,
     /// A static Space names no commit.
     pub is_static_space: bool,
     /// The first answers of the Hub may be about the commit before a new one.
@@ -25,9 +25,18 @@ pub struct WaitOptions {
     pub sdk: Option<SpaceSdk>,
     /// The port on which the Hub expects the app, if it is known.
     pub port: Option<u16>,
+    /// The stage before a restart, which the Hub may report for a while.
+    pub stage_before: Option<Stage>,
     /// The wait changes nothing on the Hub. A sleeping Space is left to the next visit, which wakes it, and a paused one
     /// fails. An older commit that keeps running is accepted.
     pub is_read_only: bool,
+}
+
+impl WaitOptions {
+    /// Returns true if this is a commit that may run.
+    pub(super) fn accepts(&self, sha: Option<&CommitId>) -> bool {
+        self.commit.as_ref().is_none_or(|commit| sha == Some(commit))
+    }
 }
 
 /// Next step of a wait.
@@ -61,7 +70,11 @@ pub(super) struct Observation<'a> {
 /// Decides the next step of a wait. `RUNNING` alone may be the previous image, and an error that of the previous build.
 pub(super) fn judge(runtime: &Runtime, options: &WaitOptions, seen: Observation<'_>) -> NextStep {
     let sha = runtime.sha.as_ref();
-    let is_ours = sha == Some(&options.commit);
+    let may_be_stale = options.stage_before.as_ref() == Some(&runtime.stage) && !seen.was_active;
+    if may_be_stale && seen.elapsed < STALE_STAGE_GRACE {
+        return NextStep::Wait;
+    }
+    let is_ours = options.accepts(sha);
     let is_current =
         is_ours || seen.was_active || !options.is_new_commit || seen.elapsed >= STALE_STAGE_GRACE;
     match &runtime.stage {
@@ -105,7 +118,7 @@ pub(super) enum RunState {
 
 /// Judges a Space that was running this commit.
 pub(super) fn judge_running(runtime: &Runtime, options: &WaitOptions) -> RunState {
-    let is_ours = options.is_static_space || runtime.sha.as_ref().is_none_or(|sha| *sha == options.commit);
+    let is_ours = options.is_static_space || runtime.sha.is_none() || options.accepts(runtime.sha.as_ref());
     match &runtime.stage {
         stage if stage.is_error() => RunState::Failed,
         Stage::Deleting => RunState::Failed,
@@ -128,11 +141,12 @@ mod tests {
     fn options(is_new_commit: bool) -> WaitOptions {
         WaitOptions {
             timeout: Duration::from_secs(60),
-            commit: CommitId::new("new"),
+            commit: Some(CommitId::new("new")),
             is_static_space: false,
             is_new_commit,
             sdk: None,
             port: None,
+            stage_before: None,
             is_read_only: false,
         }
     }
@@ -208,6 +222,24 @@ mod tests {
         let later = Observation { elapsed: STALE_STAGE_GRACE, ..start() };
         assert_eq!(step("RUNNING", Some("old"), later), NextStep::ReadyUnproven);
         assert_eq!(step("RUNNING_BUILDING", Some("old"), later), NextStep::Wait);
+    }
+
+    #[test]
+    fn stage_of_before_a_restart_does_not_count() {
+        for (stage, step) in [("RUNNING", NextStep::Ready), ("RUNTIME_ERROR", NextStep::Failed)] {
+            let runtime = runtime(stage, Some("old"));
+            let restarted =
+                WaitOptions { commit: None, stage_before: Some(runtime.stage.clone()), ..options(false) };
+            assert_eq!(judge(&runtime, &restarted, start()), NextStep::Wait, "{stage}");
+            for seen in [
+                Observation { was_active: true, ..start() },
+                Observation { elapsed: STALE_STAGE_GRACE, ..start() },
+            ] {
+                assert_eq!(judge(&runtime, &restarted, seen), step, "{stage}");
+            }
+        }
+        let other = WaitOptions { commit: None, stage_before: Some(Stage::Paused), ..options(false) };
+        assert_eq!(judge(&runtime("RUNNING", Some("any")), &other, start()), NextStep::Ready);
     }
 
     #[test]

@@ -7,10 +7,16 @@ use tokio::time::Instant;
 
 use super::log_tail::LogTail;
 use crate::action::{Group, Log};
-use crate::ops::log_follower::LogFollower;
+use crate::ops::log_follower::{self, LogFollower};
 
 /// Time in which lines are gathered before they are printed, because they come in bursts.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+/// Time without a line after which the end of a log is read, because a log never ends by itself. The official client
+/// waits as long.
+const QUIET: Duration = Duration::from_secs(5);
+/// Number of times that the end of a log is opened, and the pause after the first failure.
+const END_ATTEMPTS: u32 = 3;
+const END_PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows a log of a Space.
 fn follow(hub: &Hub, space: &Repo, kind: LogKind) -> LogFollower {
@@ -49,6 +55,35 @@ fn keep(log: &Log, space: &Repo, kind: LogKind, lines: &[String], before: &LogTa
         log.keep_lines(kind, &format!("===== {kind} log of the {space} ====="));
     }
     log.keep_lines(kind, &lines.join("\n"));
+}
+
+/// Reads the last `lines` lines of a log as it is now. A failure of the Hub that may pass is tried again.
+pub async fn read_end(hub: &Hub, space: &Repo, kind: LogKind, lines: u32) -> Result<Vec<String>, hub::Error> {
+    let mut attempt = 1;
+    let bytes = loop {
+        match hub.open_log_end(space, kind, lines).await {
+            Ok(bytes) => break bytes,
+            Err(error) if error.may_pass() && attempt < END_ATTEMPTS => {
+                tokio::time::sleep(END_PAUSE * attempt).await;
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let mut read = log_follower::read_until_quiet(bytes, QUIET).await;
+    // A Hub may ignore the number of lines.
+    let beyond = read.len().saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));
+    read.drain(..beyond);
+    Ok(read)
+}
+
+/// Prints a log while it grows, for `time`.
+pub async fn print_growing(hub: &Hub, log: &Log, space: &Repo, kind: LogKind, time: Duration) -> LogTail {
+    let mut printer = LogPrinter::new(hub, log, space);
+    printer.follow(kind);
+    printer.listen(time).await;
+    printer.close_group();
+    printer.into_tails().pop().unwrap_or_else(|| LogTail::new(kind))
 }
 
 /// Prints one log of a Space at a time, and keeps the ends of all.

@@ -19,7 +19,7 @@ use crate::failure::space as advice;
 /// Time in which an app may still move from one port to another, before its address is reported as wrong.
 const ADDRESS_GRACE: Duration = Duration::from_secs(60);
 
-/// Waits until `options.commit` runs, and prints stages and logs.
+/// Waits until the Space runs, with `options.commit` if there is one, and prints stages and logs.
 pub async fn wait(hub: &Hub, log: &Log, space: &Repo, options: &WaitOptions) -> WaitOutcome {
     let mut wait = Wait {
         watch: Watch::new(hub, log, space, options),
@@ -128,7 +128,7 @@ impl Wait<'_> {
         if before != Some(&runtime.stage) {
             self.watch.logs.close_group();
             let what = match &runtime.sha {
-                Some(sha) if runtime.stage != Stage::Running || *sha == self.watch.options.commit => "",
+                Some(sha) if runtime.stage != Stage::Running || self.watch.options.accepts(Some(sha)) => "",
                 Some(sha) if before.is_none() || self.first_sha.as_ref() == Some(sha) => {
                     " the previous version"
                 }
@@ -140,7 +140,7 @@ impl Wait<'_> {
         }
         if self.watch.runtime.is_none() {
             self.first_sha.clone_from(&runtime.sha);
-            if runtime.dev_mode {
+            if runtime.dev_mode && self.watch.options.commit.is_some() {
                 self.watch.log.warning(advice::DEV_MODE);
             }
         }
@@ -225,7 +225,7 @@ impl Wait<'_> {
         self.watch.logs.listen(LAST_LINES_TIMEOUT).await;
         let space = self.watch.space;
         let mut message = match &runtime.sha {
-            Some(sha) if runtime.stage == Stage::Running && *sha != self.watch.options.commit => {
+            Some(sha) if runtime.stage == Stage::Running && !self.watch.options.accepts(Some(sha)) => {
                 format!("the {space} still runs another commit{after}: `{sha}`")
             }
             _ => format!("the {space} is still {}{after}", stage_words::describe(&runtime.stage)),
@@ -234,6 +234,7 @@ impl Wait<'_> {
         if let Some(wrong) = &wrong_address {
             message = format!("{message}: {wrong}");
         }
-        SpaceError { wrong_address, ..SpaceError::new(SpaceFailure::of_timeout(runtime), message) }
+        let cause = SpaceFailure::of_timeout(runtime, self.watch.options.commit.is_some());
+        SpaceError { wrong_address, ..SpaceError::new(cause, message) }
     }
 }

@@ -84,7 +84,8 @@ impl<'a> Watch<'a> {
                 let message = self.runtime.as_ref().and_then(|runtime| runtime.error_message.as_deref());
                 let remains = Remains { message, tails: self.logs.tails(), page: &page };
                 let (error, spot) = explain(&remains, *error);
-                (error.into(), spot)
+                let is_about_commit = self.options.commit.is_some();
+                (SpaceError { is_about_commit, ..error }.into(), spot)
             }
             other => (other, None),
         };
@@ -93,7 +94,8 @@ impl<'a> Watch<'a> {
 
     /// Returns the time that is left.
     pub(super) fn left(&self) -> Duration {
-        let is_in_dev_mode = self.runtime.as_ref().is_some_and(|runtime| runtime.dev_mode);
+        let is_in_dev_mode =
+            self.options.commit.is_some() && self.runtime.as_ref().is_some_and(|runtime| runtime.dev_mode);
         let timeout = self.options.timeout;
         let timeout = if is_in_dev_mode { timeout.min(DEV_MODE_TIMEOUT) } else { timeout };
         timeout.saturating_sub(self.started.elapsed())
@@ -112,13 +114,14 @@ impl<'a> Watch<'a> {
 
     /// Returns the error if the branch is at another commit by now.
     pub(super) async fn overtaken(&self) -> Option<SpaceError> {
+        let wanted = self.options.commit.as_ref()?;
         let main = Revision::default();
         let request = self.hub.look_up(self.space, &main);
         let Ok(Ok(Lookup::Found(info))) = tokio::time::timeout(HEAD_TIMEOUT, request).await else {
             return None;
         };
         let head = info.sha?;
-        if head == self.options.commit {
+        if head == *wanted {
             return None;
         }
         let message = format!("another commit overtook this deploy of the {}: `{head}`", self.space);

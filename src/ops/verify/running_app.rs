@@ -37,11 +37,12 @@ pub(super) async fn wait_for(
         let sdk: Option<SpaceSdk> = info.sdk.as_deref().and_then(|sdk| sdk.parse().ok());
         let watch = WaitOptions {
             timeout: deadline.saturating_duration_since(Instant::now()),
-            commit,
+            commit: Some(commit),
             is_static_space: sdk == Some(SpaceSdk::Static),
             is_new_commit: false,
             sdk,
             port: None,
+            stage_before: None,
             is_read_only: true,
         };
         let phase = journal.enter(Phase::Start, "wait");
