@@ -36,9 +36,9 @@ def test_detached_job_is_listed_inspected_and_cancelled(hf_command):
     options = ["--detach", "--env", "A_B=1", "--flavor", "t4-small", "--timeout", "5m", "--label", "team=vision"]
     started = hf_command("jobs", "run", *options, "python:3.12", "sh", "-c", "echo $A_B on $ACCELERATOR; sleep 600")
     job = job_id(started.stdout + started.stderr)
-    assert job in hf_command("jobs", "ps").stdout
-    assert job in hf_command("jobs", "ps", "--label", "team=vision").stdout
-    assert job not in hf_command("jobs", "ps", "--label", "team=audio").stdout
+    assert job in hf_command("jobs", "ps", "--no-truncate").stdout
+    assert job in hf_command("jobs", "ps", "--no-truncate", "--label", "team=vision").stdout
+    assert job not in hf_command("jobs", "ps", "--no-truncate", "--label", "team=audio").stdout
     info = json.loads(hf_command("jobs", "inspect", job, "--format", "json").stdout)
     info = info[0] if isinstance(info, list) else info
     assert info["flavor"] == "t4-small"
@@ -46,8 +46,8 @@ def test_detached_job_is_listed_inspected_and_cancelled(hf_command):
     while "1 on T4" not in hf_command("jobs", "logs", job).stdout:
         assert time.monotonic() < deadline
     hf_command("jobs", "cancel", job)
-    assert job not in hf_command("jobs", "ps").stdout
-    assert job in hf_command("jobs", "ps", "--all").stdout
+    assert job not in hf_command("jobs", "ps", "--no-truncate").stdout
+    assert job in hf_command("jobs", "ps", "--no-truncate", "--all").stdout
 
 
 def test_hardware_has_prices(hf_command):

@@ -58,7 +58,7 @@ async fn hub() -> TestHub {
 /// The outputs that the workflow passes to the case, as variables.
 fn handed_over(case: &str, outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let workflow = yaml(&read(".github/workflows/integration-hf.yml"));
-    let job = if ["keyless", "cleanup"].contains(&case) { case } else { "case" };
+    let job = if ["keyless", "cleanup", "job"].contains(&case) { case } else { "case" };
     let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap().iter();
     let is_handed = |name: &str| {
         let variable = format!("OUTPUT_{}", name.to_uppercase());
@@ -215,12 +215,26 @@ async fn the_clean_up_case_deletes_one_preview_and_leaves_nothing() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_case_fetches_its_output_and_leaves_nothing() {
+    let (hub, workspace) = (hub_with(|_| {}).await, Folder::new(&[]));
+    let none = BTreeMap::new();
+    said(&scenario(&workspace, "prepare", "job", &none));
+    let inputs = said(&scenario(&workspace, "inputs", "job", &none));
+    let run = Run::new(&hub, &workspace).action("job").without("INPUT_HUGGINGFACE_REPO");
+    let pairs = inputs.lines().filter_map(|line| line.split_once('='));
+    let ran = pairs.fold(run, |run, (name, value)| run.input(name, value)).run().await;
+    let output = scenario(&workspace, "expect", "job", &handed_over("job", &ran.outputs));
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
+    assert!(hub.bucket("ada/jobs-artifacts").files().is_empty());
+}
+
 #[test]
 fn the_workflow_runs_each_case_with_all_its_inputs() {
     let text = read(".github/workflows/integration-hf.yml");
     let workflow = yaml(&text);
     let matrix = workflow["jobs"]["case"]["strategy"]["matrix"]["case"].as_sequence().unwrap();
-    let own_jobs = ["keyless", "cleanup"];
+    let own_jobs = ["keyless", "cleanup", "job"];
     let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(own_jobs).collect();
     let list = format!("cases=({})\n", run.join(" "));
     assert!(read("tests/integration/scenario").contains(&list), "{list}");
