@@ -126,7 +126,7 @@ async fn the_mark_survives_settings_that_are_overwritten() {
         run.input("variables", variables)
     };
     run("MODE=fast").run().await.ended(0, "deployed");
-    run("none").run().await.ended(0, "unchanged");
+    run("none").run().await.ended(0, "deployed");
     let variables = world.get(&format!("/api/spaces/{PREVIEW}/variables")).await;
     let names: Vec<&String> = variables.as_object().unwrap().keys().collect();
     assert_eq!(names, ["HF_DEPLOY_PREVIEW"]);
