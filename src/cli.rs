@@ -11,6 +11,9 @@ use crate::commands::command::{Command, FROM_INPUTS, Invocation, prints_json};
 /// Arguments of a call without any, as the action makes it.
 const WITHOUT_ARGUMENTS: [&str; 3] = ["hf-deploy", "deploy", "--from-inputs"];
 
+/// Names in front of commands that are no commands themselves, with the first line of `--help`.
+const GROUPS: [(&str, &str); 1] = [("bundle", "Read run bundles from a bucket")];
+
 /// Command that the arguments ask for.
 #[derive(Debug)]
 pub struct Call {
@@ -65,12 +68,19 @@ fn define() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"));
     let whole = COMMANDS.iter().filter(|command| command.parent().is_none());
-    whole.fold(program, |program, command| {
-        let parts = COMMANDS.iter().filter(|part| part.parent() == Some(command.name));
-        let parts: Vec<clap::Command> = parts.map(|part| part.define()).collect();
+    let parts_of = |parent: &str| -> Vec<clap::Command> {
+        let parts = COMMANDS.iter().filter(|part| part.parent() == Some(parent));
+        parts.map(|part| part.define()).collect()
+    };
+    let program = whole.fold(program, |program, command| {
+        let parts = parts_of(command.name);
         program.subcommand(
             command.define().args_conflicts_with_subcommands(!parts.is_empty()).subcommands(parts),
         )
+    });
+    GROUPS.iter().fold(program, |program, (name, about)| {
+        let group = clap::Command::new(*name).about(*about).subcommand_required(true);
+        program.subcommand(group.subcommands(parts_of(name)))
     })
 }
 
@@ -84,6 +94,18 @@ mod tests {
         let call = Call::parse(["hf-deploy", "verify", "--space", "a/b"]).unwrap();
         assert_eq!((call.command.name, call.options.get_flag(FROM_INPUTS)), ("verify", false));
         assert!(Call::parse(["hf-deploy", "verify", "--spaces", "a/b"]).is_err());
+    }
+
+    #[test]
+    fn group_has_its_commands() {
+        let call = Call::parse(["hf-deploy", "bundle", "show", "gh-42-1-1f0c9a", "--json"]).unwrap();
+        assert!(call.command.name == "bundle show" && call.prints_json());
+        assert!(Call::parse(["hf-deploy", "bundle"]).is_err());
+        for parent in COMMANDS.iter().filter_map(|command| command.parent()) {
+            let is_there = COMMANDS.iter().any(|command| command.name == parent)
+                || GROUPS.iter().any(|(name, _)| *name == parent);
+            assert!(is_there, "{parent}");
+        }
     }
 
     #[test]

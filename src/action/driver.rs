@@ -4,6 +4,7 @@
 //! It knows no command. What a command did is in its report, which is read here and nowhere else.
 
 use std::cell::LazyCell;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,10 +12,15 @@ use serde_json::{Value, json};
 use super::journal::{EndCause, EventLevel, Journal, Recorder, SharedReport, Timing, Undone};
 use super::{Log, OutputFiles};
 use crate::failure::{Code, Failure, FailureKind, HelpAddress, Result};
-use crate::run_bundle::{Added, BundleFile, RunError, RunFacts, RunStatus};
+use crate::run_bundle::{Added, BundleFile, REPORT, RunError, RunFacts, RunStatus};
 
 /// Time allowed for writing outputs and summary after a panic.
 const PANIC_REPORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time allowed for the actions after the end of a run.
+const LAST_ACTIONS_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same after a signal, because the runner kills the step soon.
+const CANCELLED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Output with the id of the run.
 pub const RUN_ID: &str = "run_id";
@@ -183,19 +189,33 @@ impl<R: Report> Ending<R> {
         work: impl FnOnce(Handles<R>) -> W,
     ) -> u8 {
         let handles = Handles { log: self.log.clone(), journal: self.journal.clone(), recorder };
+        let mut cancelled = pin!(cancelled);
         let ended = tokio::select! {
             result = work(handles) => Some(result),
-            () = cancelled => {
+            () = &mut cancelled => {
                 self.journal.event("signal_received", "a signal ends the run", Value::Null);
                 None
             }
         };
+        let is_cancelled = ended.is_none();
         let result = match ended {
             Some(Ok(())) => Ok(()),
             Some(Err(failure)) => Err(self.undo(EndCause::Failed, Some(failure)).await),
             None => Err(self.undo(EndCause::Cancelled, None).await),
         };
-        self.finish(result)
+        let code = self.finish(result);
+        let stopped = async {
+            if is_cancelled {
+                tokio::time::sleep(CANCELLED_TIMEOUT).await;
+            } else {
+                let _ = tokio::time::timeout(LAST_ACTIONS_TIMEOUT, cancelled).await;
+            }
+        };
+        tokio::select! {
+            () = self.journal.run_last() => {}
+            () = stopped => self.log.warning("the run bundle was not pushed in time"),
+        }
+        code
     }
 
     /// Undoes what the run began and will not finish. `None` stands for a cancelled run, whose failure depends on what
@@ -287,7 +307,7 @@ impl<R: Report> Ending<R> {
             }
         }
         if let Some(summary) = summary {
-            log.keep_in_bundle(|bundle| bundle.write_text("report.md", summary));
+            log.keep_in_bundle(|bundle| bundle.write_text(REPORT, summary));
         }
         log.keep_in_bundle(|bundle| bundle.end(status, error));
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -56,6 +56,8 @@ pub enum Undone {
 /// Receiver of each event, while it happens. It must not write to the journal.
 type EventSink = Box<dyn Fn(&Event) + Send>;
 
+type LastAction = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
+
 type UndoAction = Box<dyn FnOnce(Unwinding) -> BoxFuture<'static, Undone> + Send>;
 
 struct Entry {
@@ -79,6 +81,7 @@ struct Pages {
     events: Vec<Event>,
     sink: Option<EventSink>,
     undo: Vec<Entry>,
+    last: Vec<LastAction>,
     next_undo: u64,
 }
 
@@ -144,6 +147,22 @@ impl Journal {
         let action: UndoAction = Box::new(move |unwinding| Box::pin(action(unwinding)));
         pages.undo.push(Entry { id, description: description.into(), action });
         Undo { journal: self.clone(), id }
+    }
+
+    /// Registers an action for the end of the run, also after a failure. Outputs and run bundle are written by then.
+    pub fn at_end<F>(&self, action: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        self.pages().last.push(Box::new(move || Box::pin(action())));
+    }
+
+    /// Runs the actions for the end of the run, in their order.
+    pub(super) async fn run_last(&self) {
+        let actions = std::mem::take(&mut self.pages().last);
+        for action in actions {
+            action().await;
+        }
     }
 
     /// Runs all registered actions, the newest first.

@@ -7,8 +7,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use hub::Sha256;
 use reqwest::Response;
 use serde_json::Value;
+use sha2::Digest as _;
 use tempfile::NamedTempFile;
 
 use super::answer::RequestError;
@@ -34,6 +36,7 @@ pub(super) struct KeptFile {
     pub(super) head: Vec<u8>,
     /// In bytes.
     pub(super) length: u64,
+    pub(super) sha256: Sha256,
     /// Its name in the folder, if it could be kept.
     pub(super) name: Option<String>,
 }
@@ -85,6 +88,7 @@ impl<'a> Artifacts<'a> {
     pub(super) async fn keep(&self, mut response: Response, number: usize) -> Result<KeptFile, RequestError> {
         let mut file = self.folder.as_ref().and_then(|folder| folder.temporary_file().ok());
         let mut head = Vec::new();
+        let mut hasher = sha2::Sha256::new();
         let mut length = 0u64;
         while let Some(chunk) = response.chunk().await? {
             length += chunk.len() as u64;
@@ -93,6 +97,7 @@ impl<'a> Artifacts<'a> {
             }
             let room = media::HEAD - head.len();
             head.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            hasher.update(&chunk);
             if let Some(open) = &mut file
                 && let Err(error) = open.write_all(&chunk)
             {
@@ -100,7 +105,7 @@ impl<'a> Artifacts<'a> {
                 file = None;
             }
         }
-        Ok(self.named(file, head, length, number))
+        Ok(self.named(file, KeptFile { head, length, sha256: sha256_of(hasher), name: None }, number))
     }
 
     /// Keeps a file that came with the result, as `output-{number}.{extension}`.
@@ -108,15 +113,16 @@ impl<'a> Artifacts<'a> {
         let file = self.folder.as_ref().and_then(|folder| folder.temporary_file().ok());
         let file = file.and_then(|mut file| file.write_all(bytes).is_ok().then_some(file));
         let head = bytes[..bytes.len().min(media::HEAD)].to_vec();
-        self.named(file, head, bytes.len() as u64, number)
+        let sha256 = sha256_of(sha2::Sha256::new().chain_update(bytes));
+        self.named(file, KeptFile { head, length: bytes.len() as u64, sha256, name: None }, number)
     }
 
     /// Names a file by its format.
-    fn named(&self, file: Option<NamedTempFile>, head: Vec<u8>, length: u64, number: usize) -> KeptFile {
-        let extension = media::sniff(&head).map_or("bin", |format| format.extension);
+    fn named(&self, file: Option<NamedTempFile>, content: KeptFile, number: usize) -> KeptFile {
+        let extension = media::sniff(&content.head).map_or("bin", |format| format.extension);
         let name = format!("output-{number}.{extension}");
         let is_kept = file.is_some_and(|file| self.persist(file, &name));
-        KeptFile { head, length, name: is_kept.then_some(name) }
+        KeptFile { name: is_kept.then_some(name), ..content }
     }
 
     fn persist(&self, file: NamedTempFile, name: &str) -> bool {
@@ -137,6 +143,10 @@ impl<'a> Artifacts<'a> {
             }
         }
     }
+}
+
+fn sha256_of(hasher: sha2::Sha256) -> Sha256 {
+    Sha256::from(<[u8; 32]>::from(hasher.finalize()))
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub(super) struct CallProgress {
     server: Duration,
     /// The last place in the queue that was reported.
     rank: Option<i64>,
+    /// The worst of all places.
+    rank_max: Option<i64>,
     /// The last progress that was reported, with its percentage.
     progress: Option<(String, i64)>,
     steps: Steps,
@@ -73,6 +75,11 @@ impl CallProgress {
     pub(super) fn latency(&self, wall: Duration) -> Latency {
         // A server without a message about the start did the work at once.
         Latency { queue: self.started.unwrap_or_default(), server: self.server, wall }
+    }
+
+    /// Returns the worst place in the queue that was reported, from 0.
+    pub(super) fn rank_max(&self) -> Option<i64> {
+        self.rank_max
     }
 
     /// Returns the time from the request to the start of the work.
@@ -181,6 +188,7 @@ impl CallProgress {
 
     fn report_rank(&mut self, message: &Value, observer: &dyn CheckObserver) {
         let Some(rank) = message.get("rank").and_then(Value::as_i64) else { return };
+        self.rank_max = self.rank_max.max(Some(rank));
         if self.rank.replace(rank) == Some(rank) {
             return;
         }
@@ -277,6 +285,7 @@ mod tests {
         assert_eq!(latency.queue, Duration::from_secs(3));
         assert_eq!(latency.server, Duration::from_millis(2250));
         assert_eq!(latency.wall, Duration::from_secs(9));
+        assert_eq!(progress.rank_max(), Some(0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The files of a result: fetched from the app, or judged by the app's description of them.
 
+use hub::Sha256;
 use reqwest::Method;
 use serde_json::Value;
 use url::Url;
@@ -21,6 +22,7 @@ pub(super) struct Fetched {
     /// An image without pixels, a sound without a sample.
     pub(super) is_empty: bool,
     pub(super) size: u64,
+    pub(super) sha256: Option<Sha256>,
     /// Reason for the absence of the content.
     pub(super) problem: Option<String>,
     /// The HTTP answer in place of the content, if there was one.
@@ -154,10 +156,10 @@ pub(super) fn is(file: &Fetched, wanted: Expect) -> bool {
 }
 
 impl Fetched {
-    pub(super) fn of(KeptFile { head, length, name }: KeptFile) -> Self {
+    pub(super) fn of(KeptFile { head, length, sha256, name }: KeptFile) -> Self {
         let format = media::sniff(&head);
         let is_empty = length == 0 || format.is_some_and(|format| media::is_empty(format, &head, length));
-        Self { format, is_empty, size: length, kept_as: name, ..Self::default() }
+        Self { format, is_empty, size: length, sha256: Some(sha256), kept_as: name, ..Self::default() }
     }
 
     pub(super) fn summary(&self) -> String {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::answer::{self, Answer};
 use super::api::{self, Config, Endpoint, Schema, Signature};
+use super::call_facts::CallFacts;
 use super::client::AppClient;
 use super::error::{CheckError, CheckFailure};
 use super::latency::Latency;
@@ -42,6 +43,7 @@ pub(super) struct CallRecord {
     pub(super) endpoint: Option<String>,
     /// Times of the calls that ended.
     pub(super) calls: Vec<Latency>,
+    pub(super) facts: CallFacts,
     /// Summaries of the outputs.
     pub(super) outputs: Vec<Value>,
 }
@@ -229,6 +231,12 @@ impl GradioApp<'_> {
         }
     }
 
+    /// Returns the facts that the app itself names.
+    pub(super) fn facts(&self) -> CallFacts {
+        let protocol = self.config.protocol.clone();
+        CallFacts { gradio_version: Some(self.config.version.clone()), protocol, ..CallFacts::default() }
+    }
+
     /// Calls an endpoint and judges the outputs. Returns a sentence about the call.
     pub(super) async fn call(&self, record: &mut CallRecord) -> Result<String, CheckError> {
         let Session { check, deadline, observer, .. } = self.session;
@@ -242,16 +250,19 @@ impl GradioApp<'_> {
         let shown = quoted(name);
         record.endpoint = Some(shown.clone());
         let data = within(deadline, "upload the files of the call", self.prepare(&endpoint)).await?;
+        record.facts.args.clone_from(&data);
         observer.info(&format!("calling `{shown}`"));
         let is_enough = |data: &[Value]| outputs::judge(&outputs::preview(&endpoint, data), check).is_ok();
         let outcome = queue::call(&self.session, &endpoint, &data, &is_enough).await;
         let outcome = outcome.map_err(|error| error.within(&shown))?;
         record.calls.push(outcome.latency);
+        record.facts.rank_max = record.facts.rank_max.max(outcome.rank_max);
         let is_cut = outcome.is_cut;
         let deadline = if is_cut { deadline.max(Instant::now() + FETCH_TIMEOUT) } else { deadline };
         let collecting = async { Ok(outputs::collect(&self.session, &endpoint, outcome.data).await) };
         let outputs = within(deadline, "fetch the files of the result", collecting).await?;
         record.outputs = outputs.iter().map(outputs::Output::report).collect();
+        record.facts.expected = outputs::expected(&outputs, check);
         for output in &outputs {
             observer.untrusted(&format!("{}\n", output.summary()));
         }

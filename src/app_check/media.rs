@@ -29,6 +29,7 @@ pub(super) struct Format {
     pub(super) family: Family,
     /// The usual file name extension, without the dot.
     pub(super) extension: &'static str,
+    pub(super) mime: &'static str,
 }
 
 /// Recognizes an image, a video or a sound by its first [`HEAD`] bytes.
@@ -40,7 +41,7 @@ pub(super) fn sniff(head: &[u8]) -> Option<Format> {
             MatcherType::Audio => Family::Audio,
             _ => return None,
         };
-        Some(Format { family, extension: known.extension() })
+        Some(Format { family, extension: known.extension(), mime: known.mime_type() })
     });
     known.or_else(|| text_format(head))
 }
@@ -49,13 +50,14 @@ pub(super) fn sniff(head: &[u8]) -> Option<Format> {
 /// sound and video.
 fn text_format(head: &[u8]) -> Option<Format> {
     if head.starts_with(b"#EXTM3U") {
-        return Some(Format { family: Family::Video, extension: "m3u8" });
+        let mime = "application/vnd.apple.mpegurl";
+        return Some(Format { family: Family::Video, extension: "m3u8", mime });
     }
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let is_svg = text.starts_with("<svg")
         || ((text.starts_with("<?xml") || text.starts_with("<!")) && text.contains("<svg"));
-    is_svg.then_some(Format { family: Family::Image, extension: "svg" })
+    is_svg.then_some(Format { family: Family::Image, extension: "svg", mime: "image/svg+xml" })
 }
 
 /// Returns true for an image without pixels, and a sound or a video without content, judged by header and length in

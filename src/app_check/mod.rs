@@ -10,6 +10,7 @@ mod answer;
 mod api;
 mod arguments;
 mod artifacts;
+mod call_facts;
 mod call_progress;
 mod client;
 mod diff;
@@ -34,6 +35,7 @@ mod runs;
 mod sample_files;
 mod session;
 mod status;
+mod test_result;
 mod upload;
 mod values;
 
@@ -41,6 +43,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use call_facts::CallFacts;
 pub use error::{CheckError, CheckFailure, HttpAnswer};
 pub use latency::{Distribution, GPU_PLANS, GpuPlan, Latency};
 pub use observer::CheckObserver;
@@ -93,6 +96,7 @@ impl<'a> AppCheck<'a> {
         }
         result.endpoint = record.endpoint;
         result.calls = record.calls;
+        result.facts = Box::new(record.facts);
         result.outputs = record.outputs;
         result.artifacts = self.artifacts.kept();
         result
@@ -124,6 +128,9 @@ impl<'a> AppCheck<'a> {
             AppKind::Static => None,
             _ => within(deadline, "read the app's API", gradio::find(&session, app.kind)).await?,
         };
+        if let Some(gradio) = &gradio {
+            record.facts = gradio.facts();
+        }
         match gradio {
             Some(gradio) if is_call_requested => runs::call(&gradio, check.runs, record).await,
             Some(gradio) => Ok(gradio.uncalled()),

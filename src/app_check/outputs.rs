@@ -4,9 +4,9 @@ use hub::shorten;
 use serde_json::{Value, json};
 
 use super::api::{Endpoint, Return, promised};
-use super::artifacts::KeptFile;
 use super::error::{CheckError, CheckFailure};
 use super::fetch::{Fetched, Foreign, family, fetch, is};
+use super::media;
 use super::options::{Check, Expect};
 use super::quote::{listed, quoted};
 use super::session::Session;
@@ -67,8 +67,10 @@ pub(super) fn preview(endpoint: &Endpoint, data: &[Value]) -> Vec<Output> {
             }
             File::Embedded(address) => {
                 let head = values::embedded(&address).unwrap_or_default();
-                let length = head.len() as u64;
-                Fetched::of(KeptFile { head, length, name: None })
+                let format = media::sniff(&head);
+                let size = head.len() as u64;
+                let is_empty = size == 0 || format.is_some_and(|format| media::is_empty(format, &head, size));
+                Fetched { format, is_empty, size, ..Fetched::default() }
             }
         });
         let files = files.collect();
@@ -77,12 +79,17 @@ pub(super) fn preview(endpoint: &Endpoint, data: &[Value]) -> Vec<Output> {
     data.iter().zip(&endpoint.returns).filter_map(shown).collect()
 }
 
-/// Compares the outputs with the expected content, or else with the content that the endpoint promises.
-pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), CheckError> {
+/// Returns the content that the outputs must have: as expected, or else as the endpoint promises.
+pub(super) fn expected(outputs: &[Output], check: &Check) -> Option<Expect> {
     // An update without a value neither keeps nor breaks a promise.
     let is_update = outputs.iter().any(|output| output.contents.update.is_some());
     let promise = outputs.iter().find_map(|output| promised(&output.component)).filter(|_| !is_update);
-    let expect = check.expect.or(promise);
+    check.expect.or(promise)
+}
+
+/// Compares the outputs with the expected content, or else with the content that the endpoint promises.
+pub(super) fn judge(outputs: &[Output], check: &Check) -> Result<(), CheckError> {
+    let expect = expected(outputs, check);
     match expect {
         Some(Expect::Text) if outputs.iter().all(|output| output.contents.text.is_empty()) => {
             return Err(unlike("text", outputs));
@@ -191,7 +198,9 @@ impl Output {
             json!({
                 "family": file.format.map(|format| format.family.as_str()),
                 "format": file.format.map(|format| format.extension),
+                "mime": file.format.map(|format| format.mime),
                 "bytes": file.size,
+                "sha256": file.sha256,
                 "kept_as": file.kept_as,
                 "trouble": file.problem,
                 "host": file.foreign.as_ref().map(|foreign| &foreign.host),

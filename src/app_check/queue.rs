@@ -53,6 +53,8 @@ pub(super) struct CallOutcome {
     /// One value for each output of the endpoint.
     pub(super) data: Vec<Value>,
     pub(super) latency: Latency,
+    /// Worst place in the queue that the app reported, from 0.
+    pub(super) rank_max: Option<i64>,
     /// True if a generator went on, and the values are those of its last step.
     pub(super) is_cut: bool,
 }
@@ -125,7 +127,8 @@ pub(super) async fn call(
                 }
             };
             let latency = call.progress.latency(call.joined.elapsed());
-            return Ok(CallOutcome { data, latency, is_cut });
+            let rank_max = call.progress.rank_max();
+            return Ok(CallOutcome { data, latency, rank_max, is_cut });
         }
     }
     let detail = format!("the app's stream broke off before the result: {cause}");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::call_facts::CallFacts;
 use super::error::{CheckError, CheckFailure};
 use super::latency::{Distribution, Latency};
 use super::quote::quoted;
@@ -23,6 +24,8 @@ pub struct CheckResult {
     pub recommended_duration_seconds: Option<u64>,
     /// The endpoint that was called, with its leading slash.
     pub endpoint: Option<String>,
+    /// Facts about the calls, for the run bundle.
+    pub facts: Box<CallFacts>,
     /// Summaries of the outputs of the call, for the report.
     pub outputs: Vec<Value>,
     /// The kept files, below `.hf-deploy/` in the workspace.
@@ -39,6 +42,7 @@ impl CheckResult {
             calls: Vec::new(),
             recommended_duration_seconds: None,
             endpoint: None,
+            facts: Box::default(),
             outputs: Vec::new(),
             artifacts: Vec::new(),
         }

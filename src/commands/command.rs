@@ -26,6 +26,7 @@ const JSON: &str = "json";
 /// A command of the program.
 #[derive(Debug)]
 pub struct Command {
+    /// Name, with the name of its group in front if it has one: `deploy`, or `bundle show`.
     pub name: &'static str,
     /// First line of `--help`.
     pub about: &'static str,

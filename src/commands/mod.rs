@@ -1,5 +1,6 @@
 //! The commands, one folder for each: its inputs, its outputs, and the call of its operation.
 
+mod bundle;
 mod cleanup;
 pub mod command;
 pub mod deploy;
@@ -28,6 +29,7 @@ pub const COMMANDS: &[&Command] = &[
     &job::cancel::COMMAND,
     &job::list::COMMAND,
     &job::hardware::COMMAND,
+    &bundle::COMMAND,
     &cleanup::COMMAND,
     &test_repos::JANITOR,
     &test_repos::TEARDOWN,

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app_check;
+pub mod bundle;
 pub mod cleanup;
 pub mod deploy;
 pub mod deploy_log;

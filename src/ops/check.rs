@@ -3,6 +3,12 @@
 use crate::action::Log;
 use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, FailOn};
 use crate::failure::{Result, app_check as advice};
+use crate::run_bundle::{BundleContent, BundleFile};
+
+/// Name of the schema of a Gradio app.
+const API_SCHEMA: &str = "api_schema.json";
+/// Beginning of the names of files that the app returned.
+const OUTPUT: &str = "output-";
 
 impl CheckObserver for Log {
     fn info(&self, text: &str) {
@@ -41,6 +47,22 @@ pub async fn check_app_until(
     let hints = advice::hints(&result);
     run.keep_report(&mut result, &hints);
     result
+}
+
+/// Returns the files of a check for the run bundle, in `folder`: the result, the schema of the API, and the files that the
+/// app returned.
+pub fn bundle_files(result: &CheckResult, folder: &str) -> Vec<BundleFile> {
+    let file = |name: &str, content| BundleFile { path: format!("{folder}/{name}"), content };
+    let kept = result.artifacts.iter().filter_map(|path| {
+        let content = BundleContent::File(path.clone());
+        match path.file_name()?.to_str()? {
+            API_SCHEMA => Some(file(API_SCHEMA, content)),
+            name if name.starts_with(OUTPUT) => Some(file(&format!("artifacts/{name}"), content)),
+            _ => None,
+        }
+    });
+    let test_result = result.test_result(&format!("{folder}/artifacts"));
+    kept.chain([file("test_result.json", BundleContent::Json(test_result))]).collect()
 }
 
 /// Logs a result with its hints. A result without a judgement is a warning.

@@ -27,9 +27,11 @@ pub use id::RunId;
 pub use state::{GitFacts, JobFacts, RunError, RunFacts, RunStatus, TargetHardware, TargetSpace};
 
 /// Name of the folder with all bundles, in `.hf-deploy` and in a bucket.
-const RUNS: &str = "runs";
-const STATE: &str = "state.json";
-const EVENTS: &str = "events.jsonl";
+pub const RUNS: &str = "runs";
+/// Names of the files that each bundle has.
+pub const STATE: &str = "state.json";
+pub const EVENTS: &str = "events.jsonl";
+pub const REPORT: &str = "report.md";
 const TARGET_SPACE: &str = "target_space.json";
 
 /// Number of ids that are tried, because another run may have the same one.
@@ -130,6 +132,11 @@ impl RunBundle {
     /// Returns the path of the bundle relative to the workspace, if it is kept.
     pub fn path(&self) -> Option<String> {
         self.parts().folder.is_some().then(|| format!("{FOLDER}/{}", self.place()))
+    }
+
+    /// Returns the folder of the bundle on this machine, if it is kept.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.parts().folder.as_ref().map(|folder| folder.path().to_owned())
     }
 
     /// Adds an event, and takes its phase into the state.

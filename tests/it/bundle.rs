@@ -8,7 +8,7 @@ use local_hub::{BuildScript, Fault, FaultKind, RepoType, StageStep};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Folder, Ran, Run, TOKEN, TestHub, files_below, hub, hub_with, reached, static_space, tree, until,
+    Folder, Ran, Run, TOKEN, TestHub, command, files_below, hub, hub_with, reached, static_space, tree, until,
 };
 
 /// Text of the warning about a bundle that cannot be written.
@@ -169,17 +169,16 @@ async fn state_names_the_end_of_each_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn state_is_current_when_the_process_is_killed() {
     let (hub, folder) = (hub().await, static_space());
-    hub.set_policy(|policy| policy.build_time = Duration::from_secs(60));
-    for (path, phase) in [("/preupload/", "analyze"), ("/events", "build")] {
-        if path == "/preupload/" {
-            hold(&hub, path);
-        }
-        hub.clear_requests();
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    for (path, phase) in [("/preupload/", "analyze"), ("/commit/", "commit")] {
+        folder.write("index.html", format!("<h1>{phase}</h1>"));
+        hold(&hub, path);
         let mut child = Run::new(&hub, &folder).spawn();
         // The folder is there a moment before its first file.
         let reached = |bundle: &Bundle| {
             let text = std::fs::read_to_string(bundle.0.join("state.json")).unwrap_or_default();
-            serde_json::from_str::<Value>(&text).is_ok_and(|state| state["phase"] == phase)
+            serde_json::from_str::<Value>(&text)
+                .is_ok_and(|state| state["phase"] == phase && state["status"] == "running")
         };
         until(|| bundles(&folder).iter().any(reached)).await;
         child.kill().await.unwrap();
@@ -300,4 +299,146 @@ async fn verification_leaves_its_result() {
         "{}",
         ran.log
     );
+}
+
+/// Reads a bundle of the bucket back, as the command does.
+async fn show(hub: &TestHub, folder: &Folder, arguments: &[&str]) -> (i32, String) {
+    command(hub, folder.path(), &[&["bundle", "show"], arguments].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bundle_is_pushed_to_a_private_bucket_and_read_back() {
+    let (hub, folder) = (hub().await, static_space());
+    let run = || Run::new(&hub, &folder).input("bundle_bucket", "ada/runs");
+    let ran = run().run().await.ended(0, "deployed");
+    assert_eq!(hub.bucket("ada/runs").is_private(), Some(true), "a missing bucket is made private");
+    let id = ran.output("run_id");
+    assert!(ran.log.contains(&format!("/buckets/ada/runs/tree/main/runs/{id}")), "{}", ran.log);
+    let bundle = Bundle::of(&ran, &folder);
+    let local: BTreeSet<String> = bundle.files().iter().map(|name| format!("runs/{id}/{name}")).collect();
+    let remote: BTreeSet<String> = hub.bucket("ada/runs").files().into_keys().collect();
+    assert_eq!(remote, local);
+    for path in &remote {
+        let content = hub.bucket("ada/runs").read(path).await.unwrap();
+        assert_eq!(
+            content,
+            std::fs::read(bundle.0.join(path.rsplit('/').next().unwrap())).unwrap(),
+            "{path}"
+        );
+    }
+    let batches = hub.requests().iter().filter(|request| request.path.ends_with("/batch")).count();
+    assert_eq!(batches, 1);
+
+    // After a failure as well, beside the bundles of other runs.
+    let failed = run().input("source_dir", "missing").run().await.failed(2, "source_missing");
+    let id = failed.output("run_id");
+    let (code, text) = show(&hub, &folder, &[id, "--bucket", "ada/runs"]).await;
+    assert_eq!(code, 0, "{text}");
+    for part in
+        [&format!("run {id}\n"), "deploy failed in phase preflight", "error: source_missing: ", "\nfiles:\n"]
+    {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    assert!(text.contains(failed.summary.lines().next().unwrap()), "{text}");
+    let (code, text) = show(&hub, &folder, &[id, "--bucket", "ada/runs", "--json"]).await;
+    let shown: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!((code, &shown["state"]["status"]), (0, &json!("failed")));
+    assert_eq!(shown["report"].as_str(), Some(failed.summary.as_str()));
+    assert_eq!(shown["events"][0]["event"], "run_started");
+
+    let (code, text) = show(&hub, &folder, &["gh-1-1-000000", "--bucket", "ada/runs"]).await;
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("the bucket `ada/runs` has no run `gh-1-1-000000`"), "{text}");
+    let (code, text) = show(&hub, &folder, &["--bucket", "runs"]).await;
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.contains("`<RUN_ID>` must be set") && text.contains("`--bucket` must be `namespace/name`"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_bucket_ends_the_run_before_anything_starts() {
+    let (hub, folder) = (hub().await, static_space());
+    hub.bucket("ada/open").create("ada", false).unwrap();
+    let ran = Run::new(&hub, &folder).input("bundle_bucket", "ada/open").run().await;
+    let ran = ran.failed(2, "public_bucket");
+    assert!(hub.bucket("ada/open").files().is_empty());
+    assert!(hub.requests().iter().all(|request| request.method == "GET"), "{:?}", hub.requests());
+    assert_eq!(Bundle::of(&ran, &folder).json("state.json")["error"]["code"], "public_bucket");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn push_that_fails_is_a_warning() {
+    let (hub, folder) = (hub().await, static_space());
+    let run = || Run::new(&hub, &folder).input("bundle_bucket", "ada/runs");
+    // Another user's bucket, before the run; and a refused batch, after it.
+    let ran = run().input("bundle_bucket", "someone/runs").run().await.ended(0, "deployed");
+    assert!(ran.log.contains("::warning::the run bundle is not in its bucket: "), "{}", ran.log);
+    hub.inject(Fault {
+        method: None,
+        path_contains: "/api/buckets/ada/runs/batch".to_owned(),
+        skip: 0,
+        times: 9,
+        kind: FaultKind::Status { code: 403, headers: vec![], body: String::new() },
+    });
+    let ran = run().run().await.ended(0, "unchanged");
+    assert_eq!(ran.log.matches("::warning::the run bundle is not in its bucket: ").count(), 1, "{}", ran.log);
+    assert_eq!(Bundle::of(&ran, &folder).status(), "succeeded");
+    let ran = run().var("HF_DEPLOY_BUNDLE", "false").run().await.ended(0, "unchanged");
+    assert!(ran.log.contains("because this run has no bundle"), "{}", ran.log);
+    let ran = run().input("dry_run", "true").run().await.ended(0, "dry-run");
+    assert!(ran.log.contains("`bundle_bucket` has no effect: a dry run writes nothing"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_run_pushes_its_bundle_too() {
+    let (hub, folder) = (hub().await, static_space());
+    hold(&hub, "/preupload/");
+    let run = Run::new(&hub, &folder).input("bundle_bucket", "ada/runs");
+    let child = run.spawn();
+    reached(&hub, "/preupload/", 1).await;
+    crate::signals::send("TERM", child.id().unwrap());
+    let ran = run.finish(child).await.ended(130, "cancelled");
+    let state = hub.bucket("ada/runs").read(&format!("runs/{}/state.json", ran.output("run_id"))).await;
+    let state: Value = serde_json::from_slice(&state.unwrap()).unwrap();
+    assert_eq!(state["status"], "cancelled", "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn result_of_a_call_is_kept_unless_it_holds_a_secret() {
+    let hub = hub().await;
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
+    let token = "hf_AnotherTokenOfTheCaller";
+    for (content, is_kept) in [(png.to_vec(), true), ([&png[..], token.as_bytes()].concat(), false)] {
+        let (folder, size) = (static_space(), content.len());
+        let address = crate::scripted_app::drawing(content).await;
+        let run = Run::new(&hub, &folder)
+            .without("INPUT_HUGGINGFACE_REPO")
+            .action("verify")
+            .input("url", &format!("http://{address}"))
+            .input("hf_token", token)
+            .input("verify", "auto")
+            .input("expect", "image")
+            .input("api_args", &format!("[\"say {token}\"]"));
+        let ran = run.run().await;
+        assert_eq!((ran.code, ran.output("verify_status")), (0, "full_inference_success"), "{}", ran.log);
+        let bundle = Bundle::of(&ran, &folder);
+        let result = bundle.json("tests/test_result.json");
+        let facts = ["endpoint", "gradio_version", "protocol", "expected"].map(|name| result[name].as_str());
+        assert_eq!(facts, ["/draw", "5.50.0", "sse_v3", "image"].map(Some), "{result}");
+        assert_eq!((&result["args"], &result["matched"]), (&json!(["say ***"]), &json!(true)));
+        let artifact = &result["calls"][0]["artifacts"][0];
+        assert_eq!(artifact["path"], "tests/artifacts/output-1.png", "{result}");
+        assert_eq!((&artifact["mime"], &artifact["bytes"]), (&json!("image/png"), &json!(size)));
+        assert_eq!(artifact["sha256"].as_str().map(str::len), Some(64));
+        let files = bundle.files();
+        assert!(files.contains("tests/api_schema.json"), "{files:?}");
+        assert_eq!(files.contains("tests/artifacts/output-1.png"), is_kept, "{files:?}");
+        let warning = "left `tests/artifacts/output-1.png` out of the run bundle, because it holds a secret";
+        assert_eq!(ran.log.contains(warning), !is_kept, "{}", ran.log);
+        for (path, content) in files_below(&bundle.0) {
+            assert!(!String::from_utf8_lossy(&content).contains(token), "{}", path.display());
+        }
+    }
 }

@@ -177,6 +177,15 @@ fn completed(file: Value) -> Value {
     json!({"msg": "process_completed", "success": true, "output": {"data": [file], "duration": 0.5}})
 }
 
+/// Starts an app whose endpoint returns this image.
+pub(crate) async fn drawing(image: Vec<u8>) -> SocketAddr {
+    let file = json!({"path": "/tmp/x.png", "orig_name": "x.png"});
+    let app = gradio()
+        .on("/gradio_api/queue/data", events(&[completed(file)]))
+        .on("/gradio_api/file=/tmp/x.png", reply(200, image));
+    app.start("127.0.0.1").await
+}
+
 async fn judged(address: SocketAddr, kind: AppKind, check: Check) -> (CheckResult, String) {
     judged_with(Some(Secret::new(TOKEN)), address, kind, check).await
 }

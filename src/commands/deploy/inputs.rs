@@ -9,7 +9,7 @@ use crate::action::GithubContext;
 use crate::app_check::Check;
 use crate::commands::groups::settings::SettingsPolicy;
 use crate::commands::groups::{
-    app_check, commit, files, hardware, preview as preview_group, proxy, repo, settings, sign_in,
+    app_check, bundle, commit, files, hardware, preview as preview_group, proxy, repo, settings, sign_in,
 };
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Only, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
@@ -17,6 +17,7 @@ use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{parse, time};
 use crate::failure::Result;
 use crate::failure::preview::WITHOUT_SECRETS;
+use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::deploy::options::{DeployOptions, OnFailure, Origin, Provenance, SpaceOptions};
 use crate::ops::preview::{DeploymentOptions, PreviewOptions};
 use crate::ops::proxy_space::ProxyOptions;
@@ -37,6 +38,7 @@ pub const GROUPS: &[Group] = &[
     app_check::APP_CHECK,
     proxy::PROXY,
     preview_group::PREVIEW_GROUP,
+    bundle::BUNDLE,
 ];
 
 inputs! {
@@ -86,6 +88,8 @@ pub struct Inputs {
     pub preview: Option<PreviewOptions>,
     /// Deployment on GitHub of a run without a preview.
     pub deployment: Option<DeploymentOptions>,
+    /// Bucket that gets the run bundle.
+    pub bundle_bucket: Option<BundleBucket>,
 }
 
 impl Inputs {
@@ -162,6 +166,10 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         warn_of_futile_wait(values, &space, diagnostics);
     }
     let endpoint = sign_in::endpoint(environment, diagnostics);
+    let bundle_bucket = bundle::read(values, diagnostics);
+    if dry_run && bundle_bucket.is_some() {
+        diagnostics.warn_without_effect(&[&bundle::BUNDLE_BUCKET], "a dry run writes nothing to the Hub");
+    }
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         if environment.var(name).is_some() {
             diagnostics.warn(format!(
@@ -216,6 +224,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         proxy,
         preview: preview.map(|preview| preview.options),
         deployment,
+        bundle_bucket: bundle_bucket.filter(|_| !dry_run),
     })
 }
 

@@ -15,12 +15,12 @@ use std::time::Duration;
 use crate::action::journal::Timing;
 use crate::action::{Handles, Log, Report, drive};
 use crate::failure::{Code, Failure, Result};
-use crate::ops::Session;
 use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::report::Status;
 use crate::ops::preview as preview_operation;
 use crate::ops::proxy_space::{Whole, deploy_whole};
-use crate::run_bundle::RunFacts;
+use crate::ops::{Session, bundle_bucket, check};
+use crate::run_bundle::{BundleFile, RunFacts};
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
@@ -82,6 +82,10 @@ impl Report for DeployReport {
         bundle::facts(self)
     }
 
+    fn bundle_files(&self) -> Vec<BundleFile> {
+        self.check.iter().flat_map(|check| check::bundle_files(check, "tests")).collect()
+    }
+
     fn closing_line(&self) -> Option<String> {
         let verdict = match self.status() {
             Status::Failed | Status::RolledBack | Status::Cancelled | Status::Skipped => return None,
@@ -121,6 +125,9 @@ async fn deploy_from(values: Result<Values>, handles: Handles<DeployReport>) -> 
     }
     recorder.record(|report| report.auth = inputs.credentials.method());
     let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
+    if let Some(bucket) = &inputs.bundle_bucket {
+        bundle_bucket::push_at_end(bucket, &hub, log, &handles.journal).await?;
+    }
     let session = Session { hub: &hub, log, journal: &handles.journal };
     let whole = Whole { deploy: &inputs.deploy, proxy: inputs.proxy.as_ref() };
     match (&inputs.preview, &inputs.deployment) {

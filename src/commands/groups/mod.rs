@@ -1,6 +1,7 @@
 //! Groups of inputs that commands share: each file declares its inputs, and has the rules that read them.
 
 pub(crate) mod app_check;
+pub(crate) mod bundle;
 pub(crate) mod check_outputs;
 pub(crate) mod commit;
 pub(crate) mod files;

@@ -115,12 +115,22 @@ pub(crate) fn token(values: &Values, input: &Input, diagnostics: &mut Diagnostic
     values.field(input, |text| tokens::token(text, place), diagnostics).ok()
 }
 
-/// Reads a token that must be set; `None` is a fault.
-pub(crate) fn write_access(values: &Values, diagnostics: &mut Diagnostics) -> Option<HubAccess> {
-    if values.given(&WRITE_TOKEN).is_none() {
-        diagnostics.fault_with_code(Code::TokenMissing, &WRITE_TOKEN, "must hold a token with write access");
+/// Reads a token that must be set; `None` is a fault, and `missing` describes it.
+pub(crate) fn required_token(
+    values: &Values,
+    input: &Input,
+    missing: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<Secret> {
+    if values.given(input).is_none() {
+        diagnostics.fault_with_code(Code::TokenMissing, input, missing);
     }
-    let token = token(values, &WRITE_TOKEN, diagnostics);
+    token(values, input, diagnostics)
+}
+
+/// Reads the access that a command needs; `None` is a fault.
+pub(crate) fn write_access(values: &Values, diagnostics: &mut Diagnostics) -> Option<HubAccess> {
+    let token = required_token(values, &WRITE_TOKEN, "must hold a token with write access", diagnostics);
     let endpoint = endpoint(values.environment(), diagnostics);
     Some(HubAccess { token: token?, endpoint: endpoint? })
 }

@@ -62,5 +62,7 @@ mod tests {
             |place: InputPlace| [place.name(&plain), place.name(&secret), place.setting(&plain, "/x")];
         assert_eq!(names(InputPlace::Workflow), ["health_path", "hf_token", "health_path: /x"]);
         assert_eq!(names(InputPlace::CommandLine), ["--health-path", "HF_TOKEN", "--health-path=/x"]);
+        let positional = Input { is_positional: true, ..Input::new("run_id") };
+        assert_eq!(InputPlace::CommandLine.name(&positional), "<RUN_ID>");
     }
 }

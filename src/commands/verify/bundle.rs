@@ -1,7 +1,8 @@
 //! The facts of a verification for its run bundle.
 
+use crate::ops::check;
 use crate::ops::verify::{Target, VerifyReport};
-use crate::run_bundle::{RunFacts, TargetSpace};
+use crate::run_bundle::{BundleFile, RunFacts, TargetSpace};
 
 /// Returns the facts for the state of the run.
 pub(super) fn facts(report: &VerifyReport) -> RunFacts {
@@ -21,4 +22,14 @@ pub(super) fn facts(report: &VerifyReport) -> RunFacts {
         space,
         ..RunFacts::default()
     }
+}
+
+/// Returns the files of the checks. Each of several checks has a folder of its own.
+pub(super) fn files(report: &VerifyReport) -> Vec<BundleFile> {
+    let folder = |index: usize| match report.planned {
+        1 => "tests".to_owned(),
+        _ => format!("tests/check-{}", index + 1),
+    };
+    let checks = report.checks.iter().enumerate();
+    checks.flat_map(|(index, ended)| check::bundle_files(&ended.result, &folder(index))).collect()
 }

@@ -9,16 +9,17 @@ use url::Url;
 
 use super::checks_file::ChecksFile;
 use crate::app_check::{Check, Mode};
-use crate::commands::groups::{app_check, sign_in};
+use crate::commands::groups::{app_check, bundle, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
 use crate::failure::Result;
+use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::verify::{NamedCheck, Target, VerifyOptions};
 
-pub(super) const GROUPS: &[Group] = &[APP, CHECKS_OF_THE_APP, app_check::APP_CHECK];
+pub(super) const GROUPS: &[Group] = &[APP, CHECKS_OF_THE_APP, app_check::APP_CHECK, bundle::BUNDLE];
 
 inputs! {
     /// Inputs of the app.
@@ -35,7 +36,7 @@ inputs! {
         ..Input::new("url")
     };
     TOKEN = Input {
-        summary: "Token with read access, for a private Space",
+        summary: "Token with read access, for a private Space; and with write access to the bucket of `bundle_bucket`",
         is_secret: true,
         ..Input::new("hf_token")
     };
@@ -90,6 +91,8 @@ pub(super) struct VerifyInputs {
     /// The Hub: `HF_ENDPOINT`.
     pub(super) endpoint: Url,
     pub(super) token: Option<Secret>,
+    /// Bucket that gets the run bundle.
+    pub(super) bundle_bucket: Option<BundleBucket>,
 }
 
 impl VerifyInputs {
@@ -114,8 +117,13 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInpu
     if runs > 1 && !checks.is_empty() && !checks.iter().any(|named| named.check.requests_call()) {
         diagnostics.warn_without_effect(&[&RUNS], "no check makes a call");
     }
+    let bundle_bucket = bundle::read(values, diagnostics);
+    if bundle_bucket.is_some() && values.given(&TOKEN).is_none() {
+        let token = values.quoted(&TOKEN);
+        diagnostics.fault(&bundle::BUNDLE_BUCKET, format!("needs a token in {token} that may write to it"));
+    }
     let options = VerifyOptions { target: target?, checks, timeout, fail_on, junit_path };
-    Some(VerifyInputs { options, endpoint: endpoint?, token })
+    Some(VerifyInputs { options, endpoint: endpoint?, token, bundle_bucket })
 }
 
 /// Reads the checks: those of the file, or the one of the inputs.

@@ -18,9 +18,9 @@ use super::outputs::is_own_word;
 use crate::action::journal::Timing;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{Failure, Result};
-use crate::ops::Session;
 use crate::ops::verify::{self, Target, VerifyReport};
-use crate::run_bundle::RunFacts;
+use crate::ops::{Session, bundle_bucket};
+use crate::run_bundle::{BundleFile, RunFacts};
 
 pub(super) static COMMAND: Command = Command {
     name: "verify",
@@ -63,6 +63,10 @@ impl Report for VerifyReport {
         bundle::facts(self)
     }
 
+    fn bundle_files(&self) -> Vec<BundleFile> {
+        bundle::files(self)
+    }
+
     fn summary(&self, warnings: &[String]) -> Option<String> {
         Some(summary::summary(self, warnings))
     }
@@ -83,5 +87,8 @@ async fn verify_from(values: Result<Values>, handles: Handles<VerifyReport>) -> 
     let inputs = VerifyInputs::from_values(&values?)?.logged(log);
     let credentials = inputs.token.map_or(Credentials::Anonymous, Credentials::Token);
     let hub = connect(&inputs.endpoint, credentials, log)?;
+    if let Some(bucket) = &inputs.bundle_bucket {
+        bundle_bucket::push_at_end(bucket, &hub, log, journal).await?;
+    }
     verify::verify(&inputs.options, &Session { hub: &hub, log, journal }, recorder).await
 }

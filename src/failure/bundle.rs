@@ -1,0 +1,27 @@
+//! Advice about run bundles in buckets.
+
+use hub::BucketId;
+
+use super::{Code, Failure};
+
+/// Returns the warning about a bundle that could not be pushed.
+pub fn not_pushed(failure: &Failure) -> String {
+    let hints: Vec<String> = failure.hints.iter().map(|hint| format!(" ({hint})")).collect();
+    format!("the run bundle is not in its bucket: {}{}", failure.message, hints.concat())
+}
+
+/// Returns the warning about a run without a bundle to push.
+pub fn nothing_to_push(bucket: &BucketId) -> String {
+    format!("nothing is pushed to the bucket `{bucket}`, because this run has no bundle")
+}
+
+/// Returns the failure of a push after the bundle could not be written.
+pub fn lost() -> Failure {
+    Failure::new(Code::LocalIo, "the bundle could not be written on this machine")
+}
+
+/// Returns the failure for a run that a bucket does not have.
+pub fn run_not_found(run_id: &str, bucket: &BucketId, page: &str) -> Failure {
+    Failure::new(Code::RepoNotFound, format!("the bucket `{bucket}` has no run `{run_id}`"))
+        .hint(format!("look up the id of the run at {page}, or in the output `run_id` of the step"))
+}
