@@ -16,10 +16,12 @@ const CARD: &str = "---\ntitle: Hello\nsdk: gradio\nsdk_version: 6.31.0\napp_fil
 const PICTURES: &str = "HF_DEPLOY_PICTURES";
 
 fn space() -> Folder {
-    let app = include_str!("../fixtures/gradio/text.py");
+    // A call that takes no time would look like one that was not made.
+    let slow = "import time; time.sleep(1.2)\n    greeting = ";
+    let app = include_str!("../fixtures/gradio/text.py").replace("greeting = ", slow);
     Folder::new(&[
         ("README.md", CARD),
-        ("app.py", app),
+        ("app.py", &app),
         ("requirements.txt", "gradio\n"),
         ("old_model.py", "x = 1\n"),
     ])
