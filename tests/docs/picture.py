@@ -1,4 +1,4 @@
-"""Renders the pictures of the job summary in README.md with a real browser, from the summaries of real deploys.
+"""Renders the pictures of README.md with a real browser, from the summaries and the comment of real deploys.
 
 tests/run picture
 """
@@ -13,8 +13,8 @@ from markdown_it import MarkdownIt
 from PIL import Image, ImageChops
 
 ROOT = Path(__file__).parents[2]
-# Summaries that `tests/it/pictures.rs` writes.
-NAMES = ["success", "failure", "dry-run"]
+# Summaries that `tests/it/pictures.rs` writes, and the comment of `tests/it/previews/pictures.rs`.
+NAMES = ["success", "failure", "dry-run", "comment"]
 WIDTH, HEIGHT, SCALE, MARGIN = 860, 1600, 2, 24
 COLOURS = {
     "light": {"text": "#1f2328", "line": "#d1d9e0", "back": "#ffffff", "raised": "#f6f8fa", "link": "#0969da"},

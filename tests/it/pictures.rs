@@ -1,4 +1,5 @@
-//! The job summaries in README's pictures: a success, a failure with its cause, and a dry run on a pull request.
+//! The job summaries in README's pictures: a success, a failure with its cause, and a dry run on a pull request. The comment
+//! of a preview is in `previews/pictures.rs`.
 //!
 //! `tests/run picture` renders the files that these tests write.
 
@@ -15,7 +16,7 @@ const CARD: &str = "---\ntitle: Hello\nsdk: gradio\nsdk_version: 6.31.0\napp_fil
 /// Folder for the summaries, if they are wanted.
 const PICTURES: &str = "HF_DEPLOY_PICTURES";
 
-fn space() -> Folder {
+pub(crate) fn space() -> Folder {
     // A call that takes no time would look like one that was not made.
     let slow = "import time; time.sleep(1.2)\n    greeting = ";
     let app = include_str!("../fixtures/gradio/text.py").replace("greeting = ", slow);
@@ -35,17 +36,21 @@ fn run(hub: &TestHub, folder: &Folder) -> Run {
         .var("GITHUB_REPOSITORY", "ada/hello-app")
 }
 
-/// Writes the summary for the picture. The Hub and the app have the names that the live Hub gives them, because an address
-/// of this machine would look like a mistake.
+/// Writes the summary of a deploy for its picture.
 fn keep(name: &str, hub: &TestHub, ran: &Ran) {
-    let mut summary = ran.summary.replace(&hub.endpoint(), "https://huggingface.co");
-    let app = ran.output("space_url");
-    if !app.is_empty() {
-        summary = summary.replace(app, "https://ada-hello.hf.space");
+    write_picture(name, &ran.summary, hub, (ran.output("space_url"), "https://ada-hello.hf.space"));
+}
+
+/// Writes text for a picture. The Hub and the app have the names that the live Hub gives them, because an address of this
+/// machine would look like a mistake. `app` is the address of the app, and its name on the live Hub.
+pub(crate) fn write_picture(name: &str, text: &str, hub: &TestHub, app: (&str, &str)) {
+    let mut text = text.replace(&hub.endpoint(), "https://huggingface.co");
+    if !app.0.is_empty() {
+        text = text.replace(app.0, app.1);
     }
-    assert!(!summary.contains("127.0.0.1"), "{summary}");
+    assert!(!text.contains("127.0.0.1"), "{text}");
     if let Ok(folder) = std::env::var(PICTURES) {
-        std::fs::write(format!("{folder}/{name}.md"), summary).unwrap();
+        std::fs::write(format!("{folder}/{name}.md"), text).unwrap();
     }
 }
 

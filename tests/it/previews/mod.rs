@@ -6,6 +6,7 @@ mod github_trouble;
 mod kills;
 mod life;
 mod opening;
+mod pictures;
 mod plans;
 mod proxies;
 mod refusals;
