@@ -101,6 +101,14 @@ impl CommentPage {
         CommentMark { subject: self.subject.clone(), run: self.run }
     }
 
+    /// Returns texts in which the name of the repo stands, and the mark. A secret that is part of them is none, and must
+    /// not damage the mark or an address.
+    pub fn ordinary(&self) -> [String; 3] {
+        let name = self.subject.id.to_string();
+        let host = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_ascii_lowercase();
+        [self.mark().to_string(), format!("{}/", self.page), host]
+    }
+
     /// Renders the comment at the start of a run.
     pub fn building(&self) -> String {
         self.body(PreviewState::Building, &self.preview(), &[], Vec::new())

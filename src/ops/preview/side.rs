@@ -147,7 +147,8 @@ impl PullRequestSide {
     /// Writes the comment.
     pub(super) async fn write(&self, body: String, recorder: &Recorder<DeployReport>) {
         let Some(own) = self.own().await else { return };
-        let written = own.write(self.number, &self.page.subject, &self.log.redact(&body)).await;
+        let body = self.log.redact_output(&body, &self.page.ordinary());
+        let written = own.write(self.number, &self.page.subject, &body).await;
         if let Some(comment) = self.trouble.note(written) {
             recorder.record(|report| report.preview.comment_url = Some(comment.html_url));
         }

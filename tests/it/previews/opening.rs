@@ -195,6 +195,21 @@ async fn a_suffix_names_the_preview_and_a_long_name_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn secrets_that_are_part_of_a_name_leave_the_comment_whole() {
+    let world = World::new().await;
+    for head in ["aaaaaaa1", "aaaaaaa2"] {
+        let run = world.push(head).input("secrets", "KIND\nNAME\nTOOL").var("KIND", "space");
+        let run = run.var("NAME", "app-pr-12").var("TOOL", "preview");
+        let ran = run.run().await;
+        assert_eq!(ran.code, 0, "{}", ran.log);
+        let comment = world.comment();
+        assert!(!comment.contains("***") && comment.contains(ran.output("space_url")), "{comment}");
+    }
+    world.close("aaaaaaa2", local_github::PullState::Merged).run().await.ended(0, "deleted");
+    assert_eq!(world.states(), ["Deleted"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_comment_can_be_turned_off() {
     let world = World::new().await;
     let ran =
