@@ -59,7 +59,10 @@ pub(super) fn read(
         marker,
         is_closed: event.is_closed,
         head: run.head(&event),
-        proxy: RepoName { namespace: repo.namespace.clone(), name: format!("{}{proxy_suffix}", repo.name) },
+        proxy: (!proxy_suffix.is_empty()).then(|| RepoName {
+            namespace: repo.namespace.clone(),
+            name: format!("{}{proxy_suffix}", repo.name),
+        }),
         has_comment: inputs.has_comment,
         run: run.run,
         run_url: github.run_url.clone(),

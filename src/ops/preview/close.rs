@@ -54,9 +54,11 @@ pub(super) async fn delete(
     recorder: &Recorder<DeployReport>,
 ) -> Result<End> {
     let _phase = session.journal.enter(Phase::Cleanup, "cleanup");
-    let proxy = Repo { repo_type: RepoType::Space, id: options.proxy.with_namespace(&repo.id.namespace) };
     // The proxy first, because it is the public door. Each is tried, whatever became of the other.
-    let proxy_end = delete_one(options, &proxy, session).await;
+    let proxy_end = match options.proxy_of(repo) {
+        Some(proxy) => delete_one(options, &proxy, session).await,
+        None => Ok(End::Gone),
+    };
     let end = delete_one(options, repo, session).await;
     recorder.record(|report| {
         report.space_url = None;

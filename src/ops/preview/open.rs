@@ -8,7 +8,7 @@ use super::close::{self, End};
 use super::options::PreviewOptions;
 use super::side::PullRequestSide;
 use crate::action::Recorder;
-use crate::failure::Result;
+use crate::failure::{Code, Result};
 use crate::ops::Session;
 use crate::ops::deploy::{self, DeployReport};
 use crate::ops::proxy_space::{LiveWhole, Whole, deploy_whole};
@@ -35,10 +35,23 @@ pub(super) async fn deploy(
     let ((), result) = tokio::join!(begin, deploy_whole(whole, session, recorder));
 
     let mut facts = match &result {
-        Ok(live) => facts_of(live, whole),
-        Err(_) => PreviewFacts { address: address_of(hub, &repo).await, ..PreviewFacts::default() },
+        Ok(live) => {
+            let mut facts = facts_of(live, whole);
+            add_hardware(&mut facts, hub, &repo).await;
+            facts
+        }
+        // The Space of that name is another one.
+        Err(failure) if failure.code == Code::PreviewNameTaken => PreviewFacts::default(),
+        Err(_) => {
+            let shown = if whole.proxy.is_some() { options.proxy_of(&repo) } else { Some(repo.clone()) };
+            let mut facts = PreviewFacts::default();
+            if let Some(shown) = shown {
+                facts.address = address_of(hub, &shown).await;
+            }
+            add_hardware(&mut facts, hub, &repo).await;
+            facts
+        }
     };
-    add_hardware(&mut facts, hub, &repo).await;
     facts.took = started.elapsed();
     match &result {
         Ok(_) => side.succeed(&facts, recorder).await,

@@ -53,6 +53,15 @@ async fn a_preview_that_is_gone_already_is_fine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preview_is_deleted_once_without_a_name_for_its_proxy() {
+    let world = with_preview().await;
+    let run = world.close("aaaaaaa1", PullState::Closed).input("proxy_space_suffix", "");
+    let ran = run.run().await.ended(0, "deleted");
+    assert_eq!(writes(&world.hub), ["DELETE /api/repos/delete"]);
+    assert!(!ran.log.contains("there is no Space"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_event_of_a_closed_pull_request_leaves_no_space() {
     let world = with_preview().await;
     world.close("aaaaaaa1", PullState::Closed);

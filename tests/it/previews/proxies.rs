@@ -49,6 +49,20 @@ async fn a_private_preview_is_shown_through_its_proxy() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/run setup"]
+async fn a_failure_shows_the_address_of_the_proxy_alone() {
+    let world = world().await;
+    let opened = with_proxy(world.run("opened", &Pull::open("aaaaaaa1")));
+    let ran = opened.run().await.ended(0, "deployed");
+    let run = with_proxy(world.push("aaaaaaa2")).input("source_dir", "missing");
+    run.run().await.failed(2, "source_missing");
+    assert_eq!(world.states(), ["Failed"]);
+    let comment = world.comment();
+    assert!(comment.contains(ran.output("proxy_url")), "{comment}");
+    assert!(!comment.contains(ran.output("space_url")), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn a_proxy_goes_even_when_the_space_is_gone() {
     let world = world().await;
     with_proxy(world.run("opened", &Pull::open("aaaaaaa1"))).run().await.ended(0, "deployed");

@@ -124,6 +124,8 @@ async fn a_space_made_by_hand_is_never_written_to() {
     assert_eq!(writes(&world.hub), [""; 0]);
     assert!(ran.log.contains("set `preview_suffix` to another ending"), "{}", ran.log);
     world.assert_exists(&[PREVIEW], &["Failed"], &["aaaaaaa1 failure"]).await;
+    // Its app and its hardware are not those of the preview.
+    assert!(!world.comment().contains("| App |") && !world.comment().contains("| Hardware |"));
     assert_ran!(ran);
 }
 
