@@ -16,10 +16,12 @@ use crate::text;
 
 /// Time allowed for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time of an answer that does not count as waiting.
+const USUAL_ANSWER: Duration = Duration::from_secs(1);
 /// Time allowed for one answer after the budget is used up.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time allowed for all waits of a run together, also those for answers that never come, because a deploy that is good
-/// must not wait for its comment.
+/// Time allowed for all waits of a run together, also those for answers that come late or never, because a deploy that
+/// is good must not wait for its comment.
 const WAIT_BUDGET: Duration = Duration::from_secs(60);
 /// Number of times that one request is sent.
 const ATTEMPTS: u32 = 4;
@@ -153,8 +155,13 @@ impl Github {
             let answer = request.send().await;
             trace(operation, url.strip_prefix(api).unwrap_or(&url), attempt, started, &answer);
             let (error, next) = match answer {
-                Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) => refused(operation, response, attempt).await,
+                Ok(response) => {
+                    self.spend(started.elapsed().saturating_sub(USUAL_ANSWER));
+                    if response.status().is_success() {
+                        return Ok(response);
+                    }
+                    refused(operation, response, attempt).await
+                }
                 Err(error) => {
                     self.spend(started.elapsed());
                     (not_answered(operation, error, limit), delay(operation, attempt))

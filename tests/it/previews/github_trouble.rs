@@ -70,6 +70,16 @@ async fn a_github_that_never_answers_costs_about_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_github_that_answers_late_costs_about_a_minute() {
+    let world = World::new().await;
+    world.github.plant(Fault::late(1000, std::time::Duration::from_secs(15)));
+    let started = Instant::now();
+    let ran = opened(&world).run().await.ended(0, "deployed");
+    assert!(started.elapsed().as_secs() < 90, "{:?}: {}", started.elapsed(), ran.log);
+    assert_eq!(world.spaces().await, [PREVIEW]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_github_does_not_know_fails_nothing() {
     let world = World::new().await;
     let run = opened(&world).secret("INPUT_GITHUB_TOKEN", "ghs_AnotherTokenThatGithubDoesNotKnow");

@@ -42,6 +42,7 @@ pub struct Fault {
     pub path: String,
     /// Number of requests that get it.
     pub times: u32,
+    /// Status of the answer; 0 leaves the answer as it is.
     pub status: u16,
     pub message: String,
     pub headers: Vec<(&'static str, String)>,
@@ -64,6 +65,11 @@ impl Fault {
             after: false,
             delay: Duration::ZERO,
         }
+    }
+
+    /// Answers the next `times` requests as always, but late.
+    pub fn late(times: u32, delay: Duration) -> Self {
+        Self { after: true, delay, ..Self::new("", "", times, 0) }
     }
 
     /// Answers as GitHub does when its secondary rate limit is reached.
@@ -316,7 +322,7 @@ async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response
             breaches.extend(contract.check_answer(&method, &path, answer.status, &answer.bytes()));
         }
     }
-    if let Some(fault) = fault {
+    if let Some(fault) = fault.filter(|fault| fault.status != 0) {
         answer = Answer::error(fault.status, &fault.message);
         answer.headers = fault.headers;
     }
