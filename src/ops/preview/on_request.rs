@@ -60,6 +60,8 @@ pub async fn deploy_with_record(
         Ok(live) => {
             let url = live.address.as_deref().unwrap_or(&page);
             record.set(DeploymentState::Success, "deployed", Some(url)).await;
+            // Not earlier, because a deploy that fails leaves what was deployed before.
+            record.end_earlier().await;
         }
         Err(failure) => record.set(DeploymentState::Failure, failure.code.as_str(), None).await,
     }

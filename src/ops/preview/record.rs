@@ -40,7 +40,7 @@ impl Record {
         Self { github, trouble, options, repo, id: Arc::default() }
     }
 
-    /// Creates the deployment, and ends the earlier ones of this repo. Returns its id.
+    /// Creates the deployment. Returns its id. Earlier ones of an environment that ends, end at once.
     pub async fn start(&self) -> Option<u64> {
         if self.trouble.lacks(Permission::Deployments) {
             return None;
@@ -48,11 +48,19 @@ impl Record {
         let deployment = self.trouble.note(self.create().await)?;
         let id = *self.id.get_or_init(|| deployment.id);
         self.set(DeploymentState::InProgress, "the deploy has begun", None).await;
+        if self.options.is_transient {
+            self.end_earlier().await;
+        }
+        Some(id)
+    }
+
+    /// Ends the earlier deployments of this repo, if there is one now.
+    pub async fn end_earlier(&self) {
+        let Some(id) = self.id.get().copied() else { return };
         let environment = &self.options.environment;
         let replaced =
             deactivate(&self.github, environment, &self.repo, Some(id), "replaced by a later deploy").await;
         self.trouble.note(replaced);
-        Some(id)
     }
 
     /// Adds a status, if there is a deployment.

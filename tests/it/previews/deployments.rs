@@ -37,6 +37,18 @@ async fn a_failed_deploy_is_a_failed_deployment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_fails_leaves_the_deployment_before_it() {
+    let world = World::new().await;
+    for environment in ["production", "staging"] {
+        let before = world.deployments();
+        let ran = run(&world, environment).run().await;
+        assert_eq!(ran.code, 0, "{}", ran.log);
+        run(&world, environment).input("source_dir", "missing").run().await.failed(2, "source_missing");
+        assert_eq!(world.deployments()[before.len()..], ["01234567 success", "01234567 failure"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_deployed_to_its_page() {
     let world = World::new().await;
     let ran = run(&world, "models").input("repo_type", "model").run().await.ended(0, "deployed");
