@@ -307,7 +307,9 @@ impl DeployReport {
         let builds = if runs { ", and the Space goes on building it" } else { "" };
         let short = |sha: &str| sha.get(..7).unwrap_or(sha).to_owned();
         let repo = self.repo.as_ref().map(|repo| format!("the {repo}")).unwrap_or_default();
-        if let Some((done, of)) = self.parts_on_branch {
+        if self.status == Some(Status::Deleted) {
+            "cancelled after the preview was deleted".to_owned()
+        } else if let Some((done, of)) = self.parts_on_branch {
             format!("cancelled: {done} of {of} parts are on the branch")
         } else if let Some(sha) = &self.rollback_commit {
             format!("cancelled: commit {} is the previous tree again{builds}", short(sha))

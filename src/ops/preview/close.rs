@@ -30,7 +30,7 @@ pub(super) async fn close(
     session: &Session<'_>,
     recorder: &Recorder<DeployReport>,
 ) -> Result<()> {
-    let Session { hub, log, .. } = session;
+    let Session { hub, log, journal } = session;
     let repo = deploy::resolve_repo(&deploy.repo, RepoType::Space, hub).await?;
     recorder.record(|report| report.repo = Some(repo.clone()));
     log.info(&format!("pull request #{} is closed: its preview ends", options.marker.number));
@@ -41,7 +41,7 @@ pub(super) async fn close(
     }
     if delete(options, &repo, session, recorder).await? != End::Foreign {
         let page = format!("{}/{}", hub.endpoint(), repo.page());
-        PullRequestSide::open(options, repo, page, log).delete(recorder).await;
+        PullRequestSide::open(options, repo, page, log).delete(journal, recorder).await;
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ pub(super) async fn deploy(
         log.info(&format!("the deploy had failed: {failure}"));
     }
     if close::delete(options, &repo, session, recorder).await? != End::Foreign {
-        side.delete(recorder).await;
+        side.delete(journal, recorder).await;
     }
     Ok(())
 }

@@ -120,7 +120,21 @@ impl PullRequestSide {
     }
 
     /// Writes that the preview is deleted: over the comment that is there, and to all of its deployments.
-    pub(super) async fn delete(&self, recorder: &Recorder<DeployReport>) {
+    pub(super) async fn delete(&self, journal: &Journal, recorder: &Recorder<DeployReport>) {
+        let (side, recorded) = (self.clone(), recorder.clone());
+        let cancelling =
+            journal.on_early_end("the end of the preview on GitHub", move |unwinding| async move {
+                if unwinding.cause == EndCause::Cancelled {
+                    // No later run knows about a preview that is gone.
+                    let _ = tokio::time::timeout(CANCEL_TIMEOUT, side.write_deleted(&recorded)).await;
+                }
+                Undone::TakenBack
+            });
+        self.write_deleted(recorder).await;
+        cancelling.settle();
+    }
+
+    async fn write_deleted(&self, recorder: &Recorder<DeployReport>) {
         let comment = async {
             let Some(own) = self.own().await else { return };
             let replaced = own.replace(self.number, &self.page.subject, &self.page.deleted()).await;

@@ -1,6 +1,6 @@
 //! A preview ends with its pull request, and nothing else does.
 
-use local_github::PullState;
+use local_github::{Fault, PullState};
 use local_hub::{BuildScript, StageStep};
 
 use super::opening::gradio_space;
@@ -8,6 +8,7 @@ use super::world::{MARK, NUMBER, PREVIEW, Pull, REPOSITORY, World, assert_commen
 use crate::assert_ran;
 use crate::harness::{Run, hub, until};
 use crate::settings::refuse;
+use crate::signals::send;
 
 async fn with_preview() -> World {
     let world = World::new().await;
@@ -106,6 +107,20 @@ async fn a_space_that_cannot_be_deleted_is_an_error() {
     world.assert_exists(&[PREVIEW], &["Ready"], &["aaaaaaa1 success"]).await;
     world.hub.clear_faults();
     world.run("closed", &Pull::closed("aaaaaaa1")).run().await.ended(0, "deleted");
+    world.assert_exists(&[], &["Deleted"], &["aaaaaaa1 inactive"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_that_is_cancelled_after_the_deletion_still_says_so() {
+    let world = with_preview().await;
+    let delay = std::time::Duration::from_secs(60);
+    world.github.plant(Fault { delay, ..Fault::new("PATCH", "/issues/comments/", 1, 502) });
+    let run = world.close("aaaaaaa1", PullState::Merged);
+    let child = run.spawn();
+    until(|| !world.github.held().is_empty()).await;
+    send("TERM", child.id().unwrap());
+    let ran = run.finish(child).await.ended(130, "cancelled");
+    assert!(ran.log.contains("cancelled after the preview was deleted"), "{}", ran.log);
     world.assert_exists(&[], &["Deleted"], &["aaaaaaa1 inactive"]).await;
 }
 
