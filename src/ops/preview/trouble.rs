@@ -12,15 +12,17 @@ use crate::github::{Error, Permission};
 pub struct Trouble {
     log: Log,
     lacking: Arc<Mutex<BTreeSet<Permission>>>,
+    /// Warnings so far.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Trouble {
     pub fn new(log: &Log) -> Self {
-        Self { log: log.clone(), lacking: Arc::default() }
+        Self { log: log.clone(), lacking: Arc::default(), warned: Arc::default() }
     }
 
-    /// Returns the value of an operation, or logs why there is none: one notice for each missing permission, and a
-    /// warning for anything else.
+    /// Returns the value of an operation, or logs why there is none: one notice for each missing permission, and one
+    /// warning for each other error.
     pub fn note<T>(&self, result: Result<T, Error>) -> Option<T> {
         let error = match result {
             Ok(value) => return Some(value),
@@ -33,7 +35,13 @@ impl Trouble {
                     self.log.notice(&advice::missing_permission(&error, permission.as_str()));
                 }
             }
-            None => self.log.warning(&advice::github_trouble(&error)),
+            None => {
+                let warning = advice::github_trouble(&error);
+                let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+                if warned.insert(warning.clone()) {
+                    self.log.warning(&warning);
+                }
+            }
         }
         None
     }

@@ -85,6 +85,8 @@ async fn a_token_that_github_does_not_know_fails_nothing() {
     let run = opened(&world).secret("INPUT_GITHUB_TOKEN", "ghs_AnotherTokenThatGithubDoesNotKnow");
     let ran = run.run().await.ended(0, "deployed");
     assert!(ran.log.contains("401 Bad credentials"), "{}", ran.log);
+    // Each is named once, however often the run meets it.
+    assert_eq!(ran.log.matches("cannot look up the user of the token").count(), 1, "{}", ran.log);
     let ran = opened(&world).without("INPUT_GITHUB_TOKEN").run().await.ended(0, "unchanged");
     assert!(ran.log.contains("::notice::no comment and no deployment on GitHub"), "{}", ran.log);
 }
