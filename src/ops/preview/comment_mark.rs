@@ -4,6 +4,8 @@ use std::fmt;
 
 use hub::{Repo, RepoName};
 
+use super::name::is_same;
+
 /// Start of the last line of each comment.
 const START: &str = "<!-- hf-deploy preview:";
 const END: &str = "-->";
@@ -66,6 +68,11 @@ impl fmt::Display for CommentMark {
 }
 
 impl CommentMark {
+    /// Returns true for a mark about this repo, in whatever case the workflow wrote its name.
+    pub fn is_about(&self, repo: &Repo) -> bool {
+        self.subject.repo_type == repo.repo_type && is_same(&self.subject.id, &repo.id)
+    }
+
     /// Reads the mark from the last line of a comment. Text from outside can stand in the lines before it only.
     pub fn read(body: &str) -> Option<Self> {
         let line = body.lines().rev().map(str::trim).find(|line| !line.is_empty())?;

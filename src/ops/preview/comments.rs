@@ -34,7 +34,7 @@ impl OwnComments {
         let ours = comments.into_iter().filter(|comment| comment.is_by(self.login.as_deref()));
         let marked = ours.filter_map(|comment| {
             let mark = CommentMark::read(&comment.body)?;
-            (mark.subject == *subject).then_some((comment, mark))
+            mark.is_about(subject).then_some((comment, mark))
         });
         Ok(marked.collect())
     }

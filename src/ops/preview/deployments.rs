@@ -9,9 +9,9 @@ pub const ENVIRONMENT: &str = "preview";
 /// Number of inactive deployments in a row after which older ones are not looked at, because earlier runs did it.
 const INACTIVE_IN_A_ROW: usize = 5;
 
-/// Returns the task of the deployments of a repo, by which later runs find them.
+/// Returns the task of the deployments of a repo, by which later runs find them, in whatever case its name is written.
 pub fn task(repo: &Repo) -> String {
-    format!("hf-deploy:{}", repo.page())
+    format!("hf-deploy:{}", repo.page()).to_ascii_lowercase()
 }
 
 /// Sets the deployments of a repo to `inactive`, except for one. Returns how many that were.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use hub::{MAX_REPO_NAME, ParseError, RepoName};
+use hub::{MAX_REPO_NAME, ParseError, RepoId, RepoName};
 use sha2::{Digest, Sha256};
 
 /// Place of the number in a suffix.
@@ -95,11 +95,11 @@ impl Suffix {
 
     /// Returns the parts of a name that [`Suffix::name`] made from `base`, or that a proxy of such a Space has.
     pub fn parts<'n>(&self, base: &str, name: &'n str) -> Option<NameParts<'n>> {
-        let whole = name.strip_prefix(base).and_then(|end| self.numbered(end));
+        let whole = without_start(name, base).and_then(|end| self.numbered(end));
         whole.or_else(|| {
             let hash = hash_of(base);
             let (start, _) = name.split_once(&hash)?;
-            let is_cut = !start.is_empty() && base.starts_with(start);
+            let is_cut = !start.is_empty() && without_start(base, start).is_some();
             is_cut.then(|| self.numbered(&name[start.len() + hash.len()..])).flatten()
         })
     }
@@ -115,6 +115,17 @@ impl Suffix {
     }
 }
 
+/// Returns true for two spellings of one repo, because the Hub has no two whose names differ in case alone.
+pub fn is_same(one: &RepoId, other: &RepoId) -> bool {
+    one.namespace.eq_ignore_ascii_case(&other.namespace) && one.name.eq_ignore_ascii_case(&other.name)
+}
+
+/// Returns the rest of a text that begins with `start`, in any case.
+fn without_start<'t>(text: &'t str, start: &str) -> Option<&'t str> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    head.eq_ignore_ascii_case(start).then_some(rest)
+}
+
 /// Returns the text that the names of all previews of a Space contain, to search the Hub for them.
 pub fn search_text(base: &str) -> &str {
     base.get(..SEARCHED).map_or(base, |start| start.trim_end_matches(['-', '_', '.']))
@@ -126,7 +137,7 @@ fn refused_by_hub(ParseError(refusal): ParseError) -> ParseError {
 
 /// Returns the part of a shortened name that keeps it unique.
 fn hash_of(base: &str) -> String {
-    let digest = Sha256::digest(base);
+    let digest = Sha256::digest(base.to_ascii_lowercase());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("-{}", &hex[..HASH])
 }
@@ -180,6 +191,10 @@ mod tests {
             let proxy = format!("{made}-proxy");
             assert_eq!(suffix("-pr-{number}").parts(base, &proxy).unwrap().rest, "-proxy");
         }
+        let parts = suffix("-pr-{number}").parts("App", "app-pr-7");
+        assert_eq!(parts, Some(NameParts { number: 7, rest: "" }));
+        let made = name(&long.to_uppercase(), 7);
+        assert!(suffix("-pr-{number}").parts(&long, &made).is_some(), "{made}");
         for other in ["app", "app-pr-", "app-pr-x", "app-pr-012", "apppr-1", "other-pr-1", "my-app-pr-1"] {
             assert_eq!(suffix("-pr-{number}").parts("app", other), None, "{other}");
         }

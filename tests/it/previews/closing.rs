@@ -125,6 +125,17 @@ async fn a_close_that_is_cancelled_after_the_deletion_still_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_another_case_is_the_same_preview() {
+    let world = with_preview().await;
+    world.push("aaaaaaa2").input("huggingface_repo", "Ada/App").run().await.ended(0, "unchanged");
+    let deployments = ["aaaaaaa1 inactive", "aaaaaaa2 success"];
+    world.assert_exists(&[PREVIEW], &["Ready"], &deployments).await;
+    let close = world.close("aaaaaaa2", PullState::Merged).input("huggingface_repo", "Ada/App");
+    close.run().await.ended(0, "deleted");
+    world.assert_exists(&[], &["Deleted"], &["aaaaaaa1 inactive", "aaaaaaa2 inactive"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_overlaps_the_close_deletes_what_it_made() {
     let world = World::with(hub().await, gradio_space()).await;
     let steps = vec![StageStep::new(std::time::Duration::from_secs(3), "RUNNING")];
