@@ -12,24 +12,12 @@ const MAX_EVENT: u64 = 25_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequestEvent {
     pub number: u64,
-    pub action: PullRequestAction,
     /// True once the pull request is closed, merged or not.
     pub is_closed: bool,
     /// Head commit, in hexadecimal.
     pub head: String,
-    /// True if the head is in another repository, which GitHub gives no secrets. The repository of a fork may be gone.
-    pub is_from_fork: bool,
     /// True if the repository on GitHub is private.
     pub is_private: bool,
-}
-
-/// Cause of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PullRequestAction {
-    /// It was closed, merged or not.
-    Closed,
-    /// Any other cause: opened, pushed to, reopened, labeled.
-    Other,
 }
 
 /// Reason why an event is not used.
@@ -45,7 +33,6 @@ pub enum EventError {
 
 #[derive(Deserialize)]
 struct Event {
-    action: String,
     pull_request: Row,
     repository: Repository,
 }
@@ -54,20 +41,12 @@ struct Event {
 struct Row {
     number: u64,
     state: String,
-    head: Side,
-    base: Side,
+    head: Head,
 }
 
 #[derive(Deserialize)]
-struct Side {
+struct Head {
     sha: String,
-    /// `None` after a fork was deleted.
-    repo: Option<SideRepo>,
-}
-
-#[derive(Deserialize)]
-struct SideRepo {
-    full_name: String,
 }
 
 #[derive(Deserialize)]
@@ -90,13 +69,10 @@ impl PullRequestEvent {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, EventError> {
-        let Event { action, pull_request: row, repository } = serde_json::from_slice(bytes)?;
-        let name = |side: &Side| side.repo.as_ref().map(|repo| repo.full_name.clone());
+        let Event { pull_request: row, repository } = serde_json::from_slice(bytes)?;
         Ok(Self {
             number: row.number,
-            action: if action == "closed" { PullRequestAction::Closed } else { PullRequestAction::Other },
             is_closed: row.state == "closed",
-            is_from_fork: name(&row.head).is_none() || name(&row.head) != name(&row.base),
             head: row.head.sha,
             is_private: repository.private,
         })
@@ -109,13 +85,10 @@ mod tests {
 
     use super::*;
 
-    fn event(head: Value) -> Value {
+    fn event(state: &str) -> Value {
         json!({
             "action": "synchronize",
-            "pull_request": {
-                "number": 12, "state": "open", "head": head,
-                "base": {"sha": "b".repeat(40), "repo": {"full_name": "octo/hello"}},
-            },
+            "pull_request": {"number": 12, "state": state, "head": {"sha": "a".repeat(40), "repo": null}},
             "repository": {"private": true},
         })
     }
@@ -125,35 +98,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_number_head_and_visibility() {
-        let own = event(json!({"sha": "a".repeat(40), "repo": {"full_name": "octo/hello"}}));
-        assert_eq!(
-            parse(&own).unwrap(),
-            PullRequestEvent {
-                number: 12,
-                action: PullRequestAction::Other,
-                is_closed: false,
-                head: "a".repeat(40),
-                is_from_fork: false,
-                is_private: true,
-            }
-        );
-    }
-
-    #[test]
-    fn a_deleted_fork_is_a_fork() {
-        for repo in [json!({"full_name": "mona/hello"}), Value::Null] {
-            assert!(parse(&event(json!({"sha": "a", "repo": repo}))).unwrap().is_from_fork);
+    fn an_event_has_number_state_head_and_visibility() {
+        for (state, is_closed) in [("open", false), ("closed", true)] {
+            let expected = PullRequestEvent { number: 12, is_closed, head: "a".repeat(40), is_private: true };
+            assert_eq!(parse(&event(state)).unwrap(), expected);
         }
-    }
-
-    #[test]
-    fn a_closed_pull_request_is_seen_in_its_action_and_its_state() {
-        let mut closed = event(json!({"sha": "a", "repo": null}));
-        closed["action"] = json!("closed");
-        closed["pull_request"]["state"] = json!("closed");
-        let closed = parse(&closed).unwrap();
-        assert_eq!((closed.action, closed.is_closed), (PullRequestAction::Closed, true));
     }
 
     #[test]

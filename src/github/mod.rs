@@ -14,5 +14,5 @@ pub use client::{Github, GithubOptions};
 pub use comments::Comment;
 pub use deployments::{Deployment, DeploymentState, NewDeployment, NewStatus};
 pub use error::{Cause, Error, Permission};
-pub use event::{EventError, PullRequestAction, PullRequestEvent};
+pub use event::{EventError, PullRequestEvent};
 pub use pulls::PullRequest;
