@@ -5,19 +5,20 @@ use std::time::Duration;
 use local_github::{Fault as GithubFault, PullState};
 use local_hub::{Fault, FaultKind};
 
-use super::world::{MARK, PREVIEW, Pull, World};
-use crate::harness::{Run, until};
+use super::world::{GITHUB_TOKEN, MARK, PREVIEW, Pull, World};
+use crate::harness::{Run, hub, static_space_with_picture, until};
 use crate::signals::send;
 
 const HELD: Duration = Duration::from_secs(60);
 
 /// Places at which a run is killed: requests to the Hub, and to GitHub.
-const HUB: [(&str, &str); 5] = [
+const HUB: [(&str, &str); 6] = [
     ("GET", "/api/spaces/ada/app-pr-12"),
     ("POST", "/api/repos/create"),
     ("POST", "/preupload/"),
     ("GET", "/runtime"),
     ("POST", "/api/validate-yaml"),
+    ("POST", "/commit/"),
 ];
 const GITHUB: [(&str, &str); 7] = [
     ("GET", "/user"),
@@ -31,6 +32,26 @@ const GITHUB: [(&str, &str); 7] = [
 
 fn run(world: &World) -> Run {
     world.run("opened", &Pull::open("aaaaaaa1"))
+}
+
+/// The picture makes the files a commit of their own.
+async fn with_picture() -> World {
+    World::with(hub().await, static_space_with_picture()).await
+}
+
+/// Leaves the next requests to a place of the Hub without an answer.
+fn hold(world: &World, (method, path): (&str, &str), times: usize) {
+    world.hub.inject(Fault {
+        method: Some(method.to_owned()),
+        path_contains: path.to_owned(),
+        skip: 0,
+        times,
+        kind: FaultKind::Delay(HELD),
+    });
+}
+
+fn is_reached(world: &World, (method, path): (&str, &str)) -> bool {
+    world.hub.requests().iter().any(|one| one.method == method && one.path.contains(path))
 }
 
 /// Runs until GitHub or the Hub has a request, and kills the run.
@@ -68,17 +89,9 @@ async fn a_run_killed_at_a_request_to_the_hub_leaks_nothing() {
     for (method, path) in HUB {
         for is_held in [true, false] {
             let case = format!("{method} {path} {is_held}");
-            let world = World::new().await;
-            world.hub.inject(Fault {
-                method: Some(method.to_owned()),
-                path_contains: path.to_owned(),
-                skip: 0,
-                times: usize::from(is_held),
-                kind: FaultKind::Delay(HELD),
-            });
-            let seen =
-                || world.hub.requests().iter().any(|one| one.method == method && one.path.contains(path));
-            killed_at(&world, run(&world), seen).await;
+            let world = with_picture().await;
+            hold(&world, (method, path), usize::from(is_held));
+            killed_at(&world, run(&world), || is_reached(&world, (method, path))).await;
             assert_recovers(&world, &case).await;
         }
     }
@@ -131,5 +144,49 @@ async fn a_run_cancelled_at_a_request_to_github_ends_soon() {
             world.states()
         );
         assert_recovers(&world, path).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cancelled_at_a_request_to_the_hub_says_so() {
+    for (method, path) in HUB {
+        for signal in ["INT", "TERM"] {
+            let case = format!("{signal} at {method} {path}");
+            let world = with_picture().await;
+            hold(&world, (method, path), 1);
+            let run = run(&world);
+            let child = run.spawn();
+            until(|| is_reached(&world, (method, path))).await;
+            send(signal, child.id().unwrap());
+            run.finish(child).await.ended(130, "cancelled");
+            assert!(world.states().iter().all(|state| state == "Cancelled"), "{case}: {:?}", world.states());
+            world.hub.clear_faults();
+            assert_recovers(&world, &case).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_up_ends_what_a_killed_run_left_behind() {
+    for (method, path) in GITHUB {
+        let world = World::new().await;
+        world.github.plant(GithubFault {
+            after: true,
+            delay: HELD,
+            ..GithubFault::new(method, path, 1, 502)
+        });
+        let is_whole = || !world.github.held().is_empty() && is_reached(&world, ("POST", "/repos/create"));
+        killed_at(&world, run(&world), is_whole).await;
+        world.close("aaaaaaa1", PullState::Merged);
+        let cleanup = Run::new(&world.hub, &world.folder)
+            .action("cleanup")
+            .var("GITHUB_API_URL", &world.github.api_url());
+        let ran = cleanup.secret("INPUT_GITHUB_TOKEN", GITHUB_TOKEN).run().await;
+        assert_eq!((ran.code, world.spaces().await.len()), (0, 0), "{method} {path}: {}", ran.log);
+        if ran.output("deleted") == "1" {
+            assert!(world.states().iter().all(|state| state == "Deleted"), "{path}: {:?}", world.states());
+            let rows = world.deployments();
+            assert!(rows.iter().all(|row| row.ends_with(" inactive")), "{path}: {rows:?}");
+        }
     }
 }
