@@ -5,6 +5,7 @@ mod cleanup;
 pub mod command;
 pub mod deploy;
 pub(crate) mod groups;
+mod inference;
 pub mod inputs;
 mod job;
 pub mod outputs;
@@ -20,6 +21,7 @@ use command::Command;
 pub const COMMANDS: &[&Command] = &[
     &deploy::COMMAND,
     &verify::COMMAND,
+    &inference::COMMAND,
     &space::COMMAND,
     &status::COMMAND,
     &job::COMMAND,

@@ -69,6 +69,9 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
             Failure::new(Code::PaymentRequired, message).hint(payment_hint(payment))
         }
         RefusalKind::Forbidden => forbidden(message),
+        RefusalKind::Gated => Failure::new(Code::PermissionDenied, message)
+            .hint("accept the terms on the page of the repo, as the user of the token"),
+        RefusalKind::ModelNotSupported => Failure::new(Code::ModelNotSupported, message),
         RefusalKind::OnlyPullRequests => {
             forbidden(message).hint("to propose the change, set `create_pr: true`")
         }

@@ -9,6 +9,7 @@ pub mod deploy_log;
 pub mod folder;
 pub mod hardware;
 mod hub;
+pub mod inference;
 pub mod job;
 pub mod preview;
 pub mod proxy;
@@ -121,6 +122,8 @@ codes! {
     HardwareRefused = "hardware_refused", Auth;
     /// The repo does not exist, or the token cannot see it.
     RepoNotFound = "repo_not_found", Auth;
+    /// No provider has the model, or it does something else.
+    ModelNotSupported = "model_not_supported", Input;
     /// The branch does not exist.
     RevisionNotFound = "revision_not_found", Input;
     /// The Hub asks to wait longer than this run may.
@@ -157,6 +160,8 @@ codes! {
     SpaceNotReady = "space_not_ready", Timeout;
     /// The app runs, and does not do what was asked of it.
     CheckFailed = "check_failed", Deploy;
+    /// The next request could cost more than is allowed.
+    CostLimitReached = "cost_limit_reached", Deploy;
     /// A commit of another writer came before ours was running.
     Overtaken = "overtaken", Conflict;
     /// A Job may cost more than `max_cost`.

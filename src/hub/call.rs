@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
@@ -12,6 +13,9 @@ use url::Url;
 use crate::content::ContentError;
 use crate::error::Error;
 
+/// Time that most requests may go without a byte moving. The Hub's own gateway gives up after about a minute.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
+
 /// One request.
 pub(crate) struct Call {
     /// Operation and its object, to stand behind "cannot".
@@ -21,6 +25,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
     pub(crate) repeat: Repeat,
+    /// Time that it may go without a byte moving in either direction.
+    pub(crate) quiet_timeout: Duration,
     /// False for a request without the token. Even with it, the token goes to the Hub's own origin only.
     pub(crate) with_token: bool,
     /// Statuses that are answers too, beside those of success.
@@ -54,6 +60,8 @@ pub(crate) enum Repeat {
     Freely,
     /// Only those after which the request cannot have been carried out.
     IfNotApplied,
+    /// Those after which it cannot have been carried out, and answers that the server is busy (503).
+    WhileBusy,
 }
 
 /// An answer with a success status, or another one that the call accepts.
@@ -79,6 +87,7 @@ impl Call {
             headers: HeaderMap::new(),
             body: Body::Empty,
             repeat: Repeat::Freely,
+            quiet_timeout: QUIET_TIMEOUT,
             with_token: true,
             accepts: &[],
         }

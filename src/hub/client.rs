@@ -237,6 +237,17 @@ impl Hub {
         tokio::time::sleep(self.transport.retry_policy().delay(failures, fastrand::f64())).await;
     }
 
+    /// Sends a request until it is answered, and returns the answer unread: the caller reads and bounds it.
+    pub(crate) async fn open_stream_with_retries(&self, call: &Call) -> Result<reqwest::Response, Error> {
+        let mut failures = 0;
+        loop {
+            match self.open_stream(call).await {
+                Ok(response) => return Ok(response),
+                Err(error) => self.transport.wait_for_retry(call, error, &mut failures).await?,
+            }
+        }
+    }
+
     /// Sends a request once, and returns its answer unread: the caller reads and bounds it.
     pub(crate) async fn open_stream(&self, call: &Call) -> Result<reqwest::Response, Error> {
         let authorization = self.authorization_for(call).await?;

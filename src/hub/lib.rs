@@ -43,6 +43,7 @@ mod download;
 mod error;
 mod files;
 pub mod http;
+mod inference;
 mod jobs;
 mod large_file;
 mod lfs;
@@ -84,6 +85,7 @@ pub use discussions::{Merged, NewDraft, PullRequest, PullRow, PullStatus, pull_r
 pub use download::{Download, DownloadFrom, DownloadId, Downloaded, RefusedPath, TargetFolder, xet_hash};
 pub use error::{BatchFailure, Cause, Error, ExchangeError, PathFault, TransferFault};
 pub use files::RemoteFile;
+pub use inference::{ChatStream, Inferred, RoutedModel, RoutedProvider, Router, TokenPrice};
 pub use jobs::{Accelerator, Job, JobDurations, JobEnd, JobHardware, JobImage, JobOwner, JobSpec, JobStatus};
 pub use large_file::{LargeFile, Transfer, Uploaded};
 pub use marker::Marker;
@@ -107,5 +109,8 @@ pub use types::{
     XetHash, git_blob_oid, job_namespace, label_key, label_value, read_in_blocks, sha256, shorten, suggest,
     to_label_value,
 };
-pub use usage::{InferenceUsage, JobsAccess, JobsSpending, Usage, ZeroGpuQuota};
+pub use usage::{
+    Bill, BillLine, BillingPeriod, InferenceBill, InferencePeriod, InferenceSession, InferenceUsage,
+    JobsAccess, JobsSpending, Usage, ZeroGpuQuota,
+};
 pub use whoami::{Org, OrgRole, TokenInfo, TokenRole, TokenScope, WhoAmI};

@@ -44,6 +44,10 @@ pub enum RefusalKind {
     RevisionNotFound,
     /// The path does not exist at this revision.
     EntryNotFound,
+    /// No provider, or not the named one, has the model.
+    ModelNotSupported,
+    /// The model is gated, and the user has no access to it.
+    Gated,
     /// Another operation on the same repo is under way.
     ConflictingOperation,
     /// The repo exists already, or was changed in the meantime.
@@ -103,12 +107,13 @@ const fn row(status: u16, code: &'static str, words: &'static [&'static str], ki
 const TABLE: &[Row] = {
     use RefusalKind::{
         CommitQuota, Conflict, ConflictingOperation, EntryNotFound, ExchangeAborted, ExchangeRefused,
-        Forbidden, OnlyPullRequests, ParentMoved, PaymentRequired, RateLimited, RepoNotFound,
-        RevisionNotFound, TimedOut, TokenRefused, TooLarge,
+        Forbidden, Gated, ModelNotSupported, OnlyPullRequests, ParentMoved, PaymentRequired, RateLimited,
+        RepoNotFound, RevisionNotFound, TimedOut, TokenRefused, TooLarge,
     };
     &[
         row(400, "", &["aborted"], ExchangeAborted),
         row(400, "", &["invalid_grant", "invalid_request"], ExchangeRefused),
+        row(400, "", &["is not supported by", "model_not_supported"], ModelNotSupported),
         row(401, "RepoNotFound", &[], RepoNotFound),
         row(401, "", &[], TokenRefused),
         row(402, "", &["zerogpu", "zero-a10g", "zero gpu"], PaymentRequired(Payment::ZeroGpu)),
@@ -117,8 +122,11 @@ const TABLE: &[Row] = {
         row(402, "", &["protected"], PaymentRequired(Payment::Protected)),
         row(402, "", &["storage"], PaymentRequired(Payment::Storage)),
         row(402, "", &[], PaymentRequired(Payment::Plan)),
+        row(403, "GatedRepo", &[], Gated),
         row(403, "", &["create_pr"], OnlyPullRequests),
+        row(403, "", &["gated", "is restricted"], Gated),
         row(403, "", &[], Forbidden),
+        row(404, "", &["is not supported by"], ModelNotSupported),
         row(404, "RevisionNotFound", &[], RevisionNotFound),
         row(404, "EntryNotFound", &[], EntryNotFound),
         row(404, "", &[], RepoNotFound),

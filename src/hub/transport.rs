@@ -17,9 +17,8 @@ use crate::refusal::{Refusal, RefusalKind};
 use crate::retry::{RetryPolicy, WaitBudget};
 use crate::types::shorten;
 
-/// Time that a request may go without a byte moving in either direction. The Hub's own gateway gives up after about
-/// a minute.
-const QUIET_TIMEOUT: Duration = Duration::from_secs(75);
+/// Maximum size of the error answer to a request for a stream.
+const MAX_REFUSAL: usize = 64 << 10;
 /// Maximum size of an answer in memory: a tree page of 1,000 long paths is below 2 MB.
 const MAX_ANSWER: usize = 32 << 20;
 /// Maximum number of redirects. They are followed on the Hub's own origin only, for repos that were renamed.
@@ -137,7 +136,9 @@ impl Transport {
     ) -> Result<Option<Duration>, Error> {
         let (is_worth_it, asked) = match &*error.cause {
             Cause::Status(refusal) => {
-                let is_unapplied = refusal.status == StatusCode::TOO_MANY_REQUESTS;
+                let is_busy = refusal.status == StatusCode::SERVICE_UNAVAILABLE;
+                let is_unapplied = refusal.status == StatusCode::TOO_MANY_REQUESTS
+                    || is_busy && call.repeat == Repeat::WhileBusy;
                 let may_repeat = call.repeat == Repeat::Freely || is_unapplied;
                 (refusal.is_transient() && may_repeat, refusal.wait)
             }
@@ -175,12 +176,12 @@ impl Transport {
         let moved = Arc::new(AtomicU64::new(0));
         let ended_early = EndedEarly::default();
         let request = self.request(call, authorization, &moved, &ended_early);
-        let answer = unless_quiet(&moved, QUIET_TIMEOUT, exchange(request, &moved)).await;
+        let answer = unless_quiet(&moved, call.quiet_timeout, exchange(request, &moved)).await;
         // A body that ended early is the cause of the broken connection.
         if let Some(error) = lock(&ended_early).take() {
             return Err(Error::new(call.operation.clone(), Cause::Content(error)));
         }
-        let answer = answer.unwrap_or(Err(Cause::TimedOut { after: QUIET_TIMEOUT }));
+        let answer = answer.unwrap_or(Err(Cause::TimedOut { after: call.quiet_timeout }));
         let trace = Trace { call, path: self.traced_path(&call.url), attempt, started };
         let cause = match answer {
             Ok((status, headers, body)) => {
@@ -214,15 +215,17 @@ impl Transport {
     ) -> Result<reqwest::Response, Error> {
         let request = self.request(call, authorization, &Arc::default(), &EndedEarly::default());
         let trace = Trace { call, path: self.traced_path(&call.url), attempt: 1, started: Instant::now() };
-        let cause = match tokio::time::timeout(QUIET_TIMEOUT, request.send()).await {
-            Err(_) => Cause::TimedOut { after: QUIET_TIMEOUT },
+        let cause = match tokio::time::timeout(call.quiet_timeout, request.send()).await {
+            Err(_) => Cause::TimedOut { after: call.quiet_timeout },
             Ok(Err(error)) => unreachable_cause(&error),
-            Ok(Ok(response)) => {
+            Ok(Ok(mut response)) => {
                 trace.answered(response.status(), response.headers());
                 if call.takes(response.status()) {
                     return Ok(response);
                 }
-                let refusal = Refusal::read(response.status(), response.headers(), b"", SystemTime::now());
+                let reading = read_start(&mut response, MAX_REFUSAL);
+                let body = tokio::time::timeout(call.quiet_timeout, reading).await.unwrap_or_default();
+                let refusal = Refusal::read(response.status(), response.headers(), &body, SystemTime::now());
                 return Err(Error::new(call.operation.clone(), Cause::Status(refusal)));
             }
         };
@@ -304,6 +307,19 @@ impl Trace<'_> {
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Reads at most `limit` bytes of an answer, as far as the connection lasts.
+async fn read_start(response: &mut reqwest::Response, limit: usize) -> BytesMut {
+    let mut body = BytesMut::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    body
 }
 
 async fn exchange(

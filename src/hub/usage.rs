@@ -1,6 +1,8 @@
-//! Quotas and spending of an account.
+//! Quotas, spending and bills of an account.
 //!
 //! A fine-grained token reads them with the permission `user.billing.read`.
+
+use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde::{Deserialize, Deserializer};
@@ -76,6 +78,67 @@ pub struct JobsAccess {
     pub usage: JobsSpending,
 }
 
+/// Usage in the current period (`GET /api/settings/billing/usage`).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Bill {
+    /// Lines of the bill, by kind of product.
+    pub usage: BTreeMap<String, Vec<BillLine>>,
+    /// The period.
+    pub period: BillingPeriod,
+}
+
+/// A line of the bill.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BillLine {
+    /// Name for people, such as a Space.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Product in words.
+    pub product_pretty_name: String,
+    /// Cost so far, in millionths of a US dollar.
+    #[serde(rename = "totalCostMicroUSD")]
+    pub total_cost_micro_usd: f64,
+}
+
+/// A period of the bill.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BillingPeriod {
+    /// Name of the account.
+    pub entity_name: String,
+    /// Its start (RFC 3339).
+    pub period_start: String,
+    /// Its end (RFC 3339).
+    pub period_end: String,
+}
+
+/// Use of Inference Providers (`GET /api/settings/billing/usage-by-inference-session`).
+#[derive(Debug, Clone, Deserialize)]
+pub struct InferenceBill {
+    /// Months, each with its sessions.
+    pub periods: Vec<InferencePeriod>,
+}
+
+/// Use of Inference Providers in a month.
+#[derive(Debug, Clone, Deserialize)]
+pub struct InferencePeriod {
+    /// Start of the month (RFC 3339).
+    pub period: String,
+    /// Sessions of callers.
+    pub sessions: Vec<InferenceSession>,
+}
+
+/// Use of Inference Providers in a session.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InferenceSession {
+    /// Number of requests.
+    pub request_count: f64,
+    /// Cost, in US cents.
+    pub cost_cents: f64,
+}
+
 #[derive(Deserialize)]
 struct UsageAnswer {
     #[serde(default, deserialize_with = "or_none")]
@@ -110,6 +173,20 @@ impl Hub {
         let path = format!("{account}/billing/usage-v2?startDate={from}&endDate={to}");
         let answer: UsageAnswer = self.read_once("read the spending of this month", &path).await?;
         Ok(answer.usage.unwrap_or_default())
+    }
+
+    /// Returns the usage of the user's account in the current period.
+    pub async fn bill(&self) -> Result<Bill, Error> {
+        let operation = "read the usage of this period";
+        let call = Call::new(operation, Method::GET, self.url("/api/settings/billing/usage")?);
+        self.call(&call).await?.json(operation)
+    }
+
+    /// Returns the user's requests to Inference Providers in the current month.
+    pub async fn inference_bill(&self) -> Result<InferenceBill, Error> {
+        let operation = "read the usage of Inference Providers";
+        let url = self.url("/api/settings/billing/usage-by-inference-session")?;
+        self.call(&Call::new(operation, Method::GET, url)).await?.json(operation)
     }
 
     async fn read_once<T: serde::de::DeserializeOwned>(

@@ -6,6 +6,7 @@ pub mod bundle_bucket;
 pub mod check;
 pub mod cleanup;
 pub mod deploy;
+pub mod inference;
 pub mod job;
 pub mod log_follower;
 pub mod preview;

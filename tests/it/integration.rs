@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use local_github::{Actor, Permissions};
+use local_hub::inference::{LocalRouter, TaskModel};
 use local_hub::{DockerCommand, RepoType, Runtimes};
 
 use crate::contract::{read, yaml};
@@ -80,6 +81,17 @@ fn prepared(hub: &TestHub, workspace: &Folder, case: &str) -> Run {
     pairs.fold(Run::new(hub, workspace), |run, (name, value)| run.input(name, value))
 }
 
+/// The result of the step that embeds a text.
+async fn embedded(hub: &TestHub, workspace: &Folder) -> String {
+    let (id, router) = ("sentence-transformers/all-MiniLM-L6-v2", LocalRouter::start(TOKEN).await.unwrap());
+    router.add_task_model(TaskModel::Embed { id: id.to_owned(), by_token: false });
+    let run = Run::new(hub, workspace).without("INPUT_HUGGINGFACE_REPO").action("inference");
+    let run = run.var("HF_ROUTER_ENDPOINT", &router.endpoint()).input("operation", "embed");
+    let ran = run.input("model", id).input("input", "a short text").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+    ran.output("matched").to_owned()
+}
+
 /// The outputs of the step that verifies the Space of a case, under the names that the workflow gives them.
 async fn verified(hub: &TestHub, workspace: &Folder, space: &str) -> BTreeMap<String, String> {
     let inputs = said(&scenario(workspace, "inputs", "space", &BTreeMap::new()));
@@ -112,6 +124,9 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         let mut outputs = handed_over(case, &ran.outputs);
         if case == "space" {
             outputs.extend(verified(&hub, &workspace, ran.output("repo_id")).await);
+        }
+        if case == "model" {
+            outputs.insert("embedded".to_owned(), embedded(&hub, &workspace).await);
         }
         let output = scenario(&workspace, "expect", case, &outputs);
         assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);

@@ -23,6 +23,7 @@ mod gradio;
 mod harness;
 mod hostile;
 mod http2;
+mod inference;
 mod inputs;
 mod integration;
 mod janitor;

@@ -199,7 +199,7 @@ fn json_list(text: &str) -> Parsed<Vec<Value>> {
     }
 }
 
-fn json_object(text: &str) -> Parsed<Map<String, Value>> {
+pub(crate) fn json_object(text: &str) -> Parsed<Map<String, Value>> {
     match json(text)? {
         Value::Object(map) => Ok(map),
         other => {

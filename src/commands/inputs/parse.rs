@@ -1,5 +1,6 @@
 //! Parsers of single values that several groups share. A refusal goes on from the name of the input.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hf_proxy::units::{self, UnitError};
@@ -50,6 +51,16 @@ fn meant_boolean(text: &str) -> String {
         word => suggest::closest(word, ["true", "false"]),
     };
     meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default()
+}
+
+/// Parses a path of this machine.
+pub(crate) fn path(text: &str) -> Parsed<PathBuf> {
+    Ok(PathBuf::from(text))
+}
+
+/// Returns a path in the workspace, as short as the user wrote it.
+pub(crate) fn below(workspace: &Path, path: PathBuf) -> PathBuf {
+    if workspace == Path::new(".") { path } else { workspace.join(path) }
 }
 
 /// Refuses a value that is not like the example.

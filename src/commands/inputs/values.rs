@@ -50,13 +50,13 @@ impl Values {
         declared: &'static [Group],
     ) -> Result<Self> {
         let environment = Environment::new(vars);
-        // envy folds the case of all names and strips a repeated prefix, so that it gets declared names only.
+        // envy folds the case of all names, and would strip the beginning of `input_file` as well, so that it gets
+        // declared names only, without their prefix.
         let known = declared.iter().flat_map(|group| group.inputs).filter_map(|input| {
-            let name = names::runner_variable(input.name);
-            let value = environment.exact(&name)?.to_owned();
-            Some((name, value))
+            let value = environment.exact(&names::runner_variable(input.name))?.to_owned();
+            Some((input.name.to_owned(), value))
         });
-        let texts = envy::prefixed(names::PREFIX).from_iter(known).map_err(|error| {
+        let texts = envy::from_iter(known).map_err(|error| {
             Failure::new(Code::Internal, "cannot read the inputs from the environment").caused_by(error)
         })?;
         Ok(Self { declared, place: InputPlace::Workflow, texts, environment })

@@ -110,7 +110,8 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInpu
     let workspace: PathBuf = values.value(&WORKSPACE, str::parse, diagnostics);
     let runs = values.value(&RUNS, runs, diagnostics);
     let timeout = time::read_or_default(values, &TIMEOUT, diagnostics);
-    let junit_path = values.field(&JUNIT_PATH, path, diagnostics).ok().map(|path| below(&workspace, path));
+    let junit_path =
+        values.field(&JUNIT_PATH, parse::path, diagnostics).ok().map(|path| parse::below(&workspace, path));
     let endpoint = sign_in::endpoint(values.environment(), diagnostics);
     let checks = checks(values, &workspace, runs, diagnostics);
     let fail_on = app_check::fail_on(values, diagnostics);
@@ -168,15 +169,6 @@ fn runs(text: &str) -> Parsed<u32> {
         Ok(runs @ 1..=MAX_RUNS) => Ok(runs),
         _ => parse::not_like(&format!("a number from 1 to {MAX_RUNS}"), text),
     }
-}
-
-/// Returns a path in the workspace, as short as the user wrote it.
-fn below(workspace: &Path, path: PathBuf) -> PathBuf {
-    if workspace == Path::new(".") { path } else { workspace.join(path) }
-}
-
-fn path(text: &str) -> Parsed<PathBuf> {
-    Ok(PathBuf::from(text))
 }
 
 /// Reads the app; `None` is a fault.

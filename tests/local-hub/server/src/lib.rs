@@ -15,6 +15,7 @@ mod core;
 mod faults;
 mod http;
 mod hub;
+pub mod inference;
 mod jobs;
 mod local_hub;
 mod policy;

@@ -61,6 +61,10 @@ pub struct Policy {
     pub bucket_batch_max: usize,
     /// True if a file without content is a large file when its name matches a rule.
     pub empty_files_are_large: bool,
+    /// Providers of models, by name of the model, as `inferenceProviderMapping` has them.
+    pub inference_providers: BTreeMap<String, serde_json::Value>,
+    /// Cost of the period of every user, in millionths of a US dollar; `None` closes the bill to all tokens.
+    pub usage_micro_usd: Option<u64>,
     /// `X-Forwarded-Proto` at the app. The real edge sends `https`; an app that builds links from it needs `http` here.
     pub forwarded_proto: String,
     /// Behaviour of Jobs.
@@ -88,6 +92,8 @@ impl Default for Policy {
             preupload_names_oids: true,
             bucket_batch_max: 1000,
             empty_files_are_large: false,
+            inference_providers: BTreeMap::new(),
+            usage_micro_usd: None,
             forwarded_proto: "https".into(),
             jobs: JobPolicy::default(),
         }

@@ -41,6 +41,10 @@ pub(crate) async fn route(req: Req) -> Answer {
     let method = req.method.as_str().to_owned();
     match (method.as_str(), &segs[..]) {
         ("GET", ["api", "whoami-v2"]) => accounts::whoami(&req),
+        ("GET", ["api", "settings", "billing", "usage"]) => accounts::billing::bill(&req),
+        ("GET", ["api", "settings", "billing", "usage-by-inference-session"]) => {
+            accounts::billing::inference(&req)
+        }
         ("POST", ["api", "validate-yaml"]) => accounts::validate_yaml(&req),
         ("POST", ["oauth", "token"]) => accounts::exchange(&req),
         ("GET", ["api", "agent-harnesses"]) => Err(not_found()),

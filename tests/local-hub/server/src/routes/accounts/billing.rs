@@ -1,4 +1,4 @@
-//! Routes of quotas and spending.
+//! Routes of quotas, spending and bills.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::accounts::caller::{Caller, NO_CREDENTIALS};
 use crate::accounts::user::User;
 use crate::http::answer::{Answer, HubError, json_ok};
 use crate::http::request::Req;
-use crate::util::{iso, now_ms};
+use crate::util::{iso, now_ms, sha256_hex};
 
 /// A period of 30 days.
 const PERIOD_MS: u64 = 30 * 86_400_000;
@@ -77,4 +77,42 @@ pub(crate) fn jobs(req: &Req) -> Answer {
 
 fn jobs_spending(dollars: f64) -> Value {
     json!({"usedMicroUsd": (dollars * 1e6).round(), "totalMinutes": 0})
+}
+
+/// Times of the start and of the end of the only period of a bill.
+const BILLED: [&str; 2] = ["2026-11-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z"];
+
+/// `GET /api/settings/billing/usage`: one Space on paid hardware.
+pub(crate) fn bill(req: &Req) -> Answer {
+    let (name, cost) = billed(req)?;
+    let id = &sha256_hex(name.as_bytes())[..24];
+    Ok(json_ok(&json!({
+        "usage": { "Spaces": [{
+            "entityId": id, "label": format!("{name}/app"), "product": "spaces/t4-small/minutes", "quantity": 60,
+            "productPrettyName": "Nvidia T4 small", "unitLabel": "minutes", "totalCostMicroUSD": cost,
+            "unitCostMicroUSD": cost / 60, "active": false,
+        }] },
+        "period": {
+            "_id": id, "entityId": id, "entityType": "user", "entityName": name,
+            "periodStart": BILLED[0], "periodEnd": BILLED[1],
+        },
+    })))
+}
+
+/// `GET /api/settings/billing/usage-by-inference-session`: three requests.
+pub(crate) fn inference(req: &Req) -> Answer {
+    billed(req)?;
+    let session = |id: &str, count: u32| json!({ "id": id, "requestCount": count, "costCents": f64::from(count) - 0.5 });
+    let sessions: Vec<Value> = vec![session("one", 1), session("two", 2)];
+    Ok(json_ok(&json!({
+        "currency": "USD", "periods": [{ "period": BILLED[0], "sessions": sessions }],
+    })))
+}
+
+/// Returns the user and the cost of the period, unless the bill is closed to the token.
+fn billed(req: &Req) -> Result<(String, u64), HubError> {
+    let user = payer(req)?;
+    let cost = req.hub.policy.get().usage_micro_usd;
+    let cost = cost.ok_or_else(|| HubError::forbidden(NO_BILLING))?;
+    Ok((user.name.clone(), cost))
 }

@@ -65,7 +65,11 @@ fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Va
         "trendingScore": 0,
     });
     match state.repo_type {
-        RepoType::Model => out["modelId"] = json!(state.full_id()),
+        RepoType::Model => {
+            let id = state.full_id();
+            out["inferenceProviderMapping"] = json!(req.hub.policy.get().inference_providers.get(&id));
+            out["modelId"] = json!(id);
+        }
         RepoType::Dataset => {}
         RepoType::Space => add_space(req, repo, &mut out),
     }
@@ -89,8 +93,15 @@ fn add_space(req: &Req, repo: &Repo, out: &mut Value) {
 }
 
 /// Fields that only `expand` shows.
-const HIDDEN: [&str; 6] =
-    ["visibility", "xetEnabled", "resourceGroup", "trendingScore", "downloadsAllTime", "gitalyUid"];
+const HIDDEN: [&str; 7] = [
+    "visibility",
+    "xetEnabled",
+    "resourceGroup",
+    "trendingScore",
+    "downloadsAllTime",
+    "gitalyUid",
+    "inferenceProviderMapping",
+];
 
 fn select(mut map: Map<String, Value>, expand: &[&str]) -> Value {
     if expand.is_empty() {
