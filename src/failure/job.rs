@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hub::{Access, Error, Job, JobId, ParseError, RefusalKind};
+use hub::{Access, BucketId, BucketPath, Error, Job, JobId, ParseError, RefusalKind};
 
 use super::token_page::token_page;
 use super::{Code, Failure};
@@ -192,6 +192,11 @@ pub fn cancel_by_hand(namespace: &str, error: Option<&Error>) -> String {
     format!(
         "the Job may still run and cost money{reason}: cancel it at https://huggingface.co/jobs/{namespace}"
     )
+}
+
+/// Returns the advice on a checkout that stays in a bucket.
+pub fn delete_checkout_by_hand(bucket: &BucketId, folder: &BucketPath) -> String {
+    format!("delete the folder `{folder}` of the bucket `{bucket}`")
 }
 
 fn message_of(job: &Job) -> Option<String> {

@@ -249,7 +249,7 @@ fn the_workflow_runs_each_case_with_all_its_inputs() {
     let text = read(".github/workflows/integration-hf.yml");
     let workflow = yaml(&text);
     let matrix = workflow["jobs"]["case"]["strategy"]["matrix"]["case"].as_sequence().unwrap();
-    let own_jobs = ["keyless", "cleanup", "job"];
+    let own_jobs = ["operate", "keyless", "cleanup", "job"];
     let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(own_jobs).collect();
     let list = format!("cases=({})\n", run.join(" "));
     assert!(read("tests/integration/scenario").contains(&list), "{list}");

@@ -1,42 +1,62 @@
-//! The post step of the action: it cancels the Job of a step that was killed.
+//! The post step of the action: it cancels the Job of a step that was killed, and deletes its checkout in the bucket.
 
-use hub::{Credentials, JobName};
+use hub::{Credentials, Hub, JobName};
 
 use super::access;
 use crate::action::{GithubContext, Log, SavedState};
 use crate::commands::command::{Invocation, connect};
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::values::Values;
-use crate::failure::{Result, job as advice};
+use crate::failure::{Failure, Result, job as advice};
 use crate::ops::job;
 use crate::ops::job::options::RunId;
 
 /// Runs the post step. Returns the exit code.
 pub(super) async fn run(call: Invocation, values: Result<Values>, saved: SavedState) -> u8 {
-    if saved.is_settled() {
+    if saved.is_settled() && job::left_checkout(&saved).is_none() {
         return 0;
     }
     call.drive(async |log| clean_up(&values?, &saved, log).await).await
 }
 
 async fn clean_up(values: &Values, saved: &SavedState, log: &Log) -> Result<()> {
-    // A step that ended before the creation of a Job left nothing behind.
-    let Some((namespace, run)) =
-        saved.get("launch").or(saved.get("job")).and_then(|text| text.split_once('/'))
-    else {
+    let checkout = job::left_checkout(saved);
+    let launched = saved.get("launch").or(saved.get("job")).and_then(|text| text.split_once('/'));
+    let launched = launched.filter(|_| !saved.is_settled());
+    // A step that ended before it sent anything left nothing behind.
+    if checkout.is_none() && launched.is_none() {
         return Ok(());
-    };
+    }
     let mut diagnostics = values.diagnostics();
     let github = GithubContext::from_vars(|name| values.environment().exact(name));
     let token = access::token(values, &github, &mut diagnostics);
     let endpoint = sign_in::endpoint(values.environment(), &mut diagnostics);
     let (token, endpoint) = diagnostics.accept(token.zip(endpoint))?.logged(log);
     let hub = connect(&endpoint, Credentials::Token(token), log)?;
+    let cancelled = match launched {
+        Some((namespace, run)) => cancel(&hub, (namespace, run), saved, log).await,
+        None => Ok(()),
+    };
+    if let Some((bucket, folder)) = checkout {
+        let deleted = hub.delete_bucket_folder(&bucket, &folder).await;
+        let deleted = deleted
+            .map_err(|error| Failure::from(error).hint(advice::delete_checkout_by_hand(&bucket, &folder)));
+        // A Job that still runs matters more.
+        cancelled.and(deleted.map(drop))?;
+        log.info(&format!("the step was killed: deleted the checkout in the bucket `{bucket}`"));
+        return Ok(());
+    }
+    cancelled
+}
+
+/// Cancels the Job that the step launched, or the one that it followed.
+async fn cancel(hub: &Hub, (namespace, run): (&str, &str), saved: &SavedState, log: &Log) -> Result<()> {
     let known = saved.get("job").and_then(|text| text.parse::<JobName>().ok()).map(|name| name.id);
-    let Some(run) = RunId::from_label(run) else { return Ok(()) };
-    let cancelled = job::cancel(&hub, namespace, &run, known).await.map_err(|error| {
-        crate::failure::Failure::from(error).hint(advice::cancel_by_hand(namespace, None))
-    })?;
+    // A step that followed a Job saved its id, which may have underscores.
+    let Some(run) = RunId::from_label(&run.replace('_', "-")) else { return Ok(()) };
+    let cancelled = job::cancel(hub, namespace, &run, known)
+        .await
+        .map_err(|error| Failure::from(error).hint(advice::cancel_by_hand(namespace, None)))?;
     for job in cancelled {
         log.info(&format!("the step was killed: the Job `{}` is {}", job.name(), job.status.stage.as_str()));
     }

@@ -69,6 +69,9 @@ fn facts(report: &JobReport) -> Vec<(&'static str, String)> {
     if report.failed_attempts > 0 && report.attempts > 1 {
         rows.push(("Failed attempts", report.failed_attempts.to_string()));
     }
+    if let Some(message) = report.message.as_ref().filter(|_| report.failure.is_some()) {
+        rows.push(("Message of the Hub", markdown::cell(message)));
+    }
     if let Some(code) = report.exit_code {
         rows.push(("Exit code", code.to_string()));
     }

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::options::{ArtifactOptions, RunId};
 use super::sink::FOLDERS;
 use crate::action::journal::{Phase, Undo, Undone};
+use crate::action::{PostState, SavedState};
 use crate::failure::{Code, Failure, Result, job as advice};
 use crate::folder::{self, Source, SourceOptions};
 use crate::ops::buckets::{FetchOptions, SyncOptions, fetch, sync};
@@ -20,6 +21,8 @@ const BUCKET: &str = "jobs-artifacts";
 const OUTPUT: &str = "/output";
 /// Working directory of a Job with a checkout.
 const WORKSPACE: &str = "/workspace";
+/// State for the post step: the bucket and the folder of a checkout, which the post step deletes.
+const STATE: &str = "checkout";
 /// File in a new folder for output, because the Hub mounts no folder without a file.
 const PLACEHOLDER: &str = ".keep";
 
@@ -69,6 +72,8 @@ impl Artifacts {
         context.hub.open_private_bucket(&artifacts.bucket).await?;
         if let Some(source) = source {
             let folder: BucketPath = path("source")?;
+            let place = format!("{} {folder}", artifacts.bucket);
+            context.state.save(STATE, &place).map_err(advice::cannot_save_state)?;
             artifacts.undo = Some(register_deletion(context, &artifacts.bucket, &folder));
             artifacts.send(context, &source, folder).await?;
         }
@@ -134,10 +139,11 @@ impl Artifacts {
     }
 
     /// Leaves everything in the bucket for another step.
-    pub(super) fn leave(self) {
+    pub(super) fn leave(self, state: &PostState) {
         if let Some(undo) = self.undo {
             undo.settle();
         }
+        forget(state);
     }
 
     /// Downloads the output, and deletes what is not kept.
@@ -159,6 +165,7 @@ impl Artifacts {
         if let Some(undo) = self.undo.take() {
             undo.settle();
         }
+        forget(context.state);
         let count = fetched?;
         if let Some(output) = self.output.take().filter(|_| count == 0 || !self.keep_output) {
             self.delete(context, &output).await;
@@ -196,12 +203,27 @@ impl Artifacts {
 
 fn register_deletion(context: &Context<'_>, bucket: &BucketId, folder: &BucketPath) -> Undo {
     let (hub, bucket, folder): (Hub, _, _) = (context.hub.clone(), bucket.clone(), folder.clone());
+    let state = context.state.clone();
     context.journal.on_early_end("checkout in the bucket", move |_| async move {
         match hub.delete_bucket_folder(&bucket, &folder).await {
-            Ok(_) => Undone::TakenBack,
-            Err(_) => Undone::Left { hint: format!("delete the folder `{folder}` of the bucket `{bucket}`") },
+            Ok(_) => {
+                forget(&state);
+                Undone::TakenBack
+            }
+            Err(_) => Undone::Left { hint: advice::delete_checkout_by_hand(&bucket, &folder) },
         }
     })
+}
+
+/// Leaves no checkout to the post step. If the state cannot be written, the post step finds nothing to delete.
+fn forget(state: &PostState) {
+    let _ = state.save(STATE, "");
+}
+
+/// Returns the checkout that a killed step left in its bucket.
+pub fn left_checkout(saved: &SavedState) -> Option<(BucketId, BucketPath)> {
+    let (bucket, folder) = saved.get(STATE)?.split_once(' ')?;
+    Some((bucket.parse().ok()?, folder.parse().ok()?))
 }
 
 /// Reads the folder of the checkout.

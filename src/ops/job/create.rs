@@ -20,6 +20,8 @@ const ATTEMPTS: u32 = 3;
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
 /// Time for the cancellation, because a runner kills a cancelled step after 10 seconds.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(6);
+/// Waits before the looks for a Job whose creation was interrupted. A post step looks once more.
+const LAST_LOOKS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(1)];
 /// Largest number of Jobs of one run.
 const MAX_FOUND: usize = 20;
 
@@ -193,20 +195,33 @@ impl Cancellation {
 
     async fn run(self) -> Undone {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let cancelled =
-            tokio::time::timeout(CANCEL_TIMEOUT, cancel(&self.hub, &self.namespace, &self.run, known));
-        match cancelled.await {
+        match tokio::time::timeout(CANCEL_TIMEOUT, self.cancel(known)).await {
             Ok(Ok(jobs)) => {
+                // The Hub may still carry out an interrupted creation, so the post step looks again.
+                if !jobs.is_empty() {
+                    self.state.settle();
+                }
                 for job in jobs {
                     self.log.info(&format!("cancelled the Job `{}`", job.name()));
                     self.recorder.record(|report| report.observe(&job));
                 }
-                self.state.settle();
                 Undone::TakenBack
             }
             Ok(Err(error)) => Undone::Left { hint: advice::cancel_by_hand(&self.namespace, Some(&error)) },
             Err(_) => Undone::Left { hint: advice::cancel_by_hand(&self.namespace, None) },
         }
+    }
+
+    async fn cancel(&self, known: Option<JobId>) -> Result<Vec<Job>, hub::Error> {
+        let mut cancelled = Vec::new();
+        for wait in LAST_LOOKS {
+            tokio::time::sleep(wait).await;
+            cancelled = cancel(&self.hub, &self.namespace, &self.run, known.clone()).await?;
+            if !cancelled.is_empty() {
+                break;
+            }
+        }
+        Ok(cancelled)
     }
 }
 

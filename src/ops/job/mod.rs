@@ -11,8 +11,9 @@ mod result;
 mod sink;
 mod wrapper;
 
-use hub::{Hub, Job, JobName};
+use hub::{Hub, Job, JobEnd, JobName};
 
+pub use artifacts::left_checkout;
 pub use create::cancel;
 pub use follow::read_log;
 pub use price::Price;
@@ -56,7 +57,7 @@ pub async fn run(
         session.log.info(&format!("the Job runs on: {page}"));
         own.ending.settle();
         if let Some(artifacts) = artifacts {
-            artifacts.leave();
+            artifacts.leave(state);
         }
         return Ok(());
     }
@@ -67,18 +68,20 @@ pub async fn run(
         recorder.record(|report| report.log_path = sink.path());
         let followed = follow::follow(&context, job, &mut sink).await;
         recorder.record(|report| {
-            report.exit_code = sink.exit_code();
             report.log_path = sink.path();
             report.last_lines = sink.last_lines();
         });
         followed?
     };
+    // With several attempts, a script that was stopped has the code of an earlier one in its log.
+    let exit_code = sink.exit_code().filter(|_| matches!(job.end(), JobEnd::Completed | JobEnd::Failed));
+    recorder.record(|report| report.exit_code = exit_code);
     ending.settle();
     let collected = match artifacts {
         Some(artifacts) => artifacts.collect(&context, &options.workspace, &run).await,
         None => Ok(()),
     };
-    if let Err(failure) = result::conclude(&job, sink.exit_code()) {
+    if let Err(failure) = result::conclude(&job, exit_code) {
         // The failure of the Job matters more.
         if let Err(other) = collected {
             session.log.warning(&other.to_string());

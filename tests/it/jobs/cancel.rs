@@ -122,3 +122,42 @@ async fn post_step_that_cannot_cancel_says_what_to_do() {
     assert_eq!(post.code, 3, "{}", post.log);
     assert!(post.log.contains("cancel it at https://huggingface.co/jobs/ada"), "{}", post.log);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkout_of_a_killed_step_is_gone_after_the_post_step() {
+    let (hub, folder, state) = (hub().await, Folder::new(&[("a.txt", "a")]), StateFile::new());
+    let run = job(&hub, &folder, "echo begin; sleep 60").input("source_dir", ".");
+    let mut child = run.var("GITHUB_STATE", &state.path()).spawn();
+    printed(&hub, "begin").await;
+    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
+    child.kill().await.unwrap();
+    let checkouts = || {
+        let files = hub.bucket("ada/jobs-artifacts").files();
+        files.keys().filter(|path| path.contains("/source/")).count()
+    };
+    assert_ne!(checkouts(), 0);
+    let post = state.post(&hub, &folder).run().await;
+    assert_eq!((post.code, only(&hub).stage(), checkouts()), (0, "CANCELED", 0), "{}", post.log);
+    assert!(post.log.contains("deleted the checkout in the bucket `ada/jobs-artifacts`"), "{}", post.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn job_that_appears_after_an_interrupted_creation_is_cancelled_by_the_post_step() {
+    let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
+    hub.inject(on("POST", "/api/jobs/ada", FaultKind::DropAfterApply));
+    hub.inject(on("GET", "label=hf-deploy-run", FaultKind::Delay(Duration::from_secs(60))));
+    let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
+    let child = run.spawn();
+    printed(&hub, "begin").await;
+    until(|| hub.requests().iter().any(|request| request.query.contains("label="))).await;
+    hub.clear_faults();
+    let none = FaultKind::Status { code: 200, headers: Vec::new(), body: "[]".to_owned() };
+    let mut not_yet = on("GET", "label=hf-deploy-run", none);
+    not_yet.times = 2;
+    hub.inject(not_yet);
+    send("TERM", child.id().unwrap());
+    run.finish(child).await.ended(130, "cancelled");
+    assert_eq!(only(&hub).stage(), "RUNNING");
+    let post = state.post(&hub, &folder).run().await;
+    assert_eq!((post.code, only(&hub).stage()), (0, "CANCELED"), "{}", post.log);
+}

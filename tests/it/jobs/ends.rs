@@ -10,10 +10,21 @@ use crate::harness::{Folder, TOKEN, hub, hub_with};
 #[tokio::test(flavor = "multi_thread")]
 async fn timeout_has_its_own_code() {
     let (hub, folder) = (hub().await, Folder::new(&[]));
-    let ran = job(&hub, &folder, "echo begin; sleep 30").input("timeout", "1s").run().await;
+    let ran = job(&hub, &folder, "echo begin; sleep 30").input("timeout", "5s").run().await;
     let ran = ran.failed(6, "job_timeout");
     assert_eq!((ran.output("exit_code"), ran.output("job_stage")), ("", "ERROR"));
     assert_job_ran!(ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timeout_of_a_later_attempt_has_no_exit_code() {
+    let (hub, folder) = (hub().await, Folder::new(&[]));
+    let scratch = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let file = scratch.path().join("tried");
+    let script = format!("if test -e '{0}'; then sleep 60; fi; touch '{0}'; exit 3", file.display());
+    let ran = job(&hub, &folder, &script).input("attempts", "2").input("timeout", "3s").run().await;
+    let ran = ran.failed(6, "job_timeout");
+    assert_eq!(ran.output("exit_code"), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

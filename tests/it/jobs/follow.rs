@@ -106,3 +106,14 @@ async fn log_of_200_000_lines_is_followed_in_little_memory() {
     let peak = *peak.lock().unwrap();
     assert!((5..50).contains(&peak), "{peak} MiB");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_a_log_run_no_command_and_have_no_colors() {
+    let (hub, folder) = (hub().await, Folder::new(&[]));
+    let script = r"printf '::set-output name=status::x\n\033[31m::add-mask::x\033[0m\na\r::stop-commands::x\n##[error]x\n'";
+    let ran = job(&hub, &folder, script).run().await.ended(0, "succeeded");
+    for command in ["::set-output name=status::x", "::add-mask::x", "::stop-commands::x", "##[error]x"] {
+        assert!(ran.log.lines().all(|line| line.trim_start() != command), "{command}: {}", ran.log);
+    }
+    assert!(ran.log.contains("set-output name=status::x") && !ran.log.contains('\u{1b}'), "{}", ran.log);
+}

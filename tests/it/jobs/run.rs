@@ -5,13 +5,12 @@ use std::time::Duration;
 use local_hub::{NewRepo, RepoType, User};
 
 use super::{assert_job_ran, bare, job, only};
-use crate::harness::{Folder, TOKEN, TestHub, hub, hub_with};
+use crate::harness::{Folder, TOKEN, TestHub, files_below, hub, hub_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn script_runs_and_is_followed() {
     let (hub, folder) = (hub().await, Folder::new(&[]));
-    let script =
-        "echo \"hello from ${BASH_VERSION:+bash}\"\necho '::error::no command'\nsleep 0.3\necho oops >&2";
+    let script = "echo \"hello from ${BASH_VERSION:+bash}\"\necho '::error::no command'\nsleep 0.3\necho oops >&2\nsleep 0.5";
     let ran = job(&hub, &folder, script).run().await.ended(0, "succeeded");
     let job = only(&hub);
     assert_eq!(ran.output("job_id"), job.id());
@@ -161,7 +160,11 @@ async fn settings_reach_the_container_and_secrets_stay_secret() {
         .ended(0, "succeeded");
     assert!(ran.log.contains("hi there, ***") && ran.log.contains("same token"), "{}", ran.log);
     let log = std::fs::read_to_string(folder.path().join(ran.output("log_path"))).unwrap();
-    assert!(log.contains("hi there, ***") && !log.contains("s3cr3t"), "{log}");
+    assert!(log.contains("hi there, ***"), "{log}");
+    for (path, bytes) in files_below(&folder.path().join(".hf-deploy")) {
+        assert!(!String::from_utf8_lossy(&bytes).contains("s3cr3t"), "{}", path.display());
+    }
+    assert!(!ran.summary.contains("s3cr3t"), "{}", ran.summary);
     let job = only(&hub);
     assert_eq!(job.secrets()["HF_TOKEN"], TOKEN);
     let info = job.info();
