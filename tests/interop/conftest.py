@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,9 @@ from processes import TOKEN, USER, LocalHub, client_environment, deploy, run, ru
 
 @pytest.fixture(scope="session")
 def session_hub(tmp_path_factory):
-    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
+    # Jobs find the programs of this virtual environment.
+    programs = Path(sys.executable).parent
+    with running_hub(tmp_path_factory.mktemp("hub"), "xet", "--job-path", str(programs)) as hub:
         yield hub
 
 
@@ -61,7 +64,6 @@ def new_repo():
 @pytest.fixture
 def hf_command(hub, client_env: dict[str, str], tmp_path: Path):
     """Runs the `hf` command of this virtual environment, and expects it to succeed."""
-    import sys
 
     def command(*arguments: str):
         ran = run([Path(sys.executable).with_name("hf"), *arguments], client_env, tmp_path, tmp_path / "hf-command")

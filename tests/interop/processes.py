@@ -204,10 +204,15 @@ class Deployed(Finished):
 
 
 def deploy(
-    endpoint: str, source: Path, scratch: Path, step_env: dict[str, str] | None = None, **inputs: str
+    endpoint: str,
+    source: Path,
+    scratch: Path,
+    step_env: dict[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
+    **inputs: str,
 ) -> Deployed:
     """Runs hf-deploy as a runner does: a cleared environment, INPUT_* variables and the two files. `step_env` is
-    the `env` of the step.
+    the `env` of the step, and `arguments` are those of another action than the deploy.
 
     Every byte that it leaves behind is searched for the token.
     """
@@ -230,7 +235,7 @@ def deploy(
     }
     # The runner passes every input of action.yml, also those that the workflow does not set.
     env |= {f"INPUT_{name.upper()}": value for name, value in ({"hf_token": TOKEN} | inputs).items()}
-    ran = run([binary("HF_DEPLOY_BIN", "hf-deploy")], env, source, scratch)
+    ran = run([binary("HF_DEPLOY_BIN", "hf-deploy"), *arguments], env, source, scratch)
     raw_outputs = files["GITHUB_OUTPUT"].read_text(encoding="utf-8")
     summary = files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
     # The line that masks the token may contain it.

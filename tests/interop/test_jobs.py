@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from processes import USER
+from processes import ROOT, USER, Deployed, deploy
+
+#: A script with a package that this virtual environment does not have.
+SCRIPT = """# /// script
+# dependencies = ["tabulate"]
+# ///
+import sys
+
+import tabulate
+
+print(tabulate.tabulate([[(sys.argv + ["Ada"])[1], 42]], tablefmt="github"))
+"""
+TABLE = "| Ada | 42 |"
+
+
+@pytest.fixture
+def uv_settings() -> dict[str, str]:
+    """Returns the variables with which `uv` takes packages from a folder, and Python from this machine."""
+    wheels = os.environ["INTEROP_WHEELS"]
+    return {"UV_FIND_LINKS": wheels, "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": "/tmp/uv"}
+
+
+def step(hub, source: Path, scratch: Path, **inputs: str) -> Deployed:
+    """Runs a step of the action that runs a Job."""
+    return deploy(hub.endpoint, source, scratch, arguments=("job", "--from-inputs"), **inputs)
 
 
 def job_id(text: str) -> str:
@@ -93,3 +120,41 @@ def test_volume_of_a_dataset_is_mounted(hf, api, new_repo):
 def test_unknown_job_is_not_found(hf, api):
     with pytest.raises(hf.errors.HfHubHTTPError):
         api.inspect_job(job_id="0" * 24)
+
+
+def test_uv_run_takes_a_script_with_inline_metadata(hf_command, uv_settings, tmp_path):
+    script = tmp_path / "table of rows.py"
+    script.write_text(SCRIPT)
+    env = [option for name, value in uv_settings.items() for option in ("--env", f"{name}={value}")]
+    ran = hf_command("jobs", "uv", "run", *env, str(script), "Ada")
+    assert TABLE in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_script_of_the_action_has_its_packages(hub, uv_settings, tmp_path):
+    source = tmp_path / "checkout"
+    source.mkdir()
+    (source / "rows.py").write_text(SCRIPT)
+    variables = "\n".join(f"{name}={value}" for name, value in uv_settings.items())
+    ran = step(hub, source, tmp_path / "step", script="rows.py", variables=variables)
+    assert TABLE in (source / ran.expect("succeeded").outputs["log_path"]).read_text()
+    assert ran.outputs["exit_code"] == "0"
+
+
+def test_own_suite_runs_in_a_job_and_returns_its_report(hub, tmp_path):
+    source = tmp_path / "checkout"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "target", ".hf-deploy"))
+    # One test reads the history, which does not travel.
+    history = "git init -q && git add . && git -c user.name=ci -c user.email=ci@example.com commit -qm checkout"
+    suite = f"{history}\npython -m pytest tests/release --junitxml=/output/junit.xml"
+    # Workflows are left out by default, unless a pattern names their folder.
+    checkout = {"source_dir": ".", "include": "**\n.github/", "keep_output": "false"}
+    ran = step(hub, source, tmp_path / "step", image="python:3.12", run=suite, **checkout).expect("succeeded")
+    (report,) = ElementTree.parse(source / ran.outputs["output_dir"] / "junit.xml").getroot()
+    assert int(report.get("tests")) >= 20
+    assert (report.get("failures"), report.get("errors")) == ("0", "0")
+    test = source / "tests/release/test_openapi.py"
+    test.write_text(test.read_text() + "\n\ndef test_planted():\n    assert False\n")
+    ran = step(hub, source, tmp_path / "again", image="python:3.12", run=f"{suite} -k planted", **checkout).expect("failed", 1)
+    assert (ran.outputs["error_code"], ran.outputs["exit_code"], ran.outputs["output_files"]) == ("job_failed", "1", "1")
+    (report,) = ElementTree.parse(source / ran.outputs["output_dir"] / "junit.xml").getroot()
+    assert (report.get("tests"), report.get("failures")) == ("1", "1")

@@ -73,6 +73,9 @@ struct Serve {
     /// Command line for `sh` that runs a Docker Space in the folder of its files, and listens on `$PORT`.
     #[arg(long, value_name = "COMMAND")]
     docker_command: Option<String>,
+    /// Folder in front of `PATH` in each Job, for programs that images have and this machine has not, such as `uv`.
+    #[arg(long, value_name = "FOLDER")]
+    job_path: Option<String>,
 }
 
 /// Returns the accounts. The first user has `token`.
@@ -142,6 +145,7 @@ async fn main() -> anyhow::Result<()> {
     hub.set_policy(|policy| {
         policy.forwarded_proto = args.forwarded_proto;
         policy.build_time = Duration::from_millis(args.build_ms);
+        policy.jobs.extra_path = args.job_path;
     });
     for text in &args.fault {
         hub.inject(serde_json::from_str::<Fault>(text)?);
