@@ -340,3 +340,24 @@ fn main_builds_each_action_from_the_one_dockerfile() {
         assert_eq!(found, (Some("docker"), Some(format!("{up}Dockerfile").as_str())), "{manifest}");
     }
 }
+
+#[test]
+fn each_command_with_outputs_prints_json_also_without_its_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in hf_deploy::commands::COMMANDS.iter().filter(|command| !command.outputs.is_empty()) {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+            .args(command.name.split(' '))
+            .arg("--json")
+            .env_clear()
+            .env("HF_ENDPOINT", "http://127.0.0.1:9")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let name = command.name;
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{name}: {error}: {stdout}"));
+        assert!(json.is_object(), "{name}: {json}");
+        assert_ne!(output.status.code(), Some(0), "{name} ran without its inputs: {json}");
+    }
+}

@@ -10,7 +10,7 @@ use super::command::{ActionFiles, Command, Invocation, open};
 use super::inputs::values::Values;
 use super::outputs::is_own_word;
 use crate::action::journal::Timing;
-use crate::action::{Handles, OutputFiles, Report, drive};
+use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Failure, Result};
 use crate::github::Github;
 use crate::ops::cleanup::{CleanupReport, previews};
@@ -50,7 +50,7 @@ impl Report for CleanupReport {
 
 async fn run(call: Invocation) -> u8 {
     let values = call.values(&COMMAND);
-    let files = OutputFiles::from_vars(&call.vars);
+    let files = call.output_files();
     drive(call.log, files, call.cancelled, |handles| clean_up(values, handles)).await
 }
 
