@@ -253,13 +253,12 @@ async fn results_that_fail_the_step_are_chosen() {
     folder.write("style.css", "h1 { color: navy }\n");
     let run = |words: &str| Run::new(&hub, &folder).input("fail_on", words);
     let ran = run("failed, health_only").input("on_failure", "rollback").run().await.ended(1, "rolled-back");
-    let message =
-        "::the app did not pass, because `fail_on` has `health_only`: the app answers; it has no API";
+    let message = "::the app did not pass, because `fail_on` has `health_only`: the app answers%0A";
     assert!(ran.log.contains(message), "{}", ran.log);
     assert_eq!((ran.output("error_code"), ran.output("verify_status")), ("check_failed", "health_only"));
     assert_eq!(tree(&hub, RepoType::Space), before);
     let ran = run("none").input("health_contains", "Goodbye").run().await.ended(0, "deployed");
-    let warning = "::warning::the app did not pass, and `fail_on` accepts that (failed): ";
+    let warning = "::warning::the app did not pass, and `fail_on` accepts that: ";
     assert!(ran.log.contains(warning), "{}", ran.log);
     assert_eq!(ran.output("verify_status"), "failed");
     let ran = run("failed,health-only").run().await.failed(2, "invalid_input");
@@ -372,13 +371,13 @@ async fn an_exception_is_named_with_its_place() {
     let ran = Run::new(&hub, &failing_page()).run().await.failed(1, "check_failed");
     let message = "::the app did not pass: `GET /` answered 500: Internal Server Error; the app raised `ValueError: \
                    model not loaded` (";
-    assert!(ran.log.contains(message) && ran.log.contains("app.py, line 11)\n"), "{}", ran.log);
+    assert!(ran.log.contains(message) && ran.log.contains("app.py, line 11)%0A"), "{}", ran.log);
     assert!(ran.log.contains("::error file=app.py,line=11"), "{}", ran.log);
     let folder = gradio_space(5, "raises");
     let run = Run::new(&hub, &folder).input("huggingface_repo", "ada/raises").input("api_name", "crash");
     let ran = run.run().await.failed(1, "check_failed");
     let message = "::the app did not pass: `/crash`: the app raised `ValueError: the secret of the app` (";
-    assert!(ran.log.contains(message) && ran.log.contains("app.py, line 13)\n"), "{}", ran.log);
+    assert!(ran.log.contains(message) && ran.log.contains("app.py, line 13)%0A"), "{}", ran.log);
     assert!(ran.log.contains("::error file=app.py,line=13"), "{}", ran.log);
     assert!(ran.log.contains("the end of the run log"), "{}", ran.log);
 }
