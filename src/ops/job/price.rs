@@ -12,6 +12,9 @@ use crate::text::human_duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Price(f64);
 
+/// Half of the last digit of a price, by which the Hub may have rounded it up: $1 an hour is $0.016667 a minute.
+const ROUNDING: f64 = 0.5e-6;
+
 impl Price {
     /// Reads the price of hardware, if the unit is known.
     pub fn of(hardware: &JobHardware) -> Option<Self> {
@@ -36,10 +39,14 @@ impl Price {
         self.of_seconds(timeout.as_secs_f64()) * f64::from(attempts)
     }
 
+    /// Returns true if all attempts together cost no more than `max_cost`.
+    fn is_within(self, max_cost: f64, timeout: Duration, attempts: u32) -> bool {
+        Self(self.0 - ROUNDING).limit(timeout, attempts) <= max_cost
+    }
+
     /// Returns the longest timeout in whole minutes whose price stays within `limit`.
     fn longest(self, limit: f64, attempts: u32) -> Option<Duration> {
-        // A millionth of a dollar covers the rounding of the prices.
-        let minutes = ((limit + 1e-6) / (self.0 * f64::from(attempts))).floor();
+        let minutes = (limit / ((self.0 - ROUNDING) * f64::from(attempts))).floor();
         (minutes >= 1.0 && minutes.is_finite()).then(|| Duration::from_secs(minutes as u64 * 60))
     }
 }
@@ -56,14 +63,13 @@ pub(super) async fn check(hub: &Hub, job: &NewJob) -> Result<Option<Price>> {
     let Some(price) = price else {
         return Err(advice::unknown_price(&job.flavor, &hardware.unit_label));
     };
-    let cost = price.limit(job.timeout, job.attempts);
-    if cost > max_cost + 1e-6 {
+    if !price.is_within(max_cost, job.timeout, job.attempts) {
         let longest = price.longest(max_cost, job.attempts).map(human_minutes);
         return Err(advice::too_expensive(&advice::Expense {
             flavor: &job.flavor,
             timeout: human_duration(job.timeout),
             attempts: job.attempts,
-            cost,
+            cost: price.limit(job.timeout, job.attempts),
             max_cost,
             longest,
         }));
@@ -99,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn rounded_price_of_an_hour_is_within_the_price_of_an_hour() {
+        let hour = Duration::from_secs(3600);
+        assert!(Price(0.016667).is_within(1.0, hour, 1));
+        assert!(!Price(0.016667).is_within(0.99, hour, 1));
+        assert!(!Price(0.016667).is_within(1.99, hour, 2));
+    }
+
+    #[test]
     fn longest_timeout_stays_within_the_limit() {
         let minutes = |price: f64, limit: f64, attempts: u32| {
             Price(price).longest(limit, attempts).map(|time| time.as_secs() / 60)
@@ -106,6 +120,7 @@ mod tests {
         assert_eq!(minutes(0.016667, 0.5, 1), Some(30));
         assert_eq!(minutes(0.016667, 0.5, 2), Some(15));
         assert_eq!(minutes(0.5, 0.4, 1), None);
+        assert_eq!(minutes(1.0, 30.0, 1), Some(30), "a price that is not rounded");
         assert_eq!(minutes(0.0, 0.4, 1), None, "hardware without a price has no longest time");
     }
 }
