@@ -230,6 +230,8 @@ def deploy(
         "GITHUB_SHA": "0123456789abcdef0123456789abcdef01234567",
         "GITHUB_SERVER_URL": "https://github.example",
         "GITHUB_RUN_ID": "42",
+        # Without the run bundle, because the folder is the workspace too, and is compared with other tools' uploads.
+        "HF_DEPLOY_BUNDLE": "false",
         **{name: str(file) for name, file in files.items()},
         **(step_env or {}),
     }
