@@ -220,13 +220,13 @@ async fn job_that_may_cost_too_much_is_not_created() {
             .input("max_cost", max_cost)
     };
     let ran = run("30m", "1", "0.30").run().await.failed(2, "cost_exceeded");
-    assert!(ran.log.contains("hint: set `timeout: 17m`"), "{}", ran.log);
-    run("17m", "2", "0.30").run().await.failed(2, "cost_exceeded");
+    assert!(ran.log.contains("hint: set `timeout: 18m`"), "{}", ran.log);
+    run("18m", "2", "0.30").run().await.failed(2, "cost_exceeded");
     let ran = run("30m", "1", "0.01").run().await.failed(2, "cost_exceeded");
     assert!(ran.log.contains("no timeout fits"), "{}", ran.log);
     assert_job_ran!(ran);
     assert!(hub.jobs().is_empty() && hub.requests().iter().all(|request| request.method == "GET"));
-    run("17m", "1", "0.30").run().await.ended(0, "succeeded");
+    run("18m", "1", "0.30").run().await.ended(0, "succeeded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
