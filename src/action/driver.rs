@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::journal::{EndCause, EventLevel, Journal, Recorder, SharedReport, Timing, Undone};
+use super::journal::{EndCause, EventLevel, Journal, Recorder, SharedReport, Undone};
+use super::outputs::{BUNDLE_PATH, Outputs, RUN_ID};
 use super::{Log, OutputFiles};
 use crate::failure::{Code, Failure, FailureKind, HelpAddress, Result};
 use crate::run_bundle::{Added, BundleFile, REPORT, RunError, RunFacts, RunStatus};
@@ -22,13 +23,11 @@ const LAST_ACTIONS_TIMEOUT: Duration = Duration::from_secs(60);
 /// The same after a signal, because the runner kills the step soon.
 const CANCELLED_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Output with the id of the run.
-pub const RUN_ID: &str = "run_id";
-/// Output with the path of the run bundle.
-pub const BUNDLE_PATH: &str = "bundle_path";
-
 /// The report of a command: what it did, in whichever moment it ends.
 pub trait Report: Default + Send + 'static {
+    /// The outputs of the step.
+    const OUTPUTS: Outputs<Self> = Outputs::NONE;
+
     /// Returns the failure of a run that a signal ended. Everything that could be undone is undone by then.
     fn cancelled(&self) -> Failure {
         Failure::new(Code::Cancelled, "the command was cancelled")
@@ -39,17 +38,6 @@ pub trait Report: Default + Send + 'static {
 
     /// Adds the time that the run took, before the report is rendered.
     fn end(&mut self, _took: Duration) {}
-
-    /// Returns the outputs of the step with their values.
-    fn outputs(&self, _timings: &[Timing]) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
-
-    /// Returns true for an output that holds only words and numbers of this program. A secret that happens to be one
-    /// of them, such as `false`, must not change it.
-    fn is_own_word(_output: &str) -> bool {
-        false
-    }
 
     /// Returns text that the workflow itself gives, such as names. Outputs keep it, even where a secret is part of it.
     fn ordinary_text(&self) -> Vec<String> {
@@ -251,15 +239,18 @@ impl<R: Report> Ending<R> {
         let mut report = report.lock();
         report.end(started.elapsed());
         let ordinary = report.ordinary_text();
-        let mut outputs = report.outputs(&journal.timings());
-        for (_, value) in outputs.iter_mut().filter(|(name, _)| !R::is_own_word(name)) {
-            *value = log.redact_output(value, &ordinary);
-        }
+        let rendered = R::OUTPUTS.render(&report, &journal.timings()).into_iter();
+        let mut outputs: Vec<(&str, String)> = rendered
+            .map(|(output, value)| {
+                let shown = if output.is_own_word { value } else { log.redact_output(&value, &ordinary) };
+                (output.name, shown)
+            })
+            .collect();
         let summary = report.summary(&log.warnings()).map(|summary| log.redact(&summary));
         self.end_bundle(&report, summary.as_deref(), error);
         if let Some(bundle) = log.bundle() {
-            outputs.push((RUN_ID, bundle.id().to_string()));
-            outputs.push((BUNDLE_PATH, bundle.path().unwrap_or_default()));
+            outputs.push((RUN_ID.name, bundle.id().to_string()));
+            outputs.push((BUNDLE_PATH.name, bundle.path().unwrap_or_default()));
         }
         if let Err(error) = files.write_outputs(&outputs) {
             log.warning(&format!("cannot write the outputs: {error}"));
@@ -325,6 +316,7 @@ mod tests {
 
     use super::super::Mode;
     use super::super::journal::Phase;
+    use super::super::outputs::Output;
     use super::*;
     use crate::run_bundle::RunStart;
 
@@ -336,17 +328,16 @@ mod tests {
     }
 
     impl Report for Toy {
+        const OUTPUTS: Outputs<Self> = Outputs {
+            declared: &[Output::text("value", ""), Output::own_word("own", ""), Output::text("timings", "")],
+            values: |toy, timings| {
+                let names: Vec<&str> = timings.iter().map(|timing| timing.name).collect();
+                vec![toy.value.clone(), "false".to_owned(), names.join(",")]
+            },
+        };
+
         fn fail(&mut self, failure: Failure) {
             self.failure = Some(failure);
-        }
-
-        fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-            let names: Vec<&str> = timings.iter().map(|timing| timing.name).collect();
-            vec![("value", self.value.clone()), ("own", "false".to_owned()), ("timings", names.join(","))]
-        }
-
-        fn is_own_word(output: &str) -> bool {
-            output == "own"
         }
 
         fn summary(&self, warnings: &[String]) -> Option<String> {

@@ -12,6 +12,7 @@ mod id_token;
 pub mod journal;
 mod log;
 pub mod markdown;
+pub mod outputs;
 mod post_state;
 mod progress;
 pub mod trace;

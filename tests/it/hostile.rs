@@ -37,7 +37,7 @@ fn assert_in_place(ran: &Ran) {
     }
     assert_eq!(stopped, None, "commands stay switched off");
     let mut names: Vec<_> = ran.outputs.keys().map(String::as_str).collect();
-    let outputs = hf_deploy::commands::deploy::outputs::OUTPUTS.iter();
+    let outputs = hf_deploy::commands::deploy::outputs::OUTPUTS.declared.iter();
     let mut known: Vec<_> = outputs.map(|output| output.name).collect();
     names.sort_unstable();
     known.sort_unstable();

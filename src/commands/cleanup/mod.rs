@@ -8,8 +8,7 @@ use inputs::{CleanupInputs, GROUPS};
 
 use super::command::{ActionFiles, Command, Invocation, open};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Failure, Result};
 use crate::github::Github;
@@ -20,7 +19,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Delete the preview Spaces of pull requests that are closed, or that did not change for a long time",
     details: "Exits with 1 if a Space could not be deleted. Reads GITHUB_REPOSITORY, GITHUB_SERVER_URL and GITHUB_API_URL.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/cleanup/action.yml",
         readme: ".github/actions/cleanup/README.md",
@@ -31,16 +30,10 @@ pub(super) static COMMAND: Command = Command {
 };
 
 impl Report for CleanupReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn summary(&self, warnings: &[String]) -> Option<String> {

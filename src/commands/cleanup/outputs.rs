@@ -1,6 +1,6 @@
 //! The outputs of the clean-up.
 
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::ops::cleanup::{CleanupReport, Outcome};
 
 outputs! {
@@ -25,10 +25,7 @@ outputs! {
         "deleted_spaces",
         "Names of the deleted Spaces, one on each line. In a dry run, of those that would be.",
     ) => names(report);
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => report.failure.as_ref().map(|failure| failure.code.as_str().to_owned()).unwrap_or_default();
+    ERROR_CODE => error_code(report.failure.as_ref());
 }
 
 fn names(report: &CleanupReport) -> String {

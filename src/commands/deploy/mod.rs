@@ -12,7 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Log, Report, drive};
 use crate::failure::{Code, Failure, Result};
 use crate::ops::deploy::DeployReport;
@@ -24,7 +24,6 @@ use crate::run_bundle::{BundleFile, RunFacts};
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
 use inputs::{GROUPS, Inputs};
 
 pub(super) static COMMAND: Command = Command {
@@ -32,7 +31,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Deploy a folder to a Hugging Face Space, model or dataset",
     details: "A call without a command is `deploy --from-inputs`, as the action runs it.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: "action.yml",
         readme: "README.md",
@@ -49,6 +48,8 @@ async fn run(call: Invocation) -> u8 {
 }
 
 impl Report for DeployReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn cancelled(&self) -> Failure {
         Failure::new(Code::Cancelled, self.cancelled())
             .hint("the files on the Hub are whole: a commit lands in one piece or not at all")
@@ -60,14 +61,6 @@ impl Report for DeployReport {
 
     fn end(&mut self, took: Duration) {
         self.took = Some(took);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn ordinary_text(&self) -> Vec<String> {

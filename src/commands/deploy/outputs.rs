@@ -6,7 +6,7 @@ use hub::{HardwareName, Stage, Visibility};
 
 use crate::action::journal::Timing;
 use crate::commands::groups::check_outputs::{self, seconds};
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::plan::Action;
 use crate::ops::space::HardwareStatus;
@@ -30,10 +30,7 @@ outputs! {
         "proxy_url",
         "Public address of the proxy. Empty without a proxy.",
     ) => text(report.proxy_space().map(|(_, url)| url));
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => text(report.failure.as_ref().map(|failure| failure.code.as_str()));
+    ERROR_CODE => error_code(report.failure.as_ref());
     Output::own_word(
         "settings_changed",
         "`true` if the run changed the visibility of the repo, or variables, secrets, volumes, hardware or sleep time of the Space, or if a dry run would. Else `false`.",

@@ -15,8 +15,7 @@ use inputs::{GROUPS, InferenceInputs};
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{Failure, Result};
 use crate::ops::Session;
@@ -27,7 +26,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Ask a model at Inference Providers: generate, embed or classify, one input or many",
     details: "Exits with 0 if all results are as expected. With `--output-file`, an interrupted run goes on where it ended.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/inference/action.yml",
         readme: ".github/actions/inference/README.md",
@@ -38,16 +37,10 @@ pub(super) static COMMAND: Command = Command {
 };
 
 impl Report for InferenceReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn summary(&self, warnings: &[String]) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The outputs of a call of Inference Providers.
 
 use crate::commands::groups::check_outputs::seconds;
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::ops::inference::InferenceReport;
 
 outputs! {
@@ -42,10 +42,7 @@ outputs! {
         "latency_seconds",
         "Time of an answer in seconds: the median of all.",
     ) => report.totals.latency().map(|time| seconds(time).to_string()).unwrap_or_default();
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => report.failure.as_ref().map(|failure| failure.code.as_str().to_owned()).unwrap_or_default();
+    ERROR_CODE => error_code(report.failure.as_ref());
 }
 
 fn text(report: &InferenceReport) -> String {

@@ -18,8 +18,7 @@ use hub::Credentials;
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, PostState, Report, SavedState, drive};
 use crate::failure::{Code, Failure, Result};
 use crate::ops::Session;
@@ -35,7 +34,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Run a script or a command on Hugging Face hardware, with live logs and its exit code",
     details: "The Job is cancelled when this program is. Exits with 1 if the Job fails.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/job/action.yml",
         readme: ".github/actions/job/README.md",
@@ -51,12 +50,14 @@ pub(super) static RUN: Command = Command {
     about: COMMAND.about,
     details: COMMAND.details,
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: None,
     run: |call| Box::pin(run(call)),
 };
 
 impl Report for JobReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn cancelled(&self) -> Failure {
         let message = match &self.job {
             Some(job) if self.is_only_watched => {
@@ -70,14 +71,6 @@ impl Report for JobReport {
 
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn summary(&self, warnings: &[String]) -> Option<String> {

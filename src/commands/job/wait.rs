@@ -16,7 +16,7 @@ pub(crate) static COMMAND: Command = Command {
     about: "Follow a Job to its end, and fetch its output",
     details: "The Job goes on when this command is interrupted. Exits with 1 if the Job fails.",
     groups: NAMED_JOB,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: None,
     run: |call| Box::pin(run(call)),
 };

@@ -7,7 +7,7 @@ mod summary;
 
 use serde_json::{Value, json};
 
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Code, Failure, Result};
 use crate::ops::Session;
@@ -16,7 +16,6 @@ use crate::run_bundle::RunFacts;
 
 use super::command::{ActionFiles, Command, Invocation, open};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
 use inputs::{GROUPS, SpaceInputs};
 
 pub(super) static COMMAND: Command = Command {
@@ -24,7 +23,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Read, restart, pause, wake or delete a Space, or change its hardware, sleep time or dev mode",
     details: "Exits with 0 if the Space came to what was asked for.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/space/action.yml",
         readme: ".github/actions/space/README.md",
@@ -41,6 +40,8 @@ async fn run(call: Invocation) -> u8 {
 }
 
 impl Report for SpaceReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn cancelled(&self) -> Failure {
         Failure::new(Code::Cancelled, "cancelled: the Hub goes on with what it was asked for")
             .hint("see the state of the Space with the operation `status`")
@@ -48,14 +49,6 @@ impl Report for SpaceReport {
 
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn ordinary_text(&self) -> Vec<String> {
@@ -70,8 +63,11 @@ impl Report for SpaceReport {
         if self.logs.is_empty() {
             return None;
         }
-        let mut all: serde_json::Map<String, Value> =
-            self.outputs(&[]).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let mut all: serde_json::Map<String, Value> = Self::OUTPUTS
+            .render(self, &[])
+            .into_iter()
+            .map(|(output, value)| (output.name.to_owned(), value.into()))
+            .collect();
         let logs = self.logs.iter().map(|(kind, lines)| (kind.as_str().to_owned(), json!(lines)));
         all.insert("logs".to_owned(), Value::Object(logs.collect()));
         Some(all.into())

@@ -2,7 +2,7 @@
 
 use hub::HardwareName;
 
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::failure::Code;
 use crate::ops::space::HardwareStatus;
 use crate::ops::space_operation::report::SpaceReport;
@@ -13,10 +13,7 @@ outputs! {
         "status",
         "Result: `done`, `unchanged` (the Space was so already), `failed` or `cancelled`.",
     ) => status(report).to_owned();
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => text(report.failure.as_ref().map(|failure| failure.code.as_str()));
+    ERROR_CODE => error_code(report.failure.as_ref());
     Output::text(
         "space_stage",
         "Last stage of the Space, such as `RUNNING` or `PAUSED`. Empty after a deletion.",

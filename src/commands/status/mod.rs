@@ -8,7 +8,7 @@ mod text;
 
 use hub::Credentials;
 
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Code, Failure, Result};
 use crate::ops::account::{self, TokenForm};
@@ -19,7 +19,6 @@ use super::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use super::inputs::diagnostics::Diagnostics;
 use super::inputs::parse::{Parsed, not_like};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
 use report::StatusReport;
 
 const GROUPS: &[Group] = &[ACCOUNT];
@@ -50,7 +49,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Show the user, plan and limits of a token, and the features of the Hub that it may use",
     details: "Each feature is yes, no or unknown, with the reason and the fix. Nothing is guessed, and nothing is changed.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/status/action.yml",
         readme: ".github/actions/status/README.md",
@@ -61,16 +60,10 @@ pub(super) static COMMAND: Command = Command {
 };
 
 impl Report for StatusReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn summary(&self, _warnings: &[String]) -> Option<String> {

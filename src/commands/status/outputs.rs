@@ -1,6 +1,6 @@
 //! The outputs of the account.
 
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::failure::Code;
 use crate::ops::account::{Plan, State};
 
@@ -13,10 +13,7 @@ outputs! {
         "status",
         "Result: `done`, `failed` or `cancelled`.",
     ) => status(report).to_owned();
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => report.code().map(|code| code.as_str().to_owned()).unwrap_or_default();
+    ERROR_CODE => error_code(report.failure.as_ref());
     Output::text(
         "user",
         "Name of the user. Empty if the Hub does not say.",

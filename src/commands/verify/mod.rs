@@ -14,8 +14,7 @@ use inputs::{GROUPS, VerifyInputs};
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{Failure, Result};
 use crate::ops::verify::{self, Target, VerifyReport};
@@ -27,7 +26,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Check a running app: it answers, and does what it is for",
     details: "Exits with 0 if the app passes or cannot be judged, and with 1 if it does not pass.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/verify/action.yml",
         readme: ".github/actions/verify/README.md",
@@ -38,16 +37,10 @@ pub(super) static COMMAND: Command = Command {
 };
 
 impl Report for VerifyReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn ordinary_text(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ use crate::app_check::Distribution;
 use crate::commands::groups::check_outputs::{
     RECOMMENDED_DURATION_SECONDS, VERIFY_LATENCY_SECONDS, VERIFY_STATUS, seconds,
 };
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::ops::verify::VerifyReport;
 
 use super::json;
@@ -14,10 +14,7 @@ use super::json;
 outputs! {
     pub(super), (report: &VerifyReport, _timings),
     VERIFY_STATUS => report.status().map(|status| status.as_str().to_owned()).unwrap_or_default();
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => report.failure.as_ref().map(|failure| failure.code.as_str().to_owned()).unwrap_or_default();
+    ERROR_CODE => error_code(report.failure.as_ref());
     Output::own_word(
         "checks_passed",
         "Number of checks that did not fail the run.",
