@@ -16,6 +16,7 @@ mod image;
 pub mod ops;
 pub mod redact;
 pub mod run_bundle;
+pub mod templates;
 mod text;
 mod workspace;
 
