@@ -3,6 +3,7 @@
 mod bundle;
 mod cleanup;
 pub mod command;
+mod dataset;
 pub mod deploy;
 pub(crate) mod groups;
 mod inference;
@@ -31,6 +32,8 @@ pub const COMMANDS: &[&Command] = &[
     &job::cancel::COMMAND,
     &job::list::COMMAND,
     &job::hardware::COMMAND,
+    &dataset::COMMAND,
+    &dataset::UPLOAD,
     &bundle::COMMAND,
     &cleanup::COMMAND,
     &test_repos::JANITOR,

@@ -4,6 +4,7 @@ pub mod account;
 pub mod app_check;
 pub mod bundle;
 pub mod cleanup;
+pub mod dataset;
 pub mod deploy;
 pub mod deploy_log;
 pub mod folder;

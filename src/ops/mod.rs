@@ -5,6 +5,7 @@ pub mod buckets;
 pub mod bundle_bucket;
 pub mod check;
 pub mod cleanup;
+pub mod dataset;
 pub mod deploy;
 pub mod inference;
 pub mod job;

@@ -12,6 +12,7 @@ mod chaos;
 mod cleanup;
 mod contract;
 mod cuts;
+mod dataset;
 mod debug_lines;
 mod deploys;
 mod diagnosis;

@@ -135,6 +135,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
     let space_sdk = repo::space_sdk(values, repo_type, diagnostics);
     let visibility = repo::visibility(values, repo_type, diagnostics);
     let visibility = preview.as_ref().map_or(visibility, |preview| preview.visibility(visibility));
+    let source_dir = files::read_source_dir(values, &github, diagnostics);
     let files = files::read(values, &github, diagnostics);
     let commit = commit::read(values, repo_type, diagnostics);
     let commit = match &preview {
@@ -191,7 +192,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         origin: Origin::Checkout,
         preview: preview.as_ref().and_then(|preview| preview.copy.clone()),
         secrets_in_files: files.secrets_in_files,
-        source_dir: files.source_dir,
+        source_dir,
         workspace: github.workspace,
         path_in_repo: files.path_in_repo,
         cache_path: files.cache_path,

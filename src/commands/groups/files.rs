@@ -87,7 +87,6 @@ inputs! {
 
 /// Options of the files.
 pub(crate) struct FileOptions {
-    pub(crate) source_dir: PathBuf,
     /// `None` is the root of the repo.
     pub(crate) path_in_repo: Option<RepoPath>,
     pub(crate) include: Vec<String>,
@@ -100,12 +99,12 @@ pub(crate) struct FileOptions {
     pub(crate) cache_path: Option<PathBuf>,
 }
 
+/// Reads all inputs but the folder.
 pub(crate) fn read(values: &Values, github: &GithubContext, diagnostics: &mut Diagnostics) -> FileOptions {
     let workspace = github.workspace.as_deref();
     let patterns = |input| parse::patterns(values.text(input).unwrap_or_default());
     FileOptions {
         secrets_in_files: values.field(&SECRETS_IN_FILES, secrets_in_files, diagnostics).ok(),
-        source_dir: read_source_dir(values, workspace, diagnostics),
         path_in_repo: values.field(&PATH_IN_REPO, path_in_repo, diagnostics).ok().flatten(),
         cache_path: values.field(&CACHE_PATH, |text| cache_path(text, workspace), diagnostics).ok(),
         prune: values.value(&PRUNE, prune, diagnostics),
@@ -148,16 +147,20 @@ fn delete_limit(text: &str) -> Parsed<DeleteLimit> {
 
 /// Reads the folder. An empty value is refused, and not read as the whole checkout: it is most often the output of a
 /// build step that does not exist, and pruning would then replace the content of the repo.
-fn read_source_dir(values: &Values, workspace: Option<&Path>, diagnostics: &mut Diagnostics) -> PathBuf {
+pub(crate) fn read_source_dir(
+    values: &Values,
+    github: &GithubContext,
+    diagnostics: &mut Diagnostics,
+) -> PathBuf {
     let text = values.text(&SOURCE_DIR).or(SOURCE_DIR.default.value()).unwrap_or_default().trim();
     if text.is_empty() {
         diagnostics.fault(&SOURCE_DIR, "must not be empty: `.` deploys the whole checkout");
     }
-    source_dir(text, workspace)
+    source_dir(text, github.workspace.as_deref())
 }
 
 /// Returns the folder below the checkout, without the `.` parts, which would appear in every message.
-fn source_dir(text: &str, workspace: Option<&Path>) -> PathBuf {
+pub(crate) fn source_dir(text: &str, workspace: Option<&Path>) -> PathBuf {
     let joined = workspace.map_or_else(|| PathBuf::from(text), |workspace| workspace.join(text));
     let clean: PathBuf = joined.components().collect();
     if clean.as_os_str().is_empty() { PathBuf::from(".") } else { clean }

@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use crate::action::{Log, Recorder};
 use crate::failure::{self, Result};
-use crate::folder::{HashCache, Source};
+use crate::folder::Source;
 use crate::text::{count, human_bytes};
 use hub::Lookup;
 
@@ -84,10 +84,34 @@ pub async fn deploy(
     session: &Session<'_>,
     recorder: &Recorder<DeployReport>,
 ) -> Result<Deployed> {
+    with_source(options, session, async |source| deploy_source(options, source, session, recorder).await)
+        .await
+}
+
+/// Reads the folder of a deploy, and passes it on. Digests that are computed meanwhile are kept for the next run.
+pub async fn with_source<T>(
+    options: &DeployOptions,
+    session: &Session<'_>,
+    work: impl AsyncFnOnce(Source) -> Result<T>,
+) -> Result<T> {
     let cache = source::open_cache(options, session.log).await?;
-    let result = read_and_deploy(options, session, recorder, cache.clone()).await;
+    let result = match source::read_source(options, session.log, cache.clone()).await {
+        Ok(source) => work(source).await,
+        Err(failure) => Err(failure),
+    };
     // Also after a failure, because the digests are still valid.
     source::save_cache(cache, session.log).await;
+    result
+}
+
+/// Deploys a folder that is read already.
+pub async fn deploy_source(
+    options: &DeployOptions,
+    source: Source,
+    session: &Session<'_>,
+    recorder: &Recorder<DeployReport>,
+) -> Result<Deployed> {
+    let result = sign_in_and_deploy(options, source, session, recorder).await;
     result.map_err(|failure| {
         if session.hub.uses_trusted_publishing() {
             failure::deploy::explain_trusted_publishing(failure)
@@ -97,14 +121,13 @@ pub async fn deploy(
     })
 }
 
-async fn read_and_deploy(
+async fn sign_in_and_deploy(
     options: &DeployOptions,
+    source: Source,
     session: &Session<'_>,
     recorder: &Recorder<DeployReport>,
-    cache: Option<Arc<HashCache>>,
 ) -> Result<Deployed> {
     let Session { hub, log, journal } = session;
-    let source = source::read_source(options, log, cache).await?;
     let repo = repo::resolve_repo(&options.repo, options.repo_type, hub).await?;
     let hub = repo::sign_in(hub.for_repo(&repo), options, log).await?;
     recorder.record(|report| {

@@ -1,0 +1,3 @@
+//! Datasets on the Hub: files with rows, and the card that describes them.
+
+pub mod upload;
