@@ -2,7 +2,7 @@
 
 use crate::action::markdown;
 use crate::failure::Failure;
-use crate::ops::space::LogTail;
+use crate::ops::space::{DevModeAccess, LogTail};
 
 /// Largest number of warnings that the summary lists.
 const SHOWN_WARNINGS: usize = 20;
@@ -55,4 +55,14 @@ pub(crate) fn warnings_section(warnings: &[String]) -> String {
 pub(crate) fn log_section(tail: &LogTail) -> String {
     let lines: Vec<&str> = tail.lines().collect();
     format!("#### The end of the {} log\n\n{}\n", tail.kind.as_str(), markdown::fenced(&lines.join("\n")))
+}
+
+/// Returns the row with the command for SSH into a Space in dev mode.
+pub(crate) fn ssh(access: &DevModeAccess) -> Option<(&'static str, String)> {
+    Some(("SSH", markdown::cell_code(&format!("ssh {}", access.ssh.as_ref()?))))
+}
+
+/// Returns the row with the editor of a Space in dev mode.
+pub(crate) fn editor(access: &DevModeAccess) -> (&'static str, String) {
+    ("Editor", markdown::link(&access.editor, &access.editor))
 }

@@ -11,6 +11,19 @@ pub const STREAMLIT_OWN_DOCKERFILE: &str = "the Hub no longer has a Streamlit SD
 /// Warning about a Streamlit Space whose Dockerfile is generated.
 pub const STREAMLIT_GENERATED_DOCKERFILE: &str = "the Hub no longer has a Streamlit SDK: this is deployed as a Docker Space with a generated Dockerfile; to keep it under your control, add a Dockerfile to the folder and set `space_sdk: docker`";
 
+/// Line about the end of the dev mode that a failed deploy has left.
+pub const DEV_MODE_ENDS: &str = "push what you change there: the next run with `leave_open_on_failure` ends dev mode, and the Hub ends it after 48 hours without use";
+
+/// Returns the warning about a failed Space that does not stay in dev mode.
+pub fn not_left_open(repo: &Repo, reason: &str) -> String {
+    format!("the {repo} is not left in dev mode: {reason}")
+}
+
+/// Returns the warning about a Space that a failure would not leave in dev mode.
+pub fn would_not_be_left_open(repo: &Repo, reason: &str) -> String {
+    format!("`leave_open_on_failure` has no effect on the {repo}: {reason}")
+}
+
 /// Returns the hint about variables that stay as this deploy wrote them.
 pub fn variables_stay(names: &[String]) -> String {
     format!(

@@ -32,6 +32,7 @@ mod jobs;
 mod keyless;
 mod large_files;
 mod layers;
+mod left_open;
 mod live;
 mod machine;
 mod moves;

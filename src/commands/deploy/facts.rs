@@ -2,6 +2,7 @@
 
 use crate::action::markdown;
 use crate::app_check::{CheckResult, CheckStatus};
+use crate::commands::summary_parts::{editor, ssh};
 use crate::ops::deploy::plan::Action;
 use crate::ops::deploy::report::{
     AccessChange, DeployReport, ProxyReport, ProxyState, Settings, Status, WrittenSetting,
@@ -39,6 +40,8 @@ pub fn facts(report: &DeployReport) -> Vec<Fact> {
     [
         live_now(report),
         app(report),
+        report.dev_mode.as_ref().and_then(ssh),
+        report.dev_mode.as_ref().map(editor),
         report.check.as_ref().map(|result| ("Check", check(result, report.failure.is_some()))),
         repo(report),
         report.pull_request_url().map(|url| ("Pull request", markdown::link(&url, &url))),

@@ -18,7 +18,7 @@ use crate::commands::inputs::{parse, time};
 use crate::failure::Result;
 use crate::failure::preview::WITHOUT_SECRETS;
 use crate::ops::bundle_bucket::BundleBucket;
-use crate::ops::deploy::options::{DeployOptions, OnFailure, Origin, Provenance, SpaceOptions};
+use crate::ops::deploy::options::{DeployOptions, LeaveOpen, OnFailure, Origin, Provenance, SpaceOptions};
 use crate::ops::preview::{DeploymentOptions, PreviewOptions};
 use crate::ops::proxy_space::ProxyOptions;
 
@@ -69,6 +69,15 @@ inputs! {
         only: &[Only::Spaces],
         elsewhere: &["rollback"],
         ..Input::new("on_failure")
+    };
+    LEAVE_OPEN_ON_FAILURE = Input {
+        kind: ValueKind::Choice(&["none", "dev-mode"]),
+        summary: "State in which a preview or a private Space stays that does not start, or does not pass its check",
+        details: "`dev-mode` opens it by SSH and in an editor, to be looked into, and comes before a rollback. It needs a PRO, Team or Enterprise plan.",
+        default: DefaultValue::Value("none"),
+        only: &[Only::Spaces, Only::With(WAIT.name)],
+        elsewhere: &["dev_mode_on_failure", "dev_mode"],
+        ..Input::new("leave_open_on_failure")
     };
 }
 
@@ -122,7 +131,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
     let preview_inputs = preview_group::read(values, diagnostics);
     let may_lack_token = preview::may_lack_token(&preview_inputs, &github);
     let is_preview = preview::is_for_preview(&preview_inputs, &github);
-    let is_marked = preview_inputs.is_wanted;
+    let has_previews = preview_inputs.is_wanted;
     let kind = sign_in::RunKind { is_dry_run: dry_run, may_lack_token };
     let sign_in = sign_in::read(values, &github, kind, diagnostics);
     let preview = preview::read(values, &github, preview_inputs, (repo.as_ref(), repo_type), diagnostics);
@@ -148,14 +157,17 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         secrets_in_files: files.secrets_in_files,
     };
     let space = match repo_type {
-        Some(RepoType::Space) | None => read_space(values, workspace, policy, diagnostics),
+        Some(RepoType::Space) | None => {
+            let space = read_space(values, workspace, policy, diagnostics);
+            SpaceOptions { leave_open: leave_open(values, has_previews, diagnostics), ..space }
+        }
         Some(other @ (RepoType::Model | RepoType::Dataset)) => {
             let because = format!("a {} does not run as a Space does", other.noun());
             values.warn_without(Only::Spaces, because, diagnostics);
             SpaceOptions::off(workspace)
         }
     };
-    if is_marked {
+    if has_previews {
         preview::refuse_own_mark(&space.settings, diagnostics);
     }
     let space = match &preview {
@@ -266,7 +278,20 @@ fn read_space(
     if !wait {
         check_without_wait(values, &check, on_failure, diagnostics);
     }
-    SpaceOptions { settings, hardware, wait: wait.then_some(timeout), check, fail_on, on_failure }
+    let wait = wait.then_some(timeout);
+    SpaceOptions { settings, hardware, wait, check, fail_on, on_failure, leave_open: LeaveOpen::Never }
+}
+
+/// Reads the Spaces that stay in dev mode after a failure, in a run without a preview.
+fn leave_open(values: &Values, has_previews: bool, diagnostics: &mut Diagnostics) -> LeaveOpen {
+    let parse = |text: &str| {
+        parse::choice(&LEAVE_OPEN_ON_FAILURE, text, |word| match word {
+            "none" => Some(LeaveOpen::Never),
+            "dev-mode" => Some(LeaveOpen::IfPrivate { has_previews }),
+            _ => None,
+        })
+    };
+    values.value(&LEAVE_OPEN_ON_FAILURE, parse, diagnostics)
 }
 
 /// Refuses what needs a Space that was waited for.
@@ -301,6 +326,7 @@ fn warn_of_futile_wait(values: &Values, space: &SpaceOptions, diagnostics: &mut 
         (&TIMEOUT, values.given(&TIMEOUT).is_some()),
         (&app_check::VERIFY, space.check.is_customized()),
         (&ON_FAILURE, space.on_failure == OnFailure::Rollback),
+        (&LEAVE_OPEN_ON_FAILURE, space.leave_open != LeaveOpen::Never),
     ];
     let asked: Vec<&Input> =
         asked.iter().filter(|(_, is_asked)| *is_asked).map(|(input, _)| *input).collect();

@@ -94,6 +94,14 @@ outputs! {
     check_outputs::VERIFY_LATENCY_SECONDS => check_outputs::latency(report.check.as_ref());
     check_outputs::RECOMMENDED_DURATION_SECONDS => check_outputs::recommended_duration(report.check.as_ref());
     Output::text(
+        "ssh_address",
+        "Target of `ssh` for a failed Space that `leave_open_on_failure` left in dev mode. Else empty.",
+    ) => text(report.dev_mode.as_ref().and_then(|access| access.ssh.as_deref()));
+    Output::text(
+        "editor_url",
+        "Address of the editor for such a Space. Else empty.",
+    ) => text(report.dev_mode.as_ref().map(|access| access.editor.as_str()));
+    Output::text(
         "rollback_commit_sha",
         "Commit that restored the previous tree. Empty without a rollback.",
     ) => text(report.rollback_commit.as_deref());

@@ -11,7 +11,7 @@ use crate::commands::inputs::declaration::Input;
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::values::Values;
 use crate::github::PullRequestEvent;
-use crate::ops::deploy::options::{PreviewCopy, SpaceOptions};
+use crate::ops::deploy::options::{LeaveOpen, PreviewCopy, SpaceOptions};
 use crate::ops::preview::marker::VARIABLE;
 use crate::ops::preview::record::RecordOptions;
 use crate::ops::preview::{DeploymentOptions, PreviewOptions};
@@ -146,6 +146,9 @@ impl Preview {
         if let Some(copy) = &self.copy {
             space.settings.variables.push(copy.mark.clone());
             space.hardware = self.inputs.hardware(space.hardware);
+            if space.leave_open != LeaveOpen::Never {
+                space.leave_open = LeaveOpen::Preview;
+            }
         }
         space
     }

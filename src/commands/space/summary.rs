@@ -3,7 +3,9 @@
 use hub::HardwareName;
 
 use crate::action::markdown;
-use crate::commands::summary_parts::{facts_table, failure_section, log_section, warnings_section};
+use crate::commands::summary_parts::{
+    editor, facts_table, failure_section, log_section, ssh, warnings_section,
+};
 use crate::ops::space_operation::report::SpaceReport;
 
 use super::outputs::status;
@@ -49,10 +51,8 @@ fn facts(report: &SpaceReport) -> Vec<(&'static str, String)> {
         rows.push(("Hardware", format!("{}{price}", markdown::cell_code(hardware))));
     }
     if let Some(access) = &report.dev_mode {
-        if let Some(ssh) = &access.ssh {
-            rows.push(("SSH", markdown::cell_code(&format!("ssh {ssh}"))));
-        }
-        rows.push(("Editor", markdown::link(&access.editor, &access.editor)));
+        rows.extend(ssh(access));
+        rows.push(editor(access));
     }
     rows
 }

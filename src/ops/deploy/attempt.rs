@@ -17,6 +17,7 @@ use super::deployed::{Deployed, DryPlan, before_any_write};
 use super::draft::list_own_pull_requests;
 use super::ensure_repo::Target;
 use super::go_live::wait_and_check;
+use super::leave_open::warn_if_public;
 use super::make_plan::{Planned, make_plan};
 use super::plan_base::PlanBase;
 use super::preupload::preupload;
@@ -307,6 +308,9 @@ async fn go_live(
         hardware: state.applied.as_ref().and_then(|applied| applied.hardware),
         settings: state.applied.as_ref().and_then(|applied| applied.undo.as_ref()),
     };
+    if context.runs_result() && context.options.space.wait.is_some() {
+        warn_if_public(context, audience_after(context, state.settings.audience));
+    }
     deployed.check = wait_and_check(context, &target).await?;
     Ok(deployed)
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use hub::Stage;
 use tokio::time::Instant;
 
 use crate::app_check::{Check, CheckResult, Mode};
 use crate::failure::Result;
+use crate::ops::space::WaitOptions;
 
 use super::change_set::Purpose;
 use super::check_app::check_app;
 use super::context::Context;
+use super::leave_open::{end_dev_mode, leave_open};
 use super::options::OnFailure;
 use super::rollback::roll_back;
 use super::wait::{CommitAge, LiveTarget, NotLive, wait_for};
@@ -31,10 +34,19 @@ pub(super) async fn wait_and_check(
         context.recorder.record(|report| report.not_waited_for = true);
         return Ok(None);
     };
-    let NotLive { failure, is_the_apps } = match wait_then_check(context, target, timeout).await {
+    let stage_before = end_dev_mode(context, target).await;
+    let NotLive { failure, is_the_apps } = match wait_then_check(context, target, timeout, stage_before).await
+    {
         Ok(result) => return Ok(result),
         Err(not_live) => not_live,
     };
+    // A rollback would undo the failed state.
+    if is_the_apps && leave_open(context).await {
+        if space.on_failure == OnFailure::Rollback {
+            context.log.info("not rolled back: the Space stays as it failed");
+        }
+        return Err(failure);
+    }
     match space.on_failure {
         OnFailure::Keep => {}
         OnFailure::Rollback if is_the_apps => {
@@ -50,11 +62,12 @@ async fn wait_then_check(
     context: &Context<'_>,
     target: &LiveTarget<'_>,
     timeout: Duration,
+    stage_before: Option<Stage>,
 ) -> Result<Option<CheckResult>, NotLive> {
     let started = Instant::now();
     let is_new = target.receipt.is_some() || target.is_new_space;
     let age = if is_new { CommitAge::New } else { CommitAge::Old };
-    let options = target.wait_options(target.commit, age, timeout);
+    let options = WaitOptions { stage_before, ..target.wait_options(target.commit, age, timeout) };
     wait_for(context, target, &options, Purpose::Deploy).await?;
     let check = &context.options.space.check;
     if check.mode == Mode::Off {

@@ -14,6 +14,7 @@ mod ensure_repo;
 mod go_live;
 mod hashing;
 mod large_names;
+mod leave_open;
 mod listed;
 mod make_plan;
 mod mark;

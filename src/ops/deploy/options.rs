@@ -184,6 +184,7 @@ pub struct SpaceOptions {
     /// Results of the check that fail the deploy.
     pub fail_on: FailOn,
     pub on_failure: OnFailure,
+    pub leave_open: LeaveOpen,
 }
 
 impl SpaceOptions {
@@ -196,6 +197,7 @@ impl SpaceOptions {
             check: Check { mode: Mode::Off, ..Check::new(workspace) },
             fail_on: FailOn::default(),
             on_failure: OnFailure::Keep,
+            leave_open: LeaveOpen::Never,
         }
     }
 }
@@ -205,4 +207,17 @@ impl SpaceOptions {
 pub enum OnFailure {
     Keep,
     Rollback,
+}
+
+/// Spaces that a failure leaves in dev mode, to be looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaveOpen {
+    Never,
+    /// A private Space without a public proxy. Visitors of any other Space would meet the failed app for days.
+    IfPrivate {
+        /// Other runs of the workflow deploy previews, which the option is also for.
+        has_previews: bool,
+    },
+    /// The preview of a pull request, also a public one.
+    Preview,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
-use crate::ops::space::{HardwareStatus, LogTail};
+use crate::ops::space::{DevModeAccess, HardwareStatus, LogTail};
 use hub::{
     CommitId, CommitReceipt, Flavor, HardwareName, Repo, RepoType, Revision, SleepTime, SpaceSdk, Stage,
     Visibility,
@@ -99,6 +99,8 @@ pub struct DeployReport {
     pub check: Option<CheckResult>,
     /// Last lines of the Space's logs, if they were followed.
     pub log_tails: Vec<LogTail>,
+    /// Ways into the failed Space, if this run left it in dev mode.
+    pub dev_mode: Option<DevModeAccess>,
     /// Commit that restored the previous tree.
     pub rollback_commit: Option<CommitId>,
     /// Commit whose tree was restored.

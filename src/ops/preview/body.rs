@@ -14,6 +14,7 @@ use crate::app_check::CheckResult;
 use crate::failure::Failure;
 use crate::ops::deploy::DryPlan;
 use crate::ops::deploy::plan::Action;
+use crate::ops::space::DevModeAccess;
 use crate::text::{human_bytes, human_duration, plain};
 
 // GitHub takes 65,536 characters. These limits keep every comment far below that.
@@ -60,6 +61,8 @@ pub struct PreviewFacts {
     pub hardware: Option<HardwareName>,
     /// Price of an hour in US dollars, for paid hardware.
     pub price: Option<f64>,
+    /// Ways into a Space that is in dev mode.
+    pub dev_mode: Option<DevModeAccess>,
     /// False if the workflow does not wait for the Space.
     pub is_awaited: bool,
     /// Time that the run took.
@@ -134,6 +137,10 @@ impl CommentPage {
         let mut rows = Rows::new();
         rows.extend(facts.address.as_ref().map(|url| ("App", markdown::link(url, url))));
         rows.push(("Space", self.link()));
+        if let Some(access) = &facts.dev_mode {
+            rows.extend(access.ssh.as_ref().map(|ssh| ("SSH", markdown::cell_code(&format!("ssh {ssh}")))));
+            rows.push(("Editor", markdown::link(&access.editor, &access.editor)));
+        }
         rows.extend(ending(facts));
         let parts = [failure_part(failure), log_part(&failure.log)];
         self.body(PreviewState::Failed, &self.preview(), &parts, rows)

@@ -10,9 +10,10 @@ use super::side::PullRequestSide;
 use crate::action::Recorder;
 use crate::failure::{Code, Result};
 use crate::ops::Session;
+use crate::ops::deploy::options::LeaveOpen;
 use crate::ops::deploy::{self, DeployReport};
 use crate::ops::proxy_space::{LiveWhole, Whole, deploy_whole};
-use crate::ops::space::hardware;
+use crate::ops::space::{DevModeAccess, dev_mode_access, hardware};
 
 /// Brings the preview up to date.
 pub(super) async fn deploy(
@@ -49,6 +50,9 @@ pub(super) async fn deploy(
                 facts.address = address_of(hub, &shown).await;
             }
             add_hardware(&mut facts, hub, &repo).await;
+            if whole.deploy.space.leave_open != LeaveOpen::Never {
+                facts.dev_mode = dev_mode_of(hub, &repo).await;
+            }
             facts
         }
     };
@@ -98,6 +102,15 @@ async fn add_hardware(facts: &mut PreviewFacts, hub: &Hub, repo: &Repo) {
     let Some(flavor) = runtime.flavor() else { return };
     facts.price = hardware::hourly_price(hub, flavor).await;
     facts.hardware = Some(flavor.clone());
+}
+
+/// Returns the ways into a Space that is in dev mode.
+async fn dev_mode_of(hub: &Hub, repo: &Repo) -> Option<DevModeAccess> {
+    hub.runtime(repo).await.ok().filter(|runtime| runtime.dev_mode)?;
+    match hub.look_up(repo, &Revision::default()).await {
+        Ok(Lookup::Found(info)) => Some(dev_mode_access(hub.endpoint(), repo, &info)),
+        _ => None,
+    }
 }
 
 async fn address_of(hub: &Hub, repo: &Repo) -> Option<String> {

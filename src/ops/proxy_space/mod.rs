@@ -19,7 +19,9 @@ use crate::app_check::{Check, FailOn, Mode};
 use crate::failure::{self, Result};
 use crate::image;
 use crate::ops::Session;
-use crate::ops::deploy::options::{CommitLimits, DeployOptions, OnFailure, Origin, Prune, SpaceOptions};
+use crate::ops::deploy::options::{
+    CommitLimits, DeployOptions, LeaveOpen, OnFailure, Origin, Prune, SpaceOptions,
+};
 use crate::ops::deploy::report::{ProxyReport, ProxyState};
 use crate::ops::deploy::{self, Deployed};
 use crate::ops::space::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
@@ -139,6 +141,7 @@ fn deploy_options(proxy: &Proxy<'_>, source: &Path, target: &str) -> DeployOptio
             check: ready,
             fail_on: FailOn::default(),
             on_failure: OnFailure::Keep,
+            leave_open: LeaveOpen::Never,
         },
         has_proxy: false,
         ..proxy.behind.clone()

@@ -1,6 +1,9 @@
-//! The addresses of a Space in dev mode. Pure.
+//! The addresses of a Space in dev mode.
 
 use hub::{Repo, RepoInfo};
+
+use crate::action::Log;
+use crate::failure::space_operation as advice;
 
 /// Server of the Hub that leads an SSH connection into a Space.
 const SSH_HOST: &str = "ssh.hf.space";
@@ -16,6 +19,17 @@ pub struct DevModeAccess {
     pub ssh: Option<String>,
     /// Editor in the browser.
     pub editor: String,
+}
+
+impl DevModeAccess {
+    /// Logs the ways into the Space.
+    pub fn print(&self, log: &Log) {
+        match &self.ssh {
+            Some(ssh) => log.info(&format!("connect with `ssh {ssh}`, with a key of {}", advice::SSH_KEYS)),
+            None => log.warning("the Hub does not name the address for SSH"),
+        }
+        log.info(&format!("or open the editor: {}", self.editor));
+    }
 }
 
 /// Returns the addresses of a Space. `endpoint` has no trailing slash.

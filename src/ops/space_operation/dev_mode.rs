@@ -43,11 +43,7 @@ pub(super) async fn switch_off(target: &Target<'_>, wait: Option<Duration>) -> R
 fn show_access(target: &Target<'_>) {
     let log = target.session.log;
     let access = dev_mode_access(target.session.hub.endpoint(), &target.repo, &target.info);
-    match &access.ssh {
-        Some(ssh) => log.info(&format!("connect with `ssh {ssh}`, with a key of {}", advice::SSH_KEYS)),
-        None => log.warning("the Hub does not name the address for SSH"),
-    }
-    log.info(&format!("or open the editor: {}", access.editor));
+    access.print(log);
     log.info(advice::DEV_MODE_ENDS);
     target.recorder.record(|report| report.dev_mode = Some(access));
 }

@@ -4,6 +4,7 @@ mod closing;
 mod deployments;
 mod github_trouble;
 mod kills;
+mod left_open;
 mod life;
 mod opening;
 mod pictures;

@@ -7,7 +7,7 @@ use hub::SleepTime;
 use super::{check_fault, read, refused};
 use crate::app_check::{Expect, Mode};
 use crate::failure::Code;
-use crate::ops::deploy::options::OnFailure;
+use crate::ops::deploy::options::{LeaveOpen, OnFailure};
 use crate::ops::space::SettingsStrategy;
 
 #[test]
@@ -20,7 +20,7 @@ fn space_inputs_have_defaults() {
     assert_eq!(space.wait, Some(Duration::from_secs(2400)));
     assert_eq!((space.check.mode, space.check.expect), (Mode::Auto, None));
     assert_eq!((space.check.health_path, space.check.health_status), (None, 200));
-    assert_eq!(space.on_failure, OnFailure::Keep);
+    assert_eq!((space.on_failure, space.leave_open), (OnFailure::Keep, LeaveOpen::Never));
     let model = read(&[("repo_type", "model")]).0.deploy.space;
     assert_eq!((model.wait, model.check.mode), (None, Mode::Off));
 }
@@ -52,6 +52,7 @@ fn all_space_inputs_are_read() {
         ("expect_regex", "^a+$"),
         ("max_latency", "20s"),
         ("on_failure", "rollback"),
+        ("leave_open_on_failure", "dev-mode"),
     ]);
     assert!(warnings.is_empty());
     assert!(!format!("{inputs:?}").contains("s3cret-value"));
@@ -77,6 +78,7 @@ fn all_space_inputs_are_read() {
     assert!(verify.expect_regex.unwrap().is_match("aaa"));
     assert_eq!(verify.max_latency, Some(Duration::from_secs(20)));
     assert_eq!(space.on_failure, OnFailure::Rollback);
+    assert_eq!(space.leave_open, LeaveOpen::IfPrivate { has_previews: false });
 }
 
 #[test]
@@ -154,6 +156,10 @@ fn space_inputs_are_validated() {
         (
             vec![("settings_strategy", "replace")],
             "`settings_strategy` must be `merge` or `overwrite`, not `replace`",
+        ),
+        (
+            vec![("leave_open_on_failure", "ssh")],
+            "`leave_open_on_failure` must be `none` or `dev-mode`, not `ssh`",
         ),
         (vec![("on_failure", "retry")], "`on_failure` must be `keep` or `rollback`, not `retry`"),
     ] {

@@ -74,6 +74,14 @@ impl<'a> SpaceHandle<'a> {
         spaces.switch_dev_mode(&spaces.named(self.id)?, enabled).map_err(HubError::into_anyhow)
     }
 
+    /// Returns true in dev mode.
+    ///
+    /// # Errors
+    /// If there is no such Space.
+    pub fn dev_mode(&self) -> anyhow::Result<bool> {
+        Ok(self.hub.spaces.named(self.id)?.read(|state| state.dev_mode))
+    }
+
     /// Adds a line to a log.
     ///
     /// # Errors
