@@ -44,3 +44,5 @@ mod runtime;
 mod scripts;
 #[path = "hub/spaces.rs"]
 mod spaces;
+#[path = "hub/viewer.rs"]
+mod viewer;

@@ -4,7 +4,8 @@
 //! pull requests, large files by LFS or by chunks, buckets, Spaces with secrets and apps, Jobs. It records every request,
 //! compares it with a [`Contract`] if there is one, and injects faults on any path.
 //!
-//! The parts, each with its own state: `core` (repositories), `buckets`, `accounts`, `spaces`, `jobs`, `faults`. `hub` joins
+//! The parts, each with its own state: `core` (repositories), `buckets`, `accounts`, `spaces`, `jobs`, `faults`. `viewer`
+//! shows datasets, from the repositories. `hub` joins
 //! them, `routes` maps paths to them, and `local_hub` is the interface for tests.
 
 mod accounts;
@@ -24,6 +25,7 @@ mod server;
 mod spaces;
 mod tasks;
 mod util;
+mod viewer;
 
 pub use accounts::billing::FLAVORS;
 pub use accounts::user::{DEFAULT_TOKEN, Org, TokenRole, TokenScope, User, Wallet};

@@ -65,6 +65,8 @@ pub struct Policy {
     pub inference_providers: BTreeMap<String, serde_json::Value>,
     /// Cost of the period of every user, in millionths of a US dollar; `None` closes the bill to all tokens.
     pub usage_micro_usd: Option<u64>,
+    /// Time after a commit to a dataset in which the dataset viewer is not ready.
+    pub viewer_delay: Duration,
     /// `X-Forwarded-Proto` at the app. The real edge sends `https`; an app that builds links from it needs `http` here.
     pub forwarded_proto: String,
     /// Behaviour of Jobs.
@@ -94,6 +96,7 @@ impl Default for Policy {
             empty_files_are_large: false,
             inference_providers: BTreeMap::new(),
             usage_micro_usd: None,
+            viewer_delay: Duration::ZERO,
             forwarded_proto: "https".into(),
             jobs: JobPolicy::default(),
         }

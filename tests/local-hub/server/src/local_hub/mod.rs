@@ -103,6 +103,12 @@ impl LocalHub {
         self.hub.endpoint.clone()
     }
 
+    /// Returns the address of the dataset viewer: the value for `HF_DATASETS_SERVER`.
+    #[must_use]
+    pub fn viewer(&self) -> String {
+        format!("{}/{}", self.hub.endpoint, crate::viewer::PREFIX)
+    }
+
     /// Returns a handle on a repository, which need not exist.
     #[must_use]
     pub fn repo<'a>(&'a self, repo_type: RepoType, id: &'a str) -> RepoHandle<'a> {

@@ -17,6 +17,7 @@ use crate::routes::core::{
     commit, compare, create, discussions, duplicate, gated, info, lfs_files, moved, refs, repos, resolve,
     transfer, tree, upload,
 };
+use crate::viewer::{self, PREFIX};
 
 /// Returns true if the route reads its body as a stream.
 pub(crate) fn is_streamed(method: &Method, path: &str) -> bool {
@@ -64,6 +65,7 @@ pub(crate) async fn route(req: Req) -> Answer {
         ("GET", ["api", "organizations", org, "billing", "usage-v2"]) => {
             accounts::billing::usage(&req, Some(org))
         }
+        ("GET", [PREFIX, rest @ ..]) => viewer::route(&req, rest).await,
         ("GET" | "HEAD" | "PUT" | "POST", ["__lfs" | "__cdn", ..]) => transfer::route(req, &segs[1..]).await,
         ("GET", ["api", "settings", "repositories"]) => info::of_namespace(&req, None),
         ("GET", ["api", "organizations", org, "settings", "repositories"]) => {
