@@ -11,8 +11,7 @@ use inputs::{DatasetInputs, GROUPS};
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::deploy::ordinary;
 use super::inputs::values::Values;
-use super::outputs::is_own_word;
-use crate::action::journal::Timing;
+use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{Failure, Result};
 use crate::ops::Session;
@@ -25,7 +24,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Check the files of a dataset, and upload them to the Hub with a card in one commit",
     details: "Exits with 2 if a file is not right; then nothing is sent.",
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: Some(ActionFiles {
         manifest: ".github/actions/dataset/action.yml",
         readme: ".github/actions/dataset/README.md",
@@ -41,12 +40,14 @@ pub(super) static UPLOAD: Command = Command {
     about: COMMAND.about,
     details: COMMAND.details,
     groups: GROUPS,
-    outputs: outputs::OUTPUTS,
+    outputs: outputs::OUTPUTS.declared,
     action: None,
     run: |call| Box::pin(run(call)),
 };
 
 impl Report for DatasetReport {
+    const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
+
     fn cancelled(&self) -> Failure {
         Report::cancelled(&self.deploy)
     }
@@ -57,14 +58,6 @@ impl Report for DatasetReport {
 
     fn end(&mut self, took: Duration) {
         self.deploy.end(took);
-    }
-
-    fn outputs(&self, timings: &[Timing]) -> Vec<(&'static str, String)> {
-        outputs::outputs(self, timings)
-    }
-
-    fn is_own_word(output: &str) -> bool {
-        is_own_word(outputs::OUTPUTS, output)
     }
 
     fn ordinary_text(&self) -> Vec<String> {

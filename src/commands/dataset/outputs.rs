@@ -1,6 +1,6 @@
 //! The outputs of an upload of a dataset.
 
-use crate::commands::outputs::{Output, outputs};
+use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
 use crate::ops::dataset::upload::DatasetReport;
 
 outputs! {
@@ -25,8 +25,5 @@ outputs! {
         "files",
         "Number of files in the folder.",
     ) => report.files.map(|files| files.to_string()).unwrap_or_default();
-    Output::own_word(
-        "error_code",
-        "Stable name of the error that ended the run. Empty after a success.",
-    ) => report.deploy.failure.as_ref().map(|failure| failure.code.as_str().to_owned()).unwrap_or_default();
+    ERROR_CODE => error_code(report.deploy.failure.as_ref());
 }
