@@ -22,6 +22,7 @@ const GRADIO: Manifest = Manifest {
     activation_gb: 1.0,
     emoji: "🔎",
     purpose: "Try",
+    parameters: &[],
     smoke: Vec::new,
 };
 
@@ -45,6 +46,7 @@ catalogue! {
         requirements: &["transformers", "accelerate", "torchaudio", "librosa"],
         emoji: "🎵",
         purpose: "Classify sounds with",
+        parameters: &["audio"],
         smoke: || vec![Sample],
     }
     AutomaticSpeechRecognition {
@@ -54,6 +56,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "🎤",
         purpose: "Transcribe speech with",
+        parameters: &["audio"],
         smoke: || vec![Sample],
     }
     Chat {
@@ -63,6 +66,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "💬",
         purpose: "Chat with",
+        parameters: &["message", "max_new_tokens", "temperature"],
         smoke: || vec![V(json!("Hello!")), V(json!(16)), V(json!(0.0))],
     }
     DepthEstimation {
@@ -72,6 +76,7 @@ catalogue! {
         dtype: Float32,
         emoji: "📐",
         purpose: "Estimate depth with",
+        parameters: &["image"],
         smoke: || vec![Sample],
     }
     DiffusersLora {
@@ -81,6 +86,7 @@ catalogue! {
         activation_gb: 4.0,
         emoji: "🎨",
         purpose: "Draw with",
+        parameters: &["prompt", "steps", "seed"],
         smoke: || vec![V(json!("a cinematic robot cat astronaut")), V(json!(4)), V(json!(0))],
     }
     DocumentQuestionAnswering {
@@ -91,18 +97,21 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "📄",
         purpose: "Ask documents with",
+        parameters: &["image", "question"],
         smoke: || vec![Sample, V(json!("What is the total?"))],
     }
     FillMask {
         requirements: &["transformers", "accelerate", "sentencepiece"],
         emoji: "🧩",
         purpose: "Fill gaps in texts with",
+        parameters: &["text"],
         smoke: || vec![V(json!("Paris is the [MASK] of France."))],
     }
     ImageClassification {
         requirements: &["transformers", "accelerate", "torchvision"],
         emoji: "📷",
         purpose: "Classify images with",
+        parameters: &["image"],
         smoke: || vec![Sample],
     }
     ImageClassificationTimm {
@@ -110,6 +119,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "📷",
         purpose: "Classify images with",
+        parameters: &["image"],
         smoke: || vec![Sample],
     }
     ImageSegmentation {
@@ -119,6 +129,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "🧭",
         purpose: "Segment images with",
+        parameters: &["image"],
         smoke: || vec![Sample],
     }
     ImageTextToText {
@@ -128,6 +139,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "👀",
         purpose: "Ask about images with",
+        parameters: &["image", "prompt", "max_new_tokens"],
         smoke: || vec![Sample, V(json!("Describe this image.")), V(json!(16))],
     }
     ImageToImage {
@@ -137,6 +149,7 @@ catalogue! {
         activation_gb: 4.0,
         emoji: "🎨",
         purpose: "Edit images with",
+        parameters: &["image", "prompt", "steps", "seed"],
         smoke: || vec![Sample, V(json!("make it a watercolor")), V(json!(4)), V(json!(0))],
     }
     ImageToImageTransformers {
@@ -146,6 +159,7 @@ catalogue! {
         activation_gb: 4.0,
         emoji: "🔬",
         purpose: "Restore images with",
+        parameters: &["image"],
         smoke: || vec![Sample],
     }
     ImageToText {
@@ -155,6 +169,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "📷",
         purpose: "Describe images with",
+        parameters: &["image", "max_new_tokens"],
         smoke: || vec![Sample, V(json!(16))],
     }
     ImageToVideo {
@@ -164,6 +179,7 @@ catalogue! {
         activation_gb: 12.0,
         emoji: "🎬",
         purpose: "Animate images with",
+        parameters: &["image", "prompt", "steps", "frames", "seed"],
         smoke: || vec![Sample, V(json!("it waves")), V(json!(2)), V(json!(9)), V(json!(0))],
     }
     ObjectDetection {
@@ -172,6 +188,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "🎯",
         purpose: "Detect objects with",
+        parameters: &["image", "threshold"],
         smoke: || vec![Sample, V(json!(0.5))],
     }
     PeftChat {
@@ -181,6 +198,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "💬",
         purpose: "Chat with",
+        parameters: &["message", "max_new_tokens", "temperature"],
         smoke: || vec![V(json!("Hello!")), V(json!(16)), V(json!(0.0))],
     }
     ProviderChat {
@@ -190,6 +208,7 @@ catalogue! {
         activation_gb: 0.0,
         emoji: "💬",
         purpose: "Chat with",
+        parameters: &["message", "max_new_tokens"],
         smoke: || vec![V(json!("Hello!")), V(json!(16))],
     }
     QuestionAnswering {
@@ -197,6 +216,7 @@ catalogue! {
         output: Output::Textbox,
         emoji: "❓",
         purpose: "Find answers in texts with",
+        parameters: &["question", "context"],
         smoke: || vec![V(json!("Where do I live?")), V(json!("My name is Wolfgang and I live in Berlin"))],
     }
     SentenceSimilarity {
@@ -205,6 +225,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "🔗",
         purpose: "Compare sentences with",
+        parameters: &["source", "sentences"],
         smoke: || {
             vec![V(json!("That is a happy person")), V(json!("That is a happy dog\nToday is a sunny day"))]
         },
@@ -216,6 +237,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "📝",
         purpose: "Rewrite texts with",
+        parameters: &["text", "max_new_tokens"],
         smoke: || vec![V(json!("The tower is 324 metres tall.")), V(json!(16))],
     }
     StaticTransformersjs {
@@ -234,6 +256,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "📊",
         purpose: "Ask tables with",
+        parameters: &["question", "table"],
         smoke: || {
             let table = json!({
                 "headers": ["Repository", "Stars"],
@@ -247,6 +270,7 @@ catalogue! {
         requirements: &["transformers", "accelerate", "sentencepiece"],
         emoji: "🔖",
         purpose: "Classify texts with",
+        parameters: &["text"],
         smoke: || vec![V(json!("I like you. I love you"))],
     }
     TextGeneration {
@@ -256,6 +280,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "📝",
         purpose: "Continue texts with",
+        parameters: &["prompt", "max_new_tokens"],
         smoke: || vec![V(json!("Once upon a time")), V(json!(16))],
     }
     TextRanking {
@@ -264,6 +289,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "🔗",
         purpose: "Rank passages with",
+        parameters: &["query", "passages"],
         smoke: || vec![V(json!("red planet")), V(json!("Mars is red\nVenus is hot"))],
     }
     TextToImage {
@@ -273,6 +299,7 @@ catalogue! {
         activation_gb: 4.0,
         emoji: "🎨",
         purpose: "Draw with",
+        parameters: &["prompt", "steps", "seed"],
         smoke: || vec![V(json!("a cinematic robot cat astronaut")), V(json!(4)), V(json!(0))],
     }
     TextToSpeech {
@@ -282,6 +309,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "🔊",
         purpose: "Speak texts with",
+        parameters: &["text"],
         smoke: || vec![V(json!("I love the hugging face hub."))],
     }
     TextToVideo {
@@ -291,6 +319,7 @@ catalogue! {
         activation_gb: 12.0,
         emoji: "🎬",
         purpose: "Film texts with",
+        parameters: &["prompt", "steps", "frames", "seed"],
         smoke: || vec![V(json!("A man plays a red electric guitar.")), V(json!(2)), V(json!(9)), V(json!(0))],
     }
     TokenClassification {
@@ -298,6 +327,7 @@ catalogue! {
         output: Output::HighlightedText,
         emoji: "🔖",
         purpose: "Find names in texts with",
+        parameters: &["text"],
         smoke: || vec![V(json!("My name is Sarah and I live in London"))],
     }
     TranslationMultilingual {
@@ -308,6 +338,7 @@ catalogue! {
         emoji: "🌍",
         purpose: "Translate with",
         // The languages are the defaults of the app, because each family of models has other codes.
+        parameters: &["text", "source_language", "target_language"],
         smoke: || vec![V(json!("Hello"))],
     }
     VideoClassification {
@@ -317,6 +348,7 @@ catalogue! {
         activation_gb: 2.0,
         emoji: "🎥",
         purpose: "Classify videos with",
+        parameters: &["video"],
         smoke: || vec![Argument::Video],
     }
     VisualQuestionAnswering {
@@ -325,6 +357,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "👀",
         purpose: "Ask about images with",
+        parameters: &["image", "question"],
         smoke: || vec![Sample, V(json!("What is in the image?"))],
     }
     ZeroShotAudioClassification {
@@ -332,18 +365,21 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "🎵",
         purpose: "Classify sounds with",
+        parameters: &["audio", "candidate_labels"],
         smoke: || vec![Sample, V(json!("dog, music"))],
     }
     ZeroShotClassification {
         requirements: &["transformers", "accelerate", "sentencepiece"],
         emoji: "🔖",
         purpose: "Classify texts with",
+        parameters: &["text", "candidate_labels", "multi_label"],
         smoke: || vec![V(json!("My phone is broken")), V(json!("urgent, not urgent")), V(json!(false))],
     }
     ZeroShotImageClassification {
         requirements: &["transformers", "accelerate", "torchvision", "sentencepiece"],
         emoji: "📷",
         purpose: "Classify images with",
+        parameters: &["image", "candidate_labels"],
         smoke: || vec![Sample, V(json!("cat, dog"))],
     }
     ZeroShotObjectDetection {
@@ -352,6 +388,7 @@ catalogue! {
         dtype: Checkpoint,
         emoji: "🎯",
         purpose: "Detect objects with",
+        parameters: &["image", "candidate_labels", "threshold"],
         smoke: || vec![Sample, V(json!("cat")), V(json!(0.2))],
     }
 }

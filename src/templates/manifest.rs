@@ -76,6 +76,8 @@ pub struct Manifest {
     pub emoji: &'static str,
     /// Start of a sentence about the model: `Chat with`.
     pub purpose: &'static str,
+    /// Names of the parameters of the endpoint, without the state of a chat.
+    pub parameters: &'static [&'static str],
     /// Returns arguments that keep a call short: few steps, few tokens.
     pub smoke: fn() -> Vec<Argument>,
 }
