@@ -71,6 +71,8 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
         RefusalKind::Forbidden => forbidden(message),
         RefusalKind::Gated => Failure::new(Code::PermissionDenied, message)
             .hint("accept the terms on the page of the repo, as the user of the token"),
+        RefusalKind::Disabled => Failure::new(Code::PermissionDenied, message)
+            .hint("choose another repo: the Hub closed the access to this one"),
         RefusalKind::ModelNotSupported => Failure::new(Code::ModelNotSupported, message),
         RefusalKind::OnlyPullRequests => {
             forbidden(message).hint("to propose the change, set `create_pr: true`")

@@ -149,6 +149,16 @@ impl Hub {
         Self { tokens: Arc::new(TokenSource::Nothing), ..self.clone() }
     }
 
+    /// Returns a client with another token.
+    ///
+    /// # Errors
+    ///
+    /// The token has a character that no header can carry.
+    pub fn with_token(&self, token: Secret) -> Result<Self, Error> {
+        let tokens = TokenSource::new(Credentials::Token(token), Arc::new(|_| ()))?;
+        Ok(Self { tokens: Arc::new(tokens), user: Arc::default(), ..self.clone() })
+    }
+
     /// Returns the token that requests carry now.
     ///
     /// # Errors

@@ -215,7 +215,7 @@ impl Hub {
 }
 
 /// Reads `{provider: {status}}`, or a list of `{provider, status}`, which the Hub was seen to answer as well.
-fn providers(info: &Value) -> Vec<(String, String)> {
+pub(crate) fn providers(info: &Value) -> Vec<(String, String)> {
     let status = |value: &Value| value["status"].as_str().unwrap_or_default().to_owned();
     match &info["inferenceProviderMapping"] {
         Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), status(value))).collect(),

@@ -49,6 +49,7 @@ mod large_file;
 mod lfs;
 mod lock;
 mod marker;
+mod models;
 mod operation;
 mod pages;
 mod preupload;
@@ -89,6 +90,7 @@ pub use inference::{ChatStream, Inferred, RoutedModel, RoutedProvider, Router, T
 pub use jobs::{Accelerator, Job, JobDurations, JobEnd, JobHardware, JobImage, JobOwner, JobSpec, JobStatus};
 pub use large_file::{LargeFile, Transfer, Uploaded};
 pub use marker::Marker;
+pub use models::{FileAccess, ModelFile, ModelInfo, ModelLookup, ModelParts};
 pub use operation::{CommitRequest, OnBytes, Operation};
 pub use preupload::{Preupload, PreuploadFile, UploadMode};
 pub use refusal::{Payment, Refusal, RefusalKind};

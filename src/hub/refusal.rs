@@ -48,6 +48,8 @@ pub enum RefusalKind {
     ModelNotSupported,
     /// The model is gated, and the user has no access to it.
     Gated,
+    /// The Hub closed the access to the repo.
+    Disabled,
     /// Another operation on the same repo is under way.
     ConflictingOperation,
     /// The repo exists already, or was changed in the meantime.
@@ -106,15 +108,16 @@ const fn row(status: u16, code: &'static str, words: &'static [&'static str], ki
 /// Meaning of the statuses, codes and texts that the Hub was seen to answer with. The first row that fits counts.
 const TABLE: &[Row] = {
     use RefusalKind::{
-        CommitQuota, Conflict, ConflictingOperation, EntryNotFound, ExchangeAborted, ExchangeRefused,
-        Forbidden, Gated, ModelNotSupported, OnlyPullRequests, ParentMoved, PaymentRequired, RateLimited,
-        RepoNotFound, RevisionNotFound, TimedOut, TokenRefused, TooLarge,
+        CommitQuota, Conflict, ConflictingOperation, Disabled, EntryNotFound, ExchangeAborted,
+        ExchangeRefused, Forbidden, Gated, ModelNotSupported, OnlyPullRequests, ParentMoved, PaymentRequired,
+        RateLimited, RepoNotFound, RevisionNotFound, TimedOut, TokenRefused, TooLarge,
     };
     &[
         row(400, "", &["aborted"], ExchangeAborted),
         row(400, "", &["invalid_grant", "invalid_request"], ExchangeRefused),
         row(400, "", &["is not supported by", "model_not_supported"], ModelNotSupported),
         row(401, "RepoNotFound", &[], RepoNotFound),
+        row(401, "GatedRepo", &[], Gated),
         row(401, "", &[], TokenRefused),
         row(402, "", &["zerogpu", "zero-a10g", "zero gpu"], PaymentRequired(Payment::ZeroGpu)),
         row(402, "", &["cpu-basic"], PaymentRequired(Payment::SdkOnFreeHardware)),
@@ -123,6 +126,7 @@ const TABLE: &[Row] = {
         row(402, "", &["storage"], PaymentRequired(Payment::Storage)),
         row(402, "", &[], PaymentRequired(Payment::Plan)),
         row(403, "GatedRepo", &[], Gated),
+        row(403, "", &["this resource is disabled"], Disabled),
         row(403, "", &["create_pr"], OnlyPullRequests),
         row(403, "", &["gated", "is restricted"], Gated),
         row(403, "", &[], Forbidden),
@@ -274,6 +278,8 @@ mod tests {
                 OnlyPullRequests,
             ),
             (403, None, "You don't have the rights to create a Space", Forbidden),
+            (403, None, "Access to this resource is disabled.", Disabled),
+            (401, Some("GatedRepo"), "Access to model acme/m is restricted.", Gated),
             (404, Some("RevisionNotFound"), "Invalid rev id: dev", RevisionNotFound),
             (404, Some("EntryNotFound"), "Entry not found", EntryNotFound),
             (404, Some("RepoNotFound"), "Repository not found", RepoNotFound),

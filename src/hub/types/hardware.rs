@@ -49,6 +49,11 @@ const FLAVORS: &[&str] = &[
 ];
 
 impl Flavor {
+    /// GPUs that Spaces share, free of charge.
+    pub const ZERO_GPU: Self = Self("zero-a10g");
+    /// The free hardware.
+    pub const CPU_BASIC: Self = Self("cpu-basic");
+
     /// Returns the Hub's name for it.
     pub fn as_str(self) -> &'static str {
         self.0
