@@ -34,6 +34,8 @@ mod large_files;
 mod listing;
 #[path = "hub/logs.rs"]
 mod logs;
+#[path = "hub/models.rs"]
+mod models;
 #[path = "hub/moved.rs"]
 mod moved;
 #[path = "hub/refs.rs"]

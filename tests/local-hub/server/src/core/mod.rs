@@ -10,6 +10,7 @@ pub(crate) mod lfs;
 pub(crate) mod merge;
 pub(crate) mod new_repo;
 pub(crate) mod objects;
+pub(crate) mod planted;
 pub(crate) mod repo;
 pub(crate) mod repo_type;
 pub(crate) mod repos;

@@ -108,6 +108,7 @@ impl Core {
             creator: request.author.clone(),
             publishers: vec![],
             former_ids: BTreeSet::new(),
+            planted: serde_json::Value::Null,
         };
         let Some(repo) = self.repos.create(state)? else { return Ok(None) };
         let mut files = BTreeMap::new();

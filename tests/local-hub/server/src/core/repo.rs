@@ -45,6 +45,9 @@ pub(crate) struct RepoState {
     /// Lower-cased names before renames, which redirect to this repository.
     #[serde(default)]
     pub(crate) former_ids: BTreeSet<String>,
+    /// Facts about a model that a test planted, as `GET /api/models/{id}` shows them; `null` for others.
+    #[serde(default)]
+    pub(crate) planted: serde_json::Value,
 }
 
 /// The default branch.

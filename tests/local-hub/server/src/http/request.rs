@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
 
 use crate::accounts::caller::{Caller, NO_CREDENTIALS};
+use crate::core::planted;
 use crate::core::repo::Repo;
 use crate::core::repo_type::RepoType;
 use crate::http::answer::HubError;
@@ -72,6 +73,9 @@ impl Req {
         if let Some(repo) = self.hub.core.repos.get(repo_type, id)
             && self.caller.can_read(&lock(&repo.state))
         {
+            if planted::is_disabled(&lock(&repo.state)) {
+                return Err(HubError::forbidden("Access to this resource is disabled."));
+            }
             return Ok(repo);
         }
         Err(if self.caller.is_anonymous() {

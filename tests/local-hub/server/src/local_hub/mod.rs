@@ -141,6 +141,21 @@ impl LocalHub {
         new.create(&self.hub)
     }
 
+    /// Creates a model with these facts, in the form of `GET /api/models/{id}?blobs=true`, and returns its commit. Of its
+    /// files, only the names and sizes exist.
+    ///
+    /// # Errors
+    /// If the name is taken, or `id` is missing.
+    pub fn plant_model(&self, facts: &serde_json::Value) -> anyhow::Result<String> {
+        let id = facts["id"].as_str().context("a model has an id")?;
+        let owner = id.split('/').next().unwrap_or_default();
+        let new = NewRepo::new(owner, RepoType::Model, id);
+        self.create_repo(if facts["private"] == true { new.private() } else { new })?;
+        let model = self.repo(RepoType::Model, id);
+        model.plant(facts)?;
+        model.head("main").context("a new model has a commit")
+    }
+
     /// Returns every request so far, in the order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {

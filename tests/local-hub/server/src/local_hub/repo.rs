@@ -203,6 +203,16 @@ impl<'a> RepoHandle<'a> {
         Ok(commit.oid.to_string())
     }
 
+    /// Plants the facts of a model.
+    pub(super) fn plant(&self, facts: &serde_json::Value) -> anyhow::Result<()> {
+        self.get()?.update(|state| {
+            state.planted = facts.clone();
+            if facts["gated"].is_string() {
+                state.gated = facts["gated"].clone();
+            }
+        })
+    }
+
     /// Adds a trusted publisher: a CI identity with exactly these claims can exchange its token for this repository.
     ///
     /// # Errors

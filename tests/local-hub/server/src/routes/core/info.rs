@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::accounts::caller::{Caller, NO_CREDENTIALS};
 use crate::core::card;
 use crate::core::objects::Oid;
+use crate::core::planted;
 use crate::core::repo::Repo;
 use crate::core::repo_type::RepoType;
 use crate::http::answer::{Answer, HubError, empty, json_ok, set};
@@ -17,7 +18,7 @@ fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Va
     let snapshot = repo.snapshot(head)?;
     let card_text = repo.text_at(&snapshot, "README.md").unwrap_or_default();
     let card = card::front_matter(&card_text);
-    let siblings: Vec<Value> = snapshot
+    let mut siblings: Vec<Value> = snapshot
         .files
         .iter()
         .map(|(path, entry)| {
@@ -33,6 +34,7 @@ fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Va
         })
         .collect();
     let state = lock(&repo.state).clone();
+    siblings.extend(planted::files(&state).iter().map(|file| file.sibling(blobs)));
     let modified = repo.commit(head)?.time * 1000;
     let used: u64 = snapshot
         .files
@@ -69,6 +71,7 @@ fn full(req: &Req, repo: &Repo, head: Oid, blobs: bool) -> Result<Map<String, Va
             let id = state.full_id();
             out["inferenceProviderMapping"] = json!(req.hub.policy.get().inference_providers.get(&id));
             out["modelId"] = json!(id);
+            planted::add_facts(&state, &mut out);
         }
         RepoType::Dataset => {}
         RepoType::Space => add_space(req, repo, &mut out),
@@ -93,7 +96,8 @@ fn add_space(req: &Req, repo: &Repo, out: &mut Value) {
 }
 
 /// Fields that only `expand` shows.
-const HIDDEN: [&str; 7] = [
+const HIDDEN: [&str; 8] = [
+    "baseModels",
     "visibility",
     "xetEnabled",
     "resourceGroup",

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::core::objects::{Kind, Oid, Pointer};
+use crate::core::planted;
 use crate::core::repo::Repo;
 use crate::core::repo_type::RepoType;
 use crate::core::xet::XET_INFO;
@@ -60,6 +61,9 @@ impl Found {
 /// `GET` and `HEAD` of `/{prefix}{id}/resolve/{rev}/{path}`: 307 to the cache for a regular file, 302 to the storage
 /// host for a large one.
 pub(crate) fn resolve(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -> Answer {
+    if let Some(response) = planted(req, t, id, path)? {
+        return Ok(response);
+    }
     let found = Found::at(req, t, id, rev, path)?;
     let mut response = match &found.pointer {
         None => to_cache(req, t, &found, path),
@@ -67,6 +71,21 @@ pub(crate) fn resolve(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -
     };
     found.finish(&mut response, path);
     Ok(response)
+}
+
+/// Redirects to the storage host for a planted file. Its content does not exist there.
+fn planted(req: &Req, t: RepoType, id: &str, path: &str) -> Result<Option<Response>, HubError> {
+    let repo = req.repo(t, id)?;
+    let files = planted::files(&lock(&repo.state));
+    let Some(file) = files.into_iter().find(|file| file.path == path) else { return Ok(None) };
+    req.caller.check_content(&repo)?;
+    let location =
+        format!("{}/__cdn/planted?filename={}", req.hub.storage_origin, encode_segment(file_name(path)));
+    let mut response =
+        raw(302, "text/plain; charset=utf-8", format!("Found. Redirecting to {location}").into_bytes());
+    set(&mut response, "location", &location);
+    set(&mut response, "x-linked-size", &file.size.to_string());
+    Ok(Some(response))
 }
 
 /// `GET` and `HEAD` of `/api/resolve-cache/{types}/{id}/{commit}/{path}`: the content of a regular file.

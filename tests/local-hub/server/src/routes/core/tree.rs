@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use crate::core::content::Core;
 use crate::core::objects::Oid;
+use crate::core::planted;
 use crate::core::repo::Repo;
 use crate::core::repo_type::RepoType;
 use crate::core::snapshot::Row;
 use crate::http::answer::{Answer, HubError, json_ok, set};
 use crate::http::request::Req;
-use crate::util::{encode_segment, iso, parse_query};
+use crate::util::{encode_segment, iso, lock, parse_query};
 
 fn row_json(core: &Core, repo: &Repo, row: &Row) -> Value {
     match row {
@@ -119,6 +120,17 @@ pub(crate) fn tree(req: &Req, t: RepoType, id: &str, rev: &str, path: &str) -> A
     let mut out: Vec<Value> = page.iter().map(|row| row_json(&req.hub.core, &repo, row)).collect();
     if expand {
         add_details(&repo, head, &page, &mut out)?;
+    }
+    if recursive && start + limit >= rows.len() {
+        let below = |file: &planted::PlantedFile| {
+            path.is_empty() || file.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+        };
+        out.extend(
+            planted::files(&lock(&repo.state))
+                .iter()
+                .filter(|file| below(file))
+                .map(planted::PlantedFile::row),
+        );
     }
     let mut response = json_ok(&Value::Array(out));
     set(&mut response, "x-repo-commit", &head.to_string());
