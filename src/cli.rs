@@ -12,7 +12,10 @@ use crate::commands::command::{Command, FROM_INPUTS, Invocation, prints_json};
 const WITHOUT_ARGUMENTS: [&str; 3] = ["hf-deploy", "deploy", "--from-inputs"];
 
 /// Names in front of commands that are no commands themselves, with the first line of `--help`.
-const GROUPS: [(&str, &str); 1] = [("bundle", "Read run bundles from a bucket")];
+const GROUPS: [(&str, &str); 2] = [
+    ("bundle", "Read run bundles from a bucket"),
+    ("model", "Look at models before a Space is made for them"),
+];
 
 /// Command that the arguments ask for.
 #[derive(Debug)]

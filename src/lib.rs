@@ -13,6 +13,7 @@ pub mod folder;
 mod fuzz;
 pub mod github;
 mod image;
+pub mod model;
 pub mod ops;
 pub mod redact;
 pub mod run_bundle;

@@ -9,7 +9,9 @@ pub(crate) mod groups;
 mod inference;
 pub mod inputs;
 mod job;
+mod model;
 pub mod outputs;
+pub(crate) mod recommendation;
 mod space;
 mod status;
 mod summary_parts;
@@ -34,6 +36,7 @@ pub const COMMANDS: &[&Command] = &[
     &job::hardware::COMMAND,
     &dataset::COMMAND,
     &dataset::UPLOAD,
+    &model::INSPECT,
     &bundle::COMMAND,
     &cleanup::COMMAND,
     &test_repos::JANITOR,

@@ -12,6 +12,7 @@ pub mod hardware;
 mod hub;
 pub mod inference;
 pub mod job;
+pub mod model;
 pub mod preview;
 pub mod proxy;
 pub mod rights;
@@ -161,6 +162,8 @@ codes! {
     SpaceNotReady = "space_not_ready", Timeout;
     /// The app runs, and does not do what was asked of it.
     CheckFailed = "check_failed", Deploy;
+    /// No Space can be made for the model, for a reason in the model itself.
+    TechnicalBlocker = "technical_blocker", Deploy;
     /// The next request could cost more than is allowed.
     CostLimitReached = "cost_limit_reached", Deploy;
     /// A commit of another writer came before ours was running.

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod buckets;
+pub mod build_space;
 pub mod bundle_bucket;
 pub mod check;
 pub mod cleanup;

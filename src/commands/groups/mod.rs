@@ -6,6 +6,7 @@ pub(crate) mod check_outputs;
 pub(crate) mod commit;
 pub(crate) mod files;
 pub(crate) mod hardware;
+pub(crate) mod model;
 pub(crate) mod preview;
 pub(crate) mod proxy;
 pub(crate) mod repo;

@@ -84,6 +84,16 @@ pub(crate) fn size(text: &str) -> Parsed<u64> {
     }
 }
 
+/// Parses an amount of US dollars above zero.
+pub(crate) fn dollars(text: &str) -> Parsed<f64> {
+    let number = text.strip_prefix('$').unwrap_or(text);
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match number.parse::<f64>() {
+        Ok(dollars) if is_plain && dollars > 0.0 => Ok(dollars),
+        _ => not_like("an amount of US dollars, like `0.60`", text),
+    }
+}
+
 /// Returns the patterns of a list, without empty lines and `#` comments. A `\` at the end of a line keeps the blank
 /// behind it, as in `.gitignore`.
 pub(crate) fn patterns(text: &str) -> Vec<String> {

@@ -146,7 +146,7 @@ fn new_job(
         diagnostics.fault(&TIMEOUT, format!("must be at most {MAX_TIMEOUT_DAYS} days"));
     }
     let attempts = values.value(&ATTEMPTS, attempts, diagnostics);
-    let max_cost = values.field(&MAX_COST, dollars, diagnostics).ok();
+    let max_cost = values.field(&MAX_COST, parse::dollars, diagnostics).ok();
     let passes_token = values.flag(&PASS_HF_TOKEN, diagnostics);
     let (environment, mut secrets) = settings(values, &header, passes_token, diagnostics);
     if let Some(token) = token.filter(|_| passes_token) {
@@ -306,15 +306,6 @@ fn attempts(text: &str) -> Parsed<u32> {
     match text.parse() {
         Ok(number @ 1..=MAX_ATTEMPTS) => Ok(number),
         _ => parse::not_like(&format!("a number from 1 to {MAX_ATTEMPTS}"), text),
-    }
-}
-
-fn dollars(text: &str) -> Parsed<f64> {
-    let number = text.strip_prefix('$').unwrap_or(text);
-    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    match number.parse::<f64>() {
-        Ok(dollars) if is_plain && dollars > 0.0 => Ok(dollars),
-        _ => parse::not_like("an amount of US dollars, like `0.60`", text),
     }
 }
 

@@ -1,0 +1,286 @@
+//! The recommendation for a model: facts are fetched, and the analysis itself is pure.
+
+use std::time::Duration;
+
+use hub::{
+    FileAccess, Hub, ModelInfo, ModelLookup, ModelParts, Repo, RepoId, RepoName, RepoType, Revision, Secret,
+    WhoAmI,
+};
+
+use crate::action::Log;
+use crate::failure::{self, Result};
+use crate::model::{
+    self, Account, Analysis, Base, Grant, ModelFacts, Prices, RuntimeChoice, Settings, SpaceAccess,
+};
+use crate::ops::account::Plan;
+use crate::ops::account::rights::can_pay;
+
+/// Time allowed for the prices. Without them, the recommendation names none.
+const PRICES_TIMEOUT: Duration = Duration::from_secs(5);
+/// Number of requests before the Space is created. Prices that nothing depends on are left out if it is reached.
+const MAX_REQUESTS: usize = 4;
+
+/// A model, and the wishes for its Space.
+#[derive(Debug, Clone)]
+pub struct ModelQuestion {
+    pub model: RepoId,
+    pub revision: Revision,
+    pub settings: Settings,
+    /// Token of the Space.
+    pub space_token: Option<Secret>,
+    /// Prices are wanted even if no paid hardware comes first, because nothing is created.
+    pub wants_prices: bool,
+}
+
+/// Analyzes a model, without any write. `namespace` is that of the Space: `None` is the user of the token.
+///
+/// Obstacles of the model are a part of the result, also that it does not exist.
+///
+/// # Errors
+///
+/// The Hub cannot be asked, or has no such revision.
+pub async fn recommend(
+    hub: &Hub,
+    question: &ModelQuestion,
+    namespace: Option<&str>,
+    log: &Log,
+) -> Result<Analysis> {
+    let mut reader = Reader { hub: reading(hub), question, requests: 0 };
+    let facts = match reader.facts(log).await? {
+        Ok(facts) => facts,
+        Err(analysis) => return Ok(*analysis),
+    };
+    let account = reader.account(hub, namespace).await?;
+    let settings = &question.settings;
+    let first = model::analyze(&facts, settings, &account, &Prices::default());
+    let is_open = first.recommendation.candidates.first().is_none_or(|first| first.price != Some(0.0));
+    let needs_prices = !first.is_blocked() && is_open;
+    if !(question.wants_prices || needs_prices || reader.requests < MAX_REQUESTS) {
+        return Ok(first);
+    }
+    let prices = match tokio::time::timeout(PRICES_TIMEOUT, hub.prices()).await {
+        Ok(Ok(prices)) => prices,
+        Ok(Err(error)) => {
+            log.info(&format!("no prices: {error}"));
+            return Ok(first);
+        }
+        Err(_) => {
+            log.info(&format!("no prices: the Hub did not answer within {} s", PRICES_TIMEOUT.as_secs()));
+            return Ok(first);
+        }
+    };
+    let prices = prices.into_iter().filter_map(|price| Some((price.name.clone(), price.per_hour()?)));
+    Ok(model::analyze(&facts, settings, &account, &Prices::new(prices)))
+}
+
+/// Returns the client that reads models. A token of trusted publishing is for one repo, which is no model.
+fn reading(hub: &Hub) -> Hub {
+    if hub.uses_trusted_publishing() { hub.anonymous() } else { hub.clone() }
+}
+
+/// Reads facts, and counts its requests.
+struct Reader<'a> {
+    hub: Hub,
+    question: &'a ModelQuestion,
+    requests: usize,
+}
+
+/// Facts, or the analysis of a model that the Hub does not show.
+type Known = std::result::Result<ModelFacts, Box<Analysis>>;
+
+impl Reader<'_> {
+    async fn facts(&mut self, log: &Log) -> Result<Known> {
+        let question = self.question;
+        let id = question.model.to_string();
+        let unknown = |blocker| Ok(Err(Box::new(Analysis::of_nothing(&id, blocker))));
+        let mut info = match self.look_up(&question.model, &question.revision, ModelParts::Expanded).await? {
+            ModelLookup::Found(info) => *info,
+            ModelLookup::NoModel(refusal) => {
+                return unknown(model::not_found(&refusal.to_string(), self.hub.has_token()));
+            }
+            ModelLookup::Disabled(refusal) => return unknown(model::disabled(&refusal.to_string())),
+            ModelLookup::NoRevision => {
+                return Err(failure::model::no_revision(&question.model, &question.revision));
+            }
+        };
+        let mut in_place_of = None;
+        let stand_in = question.settings.use_base_model && model::wants_base(&info);
+        if let Some(base) = model::base_ids(&info).first().filter(|_| stand_in).and_then(|id| repo_id(id)) {
+            match self.look_up(&base, &Revision::default(), ModelParts::Expanded).await? {
+                ModelLookup::Found(found) => {
+                    log.info(&format!("using the base model `{base}` in place of `{id}`"));
+                    in_place_of = Some(std::mem::replace(&mut info, *found).id);
+                }
+                ModelLookup::NoModel(refusal) | ModelLookup::Disabled(refusal) => {
+                    log.warning(&format!(
+                        "`use_base_model` has no effect: the Hub shows no `{base}`: {refusal}"
+                    ));
+                }
+                ModelLookup::NoRevision => {
+                    log.warning(&format!("`use_base_model` has no effect: `{base}` is empty"));
+                }
+            }
+        }
+        let base = self.base(&info).await?;
+        if matches!(base, Base::None) && self.loads_weights() && model::needs_file_sizes(&info) {
+            self.add_sizes(&mut info).await?;
+        }
+        let access = self.access(&info).await?;
+        let code = self.code(&info).await?;
+        Ok(Ok(ModelFacts { info, base, access, code, in_place_of }))
+    }
+
+    async fn look_up(
+        &mut self,
+        model: &RepoId,
+        revision: &Revision,
+        parts: ModelParts,
+    ) -> Result<ModelLookup> {
+        self.requests += 1;
+        Ok(self.hub.model(&repo(model), revision, parts).await?)
+    }
+
+    /// Returns true if the Space may load weights, whose size matters then.
+    fn loads_weights(&self) -> bool {
+        !matches!(self.question.settings.runtime, RuntimeChoice::Static | RuntimeChoice::Provider)
+    }
+
+    /// Reads the base model of an adapter, with the sizes of its files.
+    async fn base(&mut self, info: &ModelInfo) -> Result<Base> {
+        if !model::is_adapter(info) {
+            return Ok(Base::None);
+        }
+        let Some(id) = model::base_ids(info).into_iter().next() else { return Ok(Base::Unnamed) };
+        let Some(base) = repo_id(&id) else { return Ok(Base::Unnamed) };
+        Ok(match self.look_up(&base, &Revision::default(), ModelParts::WithSizes).await? {
+            ModelLookup::Found(info) => {
+                let access = self.access(&info).await?;
+                Base::Found { info, access }
+            }
+            ModelLookup::NoModel(refusal) | ModelLookup::Disabled(refusal) => {
+                Base::Hidden { id, reason: refusal.to_string() }
+            }
+            ModelLookup::NoRevision => Base::Hidden { id, reason: "it has no branch `main`".to_owned() },
+        })
+    }
+
+    /// Adds the sizes of the files.
+    async fn add_sizes(&mut self, info: &mut ModelInfo) -> Result<()> {
+        let (Some(sha), Some(id)) = (&info.sha, repo_id(&info.id)) else { return Ok(()) };
+        self.requests += 1;
+        let files = self.hub.list_files(&repo(&id), sha, None).await?;
+        let sizes: std::collections::HashMap<String, u64> =
+            files.into_iter().map(|file| (file.path, file.size)).collect();
+        for file in &mut info.files {
+            file.size = sizes.get(&file.path).copied();
+        }
+        Ok(())
+    }
+
+    /// Checks the access of the Space to the files of a model, or that of the user if the Space has no token.
+    async fn access(&mut self, info: &ModelInfo) -> Result<SpaceAccess> {
+        if !info.private && info.gated.is_none() {
+            return Ok(SpaceAccess::Granted);
+        }
+        let token = self.question.space_token.as_ref();
+        let hub = token.map(|token| self.hub.with_token(token.clone())).transpose()?;
+        let checked = match (model::file_to_check(info), &info.sha, repo_id(&info.id)) {
+            (Some(path), Some(sha), Some(id)) if hub.is_some() || self.hub.has_token() => {
+                self.requests += 1;
+                let asked = hub.as_ref().unwrap_or(&self.hub).file_access(&repo(&id), sha, path).await?;
+                Some(match asked {
+                    FileAccess::Granted => Ok(()),
+                    FileAccess::Refused(refusal) => Err(refusal.to_string()),
+                })
+            }
+            _ => None,
+        };
+        Ok(match (hub.is_some(), checked) {
+            (true, None | Some(Ok(()))) => SpaceAccess::Granted,
+            (true, Some(Err(reason))) => SpaceAccess::Refused(reason),
+            (false, user) => SpaceAccess::NoToken { user },
+        })
+    }
+
+    /// Reads the code of a model that the settings trust.
+    async fn code(&mut self, info: &ModelInfo) -> Result<Option<String>> {
+        let settings = &self.question.settings;
+        let file = model::code_file(info).filter(|_| settings.trust_remote_code && self.loads_weights());
+        let (Some(file), Some(sha), Some(id)) = (file, &info.sha, repo_id(&info.id)) else { return Ok(None) };
+        self.requests += 1;
+        // A gated model whose code cannot be read has an obstacle of its own.
+        let bytes = self.hub.read_small_file(&repo(&id), sha, &file).await.ok().flatten();
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Predicts the rights of the account, as far as its token shows them.
+    async fn account(&mut self, hub: &Hub, namespace: Option<&str>) -> Result<Account> {
+        if !hub.has_token() || hub.uses_trusted_publishing() {
+            return Ok(Account::default());
+        }
+        self.requests += 1;
+        let user = hub.whoami().await?;
+        Ok(account_of(&user, namespace.unwrap_or(&user.name)))
+    }
+}
+
+/// Predicts the rights of a namespace.
+fn account_of(user: &WhoAmI, namespace: &str) -> Account {
+    let plan = Plan::of(user, namespace);
+    let own = user.name == namespace;
+    let cpu_basic = match &plan {
+        Plan::Pro | Plan::Org(_) => Grant::Yes,
+        Plan::Free => Grant::No(format!(
+            "the Hub answers 402 without a paid plan, and `{namespace}` is on the free one"
+        )),
+        Plan::Hidden(_) => Grant::Unknown,
+    };
+    let zero_gpu = match &plan {
+        Plan::Pro | Plan::Org(_) => Grant::Yes,
+        Plan::Free if own && user.email_verified == Some(false) => {
+            Grant::No(format!("the e-mail address of `{namespace}` is not confirmed"))
+        }
+        Plan::Free | Plan::Hidden(_) => Grant::Unknown,
+    };
+    let paid_hardware = match can_pay(user, namespace) {
+        Some(true) => Grant::Yes,
+        Some(false) => Grant::No(format!("`{namespace}` has no payment method")),
+        None => Grant::Unknown,
+    };
+    Account { cpu_basic, zero_gpu, paid_hardware }
+}
+
+fn repo(id: &RepoId) -> Repo {
+    Repo { repo_type: RepoType::Model, id: id.clone() }
+}
+
+/// Returns the id of a repo that the Hub or an author named.
+fn repo_id(id: &str) -> Option<RepoId> {
+    id.parse::<RepoName>().ok()?.full()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn plan_decides_what_the_account_gets() {
+        let of = |user: serde_json::Value, namespace: &str| {
+            let account = account_of(&serde_json::from_value(user).unwrap(), namespace);
+            let word = |grant: &Grant| match grant {
+                Grant::Yes => "yes",
+                Grant::No(_) => "no",
+                Grant::Unknown => "unknown",
+            };
+            [word(&account.cpu_basic), word(&account.zero_gpu), word(&account.paid_hardware)]
+        };
+        assert_eq!(of(json!({"name": "ada", "isPro": true, "canPay": true}), "ada"), ["yes", "yes", "yes"]);
+        assert_eq!(of(json!({"name": "ada", "canPay": false}), "ada"), ["no", "unknown", "no"]);
+        assert_eq!(of(json!({"name": "ada", "emailVerified": false}), "ada"), ["no", "no", "unknown"]);
+        let member = json!({"name": "ada", "orgs": [{"name": "acme", "plan": "team", "canPay": true}]});
+        assert_eq!(of(member.clone(), "acme"), ["yes", "yes", "yes"]);
+        assert_eq!(of(member, "elsewhere"), ["unknown", "unknown", "unknown"]);
+    }
+}
