@@ -58,6 +58,24 @@ async fn job_has_its_own_root_and_ends_with_its_command() {
 }
 
 #[tokio::test]
+async fn job_without_namespaces_runs_in_a_folder() {
+    let c = start().await;
+    c.hub.set_policy(|policy| policy.jobs.has_namespaces = false);
+    c.post("/api/buckets/ada/files", json!({"private": true})).await;
+    let script =
+        "mkdir -p /workspace && cd /workspace && pwd && test -w \"$HOME\" && echo x >/output/x && ls /output";
+    let mut body = spec(&["sh", "-c", script]);
+    body["volumes"] = json!([{"type": "bucket", "source": "ada/files", "mountPath": "/output"}]);
+    let end = ended(&c, &create(&c, body).await).await;
+    let lines = log(&c, &end).await;
+    assert_eq!(end["status"]["stage"], "COMPLETED", "{lines:?}");
+    assert!(lines[1].ends_with("/workspace") && lines[1] != "/workspace", "{lines:?}");
+    assert_eq!(lines[2], "x");
+    assert_eq!(c.hub.bucket("ada/files").files().len(), 1);
+    assert!(!std::path::Path::new("/workspace").exists());
+}
+
+#[tokio::test]
 async fn lists_have_pages_and_filters() {
     let c = start().await;
     c.hub.set_policy(|policy| policy.jobs.page_size = 2);

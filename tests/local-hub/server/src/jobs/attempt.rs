@@ -1,5 +1,6 @@
 //! The run of a Job: its queue, its attempts, its time limit.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,11 +92,11 @@ async fn run_once(jobs: &Arc<Jobs>, job: &Arc<Job>) -> anyhow::Result<Ended> {
     // These images have no bash.
     let has_bash = !["alpine", "busybox"].iter().any(|name| image.starts_with(name));
     job.push_log(format!("===== Job started at {} =====", iso(now_ms())));
-    let mut child = jobs
-        .isolation()
+    let isolation = jobs.isolation();
+    let mut child = isolation
         .command(&words, root.path(), &volumes.bound, has_bash)
         .env_clear()
-        .envs(environment(job, jobs.policy.get().jobs.extra_path.as_deref()))
+        .envs(environment(job, isolation.home(root.path()), jobs.policy.get().jobs.extra_path.as_deref()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -155,7 +156,7 @@ async fn watch(jobs: &Jobs, job: &Job, child: &mut tokio::process::Child) -> std
 }
 
 /// Returns the variables of a container: those of an image, of the Hub, and of the Job.
-fn environment(job: &Job, extra_path: Option<&str>) -> Vec<(String, String)> {
+fn environment(job: &Job, home: &Path, extra_path: Option<&str>) -> Vec<(String, String)> {
     let flavor = flavors::find(&job.spec.flavor);
     let accelerator = flavor.and_then(|flavor| flavor.4).map_or("none", |gpu| gpu.0);
     let number = |text: Option<&str>| text.and_then(|t| t.split(' ').next()).unwrap_or_default().to_owned();
@@ -163,7 +164,7 @@ fn environment(job: &Job, extra_path: Option<&str>) -> Vec<(String, String)> {
     let path = extra_path.map_or_else(|| path.to_owned(), |extra| format!("{extra}:{path}"));
     let fixed = [
         ("PATH", path),
-        ("HOME", "/root".to_owned()),
+        ("HOME", home.to_string_lossy().into_owned()),
         ("JOB_ID", job.id.clone()),
         ("ACCELERATOR", accelerator.to_owned()),
         ("CPU_CORES", number(flavor.map(|flavor| flavor.2))),

@@ -15,6 +15,8 @@ pub struct JobPolicy {
     pub missing_images: BTreeSet<String>,
     /// Folders in front of `PATH` in each container, for programs that the images have and this machine has not.
     pub extra_path: Option<String>,
+    /// False plays a machine that gives no namespaces to this process: Jobs run in a folder.
+    pub has_namespaces: bool,
     /// Number of Jobs on a page of the list.
     pub page_size: usize,
     /// Streams of logs.
@@ -43,6 +45,7 @@ impl Default for JobPolicy {
             credits: None,
             missing_images: BTreeSet::new(),
             extra_path: None,
+            has_namespaces: true,
             page_size: 30,
             log: JobLogPolicy::default(),
         }

@@ -61,8 +61,12 @@ impl Jobs {
     }
 
     /// Returns the isolation of processes on this machine, which is tried once.
-    pub(super) fn isolation(&self) -> &Isolation {
-        self.isolation.get_or_init(Isolation::find)
+    pub(super) fn isolation(&self) -> Isolation {
+        if self.policy.get().jobs.has_namespaces {
+            self.isolation.get_or_init(Isolation::find).clone()
+        } else {
+            Isolation::Folder
+        }
     }
 
     /// Takes the price of a second out of the credits. Returns false if none are left.

@@ -10,9 +10,12 @@ use tokio::process::Command;
 pub(super) enum Isolation {
     /// Namespaces of their own, made by `unshare` with these arguments.
     Namespaces(Vec<&'static str>),
-    /// No namespaces. Mount paths in the command lead to a folder of the Job.
+    /// No namespaces. Mount paths in the command lead to folders of the Job.
     Folder,
 }
+
+/// Working directory that a command makes for itself, which this machine must not get.
+const WORKSPACE: &str = "/workspace";
 
 /// Arguments of `unshare`: as root, and as another user.
 const ROOT: &[&str] = &["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"];
@@ -34,6 +37,8 @@ for entry in /*; do
     cp -P "$entry" "$root/$name"
   elif [ "$name" = tmp ]; then
     mkdir -m 1777 "$root/tmp"
+  elif [ "$name" = root ] && [ ! -w /root ]; then
+    mkdir -m 700 "$root/root"
   elif [ "$name" = proc ]; then
     mkdir "$root/proc"
     mount -t proc proc "$root/proc"
@@ -69,21 +74,36 @@ pub(super) struct Bound {
 impl Isolation {
     /// Finds the strongest isolation of this machine. Prints the reason if there are no namespaces.
     pub(super) fn find() -> Self {
+        Self::by("unshare").unwrap_or_else(|reason| {
+            eprintln!("Jobs run without namespaces of their own: {reason}");
+            Self::Folder
+        })
+    }
+
+    /// Tries the namespaces that `program` makes. Returns the reason if there are none.
+    fn by(program: &str) -> Result<Self, String> {
         let mut reason = String::new();
         for arguments in [ROOT, USER] {
-            let tried = std::process::Command::new("unshare")
+            let tried = std::process::Command::new(program)
                 .args(arguments)
                 .args(["mount", "-t", "tmpfs", "job", "/mnt"])
                 .stdin(Stdio::null())
                 .output();
             match tried {
-                Ok(output) if output.status.success() => return Self::Namespaces(arguments.to_vec()),
+                Ok(output) if output.status.success() => return Ok(Self::Namespaces(arguments.to_vec())),
                 Ok(output) => reason = String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-                Err(error) => reason = error.to_string(),
+                Err(error) => reason = format!("cannot run `{program}`: {error}"),
             }
         }
-        eprintln!("Jobs run without namespaces of their own: {reason}");
-        Self::Folder
+        Err(reason)
+    }
+
+    /// Returns the home of the user in the container.
+    pub(super) fn home<'a>(&self, root: &'a Path) -> &'a Path {
+        match self {
+            Self::Namespaces(_) => Path::new("/root"),
+            Self::Folder => root,
+        }
     }
 
     /// Returns the command that runs `words` in the container. `root` is an empty folder.
@@ -107,20 +127,65 @@ impl Isolation {
                 command
             }
             Self::Folder => {
-                // The path of each volume leads to its folder, and all other paths stay.
-                let lead = |text: &String| {
-                    let replace = |text: String, volume: &Bound| {
-                        text.replace(&volume.mount, &volume.folder.to_string_lossy())
-                    };
-                    volumes.iter().fold(text.clone(), replace)
-                };
-                let words: Vec<String> = words.iter().map(lead).collect();
+                let workspace = (WORKSPACE, root.join("workspace"));
+                let mut places: Vec<(&str, PathBuf)> =
+                    volumes.iter().map(|volume| (volume.mount.as_str(), volume.folder.clone())).collect();
+                if volumes.iter().all(|volume| volume.mount != WORKSPACE) {
+                    places.push(workspace);
+                }
+                let words: Vec<String> = words.iter().map(|word| lead(word, &places)).collect();
                 let (program, arguments) =
                     words.split_first().map_or(("true", &[][..]), |(p, a)| (p.as_str(), a));
                 let mut command = Command::new(program);
                 command.args(arguments).current_dir(root);
                 command
             }
+        }
+    }
+}
+
+/// Replaces each path in a text that begins at one of the `places` by a path in its folder.
+fn lead(text: &str, places: &[(&str, PathBuf)]) -> String {
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let (mut led, mut rest, mut before) = (String::with_capacity(text.len()), text, None);
+    while let Some(first) = rest.chars().next() {
+        let is_inside = before.is_some_and(|c| is_of_name(c) || c == '/');
+        let place = places.iter().filter(|_| !is_inside).find_map(|(mount, folder)| {
+            let after = rest.strip_prefix(mount)?;
+            (!after.starts_with(is_of_name)).then_some((folder, after))
+        });
+        if let Some((folder, after)) = place {
+            led.push_str(&folder.to_string_lossy());
+            (before, rest) = (None, after);
+        } else {
+            led.push(first);
+            (before, rest) = (Some(first), &rest[first.len_utf8()..]);
+        }
+    }
+    led
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_without_namespaces_has_a_reason() {
+        let reason = Isolation::by("/no/such/unshare").unwrap_err();
+        assert!(reason.starts_with("cannot run `/no/such/unshare`: "), "{reason}");
+        assert_eq!(Isolation::by("false"), Err(String::new()));
+    }
+
+    #[test]
+    fn only_whole_paths_lead_to_the_folders_of_a_job() {
+        let places = [("/output", PathBuf::from("/j/o")), ("/workspace", PathBuf::from("/j/w"))];
+        for (text, expected) in [
+            ("cp a /output && cd /workspace/x", "cp a /j/o && cd /j/w/x"),
+            ("--junitxml=/output/junit.xml '/output'", "--junitxml=/j/o/junit.xml '/j/o'"),
+            ("cat /outputs data/output ./output //output", "cat /outputs data/output ./output //output"),
+            ("ü/output", "ü/output"),
+        ] {
+            assert_eq!(lead(text, &places), expected);
         }
     }
 }
