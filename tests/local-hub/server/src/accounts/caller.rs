@@ -26,6 +26,31 @@ pub(crate) enum Caller {
 }
 
 pub(crate) const NO_CREDENTIALS: &str = "Invalid username or password.";
+const NO_PERMISSION: &str = "You don't have the required permissions to perform this operation";
+
+/// A repository or bucket, as far as its permissions depend on it.
+struct Place<'a> {
+    id: &'a str,
+    namespace: &'a str,
+    /// `namespace/name`.
+    full_id: String,
+    creator: &'a str,
+    is_public: bool,
+}
+
+impl<'a> From<&'a RepoState> for Place<'a> {
+    fn from(state: &'a RepoState) -> Self {
+        let RepoState { id, namespace, creator, .. } = state;
+        Self { id, namespace, full_id: state.full_id(), creator, is_public: state.visibility == "public" }
+    }
+}
+
+impl<'a> From<&'a BucketState> for Place<'a> {
+    fn from(state: &'a BucketState) -> Self {
+        let BucketState { id, namespace, creator, .. } = state;
+        Self { id, namespace, full_id: state.full_id(), creator, is_public: !state.private }
+    }
+}
 
 impl Caller {
     pub(crate) fn is_anonymous(&self) -> bool {
@@ -41,8 +66,8 @@ impl Caller {
         }
     }
 
-    fn holds(&self, state: &RepoState) -> bool {
-        matches!(self, Self::Repo(grant) if grant.repo_id == state.id)
+    fn holds(&self, id: &str) -> bool {
+        matches!(self, Self::Repo(grant) if grant.repo_id == id)
     }
 
     /// Returns true if the token has one of `permissions` on the namespace or the repository.
@@ -64,17 +89,22 @@ impl Caller {
 
     /// Returns true if the caller can see the repository.
     pub(crate) fn can_read(&self, state: &RepoState) -> bool {
-        if state.visibility == "public" || self.holds(state) {
+        self.may_read(&state.into())
+    }
+
+    /// Returns true if the caller can see the bucket.
+    pub(crate) fn can_read_bucket(&self, state: &BucketState) -> bool {
+        self.may_read(&state.into())
+    }
+
+    fn may_read(&self, place: &Place<'_>) -> bool {
+        if place.is_public || self.holds(place.id) {
             return true;
         }
         let Self::User(user) = self else { return false };
-        Self::role_in(user, &state.namespace).is_some()
-            && Self::scoped(
-                user,
-                &state.namespace,
-                Some(&state.full_id()),
-                &["repo.content.read", "repo.write"],
-            )
+        let permissions = ["repo.content.read", "repo.write"];
+        Self::role_in(user, place.namespace).is_some()
+            && Self::scoped(user, place.namespace, Some(&place.full_id), &permissions)
     }
 
     /// Checks that the caller can read the files of a repository that it can see. Those of a gated repository are for
@@ -86,7 +116,7 @@ impl Caller {
                 Self::role_in(user, &state.namespace).is_some()
                     || state.granted.contains(&user.name.to_lowercase())
             }
-            Self::Repo(_) | Self::Anonymous => self.holds(&state),
+            Self::Repo(_) | Self::Anonymous => self.holds(&state.id),
         };
         if member || state.gated == serde_json::json!(false) {
             return Ok(());
@@ -113,35 +143,19 @@ impl Caller {
         ))
     }
 
-    /// Returns true if the caller can write to the repository.
-    pub(crate) fn can_write(&self, state: &RepoState) -> bool {
-        if self.holds(state) {
+    fn may_write(&self, place: &Place<'_>) -> bool {
+        if self.holds(place.id) {
             return true;
         }
         let Self::User(user) = self else { return false };
-        let may = match Self::role_in(user, &state.namespace).as_deref() {
+        let may = match Self::role_in(user, place.namespace).as_deref() {
             Some("admin" | "write") => true,
-            Some("contributor") => state.creator == user.name,
+            Some("contributor") => place.creator == user.name,
             _ => false,
         };
         user.role != TokenRole::Read
             && may
-            && Self::scoped(user, &state.namespace, Some(&state.full_id()), &["repo.write"])
-    }
-
-    /// Returns true if the caller can see the bucket.
-    pub(crate) fn can_read_bucket(&self, state: &BucketState) -> bool {
-        if !state.private || self.holds_bucket(state) {
-            return true;
-        }
-        let Self::User(user) = self else { return false };
-        Self::role_in(user, &state.namespace).is_some()
-            && Self::scoped(
-                user,
-                &state.namespace,
-                Some(&state.full_id()),
-                &["repo.content.read", "repo.write"],
-            )
+            && Self::scoped(user, place.namespace, Some(&place.full_id), &["repo.write"])
     }
 
     /// Checks that the caller can write to the bucket.
@@ -149,29 +163,7 @@ impl Caller {
         if self.is_anonymous() {
             return Err(HubError::unauthorized(NO_CREDENTIALS));
         }
-        if self.holds_bucket(state) {
-            return Ok(());
-        }
-        let may_write = match self {
-            Self::User(user) => {
-                let may = match Self::role_in(user, &state.namespace).as_deref() {
-                    Some("admin" | "write") => true,
-                    Some("contributor") => state.creator == user.name,
-                    _ => false,
-                };
-                user.role != TokenRole::Read
-                    && may
-                    && Self::scoped(user, &state.namespace, Some(&state.full_id()), &["repo.write"])
-            }
-            Self::Repo(_) | Self::Anonymous => false,
-        };
-        let refused =
-            || HubError::forbidden("You don't have the required permissions to perform this operation");
-        may_write.then_some(()).ok_or_else(refused)
-    }
-
-    fn holds_bucket(&self, state: &BucketState) -> bool {
-        matches!(self, Self::Repo(grant) if grant.repo_id == state.id)
+        self.may_write(&state.into()).then_some(()).ok_or_else(|| HubError::forbidden(NO_PERMISSION))
     }
 
     /// Checks that the caller can create repositories in a namespace. A token of one repository cannot (401).
@@ -198,7 +190,7 @@ impl Caller {
         if self.is_anonymous() {
             return Err(HubError::unauthorized(NO_CREDENTIALS));
         }
-        if self.can_write(&state) {
+        if self.may_write(&(&*state).into()) {
             return Ok(());
         }
         let may_suggest = match self {
@@ -219,7 +211,7 @@ impl Caller {
         Err(HubError::forbidden(if may_suggest && !pull_request {
             "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request"
         } else {
-            "You don't have the required permissions to perform this operation"
+            NO_PERMISSION
         }))
     }
 }
