@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app_check;
+pub mod bucket;
 pub mod bundle;
 pub mod cleanup;
 pub mod dataset;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{counting, provide_roots};
 use crate::action::Progress;
 use crate::failure::Result;
+use crate::failure::bucket::bucket_failure;
 use crate::ops::Session;
 use crate::text::{count, human_bytes, name_some};
 use hub::{BucketId, BucketPath, Download, DownloadFrom, Downloaded, TargetFolder};
@@ -32,7 +33,8 @@ pub type Fetched = Downloaded;
 pub async fn fetch(session: &Session<'_>, options: &FetchOptions) -> Result<Fetched> {
     let Session { hub, log, .. } = *session;
     let FetchOptions { bucket, folder, .. } = options;
-    let files = hub.list_bucket(bucket, Some(folder)).await?;
+    let failure = |error| bucket_failure(error, bucket);
+    let files = hub.list_bucket(bucket, Some(folder)).await.map_err(failure)?;
     let downloads: Vec<Download> = files
         .iter()
         .filter_map(|file| {
@@ -49,7 +51,8 @@ pub async fn fetch(session: &Session<'_>, options: &FetchOptions) -> Result<Fetc
     let label = format!("downloading {} ({})", count(downloads.len(), "file"), human_bytes(size));
     let progress = Progress::start(log, &label, size);
     let from = DownloadFrom::Bucket(bucket.clone());
-    let fetched = hub.download(&from, &downloads, &options.target, counting(&progress)).await?;
+    let fetched =
+        hub.download(&from, &downloads, &options.target, counting(&progress)).await.map_err(failure)?;
     progress.finish();
     if !fetched.refused.is_empty() {
         let refused: Vec<String> =

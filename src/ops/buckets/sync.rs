@@ -12,6 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::plan::{Remote, Way};
 use super::{counting, provide_roots};
 use crate::action::Progress;
+use crate::failure::bucket::bucket_failure;
 use crate::failure::{Code, Failure, Result};
 use crate::folder::executables::is_executable;
 use crate::folder::{FileContent, Source, SourceFile};
@@ -67,8 +68,8 @@ struct Local {
     file: SourceFile,
 }
 
-/// Syncs a folder, which was walked with the ignore rules of a deploy, to a bucket. Only content that the storage lacks is sent, and an interrupted sync is completed by the
-/// next one.
+/// Syncs a folder, which was walked with the ignore rules of a deploy, to a bucket. Only content that the storage lacks is
+/// sent, and an interrupted sync is completed by the next one.
 ///
 /// # Errors
 ///
@@ -77,13 +78,15 @@ struct Local {
 pub async fn sync(session: &Session<'_>, source: &Source, options: &SyncOptions) -> Result<Synced> {
     let Session { hub, log, .. } = *session;
     let SyncOptions { bucket, folder, .. } = options;
-    hub.open_private_bucket(bucket).await?;
-    let (files, elsewhere) = tokio::try_join!(hub.list_bucket(bucket, Some(folder)), async {
+    let failure = |error| bucket_failure(error, bucket);
+    hub.open_private_bucket(bucket).await.map_err(failure)?;
+    let listed = tokio::try_join!(hub.list_bucket(bucket, Some(folder)), async {
         match &options.copy_from {
             Some(other) => hub.list_bucket(bucket, Some(other)).await,
             None => Ok(Vec::new()),
         }
-    })?;
+    });
+    let (files, elsewhere) = listed.map_err(failure)?;
     let remote = Remote::new(&files, &elsewhere);
     let mut synced = Synced::default();
     let locals = locals(source, options)?;
@@ -113,7 +116,7 @@ pub async fn sync(session: &Session<'_>, source: &Source, options: &SyncOptions)
         operations.extend(gone.into_iter().map(|path| BucketOperation::Delete { path }));
     }
     if !operations.is_empty() {
-        hub.change_bucket(bucket, &operations).await?;
+        hub.change_bucket(bucket, &operations).await.map_err(failure)?;
     }
     log.info(&format!(
         "synced {} ({}) to `{folder}` in the bucket `{bucket}`: {} uploaded, {} copied, {} unchanged, {} deleted, {} sent",
@@ -203,7 +206,8 @@ async fn upload(
     let progress = Progress::start(log, &label, size);
     let contents: Vec<Arc<dyn Content>> =
         uploads.iter().map(|local| Arc::new(local.file.clone()) as Arc<dyn Content>).collect();
-    let (stored, sent) = hub.upload_to_bucket(&options.bucket, &contents, counting(&progress)).await?;
+    let uploaded = hub.upload_to_bucket(&options.bucket, &contents, counting(&progress)).await;
+    let (stored, sent) = uploaded.map_err(|error| bucket_failure(error, &options.bucket))?;
     progress.finish();
     operations.extend(uploads.iter().zip(stored).map(|(local, stored)| BucketOperation::Add {
         path: local.path.clone(),
