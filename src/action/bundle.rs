@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::context::GithubContext;
 use super::log::{Log, Mode};
+use super::post_state::SavedState;
 use crate::run_bundle::{GitFacts, RunStart};
 
 /// Variable that turns the bundle off.
@@ -21,12 +22,14 @@ fn start(kind: &'static str, vars: &[(String, String)], mode: Mode) -> RunStart 
     let number = |name: &str| var(name)?.trim().parse::<u64>().ok();
     let GithubContext { repository, sha, run_url, workspace, .. } = GithubContext::from_vars(var);
     let is_off = var(SWITCH).is_some_and(|text| OFF.contains(&text.trim().to_ascii_lowercase().as_str()));
+    // The run is the one of the main step.
+    let is_post = SavedState::from_vars(vars).is_some();
     let run = number("GITHUB_RUN_ID").filter(|_| mode == Mode::GitHub);
     RunStart {
         kind,
         workflow_run: run.map(|run| (run, number("GITHUB_RUN_ATTEMPT").unwrap_or(1))),
         git: GitFacts { repo: repository, sha, run_url },
-        workspace: (!is_off).then(|| workspace.unwrap_or_else(|| PathBuf::from("."))),
+        workspace: (!is_off && !is_post).then(|| workspace.unwrap_or_else(|| PathBuf::from("."))),
     }
 }
 
@@ -54,5 +57,6 @@ mod tests {
             let workspace = start(&[("HF_DEPLOY_BUNDLE", value)], Mode::Plain).workspace;
             assert_eq!(workspace.is_some(), is_kept, "{value}");
         }
+        assert_eq!(start(&[("STATE_started", "true")], Mode::GitHub).workspace, None, "a post step");
     }
 }

@@ -1,6 +1,6 @@
 //! Advice about run bundles in buckets.
 
-use hub::BucketId;
+use hub::{BucketId, BucketPath};
 
 use super::{Code, Failure};
 
@@ -13,6 +13,19 @@ pub fn not_pushed(failure: &Failure) -> String {
 /// Returns the warning about a run without a bundle to push.
 pub fn nothing_to_push(bucket: &BucketId) -> String {
     format!("nothing is pushed to the bucket `{bucket}`, because this run has no bundle")
+}
+
+/// Returns the warning about a bundle whose folder in the bucket has another name, because another run has its id.
+pub fn other_folder(run_id: &str, folder: &BucketPath) -> String {
+    format!("the bucket has another run with the id `{run_id}`: the bundle of this one is in `{folder}`")
+}
+
+/// Returns the failure of a push for which every folder is taken.
+pub fn no_folder(run_id: &str) -> Failure {
+    Failure::new(
+        Code::Conflict,
+        format!("the folders of the run `{run_id}` in the bucket belong to other runs"),
+    )
 }
 
 /// Returns the failure of a push after the bundle could not be written.

@@ -1,15 +1,17 @@
 //! Run bundles in private buckets: pushed at the end of a run, and read back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::{Session, buckets};
 use crate::action::{Journal, Log};
+use crate::failure::bucket::bucket_failure;
 use crate::failure::{Code, Failure, Result, bundle as advice};
 use crate::folder::{self, SourceOptions};
 use crate::run_bundle::{EVENTS, REPORT, RUNS, STATE};
-use hub::{BucketFile, BucketId, BucketPath, Cause, Hub};
+use crate::text::random_token;
+use hub::{BucketFile, BucketId, BucketOperation, BucketPath, Cause, Hub, ParseError};
 
 /// Bucket for the bundle of a run.
 #[derive(Debug, Clone)]
@@ -30,15 +32,23 @@ pub struct StoredBundle {
     pub files: Vec<(String, u64)>,
 }
 
-/// Opens the bucket before the run begins, and pushes the bundle when the run has ended in any way. Creates a missing
-/// bucket as a private one.
+/// Number of folders that are tried for a bundle.
+const FOLDERS: u32 = 4;
+
+/// Opens the bucket before the run begins, if the run has one, and pushes the bundle when the run has ended in any way.
+/// Creates a missing bucket as a private one.
 ///
 /// # Errors
 ///
 /// `public_bucket`: others can read the bucket. Any other error is a warning, because a run does not depend on its
 /// bundle.
-pub async fn push_at_end(wanted: &BundleBucket, hub: &Hub, log: &Log, journal: &Journal) -> Result<()> {
-    let BundleBucket { bucket, tls_roots } = wanted.clone();
+pub async fn push_at_end(
+    wanted: Option<BundleBucket>,
+    hub: &Hub,
+    log: &Log,
+    journal: &Journal,
+) -> Result<()> {
+    let Some(BundleBucket { bucket, tls_roots }) = wanted else { return Ok(()) };
     if log.bundle().is_none_or(|bundle| bundle.folder().is_none()) {
         log.warning(&advice::nothing_to_push(&bucket));
         return Ok(());
@@ -48,7 +58,7 @@ pub async fn push_at_end(wanted: &BundleBucket, hub: &Hub, log: &Log, journal: &
         Ok(_) => {}
         Err(error) if matches!(*error.cause, Cause::PublicBucket) => return Err(error.into()),
         Err(error) => {
-            log.warning(&advice::not_pushed(&error.into()));
+            log.warning(&advice::not_pushed(&bucket_failure(error, &bucket)));
             return Ok(());
         }
     }
@@ -68,13 +78,44 @@ async fn push(session: &Session<'_>, bucket: BucketId, tls_roots: Option<PathBuf
     let options = SourceOptions { root, default_excludes: false, ..SourceOptions::default() };
     let read = tokio::task::spawn_blocking(move || folder::read(&options)).await;
     let source = read.map_err(|error| Failure::new(Code::Internal, error.to_string()))??;
-    let folder = folder_of(bundle.id().as_str())?;
+    let folder = claim(session, &bucket, bundle.id().as_str(), tls_roots.as_deref()).await?;
+    if folder != folder_of(bundle.id().as_str())? {
+        session.log.warning(&advice::other_folder(bundle.id().as_str(), &folder));
+    }
     let page = format!("{}/{}/tree/main/{folder}", session.hub.endpoint(), bucket.page());
     let (copy_from, executables) = (None, None);
-    let options = buckets::SyncOptions { bucket, folder, copy_from, executables, prune: false, tls_roots };
+    // The mark of the claim goes in the same batch.
+    let options = buckets::SyncOptions { bucket, folder, copy_from, executables, prune: true, tls_roots };
     buckets::sync(session, &source, &options).await?;
     session.log.info(&format!("run bundle: {page}"));
     Ok(())
+}
+
+/// Finds a folder of the bucket that no other run has, because the ids of two runs can be the same.
+///
+/// Buckets have no exclusive creation. So each run leaves a mark with a name of its own, and then looks for other files.
+/// Of two runs in one folder, at least one sees the mark of the other and takes another folder.
+async fn claim(
+    session: &Session<'_>,
+    bucket: &BucketId,
+    run_id: &str,
+    tls_roots: Option<&Path>,
+) -> Result<BucketPath> {
+    let failure = |error| bucket_failure(error, bucket);
+    let mut name = run_id.to_owned();
+    for _ in 0..FOLDERS {
+        let folder = folder_of(&name)?;
+        let mark = folder.join(&format!(".{}", random_token())).map_err(invalid_id)?;
+        buckets::write_text(session, bucket, &mark, "\n", tls_roots).await?;
+        let files = session.hub.list_bucket(bucket, Some(&folder)).await.map_err(failure)?;
+        if files.iter().all(|file| file.path == mark.as_str()) {
+            return Ok(folder);
+        }
+        let path = mark.as_str().to_owned();
+        session.hub.change_bucket(bucket, &[BucketOperation::Delete { path }]).await.map_err(failure)?;
+        name = format!("{run_id}-{}", &random_token()[..6]);
+    }
+    Err(advice::no_folder(run_id))
 }
 
 /// Reads a bundle back. Content that is no JSON is left out with a warning.
@@ -83,9 +124,10 @@ async fn push(session: &Session<'_>, bucket: BucketId, tls_roots: Option<PathBuf
 ///
 /// The bucket has no such run, or cannot be read.
 pub async fn read(hub: &Hub, bucket: &BucketId, run_id: &str, log: &Log) -> Result<StoredBundle> {
+    let failure = |error| bucket_failure(error, bucket);
     let hub = hub.for_bucket(bucket);
     let folder = folder_of(run_id)?;
-    let listed: Vec<BucketFile> = hub.list_bucket(bucket, Some(&folder)).await?;
+    let listed: Vec<BucketFile> = hub.list_bucket(bucket, Some(&folder)).await.map_err(failure)?;
     let sizes = listed.iter().filter_map(|file| Some((folder.below(&file.path)?.to_owned(), file.size)));
     let files: Vec<(String, u64)> = sizes.collect();
     if files.is_empty() {
@@ -93,7 +135,7 @@ pub async fn read(hub: &Hub, bucket: &BucketId, run_id: &str, log: &Log) -> Resu
         return Err(advice::run_not_found(run_id, bucket, &page));
     }
     let text = async |name: &str| -> Result<Option<String>> {
-        let bytes = hub.read_bucket_file(bucket, &format!("{folder}/{name}")).await?;
+        let bytes = hub.read_bucket_file(bucket, &format!("{folder}/{name}")).await.map_err(failure)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
     let parse = |name: &str, text: &str| {
@@ -108,6 +150,9 @@ pub async fn read(hub: &Hub, bucket: &BucketId, run_id: &str, log: &Log) -> Resu
 
 /// Returns the folder of a run in a bucket.
 fn folder_of(run_id: &str) -> Result<BucketPath> {
-    let folder = format!("{RUNS}/{run_id}").parse();
-    folder.map_err(|error| Failure::new(Code::InvalidInput, format!("the id of a run {error}")))
+    format!("{RUNS}/{run_id}").parse().map_err(invalid_id)
+}
+
+fn invalid_id(error: ParseError) -> Failure {
+    Failure::new(Code::InvalidInput, format!("the id of a run {error}"))
 }

@@ -183,10 +183,19 @@ impl RunBundle {
 
     /// Adds lines of a log from outside to `logs/{name}.txt`.
     pub fn add_log(&self, name: &str, lines: &str) -> Result<(), BundleError> {
-        let path = format!("logs/{name}.txt");
-        let mut text = self.0.redactor.redact(lines).into_owned();
-        text.push('\n');
+        self.add_text(name, &format!("{lines}\n"))
+    }
+
+    /// Adds a part of a log from outside to `logs/{name}.txt`, as it is. An empty one creates the file.
+    pub fn add_text(&self, name: &str, text: &str) -> Result<(), BundleError> {
+        let path = path_of_log(name);
+        let text = self.0.redactor.redact(text);
         self.change(&path, |parts, folder| parts.append(folder, &path, text.as_bytes()))
+    }
+
+    /// Returns the path of a log relative to the workspace, if the bundle is kept.
+    pub fn log_path(&self, name: &str) -> Option<String> {
+        Some(format!("{}/{}", self.path()?, path_of_log(name)))
     }
 
     /// Adds a file.
@@ -306,6 +315,10 @@ fn create(
         }
     }
     (id, created.map(Some))
+}
+
+fn path_of_log(name: &str) -> String {
+    format!("logs/{name}.txt")
 }
 
 /// Returns the folder and the name of a file in a bundle, and creates the folder.

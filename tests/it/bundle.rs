@@ -327,7 +327,7 @@ async fn bundle_is_pushed_to_a_private_bucket_and_read_back() {
         );
     }
     let batches = hub.requests().iter().filter(|request| request.path.ends_with("/batch")).count();
-    assert_eq!(batches, 1);
+    assert_eq!(batches, 2, "one claims the folder, and one has the bundle");
 
     // After a failure as well, beside the bundles of other runs.
     let failed = run().input("source_dir", "missing").run().await.failed(2, "source_missing");
@@ -349,6 +349,8 @@ async fn bundle_is_pushed_to_a_private_bucket_and_read_back() {
     let (code, text) = show(&hub, &folder, &["gh-1-1-000000", "--bucket", "ada/runs"]).await;
     assert_eq!(code, 3, "{text}");
     assert!(text.contains("the bucket `ada/runs` has no run `gh-1-1-000000`"), "{text}");
+    let (code, text) = show(&hub, &folder, &[id, "--bucket", "ada/none"]).await;
+    assert!(code == 3 && text.contains("hint: check the name of the bucket, `ada/none`; "), "{text}");
     let (code, text) = show(&hub, &folder, &["--bucket", "runs"]).await;
     assert_eq!(code, 2, "{text}");
     assert!(
@@ -389,6 +391,90 @@ async fn push_that_fails_is_a_warning() {
     assert!(ran.log.contains("because this run has no bundle"), "{}", ran.log);
     let ran = run().input("dry_run", "true").run().await.ended(0, "dry-run");
     assert!(ran.log.contains("`bundle_bucket` has no effect: a dry run writes nothing"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_with_the_same_id_have_folders_of_their_own_in_a_bucket() {
+    let (hub, folder) = (hub().await, static_space());
+    hold(&hub, "/preupload/");
+    let run = Run::new(&hub, &folder).input("bundle_bucket", "ada/runs");
+    let child = run.spawn();
+    reached(&hub, "/preupload/", 1).await;
+    let id = bundles(&folder)[0].0.file_name().unwrap().to_str().unwrap().to_owned();
+    let other = format!("runs/{id}/state.json");
+    hub.bucket("ada/runs").write(&[(&other, b"{}")]).await.unwrap();
+    crate::signals::send("TERM", child.id().unwrap());
+    let ran = run.finish(child).await.ended(130, "cancelled");
+    let warning = format!(
+        "::warning::the bucket has another run with the id `{id}`: the bundle of this one is in `runs/{id}-"
+    );
+    assert!(ran.log.contains(&warning), "{}", ran.log);
+    let files: Vec<String> = hub.bucket("ada/runs").files().into_keys().collect();
+    let (theirs, ours): (Vec<&String>, Vec<&String>) =
+        files.iter().partition(|path| path.starts_with(&format!("runs/{id}/")));
+    assert_eq!(theirs, [&other]);
+    let names: BTreeSet<String> =
+        ours.iter().map(|path| path.split('/').skip(2).collect::<Vec<_>>().join("/")).collect();
+    assert_eq!(names, Bundle::of(&ran, &folder).files());
+    let stored = ours[0].split('/').nth(1).unwrap();
+    let (code, text) = show(&hub, &folder, &[stored, "--bucket", "ada/runs"]).await;
+    assert!(code == 0 && text.contains("deploy cancelled in phase"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn job_leaves_its_bundle_with_its_log() {
+    let (hub, folder) = (hub().await, Folder::new(&[("a.txt", "a")]));
+    let script = "echo one; echo; echo $API_KEY; echo 1 >/output/1; exit 3";
+    let run = Run::new(&hub, &folder).action("job").without("INPUT_HUGGINGFACE_REPO");
+    let run = run.input("run", script).input("image", "python:3.12").input("source_dir", ".");
+    let run = run.input("secrets", "API_KEY").secret("API_KEY", "s3cr3t-value-of-the-key");
+    let ran = run.input("bundle_bucket", "ada/runs").run().await.failed(1, "job_failed");
+    let bundle = Bundle::of(&ran, &folder);
+    let state = bundle.json("state.json");
+    assert_eq!((state["kind"].as_str(), bundle.status().as_str()), (Some("job"), "failed"));
+    let job = ["job_id", "job_url", "job_stage"].map(|output| json!(ran.output(output)));
+    assert_eq!(["id", "url", "stage"].map(|name| state["job"][name].clone()), job);
+    assert_eq!((&state["error"]["code"], &state["job"]["stage"]), (&json!("job_failed"), &json!("ERROR")));
+    assert_eq!(bundle.text("report.md"), ran.summary);
+    let phases: BTreeSet<String> =
+        bundle.events().iter().map(|event| event["phase"].as_str().unwrap().to_owned()).collect();
+    for phase in ["preflight", "upload", "job", "collect"] {
+        assert!(phases.contains(phase), "{phase}: {phases:?}");
+    }
+    assert!(bundle.event_names().contains(&"job_created".to_owned()));
+    // The log is whole, and only there.
+    let log = bundle.text("logs/job.txt");
+    assert_eq!(ran.output("log_path"), format!("{}/logs/job.txt", ran.output("bundle_path")));
+    assert!(log.contains(" =====\none\n\n***\nhf-deploy ") && log.ends_with(": exit code 3\n"), "{log}");
+    let copies = files_below(&folder.path().join(".hf-deploy"));
+    let copies = copies.iter().filter(|(_, content)| content == log.as_bytes()).count();
+    assert_eq!(copies, 1);
+    let stored = format!("runs/{}/logs/job.txt", ran.output("run_id"));
+    assert_eq!(hub.bucket("ada/runs").read(&stored).await.unwrap(), log.as_bytes());
+
+    // Without a bundle, the log has a file of its own.
+    let run = Run::new(&hub, &folder).action("job").without("INPUT_HUGGINGFACE_REPO");
+    let run = run.input("run", "echo two").input("image", "python:3.12").var("HF_DEPLOY_BUNDLE", "false");
+    let ran = run.run().await.ended(0, "succeeded");
+    assert_eq!(ran.output("bundle_path"), "");
+    let path = ran.output("log_path");
+    assert!(path.starts_with(".hf-deploy/job/") && path.ends_with("/job.log"), "{path}");
+    assert!(std::fs::read_to_string(folder.path().join(path)).unwrap().contains("\ntwo\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_commands_push_their_bundles_as_well() {
+    let (hub, folder) = (hub().await, static_space());
+    Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    for (kind, inputs) in [("status", &[][..]), ("space", &[("space", "ada/app"), ("operation", "status")])] {
+        let run = Run::new(&hub, &folder).action(kind).without("INPUT_HUGGINGFACE_REPO");
+        let run = inputs.iter().fold(run, |run, (name, value)| run.input(name, value));
+        let ran = run.input("bundle_bucket", "ada/runs").run().await;
+        assert_eq!(ran.code, 0, "{}", ran.log);
+        let state = hub.bucket("ada/runs").read(&format!("runs/{}/state.json", ran.output("run_id"))).await;
+        let state: Value = serde_json::from_slice(&state.unwrap()).unwrap();
+        assert_eq!((&state["kind"], &state["status"]), (&json!(kind), &json!("succeeded")), "{}", ran.log);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

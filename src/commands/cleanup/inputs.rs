@@ -3,6 +3,7 @@
 use hub::RepoName;
 
 use crate::action::GithubContext;
+use crate::commands::groups::bundle;
 use crate::commands::groups::preview::{self, GithubRun};
 use crate::commands::groups::repo;
 use crate::commands::groups::sign_in::{self, HubAccess};
@@ -12,9 +13,10 @@ use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
 use crate::failure::Result;
 use crate::github::GithubOptions;
+use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::cleanup::previews::PreviewCleanup;
 
-pub(super) const GROUPS: &[Group] = &[PREVIEWS, TOKENS];
+pub(super) const GROUPS: &[Group] = &[PREVIEWS, TOKENS, bundle::BUNDLE];
 
 inputs! {
     /// Inputs of the previews.
@@ -64,6 +66,7 @@ pub(super) struct CleanupInputs {
     pub(super) access: HubAccess,
     pub(super) cleanup: PreviewCleanup,
     pub(super) github: GithubOptions,
+    pub(super) bundle_bucket: Option<BundleBucket>,
 }
 
 impl CleanupInputs {
@@ -88,5 +91,10 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<CleanupInp
     let GithubRun { repository, run, options, .. } = preview::run(values, &context, diagnostics)?;
     let run_url = context.run_url;
     let cleanup = PreviewCleanup { space: space?, suffix, repository, older_than, dry_run, run, run_url };
-    Some(CleanupInputs { access: access?, cleanup, github: options? })
+    let bundle_bucket = bundle::read(values, diagnostics);
+    if dry_run && bundle_bucket.is_some() {
+        diagnostics.warn_without_effect(&[&bundle::BUNDLE_BUCKET], bundle::DRY_RUN);
+    }
+    let bundle_bucket = bundle_bucket.filter(|_| !dry_run);
+    Some(CleanupInputs { access: access?, cleanup, github: options?, bundle_bucket })
 }

@@ -12,6 +12,7 @@ use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Failure, Result};
 use crate::github::Github;
+use crate::ops::bundle_bucket;
 use crate::ops::cleanup::{CleanupReport, previews};
 
 pub(super) static COMMAND: Command = Command {
@@ -48,9 +49,10 @@ async fn run(call: Invocation) -> u8 {
 }
 
 async fn clean_up(values: Result<Values>, handles: Handles<CleanupReport>) -> Result<()> {
-    let Handles { log, recorder, .. } = &handles;
+    let Handles { log, journal, recorder } = &handles;
     let inputs = CleanupInputs::from_values(&values?)?.logged(log);
     let hub = open(inputs.access, log)?;
+    bundle_bucket::push_at_end(inputs.bundle_bucket, &hub, log, journal).await?;
     let github = Github::new(inputs.github).map_err(|error| failure::cleanup::github_not_asked(&error))?;
     previews::delete_previews(&inputs.cleanup, &github, &hub, log, recorder).await
 }

@@ -181,7 +181,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
     let endpoint = sign_in::endpoint(environment, diagnostics);
     let bundle_bucket = bundle::read(values, diagnostics);
     if dry_run && bundle_bucket.is_some() {
-        diagnostics.warn_without_effect(&[&bundle::BUNDLE_BUCKET], "a dry run writes nothing to the Hub");
+        diagnostics.warn_without_effect(&[&bundle::BUNDLE_BUCKET], bundle::DRY_RUN);
     }
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         if environment.var(name).is_some() {

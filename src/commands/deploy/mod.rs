@@ -118,9 +118,7 @@ async fn deploy_from(values: Result<Values>, handles: Handles<DeployReport>) -> 
     }
     recorder.record(|report| report.auth = inputs.credentials.method());
     let hub = connect(&inputs.endpoint, inputs.credentials.clone(), log)?;
-    if let Some(bucket) = &inputs.bundle_bucket {
-        bundle_bucket::push_at_end(bucket, &hub, log, &handles.journal).await?;
-    }
+    bundle_bucket::push_at_end(inputs.bundle_bucket.clone(), &hub, log, &handles.journal).await?;
     let session = Session { hub: &hub, log, journal: &handles.journal };
     let whole = Whole { deploy: &inputs.deploy, proxy: inputs.proxy.as_ref() };
     match (&inputs.preview, &inputs.deployment) {

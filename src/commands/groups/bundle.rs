@@ -19,6 +19,9 @@ inputs! {
     };
 }
 
+/// Reason for which a dry run pushes no bundle.
+pub(crate) const DRY_RUN: &str = "a dry run writes nothing to the Hub";
+
 /// Reads the bucket.
 pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<BundleBucket> {
     let bucket = values.field(&BUNDLE_BUCKET, str::parse, diagnostics).ok()?;

@@ -7,16 +7,17 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::input_file::InputFile;
-use crate::commands::groups::{app_check, sign_in};
+use crate::commands::groups::{app_check, bundle, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::parse::{self, Parsed, SHOWN, refuse};
 use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{time, urls};
 use crate::failure::{Code, Result};
+use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::inference::{Expectations, InferenceOptions, Item, Operation, ResultsPath, Routing};
 
-pub(super) const GROUPS: &[Group] = &[MODEL_CALL, BATCH, EXPECTATIONS];
+pub(super) const GROUPS: &[Group] = &[MODEL_CALL, BATCH, EXPECTATIONS, bundle::BUNDLE];
 
 inputs! {
     /// Inputs of the call.
@@ -156,6 +157,7 @@ pub(super) struct InferenceInputs {
     pub(super) endpoint: Url,
     pub(super) router: Url,
     pub(super) token: Secret,
+    pub(super) bundle_bucket: Option<BundleBucket>,
 }
 
 /// Kind of work, as the input names it.
@@ -172,6 +174,9 @@ impl InferenceInputs {
         diagnostics.accept(inputs)
     }
 }
+
+/// Inputs that each operation reads.
+const READ_BY_EACH: [&str; 3] = [OPERATION.name, TOKEN.name, bundle::BUNDLE_BUCKET.name];
 
 /// Applies every rule. `None` means that a fault was noted.
 fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<InferenceInputs> {
@@ -191,14 +196,22 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<InferenceI
             let idle: Vec<&Input> = GROUPS
                 .iter()
                 .flat_map(|group| group.inputs)
-                .filter(|input| ![OPERATION.name, TOKEN.name].contains(&input.name) && values.asks(input))
+                .filter(|input| !READ_BY_EACH.contains(&input.name) && values.asks(input))
                 .collect();
             diagnostics.warn_without_effect(&idle, "`operation` is `usage`");
             None
         }
         Work::Infer(operation) => Some(options(values, operation, diagnostics)?),
     };
-    Some(InferenceInputs { options, bill_to, endpoint: endpoint?, router: router?, token: token? })
+    let bundle_bucket = bundle::read(values, diagnostics);
+    Some(InferenceInputs {
+        options,
+        bill_to,
+        endpoint: endpoint?,
+        router: router?,
+        token: token?,
+        bundle_bucket,
+    })
 }
 
 fn options(values: &Values, operation: Operation, diagnostics: &mut Diagnostics) -> Option<InferenceOptions> {

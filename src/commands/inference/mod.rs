@@ -18,8 +18,8 @@ use super::inputs::values::Values;
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{Failure, Result};
-use crate::ops::Session;
 use crate::ops::inference::{self, InferenceReport};
+use crate::ops::{Session, bundle_bucket};
 
 pub(super) static COMMAND: Command = Command {
     name: "inference",
@@ -63,6 +63,7 @@ async fn infer_from(values: Result<Values>, handles: Handles<InferenceReport>) -
     let inputs = InferenceInputs::from_values(&values?)?.logged(log);
     let credentials = Credentials::Token(inputs.token);
     let hub = connect(&inputs.endpoint, credentials.clone(), log)?;
+    bundle_bucket::push_at_end(inputs.bundle_bucket, &hub, log, journal).await?;
     let session = Session { hub: &hub, log, journal };
     let Some(options) = inputs.options else {
         return inference::read_usage(&session, recorder).await;

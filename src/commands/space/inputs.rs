@@ -2,6 +2,7 @@
 
 use hub::{Flavor, LogKind, ParseError, RepoId, RepoName};
 
+use crate::commands::groups::bundle;
 use crate::commands::groups::hardware::{flavor, sleep_time};
 use crate::commands::groups::sign_in::{self, HubAccess};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
@@ -10,9 +11,10 @@ use crate::commands::inputs::parse::{self, Parsed, not_like};
 use crate::commands::inputs::values::Values;
 use crate::commands::inputs::{lists, time};
 use crate::failure::Result;
+use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::space_operation::options::{Operation, SpaceOptions, Switch};
 
-pub(super) const GROUPS: &[Group] = &[OPERATION_GROUP, sign_in::WRITE_ACCESS, DETAILS];
+pub(super) const GROUPS: &[Group] = &[OPERATION_GROUP, sign_in::WRITE_ACCESS, DETAILS, bundle::BUNDLE];
 
 /// Most lines of a log that an operation reads.
 const MAX_LINES: u32 = 10_000;
@@ -105,6 +107,7 @@ inputs! {
 pub(super) struct SpaceInputs {
     pub(super) access: HubAccess,
     pub(super) options: SpaceOptions,
+    pub(super) bundle_bucket: Option<BundleBucket>,
 }
 
 impl SpaceInputs {
@@ -127,7 +130,8 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<SpaceInput
     warn_about_idle(word, values, diagnostics);
     let waits = wait.or(!matches!(word, "status" | "logs"));
     let options = SpaceOptions { space: space?, operation: operation?, wait: waits.then_some(timeout) };
-    Some(SpaceInputs { access: access?, options })
+    let bundle_bucket = bundle::read(values, diagnostics);
+    Some(SpaceInputs { access: access?, options, bundle_bucket })
 }
 
 fn space_id(text: &str) -> Parsed<RepoId> {

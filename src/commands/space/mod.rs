@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Code, Failure, Result};
-use crate::ops::Session;
 use crate::ops::space_operation::{self, report::SpaceReport};
+use crate::ops::{Session, bundle_bucket};
 use crate::run_bundle::RunFacts;
 
 use super::command::{ActionFiles, Command, Invocation, open};
@@ -86,8 +86,10 @@ impl Report for SpaceReport {
 
 async fn operate(values: Result<Values>, handles: Handles<SpaceReport>) -> Result<()> {
     let Handles { log, journal, recorder } = &handles;
-    let SpaceInputs { access, options } = SpaceInputs::from_values(&values?)?.logged(log);
+    let SpaceInputs { access, options, bundle_bucket: bucket } =
+        SpaceInputs::from_values(&values?)?.logged(log);
     let hub = open(access, log)?;
+    bundle_bucket::push_at_end(bucket, &hub, log, journal).await?;
     recorder.record(|report| hub.endpoint().clone_into(&mut report.endpoint));
     let session = Session { hub: &hub, log, journal };
     space_operation::run(&options, &session, recorder).await.map_err(failure::deploy::explain_token)

@@ -12,16 +12,17 @@ use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
 use crate::failure::{self, Code, Failure, Result};
 use crate::ops::account::{self, TokenForm};
+use crate::ops::bundle_bucket;
 
 use super::command::{ActionFiles, Command, Invocation, connect};
-use super::groups::sign_in;
+use super::groups::{bundle, sign_in};
 use super::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use super::inputs::diagnostics::Diagnostics;
 use super::inputs::parse::{Parsed, not_like};
 use super::inputs::values::Values;
 use report::StatusReport;
 
-const GROUPS: &[Group] = &[ACCOUNT];
+const GROUPS: &[Group] = &[ACCOUNT, bundle::BUNDLE];
 
 /// Beginning of a token of one repo, which the Hub exchanges for an ID token.
 const ONE_REPO: &str = "hf_jwt_";
@@ -82,14 +83,16 @@ async fn run(call: Invocation) -> u8 {
 }
 
 async fn show(values: Result<Values>, handles: Handles<StatusReport>) -> Result<()> {
-    let Handles { log, recorder, .. } = &handles;
+    let Handles { log, journal, recorder } = &handles;
     let values = values?;
     let mut diagnostics = values.diagnostics();
     let inputs = validate(&values, &mut diagnostics);
+    let bucket = bundle::read(&values, &mut diagnostics);
     let (access, namespace) = diagnostics.accept(inputs)?.logged(log);
     let is_one_repo = access.token.expose().starts_with(ONE_REPO);
     let form = if is_one_repo { TokenForm::OneRepo } else { TokenForm::User };
     let hub = connect(&access.endpoint, Credentials::Token(access.token), log)?;
+    bundle_bucket::push_at_end(bucket, &hub, log, journal).await?;
     let facts = account::read(&hub, namespace, form).await.map_err(failure::deploy::explain_token)?;
     let features = account::features(&facts);
     text::lines(&facts, &features).iter().for_each(|line| log.info(line));

@@ -80,8 +80,6 @@ async fn verify_from(values: Result<Values>, handles: Handles<VerifyReport>) -> 
     let inputs = VerifyInputs::from_values(&values?)?.logged(log);
     let credentials = inputs.token.map_or(Credentials::Anonymous, Credentials::Token);
     let hub = connect(&inputs.endpoint, credentials, log)?;
-    if let Some(bucket) = &inputs.bundle_bucket {
-        bundle_bucket::push_at_end(bucket, &hub, log, journal).await?;
-    }
+    bundle_bucket::push_at_end(inputs.bundle_bucket, &hub, log, journal).await?;
     verify::verify(&inputs.options, &Session { hub: &hub, log, journal }, recorder).await
 }
