@@ -116,8 +116,7 @@ pub fn failed(job: &Job, exit_code: Option<i32>) -> Failure {
         (None, Some(message)) => format!("the Job `{}` failed: {message}", job.name()),
         (None, None) => format!("the Job `{}` failed", job.name()),
     };
-    let failure =
-        Failure::new(Code::JobFailed, message).hint("read the end of its log, which the summary has");
+    let failure = Failure::new(Code::JobFailed, message).hint("read the end of its log");
     // 128 plus the number of SIGKILL, which the kernel sends when memory runs out.
     if exit_code == Some(137) {
         return failure
@@ -172,8 +171,8 @@ pub fn unusable_bucket(error: &ParseError) -> Failure {
         .hint("set `bucket` to `namespace/name`")
 }
 
-/// Returns the failure of a log that cannot be kept.
-pub fn cannot_keep_log(path: &str, error: io::Error) -> Failure {
+/// Returns the failure of a file or folder for the log or the output that cannot be created.
+pub fn cannot_create(path: &str, error: io::Error) -> Failure {
     Failure::new(Code::LocalIo, format!("cannot create `{path}`"))
         .caused_by(error)
         .hint("make the workspace writable, with a `.hf-deploy` that is a folder or missing")

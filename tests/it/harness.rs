@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use local_hub::contract::OpenApi;
 use local_hub::{Contract, HubConfig, LocalHub, RepoType, User};
+use serde_json::Value;
 use tokio::process::Command;
 
 /// The token that every run here is given, unless the test says otherwise.
@@ -302,6 +303,24 @@ pub(crate) async fn command(hub: &TestHub, folder: &Path, arguments: &[&str]) ->
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!text.contains(TOKEN), "{text}");
     (output.status.code().unwrap(), text)
+}
+
+/// Runs a command of the program with `--json`. Returns the exit code, and the report on stdout.
+pub(crate) async fn json_command(hub: &TestHub, folder: &Path, arguments: &[&str]) -> (i32, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        .args(arguments)
+        .arg("--json")
+        .env_clear()
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("HF_TOKEN", TOKEN)
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(!stdout.contains(TOKEN) && !stderr.contains(TOKEN), "{stdout}{stderr}");
+    let report = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"));
+    (output.status.code().unwrap(), report)
 }
 
 /// The results of a run.

@@ -8,7 +8,7 @@ use local_hub::{
 use serde_json::Value;
 
 use crate::assert_ran;
-use crate::harness::{Folder, Ran, Run, TOKEN, TestHub, hub, hub_with, reached};
+use crate::harness::{Folder, Ran, Run, TOKEN, TestHub, hub, hub_with, json_command, reached};
 use crate::proxy::client;
 use crate::settings::refuse;
 use crate::signals::send;
@@ -59,21 +59,8 @@ fn writes(hub: &TestHub) -> Vec<String> {
 /// Runs the command with `--json`: its exit code, and the object on stdout.
 async fn json(hub: &TestHub, arguments: &[&str]) -> (i32, Value) {
     let folder = tempfile::tempdir().unwrap();
-    let fixed = ["space", "--space", APP, "--json", "--operation"];
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
-        .args([&fixed[..], arguments].concat())
-        .env_clear()
-        .env("HF_ENDPOINT", hub.endpoint())
-        .env("HF_TOKEN", TOKEN)
-        .current_dir(folder.path())
-        .output()
-        .await
-        .unwrap();
-    let (stdout, stderr) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
-    assert!(!stdout.contains(TOKEN) && !stderr.contains(TOKEN), "{stdout}{stderr}");
-    let value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"));
-    (output.status.code().unwrap(), value)
+    let fixed = ["space", "--space", APP, "--operation"];
+    json_command(hub, folder.path(), &[&fixed[..], arguments].concat()).await
 }
 
 fn stage(hub: &TestHub) -> String {

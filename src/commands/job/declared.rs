@@ -1,9 +1,10 @@
 //! The declaration of the inputs of a Job.
 
 use super::access::ACCESS;
+use crate::commands::groups::bundle::BUNDLE;
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, Only, ValueKind, inputs};
 
-pub(super) const GROUPS: &[Group] = &[ACCESS, WORK, HARDWARE, CHECKOUT, SETTINGS, FOLLOWING];
+pub(super) const GROUPS: &[Group] = &[ACCESS, WORK, HARDWARE, CHECKOUT, SETTINGS, FOLLOWING, BUNDLE];
 
 inputs! {
     /// Inputs of the work.
@@ -108,6 +109,7 @@ inputs! {
     KEEP_OUTPUT = Input {
         kind: ValueKind::Flag,
         summary: "Leave the output in the bucket after it was fetched",
+        details: "The step that fetches it decides: with `wait: false`, that is the one with `job_id`.",
         default: DefaultValue::Value("true"),
         ..Input::new("keep_output")
     };
@@ -168,7 +170,7 @@ inputs! {
     JOB_ID = Input {
         kind: ValueKind::Text("ID"),
         summary: "Job of another step or workflow to follow, as its id, `namespace/id` or the address of its page",
-        details: "Nothing is created. Like a Job of this step, it is cancelled with the step.",
+        details: "Nothing is created, and of the inputs above only `hf_token`, `namespace` and `keep_output` have an effect. Like a Job of this step, it is cancelled with the step.",
         elsewhere: &["job"],
         ..Input::new("job_id")
     };

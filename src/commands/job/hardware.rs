@@ -3,22 +3,15 @@
 use hub::{Credentials, JobHardware};
 use serde_json::{Value, json};
 
-use super::rows::{Answer, answer};
+use super::rows::{Answer, answer, reader};
 use crate::commands::command::{Command, Invocation, connect};
 use crate::commands::groups::sign_in;
 use crate::failure::{Code, Failure};
 use crate::ops::job::Price;
 use crate::text::plain;
 
-pub(crate) static COMMAND: Command = Command {
-    name: "job hardware",
-    about: "List the hardware for Jobs with its prices",
-    details: "",
-    groups: &[],
-    outputs: &[],
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+pub(crate) static COMMAND: Command =
+    reader("job hardware", "List the hardware for Jobs with its prices", "", &[], |call| Box::pin(run(call)));
 
 async fn run(call: Invocation) -> u8 {
     answer(call, &COMMAND, async |values, log| {

@@ -7,12 +7,11 @@ use hub::{
     BucketId, Flavor, JobImage, JobName, Secret, Volume, job_namespace, label_key, label_value,
     to_label_value,
 };
-use jiff::Timestamp;
 use url::Url;
 
 use crate::action::GithubContext;
 use crate::commands::groups::settings::{read_secrets, read_variables};
-use crate::commands::groups::sign_in;
+use crate::commands::groups::{bundle, sign_in};
 use crate::commands::inputs::declaration::{Input, Only};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::lists::{self, lines};
@@ -21,8 +20,11 @@ use crate::commands::inputs::time;
 use crate::commands::inputs::values::{Field, Values};
 use crate::failure::Result;
 use crate::folder::{SourceOptions, leaks};
+use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::job::MAX_SCRIPT;
-use crate::ops::job::options::{ArtifactOptions, JobOptions, NewJob, RUN_LABEL, RunId, Target, Work};
+use crate::ops::job::options::{
+    ArtifactOptions, ExistingJob, JobOptions, NewJob, RUN_LABEL, RunId, Target, Work,
+};
 use crate::ops::space::{NamedSecret, Variable};
 
 use super::access::NAMESPACE;
@@ -54,23 +56,26 @@ pub(super) struct JobInputs {
     pub(super) token: Secret,
     /// The Hub: `HF_ENDPOINT`.
     pub(super) endpoint: Url,
+    pub(super) bundle_bucket: Option<BundleBucket>,
 }
 
 impl JobInputs {
-    pub(super) fn from_values(values: &Values) -> Result<Accepted<Self>> {
+    /// Reads the inputs of the run with the id `run`.
+    pub(super) fn from_values(values: &Values, run: &str) -> Result<Accepted<Self>> {
         let mut diagnostics = values.diagnostics();
-        let inputs = validate(values, &mut diagnostics);
+        let inputs = validate(values, run, &mut diagnostics);
         diagnostics.accept(inputs)
     }
 }
 
 /// Applies every rule. `None` means that a fault was noted.
-fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<JobInputs> {
+fn validate(values: &Values, run: &str, diagnostics: &mut Diagnostics) -> Option<JobInputs> {
     let github = GithubContext::from_vars(|name| values.environment().exact(name));
     let token = super::access::token(values, &github, diagnostics);
     let endpoint = sign_in::endpoint(values.environment(), diagnostics);
     let mut namespace = super::access::namespace(values, diagnostics);
     let is_waited_for = values.flag(&WAIT, diagnostics);
+    let keep_output = values.flag(&KEEP_OUTPUT, diagnostics);
     let target = match values.field(&JOB_ID, str::parse::<JobName>, diagnostics) {
         Field::Absent => {
             let script = ScriptFile::read(values, &github, diagnostics);
@@ -78,12 +83,16 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<JobInputs>
             if values.given(&NAMESPACE).is_none() {
                 namespace = header_value("namespace", in_header, job_namespace, diagnostics);
             }
-            let job = new_job(values, &github, (token.as_ref(), script), diagnostics);
+            if !is_waited_for && !keep_output {
+                let because = format!("the step that names the Job in {} decides", values.quoted(&JOB_ID));
+                diagnostics.warn_without_effect(&[&KEEP_OUTPUT], because);
+            }
+            let job = new_job(values, &github, RunId::of_run(run), (token.as_ref(), script), diagnostics);
             job.map(|job| Target::New(Box::new(job)))
         }
         given => {
             refuse_beside_job_id(values, is_waited_for, diagnostics);
-            given.ok().map(Target::Existing)
+            given.ok().map(|name| Target::Existing(ExistingJob { name, keep_output }))
         }
     };
     let workspace = github.workspace.unwrap_or_else(|| ".".into());
@@ -96,14 +105,15 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<JobInputs>
         workspace,
         tls_roots,
     };
-    Some(JobInputs { options, token: token?, endpoint: endpoint? })
+    let bundle_bucket = bundle::read(values, diagnostics);
+    Some(JobInputs { options, token: token?, endpoint: endpoint?, bundle_bucket })
 }
 
 /// Notes the inputs of a new Job beside the id of an existing one.
 fn refuse_beside_job_id(values: &Values, is_waited_for: bool, diagnostics: &mut Diagnostics) {
     let groups = [WORK, HARDWARE, CHECKOUT, SETTINGS];
-    let idle: Vec<&Input> =
-        groups.iter().flat_map(|group| group.inputs).filter(|input| values.asks(input)).collect();
+    let inputs = groups.iter().flat_map(|group| group.inputs).filter(|input| input.name != KEEP_OUTPUT.name);
+    let idle: Vec<&Input> = inputs.filter(|input| values.asks(input)).collect();
     let is_work = |input: &&Input| [RUN.name, SCRIPT.name, COMMAND.name].contains(&input.name);
     for input in idle.iter().copied().filter(is_work) {
         let job_id = values.quoted(&JOB_ID);
@@ -121,6 +131,7 @@ fn refuse_beside_job_id(values: &Values, is_waited_for: bool, diagnostics: &mut 
 fn new_job(
     values: &Values,
     github: &GithubContext,
+    run: RunId,
     (token, script): (Option<&Secret>, Option<ScriptFile>),
     diagnostics: &mut Diagnostics,
 ) -> Option<NewJob> {
@@ -158,7 +169,6 @@ fn new_job(
     }
     let volumes = volumes(values, &header, diagnostics);
     let artifacts = artifacts(values, github, &volumes, diagnostics);
-    let run = run_id(values);
     let labels = labels(values, github, &header, diagnostics);
     Some(NewJob {
         run,
@@ -207,18 +217,6 @@ fn artifacts(
         diagnostics.fault(&VOLUMES, format!("must not mount anything at `{}`", volume.mount));
     }
     Some(ArtifactOptions { bucket, checkout, keep_output })
-}
-
-/// Makes the id of this run.
-fn run_id(values: &Values) -> RunId {
-    let number = |name: &str| {
-        let value = values.environment().var(name)?;
-        value.bytes().all(|byte| byte.is_ascii_digit()).then_some(value)
-    };
-    let workflow_run = number("GITHUB_RUN_ID").map(|run| (run, number("GITHUB_RUN_ATTEMPT").unwrap_or("1")));
-    let now = Timestamp::now().to_string();
-    let stamp: String = now.chars().take(19).filter(char::is_ascii_alphanumeric).collect();
-    RunId::new(workflow_run, &stamp)
 }
 
 /// Reads the script or the command; `None` is a fault.

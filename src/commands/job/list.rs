@@ -4,7 +4,7 @@ use hub::{Job, JobStage};
 use serde_json::{Value, json};
 
 use super::access::ACCESS;
-use super::rows::{Answer, answer, sign_in};
+use super::rows::{Answer, answer, positive, reader, sign_in};
 use crate::commands::command::{Command, Invocation};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::lists::{lines, names_of};
@@ -36,21 +36,19 @@ inputs! {
     };
 }
 
-pub(crate) static COMMAND: Command = Command {
-    name: "job list",
-    about: "List Jobs",
-    details: "`--stage all` lists those that have ended as well.",
-    groups: GROUPS,
-    outputs: &[],
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+/// Line in place of an empty list.
+const NONE: &str = "no Job matches; `--stage all` lists those that have ended as well";
+
+pub(crate) static COMMAND: Command =
+    reader("job list", "List Jobs", "`--stage all` lists those that have ended as well.", GROUPS, |call| {
+        Box::pin(run(call))
+    });
 
 async fn run(call: Invocation) -> u8 {
     answer(call, &COMMAND, async |values, log| {
         let mut diagnostics = values.diagnostics();
         let stages = values.value(&STAGE, stages, &mut diagnostics);
-        let limit = values.value(&LIMIT, number, &mut diagnostics);
+        let limit = values.value(&LIMIT, positive, &mut diagnostics);
         let labels = values.field(&LABEL, labels, &mut diagnostics).or(Vec::new());
         let (hub, namespace) = sign_in(values, diagnostics, log)?;
         let namespace = job::namespace(&hub, namespace.as_deref()).await?;
@@ -58,7 +56,8 @@ async fn run(call: Invocation) -> u8 {
             labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let jobs = hub.jobs(&namespace, &labels, &stages, limit).await?;
         let json = jobs.iter().map(to_json).collect();
-        Ok(Answer { json, text: jobs.iter().map(to_line).collect() })
+        let text = if jobs.is_empty() { NONE.to_owned() } else { jobs.iter().map(to_line).collect() };
+        Ok(Answer { json, text })
     })
     .await
 }
@@ -73,13 +72,6 @@ fn stages(text: &str) -> Parsed<Vec<JobStage>> {
         return Ok(Vec::new());
     }
     Ok(names.iter().map(|name| JobStage::from(name.to_uppercase())).collect())
-}
-
-fn number(text: &str) -> Parsed<usize> {
-    match text.parse() {
-        Ok(number @ 1..) => Ok(number),
-        _ => parse::not_like("a positive number", text),
-    }
 }
 
 fn labels(text: &str) -> Parsed<Vec<(String, String)>> {

@@ -21,10 +21,8 @@ use super::inputs::values::Values;
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, PostState, Report, SavedState, drive};
 use crate::failure::{Code, Failure, Result};
-use crate::ops::Session;
-use crate::ops::job;
-use crate::ops::job::options::{RunId, Target};
 use crate::ops::job::report::{JobReport, Status};
+use crate::ops::{Session, bundle_bucket, job};
 use crate::run_bundle::{JobFacts, RunFacts};
 use declared::GROUPS;
 use inputs::JobInputs;
@@ -109,12 +107,10 @@ async fn run(call: Invocation) -> u8 {
 async fn start(values: Result<Values>, state: PostState, handles: Handles<JobReport>) -> Result<()> {
     let Handles { log, journal, recorder } = &handles;
     state.start().map_err(crate::failure::job::cannot_save_state)?;
-    let mut inputs = JobInputs::from_values(&values?)?.logged(log);
-    let id = log.bundle().and_then(|bundle| RunId::from_label(bundle.id().as_str()));
-    if let (Target::New(new), Some(id)) = (&mut inputs.options.target, id) {
-        new.run = id;
-    }
+    let run = log.bundle().map(|bundle| bundle.id().as_str()).unwrap_or("run");
+    let inputs = JobInputs::from_values(&values?, run)?.logged(log);
     let hub = connect(&inputs.endpoint, Credentials::Token(inputs.token), log)?;
+    bundle_bucket::push_at_end(inputs.bundle_bucket, &hub, log, journal).await?;
     let session = Session { hub: &hub, log, journal };
     job::run(&inputs.options, &session, recorder, &state).await
 }

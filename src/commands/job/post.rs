@@ -7,6 +7,7 @@ use crate::action::{GithubContext, Log, SavedState};
 use crate::commands::command::{Invocation, connect};
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::values::Values;
+use crate::failure::bucket::bucket_failure;
 use crate::failure::{Failure, Result, job as advice};
 use crate::ops::job;
 use crate::ops::job::options::RunId;
@@ -39,8 +40,8 @@ async fn clean_up(values: &Values, saved: &SavedState, log: &Log) -> Result<()> 
     };
     if let Some((bucket, folder)) = checkout {
         let deleted = hub.delete_bucket_folder(&bucket, &folder).await;
-        let deleted = deleted
-            .map_err(|error| Failure::from(error).hint(advice::delete_checkout_by_hand(&bucket, &folder)));
+        let by_hand = advice::delete_checkout_by_hand(&bucket, &folder);
+        let deleted = deleted.map_err(|error| bucket_failure(error, &bucket).hint(by_hand));
         // A Job that still runs matters more.
         cancelled.and(deleted.map(drop))?;
         log.info(&format!("the step was killed: deleted the checkout in the bucket `{bucket}`"));

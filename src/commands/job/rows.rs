@@ -1,5 +1,8 @@
 //! Commands that read Jobs: their shared inputs, and their report.
 
+use std::pin::Pin;
+use std::str::FromStr;
+
 use hub::{Credentials, Hub, JobName};
 use serde_json::Value;
 
@@ -9,6 +12,7 @@ use crate::commands::command::{Command, Invocation, connect, prints_json};
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
+use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::values::Values;
 use crate::failure::{Failure, Result};
 
@@ -38,6 +42,17 @@ impl Report for Rows {
     }
 }
 
+/// Returns a command that reads Jobs: it has no outputs, and is no action.
+pub(super) const fn reader(
+    name: &'static str,
+    about: &'static str,
+    details: &'static str,
+    groups: &'static [Group],
+    run: fn(Invocation) -> Pin<Box<dyn Future<Output = u8>>>,
+) -> Command {
+    Command { name, about, details, groups, outputs: &[], action: None, run }
+}
+
 /// Answer of a command: JSON, and lines for people.
 pub(super) struct Answer {
     pub(super) json: Value,
@@ -64,6 +79,14 @@ pub(super) async fn answer(
     .await
 }
 
+/// Reads a number from 1.
+pub(super) fn positive<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Parsed<T> {
+    match text.parse() {
+        Ok(number) if number >= T::from(1) => Ok(number),
+        _ => parse::not_like("a positive number", text),
+    }
+}
+
 /// Signs in. The other faults of the inputs are reported as well.
 pub(super) fn sign_in(
     values: &Values,
@@ -78,9 +101,12 @@ pub(super) fn sign_in(
     Ok((connect(&endpoint, Credentials::Token(token), log)?, namespace))
 }
 
-/// Signs in, and reads the name of the Job.
-pub(super) fn named_job(values: &Values, log: &Log) -> Result<(Hub, Option<String>, JobName)> {
-    let mut diagnostics = values.diagnostics();
+/// Signs in, and reads the name of the Job. The other faults of the inputs are reported as well.
+pub(super) fn named_job(
+    values: &Values,
+    mut diagnostics: Diagnostics,
+    log: &Log,
+) -> Result<(Hub, Option<String>, JobName)> {
     let name = values.required(&JOB_ID, str::parse::<JobName>, &mut diagnostics);
     let (hub, namespace) = sign_in(values, diagnostics, log)?;
     let name = name.ok_or_else(|| Failure::new(crate::failure::Code::Internal, "a Job without a name"))?;

@@ -6,10 +6,9 @@ use crate::action::{GithubContext, Handles, PostState, drive};
 use crate::commands::command::{Command, Invocation};
 use crate::commands::inputs::values::Values;
 use crate::failure::Result;
-use crate::ops::Session;
-use crate::ops::job;
-use crate::ops::job::options::{JobOptions, Target};
+use crate::ops::job::options::{ExistingJob, JobOptions, Target};
 use crate::ops::job::report::JobReport;
+use crate::ops::{Session, job};
 
 pub(crate) static COMMAND: Command = Command {
     name: "job wait",
@@ -30,11 +29,11 @@ async fn run(call: Invocation) -> u8 {
 async fn wait(values: Result<Values>, handles: Handles<JobReport>) -> Result<()> {
     let Handles { log, journal, recorder } = &handles;
     let values = values?;
-    let (hub, namespace, name) = named_job(&values, log)?;
+    let (hub, namespace, name) = named_job(&values, values.diagnostics(), log)?;
     let github = GithubContext::from_vars(|name| values.environment().exact(name));
     let options = JobOptions {
         namespace,
-        target: Target::Existing(name),
+        target: Target::Existing(ExistingJob { name, keep_output: true }),
         is_waited_for: true,
         is_cancelled_with_run: false,
         workspace: github.workspace.unwrap_or_else(|| ".".into()),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use super::types::disk_error;
@@ -111,7 +112,10 @@ fn make_folders(root: &Path, path: &str) -> Result<PathBuf, Unmade> {
         place.push(part);
         // The look comes after the attempt, so that another process cannot put a link there in between.
         match fs::create_dir(&place) {
-            Ok(()) => continue,
+            Ok(()) => {
+                keep_owner(&place);
+                continue;
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Unmade::Io(error)),
         }
@@ -124,6 +128,17 @@ fn make_folders(root: &Path, path: &str) -> Result<PathBuf, Unmade> {
         }
     }
     Ok(place)
+}
+
+/// Gives a new folder the owner of the folder above. A container runs as root, and the user of a checkout could not delete
+/// the files otherwise.
+fn keep_owner(folder: &Path) {
+    let owner = |path: &Path| fs::symlink_metadata(path).ok().map(|found| (found.uid(), found.gid()));
+    let (Some(own), Some(above)) = (owner(folder), folder.parent().and_then(owner)) else { return };
+    if own != above {
+        // Only root may do this, and all others have no need of it.
+        let _ = lchown(folder, Some(above.0), Some(above.1));
+    }
 }
 
 fn check_parts(path: &str) -> Result<(), PathFault> {

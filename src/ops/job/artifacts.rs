@@ -1,24 +1,26 @@
 //! The bucket of a Job: the checkout before it, and the files of `/output` after it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use hub::{BucketId, BucketPath, Content, Hub, InMemory, Job, MountedVolume, TargetFolder};
+use hub::{BucketId, BucketPath, Hub, Job, MountedVolume, TargetFolder};
 
 use super::context::Context;
 use super::options::{ArtifactOptions, RunId};
-use super::sink::FOLDERS;
+use super::place;
 use crate::action::journal::{Phase, Undo, Undone};
 use crate::action::{PostState, SavedState};
+use crate::failure::bucket::bucket_failure;
 use crate::failure::{Code, Failure, Result, job as advice};
 use crate::folder::{self, Source, SourceOptions};
-use crate::ops::buckets::{FetchOptions, SyncOptions, fetch, sync};
+use crate::ops::buckets::{FetchOptions, SyncOptions, fetch, sync, write_text};
 use crate::text::count;
 
 /// Name of the bucket that the official command line uses.
 const BUCKET: &str = "jobs-artifacts";
 /// Folder in which the output is mounted.
 const OUTPUT: &str = "/output";
+/// Name of the folder with the output, in the bucket and in the workspace.
+const FOLDER: &str = "output";
 /// Working directory of a Job with a checkout.
 const WORKSPACE: &str = "/workspace";
 /// State for the post step: the bucket and the folder of a checkout, which the post step deletes.
@@ -31,7 +33,7 @@ pub(super) struct Artifacts {
     bucket: BucketId,
     source: Option<BucketPath>,
     output: Option<BucketPath>,
-    keep_output: bool,
+    pub(super) keep_output: bool,
     tls_roots: Option<PathBuf>,
     /// Deletion of the checkout if the run ends early.
     undo: Option<Undo>,
@@ -56,7 +58,7 @@ impl Artifacts {
         };
         let path =
             |name: &str| format!("{run}/{name}").parse().map_err(|error| advice::unusable_bucket(&error));
-        let output: BucketPath = path("output")?;
+        let output: BucketPath = path(FOLDER)?;
         let mut artifacts = Self {
             bucket,
             source: None,
@@ -69,7 +71,8 @@ impl Artifacts {
             Some(checkout) => Some(read(checkout.clone()).await?),
             None => None,
         };
-        context.hub.open_private_bucket(&artifacts.bucket).await?;
+        let opened = context.hub.open_private_bucket(&artifacts.bucket).await;
+        opened.map_err(|error| bucket_failure(error, &artifacts.bucket))?;
         if let Some(source) = source {
             let folder: BucketPath = path("source")?;
             let place = format!("{} {folder}", artifacts.bucket);
@@ -77,10 +80,8 @@ impl Artifacts {
             artifacts.undo = Some(register_deletion(context, &artifacts.bucket, &folder));
             artifacts.send(context, &source, folder).await?;
         }
-        let placeholder: Arc<dyn Content> =
-            Arc::new(InMemory { path: PLACEHOLDER.to_owned(), bytes: "\n".into() });
         let place = output.join(PLACEHOLDER).map_err(|error| advice::unusable_bucket(&error))?;
-        context.hub.write_to_bucket(&artifacts.bucket, &[(place, placeholder)], Arc::new(|_| ())).await?;
+        write_text(context.session, &artifacts.bucket, &place, "\n", tls_roots).await?;
         Ok(artifacts)
     }
 
@@ -93,13 +94,7 @@ impl Artifacts {
             prune: false,
             tls_roots: self.tls_roots.clone(),
         };
-        let synced = sync(context.session, source, &options).await?;
-        context.log.info(&format!(
-            "the checkout is in the bucket `{}`: {}, {} sent",
-            self.bucket,
-            count(synced.files, "file"),
-            crate::text::human_bytes(synced.bytes_sent)
-        ));
+        sync(context.session, source, &options).await?;
         self.source = Some(folder);
         Ok(())
     }
@@ -114,7 +109,7 @@ impl Artifacts {
                 .find(|volume| volume.kind == "bucket" && volume.path.as_deref() == Some(path.as_str()))?;
             Some((volume.source.parse::<BucketId>().ok()?, path.parse::<BucketPath>().ok()?))
         };
-        let (bucket, output) = folder("output")?;
+        let (bucket, output) = folder(FOLDER)?;
         let source = folder("source").map(|(_, path)| path);
         Some(Self { bucket, source, output: Some(output), keep_output: true, tls_roots, undo: None })
     }
@@ -175,7 +170,7 @@ impl Artifacts {
 
     async fn fetch(&self, context: &Context<'_>, workspace: &Path, run: &RunId) -> Result<usize> {
         let Some(output) = &self.output else { return Ok(0) };
-        let place = format!("{}/{run}/output", FOLDERS.join("/"));
+        let place = place::path(run, FOLDER);
         let options = FetchOptions {
             bucket: self.bucket.clone(),
             folder: output.clone(),
@@ -224,6 +219,16 @@ fn forget(state: &PostState) {
 pub fn left_checkout(saved: &SavedState) -> Option<(BucketId, BucketPath)> {
     let (bucket, folder) = saved.get(STATE)?.split_once(' ')?;
     Some((bucket.parse().ok()?, folder.parse().ok()?))
+}
+
+/// Creates the folder for the output before the Job is paid.
+///
+/// # Errors
+///
+/// A link of the checkout is in its place, or the workspace cannot be written.
+pub(super) fn reserve_output(workspace: &Path, run: &RunId) -> Result<()> {
+    let reserved = place::open(workspace, run).and_then(|folder| folder.subfolder(FOLDER));
+    reserved.map(drop).map_err(|error| advice::cannot_create(&place::path(run, FOLDER), error))
 }
 
 /// Reads the folder of the checkout.

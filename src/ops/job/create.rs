@@ -119,9 +119,10 @@ fn spec(new: &NewJob, artifacts: Option<&Artifacts>) -> JobSpec {
     let has_checkout = artifacts.is_some_and(Artifacts::has_checkout);
     let has_wrapper = !matches!(new.work, Work::Command(_));
     let mounted = artifacts.map(|artifacts| artifacts.volumes(has_wrapper)).unwrap_or_default();
+    let setting = wrapper::Setting { run: &new.run, has_checkout, has_attempts: new.attempts > 1 };
     let command = match &new.work {
-        Work::Script(script) => wrapper::command(script, &new.run, has_checkout),
-        Work::Python(script) => wrapper::python_command(script, &new.run, has_checkout),
+        Work::Script(script) => wrapper::command(script, setting),
+        Work::Python(script) => wrapper::python_command(script, setting),
         Work::Command(command) => command.clone(),
     };
     let mut labels = new.labels.clone();

@@ -129,8 +129,9 @@ impl<'a> StageLog<'a> {
         let status = &job.status;
         let failures = status.failure_count.unwrap_or_default() as u32;
         let attempts = job.retry.unwrap_or_default() as u32 + 1;
-        if failures > self.failures && failures < attempts && !status.stage.is_final() {
-            self.log.info(&format!("attempt {failures} of {attempts} failed, and the next one starts"));
+        // Several may have failed since the last look.
+        for failed in self.failures + 1..=failures.min(attempts - 1) {
+            self.log.info(&format!("attempt {failed} of {attempts} failed, and the next one starts"));
         }
         self.failures = failures;
         let is_new = self.stage.as_ref() != Some(&status.stage);

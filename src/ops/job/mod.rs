@@ -5,13 +5,14 @@ mod context;
 mod create;
 mod follow;
 pub mod options;
+mod place;
 mod price;
 pub mod report;
 mod result;
 mod sink;
 mod wrapper;
 
-use hub::{Hub, Job, JobEnd, JobName};
+use hub::{Hub, Job, JobName};
 
 pub use artifacts::left_checkout;
 pub use create::cancel;
@@ -22,7 +23,7 @@ pub use wrapper::MAX_SCRIPT;
 use self::artifacts::Artifacts;
 use self::context::Context;
 use self::create::OwnJob;
-use self::options::{JobOptions, NewJob, RUN_LABEL, RunId, Target};
+use self::options::{ExistingJob, JobOptions, NewJob, RUN_LABEL, RunId, Target};
 use self::report::JobReport;
 use self::sink::LogSink;
 use super::Session;
@@ -49,12 +50,10 @@ pub async fn run(
             let (own, artifacts) = start(&context, options, &namespace, new).await?;
             Started { own, run: new.run.clone(), sink, artifacts }
         }
-        Target::Existing(name) => attach(&context, options, name).await?,
+        Target::Existing(existing) => attach(&context, options, existing).await?,
     };
-    let page = format!("{}/jobs/{}", session.hub.endpoint(), own.job.name());
     if !options.is_waited_for {
         recorder.record(|report| report.is_left_running = true);
-        session.log.info(&format!("the Job runs on: {page}"));
         own.ending.settle();
         if let Some(artifacts) = artifacts {
             artifacts.leave(state);
@@ -62,6 +61,7 @@ pub async fn run(
         return Ok(());
     }
     let OwnJob { job, ending } = own;
+    let page = format!("{}/jobs/{}", session.hub.endpoint(), job.name());
     let job = {
         let _phase = session.journal.enter(Phase::Job, "job");
         session.log.info(&format!("following the Job {page}"));
@@ -73,8 +73,7 @@ pub async fn run(
         });
         followed?
     };
-    // With several attempts, a script that was stopped has the code of an earlier one in its log.
-    let exit_code = sink.exit_code().filter(|_| matches!(job.end(), JobEnd::Completed | JobEnd::Failed));
+    let exit_code = sink.exit_code(&job);
     recorder.record(|report| report.exit_code = exit_code);
     ending.settle();
     let collected = match artifacts {
@@ -128,6 +127,7 @@ async fn start(
     });
     let artifacts = match &new.artifacts {
         Some(wanted) => {
+            artifacts::reserve_output(&options.workspace, &new.run)?;
             let tls_roots = options.tls_roots.as_deref();
             Some(Artifacts::prepare(context, (namespace, &new.run), wanted, tls_roots).await?)
         }
@@ -145,8 +145,8 @@ async fn start(
 }
 
 /// Finds a Job of another step, with the log of its beginning.
-async fn attach(context: &Context<'_>, options: &JobOptions, name: &JobName) -> Result<Started> {
-    let job = find(context.hub, options.namespace.as_deref(), name).await?;
+async fn attach(context: &Context<'_>, options: &JobOptions, existing: &ExistingJob) -> Result<Started> {
+    let job = find(context.hub, options.namespace.as_deref(), &existing.name).await?;
     // A Job that this program did not create has no such label.
     let run = job.labels.get(RUN_LABEL).and_then(|label| RunId::from_label(label));
     let run = run.or_else(|| RunId::from_label(&job.id.as_str().replace('_', "-")));
@@ -158,7 +158,11 @@ async fn attach(context: &Context<'_>, options: &JobOptions, name: &JobName) -> 
         context.recorder.record(|report| report.price = hardware.and_then(Price::of));
     }
     let namespace = job.owner.name.clone();
-    let artifacts = Artifacts::of_job(&job, &run, options.tls_roots.clone());
+    let mut artifacts = Artifacts::of_job(&job, &run, options.tls_roots.clone());
+    if let Some(artifacts) = &mut artifacts {
+        artifacts::reserve_output(&options.workspace, &run)?;
+        artifacts.keep_output = existing.keep_output;
+    }
     let own = if options.is_cancelled_with_run {
         create::adopt(context, &namespace, &run, job)?
     } else {

@@ -12,18 +12,18 @@ use crate::folder::SourceOptions;
 /// Label with the id of the run that created a Job, by which a lost answer is found again.
 pub const RUN_LABEL: &str = "hf-deploy-run";
 
-/// Id of a run, unique across attempts and jobs of a workflow: letters, digits and `-`.
+/// Number of hexadecimal digits that keep the Jobs of a namespace apart.
+const DIGITS: usize = 12;
+
+/// Id of a run that has a Job, unique in its namespace: letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunId(String);
 
 impl RunId {
-    /// Makes the id of a run of a workflow, or of a command line at the time `now` (`20261127T101500`).
-    pub fn new(workflow_run: Option<(&str, &str)>, now: &str) -> Self {
-        let random = &crate::text::random_token()[..6];
-        Self(match workflow_run {
-            Some((run, attempt)) => format!("gh-{run}-{attempt}-{random}"),
-            None => format!("{now}-{random}"),
-        })
+    /// Makes the id for the Job of a run, whose own id is `run`. That one is short, and all Jobs of a namespace share a
+    /// bucket and a list.
+    pub fn of_run(run: &str) -> Self {
+        Self(format!("{run}-{}", &crate::text::random_token()[..DIGITS]))
     }
 
     /// Takes the id that the label of a Job has, if it is one.
@@ -103,7 +103,15 @@ pub struct ArtifactOptions {
 pub enum Target {
     New(Box<NewJob>),
     /// A Job of another step or workflow.
-    Existing(JobName),
+    Existing(ExistingJob),
+}
+
+/// A Job of another step or workflow.
+#[derive(Debug, Clone)]
+pub struct ExistingJob {
+    pub name: JobName,
+    /// Leaves its output in the bucket.
+    pub keep_output: bool,
 }
 
 /// Options of a run of a Job.

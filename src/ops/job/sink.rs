@@ -2,49 +2,62 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use hub::{Job, JobEnd};
 
 use super::options::RunId;
+use super::place;
 use super::report::SHOWN_LINES;
-use super::wrapper;
+use super::wrapper::{self, Mark};
 use crate::action::Log;
 use crate::failure::{Result, job as advice};
 use crate::text::without_colors;
 
-/// Folder of this program in the workspace, and the folder of Jobs in it.
-pub(super) const FOLDERS: [&str; 2] = [".hf-deploy", "job"];
-/// Name of the file with the log.
+/// Name of the log in the run bundle.
+const NAME: &str = "job";
+/// Name of the file with the log of a run without a bundle.
 const FILE: &str = "job.log";
 
 /// Receiver of the lines of a log.
 pub(super) struct LogSink {
     log: Log,
     run: RunId,
-    file: Option<BufWriter<File>>,
-    /// Path of the file, relative to the workspace.
-    path: String,
+    place: Place,
     last_lines: VecDeque<String>,
+    /// Number of attempts that began, as far as the log announces them.
+    begun: u32,
     exit_code: Option<i32>,
 }
 
+/// Place in which the log is kept.
+enum Place {
+    Bundle,
+    /// File of a run without a bundle, with its path relative to the workspace.
+    File(File, String),
+    /// The file could not be written.
+    Lost,
+}
+
 impl LogSink {
-    /// Creates the file of the log.
+    /// Creates the file of the log: in the run bundle, if the run has one.
     ///
     /// # Errors
     ///
     /// A link has the name of one of the folders, or the workspace cannot be written.
     pub(super) fn open(workspace: &Path, run: &RunId, log: &Log) -> Result<Self> {
-        let path = format!("{}/{run}/{FILE}", FOLDERS.join("/"));
-        let file = create(workspace, run).map_err(|error| advice::cannot_keep_log(&path, error))?;
-        Ok(Self {
-            log: log.clone(),
-            run: run.clone(),
-            file: Some(BufWriter::new(file)),
-            path,
-            last_lines: VecDeque::new(),
-            exit_code: None,
-        })
+        let has_bundle = log.bundle().is_some_and(|bundle| bundle.path().is_some());
+        let is_in_bundle = has_bundle && log.keep_in_bundle(|bundle| bundle.add_text(NAME, "")).is_some();
+        let place = if is_in_bundle {
+            Place::Bundle
+        } else {
+            let path = place::path(run, FILE);
+            let file = create(workspace, run).map_err(|error| advice::cannot_create(&path, error))?;
+            Place::File(file, path)
+        };
+        let (last_lines, exit_code) = (VecDeque::new(), None);
+        Ok(Self { log: log.clone(), run: run.clone(), place, last_lines, begun: 0, exit_code })
     }
 
     /// Takes texts of the log, each of one or more lines.
@@ -55,8 +68,10 @@ impl LogSink {
         let mut printed = String::new();
         for line in texts.iter().flat_map(|text| text.strip_suffix('\n').unwrap_or(text).split('\n')) {
             let line = without_colors(line.strip_suffix('\r').unwrap_or(line));
-            if let Some(code) = wrapper::exit_code(&line, &self.run) {
-                self.exit_code = Some(code);
+            match wrapper::mark(&line, &self.run) {
+                Some(Mark::Begin) => (self.begun, self.exit_code) = (self.begun + 1, None),
+                Some(Mark::Exit(code)) => self.exit_code = Some(code),
+                None => {}
             }
             printed.push_str(&line);
             printed.push('\n');
@@ -66,27 +81,46 @@ impl LogSink {
             self.last_lines.push_back(line);
         }
         self.log.untrusted(&printed);
-        self.log.keep_lines("job", printed.trim_end_matches('\n'));
         self.keep(&printed);
     }
 
     /// Writes to the file. A full disk must not end the run, because the Job goes on.
     fn keep(&mut self, text: &str) {
-        let Some(file) = &mut self.file else { return };
-        let text = self.log.redact(text);
-        if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.flush()) {
-            self.log.warning(&format!("cannot keep the log in `{}`: {error}", self.path));
-            self.file = None;
+        match &mut self.place {
+            Place::Bundle => {
+                self.log.keep_in_bundle(|bundle| bundle.add_text(NAME, text));
+            }
+            Place::File(file, path) => {
+                if let Err(error) = file.write_all(self.log.redact(text).as_bytes()) {
+                    self.log.warning(&format!("cannot keep the log in `{path}`: {error}"));
+                    self.place = Place::Lost;
+                }
+            }
+            Place::Lost => {}
         }
     }
 
     /// Returns the path of the file, if the whole log is in it.
     pub(super) fn path(&self) -> Option<String> {
-        self.file.as_ref().map(|_| self.path.clone())
+        match &self.place {
+            Place::Bundle => self.log.bundle()?.log_path(NAME),
+            Place::File(_, path) => Some(path.clone()),
+            Place::Lost => None,
+        }
     }
 
-    pub(super) fn exit_code(&self) -> Option<i32> {
-        self.exit_code
+    /// Returns the exit code of the script, if the last attempt of the Job reported one.
+    pub(super) fn exit_code(&self, job: &Job) -> Option<i32> {
+        let has_attempts = job.retry.is_some_and(|retry| retry > 0.0);
+        let failures = job.status.failure_count.unwrap_or_default() as u32;
+        match job.end() {
+            JobEnd::Completed => self.exit_code.filter(|code| *code == 0),
+            // An attempt that ended before its script has no place in the log.
+            JobEnd::Failed if has_attempts && self.begun < failures => None,
+            JobEnd::Failed => self.exit_code,
+            // A script that was stopped did not report its end.
+            JobEnd::TimedOut | JobEnd::Canceled | JobEnd::Deleted => None,
+        }
     }
 
     /// Returns the last lines, without secrets.
@@ -97,22 +131,7 @@ impl LogSink {
 
 /// Creates the file in the folder of the run. No link of the checkout leads it elsewhere.
 fn create(workspace: &Path, run: &RunId) -> io::Result<File> {
-    let mut folder: PathBuf = workspace.to_owned();
-    for name in FOLDERS.into_iter().chain([run.as_str()]) {
-        folder.push(name);
-        match std::fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        if !std::fs::symlink_metadata(&folder)?.is_dir() {
-            return Err(io::Error::other(format!("`{name}` is there, and is not a folder")));
-        }
-        let rule = folder.join(".gitignore");
-        if name == FOLDERS[0] && std::fs::symlink_metadata(&rule).is_err() {
-            std::fs::write(rule, "*\n")?;
-        }
-    }
-    let path = folder.join(FILE);
+    let path = place::open(workspace, run)?.path().join(FILE);
     // An earlier step may have followed the same Job.
     if std::fs::symlink_metadata(&path).is_ok() {
         std::fs::remove_file(&path)?;

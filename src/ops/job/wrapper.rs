@@ -15,6 +15,9 @@ if [ -f .hf-deploy-executables ]; then
 fi
 "#;
 
+/// Shell program that announces an attempt in the log. `$2` is the id of the run.
+const ANNOUNCEMENT: &str = "echo \"hf-deploy $2: attempt begins\"\n";
+
 /// Shell program that runs the script in `$1` and prints its exit code. `$2` is the id of the run.
 const WRAPPER: &str = r#"if command -v bash >/dev/null 2>&1; then
   bash -euo pipefail -c "$1"
@@ -47,22 +50,37 @@ exit "$code""#;
 /// Longest script in bytes. Linux takes arguments of up to 128 KiB (execve(2), `MAX_ARG_STRLEN`).
 pub const MAX_SCRIPT: usize = 100 << 10;
 
-/// Returns the command of a Job that runs a script.
-pub(super) fn command(script: &str, run: &RunId, has_checkout: bool) -> Vec<String> {
-    let program = with_copy(WRAPPER, has_checkout);
-    ["sh", "-c", program.as_str(), "hf-deploy", script, run.as_str()].map(str::to_owned).to_vec()
+/// Circumstances of a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) run: &'a RunId,
+    pub(super) has_checkout: bool,
+    /// The log of the Job may have several attempts, one after the other.
+    pub(super) has_attempts: bool,
 }
 
-fn with_copy(wrapper: &str, has_checkout: bool) -> String {
-    if has_checkout { format!("{COPY}{wrapper}") } else { wrapper.to_owned() }
+/// Returns the command of a Job that runs a script.
+pub(super) fn command(script: &str, setting: Setting<'_>) -> Vec<String> {
+    let program = setting.prepare(WRAPPER);
+    ["sh", "-c", program.as_str(), "hf-deploy", script, setting.run.as_str()].map(str::to_owned).to_vec()
+}
+
+impl Setting<'_> {
+    /// Returns the wrapper with what comes before the script.
+    fn prepare(self, wrapper: &str) -> String {
+        let announcement = if self.has_attempts { ANNOUNCEMENT } else { "" };
+        let copy = if self.has_checkout { COPY } else { "" };
+        [announcement, copy, wrapper].concat()
+    }
 }
 
 /// Returns the command of a Job that runs a Python script.
-pub(super) fn python_command(script: &PythonScript, run: &RunId, has_checkout: bool) -> Vec<String> {
+pub(super) fn python_command(script: &PythonScript, setting: Setting<'_>) -> Vec<String> {
     let PythonScript { text, name, path_in_checkout, python } = script;
-    let (program, arguments) = match path_in_checkout.as_deref().filter(|_| has_checkout) {
-        Some(path) => (with_copy(UV_FILE_WRAPPER, true), vec![path, run.as_str()]),
-        None => (with_copy(UV_WRAPPER, has_checkout), vec![text.as_str(), run.as_str(), name.as_str()]),
+    let run = setting.run.as_str();
+    let (program, arguments) = match path_in_checkout.as_deref().filter(|_| setting.has_checkout) {
+        Some(path) => (setting.prepare(UV_FILE_WRAPPER), vec![path, run]),
+        None => (setting.prepare(UV_WRAPPER), vec![text.as_str(), run, name.as_str()]),
     };
     let mut command = ["sh", "-c", program.as_str(), "hf-deploy"].map(str::to_owned).to_vec();
     let version = python.iter().flat_map(|version| ["--python", version]);
@@ -70,11 +88,22 @@ pub(super) fn python_command(script: &PythonScript, run: &RunId, has_checkout: b
     command
 }
 
-/// Returns the exit code that a line of the log has from the wrapper. Output without a line break stands before it.
-pub(super) fn exit_code(line: &str, run: &RunId) -> Option<i32> {
-    let mark = format!("hf-deploy {run}: exit code ");
-    let (_, code) = line.rsplit_once(&mark)?;
-    code.parse().ok()
+/// Line of the log that the wrapper wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// An attempt began.
+    Begin,
+    /// The script ended with this exit code.
+    Exit(i32),
+}
+
+/// Returns the mark that a line of the log has from the wrapper. Output without a line break stands before it.
+pub(super) fn mark(line: &str, run: &RunId) -> Option<Mark> {
+    let (_, mark) = line.rsplit_once(&format!("hf-deploy {run}: "))?;
+    match mark.strip_prefix("exit code ") {
+        Some(code) => code.parse().ok().map(Mark::Exit),
+        None => (mark == "attempt begins").then_some(Mark::Begin),
+    }
 }
 
 #[cfg(test)]
@@ -82,24 +111,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exit_code_is_read_from_the_end_of_a_line() {
+    fn marks_are_read_from_the_end_of_a_line() {
         let run = RunId::from_label("gh-42-1-abc").unwrap();
-        assert_eq!(exit_code("hf-deploy gh-42-1-abc: exit code 7", &run), Some(7));
-        assert_eq!(exit_code("no newlinehf-deploy gh-42-1-abc: exit code 0", &run), Some(0));
-        assert_eq!(exit_code("hf-deploy gh-42-1-xyz: exit code 7", &run), None);
-        assert_eq!(exit_code("hf-deploy gh-42-1-abc: exit code x", &run), None);
+        for (line, expected) in [
+            ("hf-deploy gh-42-1-abc: exit code 7", Some(Mark::Exit(7))),
+            ("no newlinehf-deploy gh-42-1-abc: exit code 0", Some(Mark::Exit(0))),
+            ("no newlinehf-deploy gh-42-1-abc: attempt begins", Some(Mark::Begin)),
+            ("hf-deploy gh-42-1-xyz: exit code 7", None),
+            ("hf-deploy gh-42-1-abc: exit code x", None),
+            ("hf-deploy gh-42-1-abc: attempt begins now", None),
+        ] {
+            assert_eq!(mark(line, &run), expected, "{line}");
+        }
     }
 
     #[test]
     fn wrapper_passes_on_the_exit_code_and_stops_at_the_first_error() {
         let run = RunId::from_label("r1").unwrap();
+        let once = Setting { run: &run, has_checkout: false, has_attempts: false };
+        let announced = command("echo a", Setting { has_attempts: true, ..once });
+        let output = std::process::Command::new(&announced[0]).args(&announced[1..]).output().unwrap();
+        assert_eq!(output.stdout, b"hf-deploy r1: attempt begins\na\nhf-deploy r1: exit code 0\n");
         for (script, code, printed) in [
             ("echo \"it's $((1 + 1))\"", 0, "it's 2\nhf-deploy r1: exit code 0\n"),
             ("echo a; exit 7; echo b", 7, "a\nhf-deploy r1: exit code 7\n"),
             ("false | true; echo b", 1, "hf-deploy r1: exit code 1\n"),
             ("echo $missing", 1, "hf-deploy r1: exit code 1\n"),
         ] {
-            let command = command(script, &run, false);
+            let command = command(script, once);
             let output = std::process::Command::new(&command[0]).args(&command[1..]).output().unwrap();
             let log = String::from_utf8(output.stdout).unwrap();
             assert_eq!((output.status.code(), log.as_str()), (Some(code), printed), "{script}");

@@ -32,6 +32,18 @@ impl StateFile {
     }
 }
 
+/// Starts a step, and kills it while its Job runs.
+async fn killed(folder: &Folder, state: &StateFile, inputs: &[(&str, &str)]) -> TestHub {
+    let hub = hub().await;
+    let run = job(&hub, folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
+    let run = inputs.iter().fold(run, |run, (name, value)| run.input(name, value));
+    let mut child = run.spawn();
+    printed(&hub, "begin").await;
+    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
+    child.kill().await.unwrap();
+    hub
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn signal_cancels_the_job() {
     for signal in ["INT", "TERM"] {
@@ -62,17 +74,15 @@ async fn signal_cancels_the_job() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn job_of_a_killed_step_is_gone_after_the_post_step() {
-    let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
-    let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
-    let mut child = run.spawn();
-    printed(&hub, "begin").await;
-    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
-    child.kill().await.unwrap();
+    let (folder, state) = (Folder::new(&[]), StateFile::new());
+    let hub = killed(&folder, &state, &[]).await;
     assert_eq!(only(&hub).stage(), "RUNNING");
     let post = state.post(&hub, &folder).run().await;
     assert_eq!(post.code, 0, "{}", post.log);
     assert!(post.log.contains("the step was killed: the Job `ada/"), "{}", post.log);
     assert_eq!(only(&hub).stage(), "CANCELED");
+    let bundles = std::fs::read_dir(folder.path().join(".hf-deploy/runs")).unwrap();
+    assert_eq!(bundles.count(), 1, "the post step is a part of the run");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,12 +120,8 @@ async fn post_step_of_a_run_that_ended_does_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn post_step_that_cannot_cancel_says_what_to_do() {
-    let (hub, folder, state) = (hub().await, Folder::new(&[]), StateFile::new());
-    let run = job(&hub, &folder, "echo begin; sleep 60").var("GITHUB_STATE", &state.path());
-    let mut child = run.spawn();
-    printed(&hub, "begin").await;
-    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
-    child.kill().await.unwrap();
+    let (folder, state) = (Folder::new(&[]), StateFile::new());
+    let hub = killed(&folder, &state, &[]).await;
     let refused = FaultKind::Status { code: 403, headers: Vec::new(), body: r#"{"error":"no"}"#.to_owned() };
     hub.inject(on("POST", "/cancel", refused));
     let post = state.post(&hub, &folder).run().await;
@@ -125,12 +131,8 @@ async fn post_step_that_cannot_cancel_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checkout_of_a_killed_step_is_gone_after_the_post_step() {
-    let (hub, folder, state) = (hub().await, Folder::new(&[("a.txt", "a")]), StateFile::new());
-    let run = job(&hub, &folder, "echo begin; sleep 60").input("source_dir", ".");
-    let mut child = run.var("GITHUB_STATE", &state.path()).spawn();
-    printed(&hub, "begin").await;
-    until(|| std::fs::read_to_string(state.path()).is_ok_and(|text| text.contains("\njob="))).await;
-    child.kill().await.unwrap();
+    let (folder, state) = (Folder::new(&[("a.txt", "a")]), StateFile::new());
+    let hub = killed(&folder, &state, &[("source_dir", ".")]).await;
     let checkouts = || {
         let files = hub.bucket("ada/jobs-artifacts").files();
         files.keys().filter(|path| path.contains("/source/")).count()

@@ -48,6 +48,35 @@ async fn checkout_is_the_working_directory_and_the_output_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn checkout_travels_to_a_machine_without_namespaces() {
+    let (hub, folder) = (hub().await, checkout());
+    hub.set_policy(|policy| policy.jobs.has_namespaces = false);
+    let script = "python3 main.py; bin/tool >/output/said.txt; ls -d /workspace/lib";
+    let ran = job(&hub, &folder, script).input("source_dir", ".").run().await.ended(0, "succeeded");
+    assert!(
+        ran.log.contains("\nhello from the checkout\n") && ran.log.contains("/workspace/lib\n"),
+        "{}",
+        ran.log
+    );
+    assert_eq!(output(&folder, &ran, "said.txt"), "tool runs\n");
+    assert!(!std::path::Path::new("/workspace").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn step_that_fetches_the_output_decides_if_it_stays() {
+    let (hub, folder) = (hub().await, checkout());
+    let first = job(&hub, &folder, "echo 1 >/output/a.txt").input("source_dir", ".");
+    let first = first.input("wait", "false").input("keep_output", "false").run().await.ended(0, "running");
+    let warning = "`keep_output` has no effect: the step that names the Job in `job_id` decides";
+    assert!(first.log.contains(warning), "{}", first.log);
+    let second = bare(&hub, &folder).input("job_id", first.output("job_id")).input("keep_output", "false");
+    let second = second.run().await.ended(0, "succeeded");
+    assert!(!second.log.contains("no effect"), "{}", second.log);
+    assert_eq!(output(&folder, &second, "a.txt"), "1\n");
+    assert_eq!(stored(&hub), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn output_of_a_failed_job_comes_back_too() {
     let (hub, folder) = (hub().await, checkout());
     let script = "echo 1 >/output/a.txt; exit 3";

@@ -1,56 +1,36 @@
 //! The commands beside the action, for a terminal and for other programs.
 
-use serde_json::Value;
-
 use super::{only, printed};
-use crate::harness::{Folder, TOKEN, TestHub, command, hub};
-
-/// Runs a command with `--json`, and reads what it prints on stdout.
-async fn json(hub: &TestHub, folder: &Folder, arguments: &[&str]) -> (i32, Value) {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
-        .args(arguments)
-        .arg("--json")
-        .env_clear()
-        .env("HF_ENDPOINT", hub.endpoint())
-        .env("HF_TOKEN", TOKEN)
-        .current_dir(folder.path())
-        .output()
-        .await
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(!text.contains(TOKEN), "{text}");
-    (
-        output.status.code().unwrap(),
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")),
-    )
-}
+use crate::harness::{Folder, TOKEN, command, hub, json_command};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn job_is_run_listed_followed_and_cancelled() {
     let (hub, folder) = (hub().await, Folder::new(&[]));
     let script = ["--run", "echo begin; sleep 60", "--image", "python:3.12"];
     let run = [&["job", "run"][..], &script, &["--wait=false", "--labels", "team=vision"]].concat();
-    let (code, started) = json(&hub, &folder, &run).await;
+    let (code, started) = json_command(&hub, folder.path(), &run).await;
     assert_eq!((code, started["status"].as_str()), (0, Some("running")));
     let id = started["job_id"].as_str().unwrap();
     printed(&hub, "begin").await;
 
-    let (code, listed) = json(&hub, &folder, &["job", "list", "--label", "team=vision"]).await;
+    let (code, listed) = json_command(&hub, folder.path(), &["job", "list", "--label", "team=vision"]).await;
     assert_eq!((code, listed[0]["id"].as_str(), listed[0]["stage"].as_str()), (0, Some(id), Some("RUNNING")));
-    let (_, none) = json(&hub, &folder, &["job", "list", "--label", "team=audio"]).await;
+    let (_, none) = json_command(&hub, folder.path(), &["job", "list", "--label", "team=audio"]).await;
     assert_eq!(none, serde_json::json!([]));
+    let (code, text) = command(&hub, folder.path(), &["job", "list", "--label", "team=audio"]).await;
+    assert!(code == 0 && text.starts_with("no Job matches; `--stage all` lists "), "{text}");
     let (code, text) = command(&hub, folder.path(), &["job", "list"]).await;
     assert!(code == 0 && text.starts_with(&format!("ada/{id}  RUNNING")), "{text}");
 
-    let (code, cancelled) = json(&hub, &folder, &["job", "cancel", id]).await;
+    let (code, cancelled) = json_command(&hub, folder.path(), &["job", "cancel", id]).await;
     assert_eq!((code, cancelled["stage"].as_str()), (0, Some("CANCELED")));
     let (code, text) = command(&hub, folder.path(), &["job", "cancel", id]).await;
     assert!(code == 0 && text.contains("had ended: CANCELED"), "{text}");
     let (code, text) = command(&hub, folder.path(), &["job", "logs", id, "--tail", "1"]).await;
     assert_eq!((code, text.as_str()), (0, "begin\n"));
-    let (_, log) = json(&hub, &folder, &["job", "logs", &format!("ada/{id}")]).await;
+    let (_, log) = json_command(&hub, folder.path(), &["job", "logs", &format!("ada/{id}")]).await;
     assert_eq!(log["lines"][1], "begin");
-    let (_, all) = json(&hub, &folder, &["job", "list", "--stage", "all"]).await;
+    let (_, all) = json_command(&hub, folder.path(), &["job", "list", "--stage", "all"]).await;
     assert_eq!(all.as_array().unwrap().len(), 1);
 }
 
@@ -82,7 +62,7 @@ async fn wait_follows_a_job_and_leaves_it_alone_when_interrupted() {
     crate::signals::send("INT", waiting.id().unwrap());
     assert_eq!(waiting.wait().await.unwrap().code(), Some(130));
     assert_eq!(only(&hub).stage(), "RUNNING");
-    let (code, result) = json(&hub, &folder, &["job", "wait", &id]).await;
+    let (code, result) = json_command(&hub, folder.path(), &["job", "wait", &id]).await;
     assert_eq!(
         (code, result["exit_code"].as_str(), result["error_code"].as_str()),
         (1, Some("5"), Some("job_failed"))
@@ -92,7 +72,7 @@ async fn wait_follows_a_job_and_leaves_it_alone_when_interrupted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hardware_is_listed_without_a_token() {
     let (hub, folder) = (hub().await, Folder::new(&[]));
-    let (code, hardware) = json(&hub, &folder, &["job", "hardware"]).await;
+    let (code, hardware) = json_command(&hub, folder.path(), &["job", "hardware"]).await;
     assert_eq!((code, hardware[0]["name"].as_str()), (0, Some("cpu-basic")));
     let (_, text) = command(&hub, folder.path(), &["job", "hardware"]).await;
     assert!(text.contains("a10g-small") && text.contains("$1.00 per hour"), "{text}");

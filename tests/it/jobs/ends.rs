@@ -28,6 +28,27 @@ async fn timeout_of_a_later_attempt_has_no_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn attempt_that_is_killed_does_not_have_the_exit_code_of_an_earlier_one() {
+    let (hub, folder) = (hub().await, Folder::new(&[]));
+    // The first process of a namespace cannot be killed from inside.
+    hub.set_policy(|policy| policy.jobs.has_namespaces = false);
+    let scratch = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let file = scratch.path().join("tried");
+    let script =
+        format!("if test -e '{0}'; then kill -9 $PPID; sleep 9; fi; touch '{0}'; exit 3", file.display());
+    let ran = job(&hub, &folder, &script).input("attempts", "2").run().await.failed(1, "job_failed");
+    assert_eq!(ran.output("exit_code"), "");
+    assert!(ran.log.contains("failed: Job failed with exit code: 137"), "{}", ran.log);
+    assert_eq!(ran.log.matches(": attempt begins\n").count(), 2, "{}", ran.log);
+    // Attempts that fail between two looks at the Job are all reported.
+    let ran = job(&hub, &folder, "exit 4").input("attempts", "3").run().await.failed(1, "job_failed");
+    assert_eq!(ran.output("exit_code"), "4");
+    for line in ["attempt 1 of 3 failed", "attempt 2 of 3 failed"] {
+        assert_eq!(ran.log.matches(line).count(), 1, "{line}: {}", ran.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cancellation_by_another_user_has_its_own_code() {
     let (hub, folder) = (hub().await, Folder::new(&[]));
     let run = job(&hub, &folder, "echo begin; sleep 30");
@@ -129,6 +150,12 @@ async fn workspace_with_a_link_is_refused_before_a_job_is_created() {
     std::os::unix::fs::symlink(elsewhere.path(), folder.path().join(".hf-deploy")).unwrap();
     let ran = job(&hub, &folder, "true").run().await.failed(1, "local_io");
     assert!(ran.log.contains("is not a folder"), "{}", ran.log);
+    assert!(hub.jobs().is_empty() && std::fs::read_dir(elsewhere.path()).unwrap().next().is_none());
+    let folder = Folder::new(&[("a.txt", "a")]);
+    std::fs::create_dir(folder.path().join(".hf-deploy")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), folder.path().join(".hf-deploy/job")).unwrap();
+    let ran = job(&hub, &folder, "true").input("source_dir", ".").run().await.failed(1, "local_io");
+    assert!(ran.log.contains("`job` is there, and is not a folder"), "{}", ran.log);
     assert!(hub.jobs().is_empty() && std::fs::read_dir(elsewhere.path()).unwrap().next().is_none());
     a_rule_keeps_the_log_out_of_git().await;
 }

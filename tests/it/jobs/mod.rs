@@ -55,7 +55,7 @@ macro_rules! assert_job_ran {
     ($ran:expr) => {{
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(r"\b[0-9a-f]{24}\b", "JOB");
-        settings.add_filter(r"gh-42-2-[0-9a-f]{6}", "gh-42-2-RUN");
+        settings.add_filter(r"gh-42-2-[0-9a-f]{6}(-[0-9a-f]{12})?", "gh-42-2-RUN");
         // A look at the stage comes before the first line or after it.
         settings.add_filter(r"(?m)^(waiting for hardware|running)( after \d+\.\d s)?\n", "");
         settings.add_filter(r"(?m)^(completed|failed|cancelled) after \d+\.\d s(:|$)", "$1$2");
