@@ -24,6 +24,13 @@ fn scenario(workspace: &Folder, command: &str, case: &str, outputs: &BTreeMap<St
     prepare_scenario(workspace, command, case).envs(outputs).output().unwrap()
 }
 
+/// Compares the outputs with the case, which may ask the Hub.
+fn expected(hub: &TestHub, workspace: &Folder, case: &str, outputs: &BTreeMap<String, String>) -> Output {
+    let outputs = outputs.iter().map(|(name, value)| (format!("OUTPUT_{}", name.to_uppercase()), value));
+    let mut scenario = prepare_scenario(workspace, "expect", case);
+    scenario.env("HF_ENDPOINT", hub.endpoint()).env("HF_TOKEN", TOKEN).envs(outputs).output().unwrap()
+}
+
 fn prepare_scenario(workspace: &Folder, command: &str, case: &str) -> Command {
     let mut scenario = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/scenario"));
     scenario
@@ -128,7 +135,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         if case == "model" {
             outputs.insert("embedded".to_owned(), embedded(&hub, &workspace).await);
         }
-        let output = scenario(&workspace, "expect", case, &outputs);
+        let output = expected(&hub, &workspace, case, &outputs);
         assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
         said(&tear_down(&hub, &workspace).await);
         for name in
@@ -136,6 +143,8 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         {
             assert!(hub.repo(repo_type, &name).tree("main").is_err(), "`{name}` is still there");
         }
+        let bucket = "ada/hfd-test-20261120-42-space-runs";
+        assert_eq!(hub.bucket(bucket).is_private(), None, "`{bucket}` is still there");
     }
 }
 

@@ -89,13 +89,21 @@ async fn a_teardown_deletes_what_the_run_wrote_down_and_nothing_else() {
     let hub = hub().await;
     make(&hub, "space", "hfd-test-1", "hf-deploy-test").await;
     make(&hub, "space", "precious", "hf-deploy-test").await;
-    let (code, log) = teardown(&hub, "space ada/hfd-test-1\nmodel ada/hfd-test-gone\n\n").await;
+    for bucket in ["ada/hfd-test-1-runs", "ada/precious-runs"] {
+        hub.bucket(bucket).create("ada", true).unwrap();
+    }
+    let list = "space ada/hfd-test-1\nmodel ada/hfd-test-gone\n\nbucket ada/hfd-test-1-runs\nbucket ada/hfd-test-none\n";
+    let (code, log) = teardown(&hub, list).await;
     assert_eq!(code, 0, "{log}");
+    assert_eq!(hub.bucket("ada/hfd-test-1-runs").is_private(), None, "{log}");
+    assert!(log.contains("the bucket `ada/hfd-test-none` is gone already"), "{log}");
+    assert!(log.contains("2 deleted, 0 kept, 0 failed"), "{log}");
     assert!(!is_there(&hub, RepoType::Space, "hfd-test-1"));
     assert!(log.contains("the model `ada/hfd-test-gone` is gone already"), "{log}");
-    let (code, log) = teardown(&hub, "space ada/precious\nnonsense\n").await;
+    let (code, log) = teardown(&hub, "space ada/precious\nnonsense\nbucket ada/precious-runs\n").await;
     assert_eq!(code, 1, "{log}");
-    assert!(log.contains("cannot clean up everything: 2 failed"), "{log}");
+    assert!(log.contains("cannot clean up everything: 3 failed"), "{log}");
+    assert_eq!(hub.bucket("ada/precious-runs").is_private(), Some(true));
     assert!(is_there(&hub, RepoType::Space, "precious"));
     // A run that was cancelled before it made anything left no list.
     let (code, _) =

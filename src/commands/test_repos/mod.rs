@@ -48,7 +48,7 @@ inputs! {
     RECORDED_REPOS: "Test repos", "";
     LIST = Input {
         kind: ValueKind::Text("FILE"),
-        summary: "File with one `type namespace/name` per line; a missing file is an empty list",
+        summary: "File with one `type namespace/name` per line, where a type may be `bucket`; a missing file is an empty list",
         default: DefaultValue::Required,
         ..Input::new("list")
     };

@@ -10,7 +10,7 @@ pub mod test_repos;
 
 use std::time::Duration;
 
-use hub::{Hub, Repo};
+use hub::{BucketId, Hub, Repo};
 use jiff::Timestamp;
 
 use crate::action::{Log, Recorder};
@@ -78,6 +78,20 @@ impl<'a> Sweep<'a> {
                 false
             }
         }
+    }
+
+    /// Deletes a bucket with all its files.
+    async fn delete_bucket(&mut self, bucket: &BucketId) {
+        let (outcome, line) = match self.hub.delete_bucket(bucket).await {
+            Ok(true) => (Outcome::Deleted, format!("deleted the bucket `{bucket}`: it is in the list")),
+            Ok(false) => (Outcome::Gone, format!("the bucket `{bucket}` is gone already")),
+            Err(error) => {
+                self.outcomes.push(Outcome::Failed);
+                return self.fail_at_large(&error.to_string());
+            }
+        };
+        self.log.info(&line);
+        self.outcomes.push(outcome);
     }
 
     /// Notes a repo that someone else deleted meanwhile.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hub::{Hub, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
+use hub::{BucketId, Hub, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
 use jiff::Timestamp;
 
 use super::{Sweep, age};
@@ -86,7 +86,7 @@ pub async fn delete_forgotten(forgotten: &Forgotten, hub: &Hub, log: &Log) -> Re
     sweep.conclude()
 }
 
-/// Deletes the repos that a run wrote down as it made them, as far as they have the prefix, and the marker or the age of
+/// Deletes the repos and buckets that a run wrote down as it made them: buckets with the prefix, and repos as far as they have the prefix, and the marker or the age of
 /// this run: one that was killed between the repo and its first commit left no card.
 ///
 /// # Errors
@@ -99,6 +99,14 @@ pub async fn delete_recorded(recorded: &Recorded, hub: &Hub, log: &Log) -> Resul
     };
     let mut sweep = Sweep::new(hub, log, false);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(bucket) = bucket_of(line) {
+            if bucket.name().starts_with(&recorded.prefix.0) {
+                sweep.delete_bucket(&bucket).await;
+            } else {
+                sweep.fail_at_large(&format!("the bucket `{bucket}` is in the list, and has not the prefix"));
+            }
+            continue;
+        }
         let Some(repo) = repo_of(line) else {
             sweep.fail_at_large(&format!("the list names no repo: `{line}`"));
             continue;
@@ -134,6 +142,10 @@ fn read_list(path: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failure::cleanup::list_unreadable(path, error)),
     }
+}
+
+fn bucket_of(line: &str) -> Option<BucketId> {
+    line.strip_prefix("bucket ")?.trim().parse().ok()
 }
 
 fn repo_of(line: &str) -> Option<Repo> {
