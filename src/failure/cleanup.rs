@@ -29,6 +29,7 @@ pub fn github_not_asked(error: &github::Error) -> Failure {
         Cause::RateLimited { .. } => Failure::new(Code::GithubUnavailable, message)
             .hint("run this again later: the next run finds the same previews"),
         Cause::Status { .. }
+        | Cause::GivenUp
         | Cause::Unreachable { .. }
         | Cause::TimedOut { .. }
         | Cause::Unexpected { .. } => Failure::new(Code::GithubUnavailable, message)

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use hub::{Repo, shorten};
 
 use super::{Code, Failure};
+use crate::github::{self, Cause};
 use crate::text::quoted;
 
 /// Longest mark that a message repeats.
@@ -48,12 +49,32 @@ pub fn not_deleted(mut failure: Failure, space: &Repo, page: &str) -> Failure {
     failure.hint(format!("run the job again, or delete the Space at {page}"))
 }
 
+/// Part of a run that trouble with GitHub leaves as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unaffected {
+    Deploy,
+    CleanUp,
+}
+
+impl Unaffected {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Deploy => "the deploy itself is not affected",
+            Self::CleanUp => "the deletions on the Hub are not affected",
+        }
+    }
+}
+
 /// Returns the notice about a permission that the token for GitHub lacks.
-pub fn missing_permission(error: &dyn Display, key: &str) -> String {
-    format!("{error}: add `{key}: write` to the `permissions:` of the job; the deploy itself is not affected")
+pub fn missing_permission(error: &dyn Display, key: &str, unaffected: Unaffected) -> String {
+    format!("{error}: add `{key}: write` to the `permissions:` of the job; {}", unaffected.words())
 }
 
 /// Returns the warning about a request that GitHub did not carry out.
-pub fn github_trouble(error: &dyn Display) -> String {
-    format!("{error}; the deploy itself is not affected")
+pub fn github_trouble(error: &github::Error, unaffected: Unaffected) -> String {
+    let fix = match error.cause {
+        Cause::Status { status: 401, .. } => "check `github_token`, whose default is the token of the job; ",
+        _ => "",
+    };
+    format!("{error}; {fix}{}", unaffected.words())
 }

@@ -2,6 +2,7 @@
 
 use hub::SpaceSdk;
 
+use super::hardware::{hardware_input, sleep_time_input};
 use super::{Code, Failure};
 use crate::ops::space::hardware::{HardwareError, HardwareRefused, MachineOption, UnsupportedHardware};
 use crate::ops::space::settings::SettingsCollision;
@@ -142,8 +143,8 @@ fn add_the_app(sdk: Option<SpaceSdk>) -> &'static str {
 
 fn input_of(option: MachineOption) -> &'static str {
     match option {
-        MachineOption::Hardware => "hardware",
-        MachineOption::SleepTime => "sleep_time",
+        MachineOption::Hardware(of) => hardware_input(of),
+        MachineOption::SleepTime(of) => sleep_time_input(of),
         MachineOption::Volumes => "volumes",
     }
 }
@@ -154,8 +155,9 @@ impl From<UnsupportedHardware> for Failure {
             UnsupportedHardware::StaticSpace(option) => {
                 format!("`{}` must be left out for a static Space: nothing runs there", input_of(option))
             }
-            UnsupportedHardware::ZeroGpu { flavor, sdk } => format!(
-                "`hardware` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`",
+            UnsupportedHardware::ZeroGpu { flavor, wanted_by, sdk } => format!(
+                "`{}` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`",
+                hardware_input(wanted_by),
                 sdk.hub_name()
             ),
         };
@@ -197,7 +199,7 @@ impl From<SettingsCollision> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::space::{Evidence, diagnose};
+    use crate::ops::space::{Evidence, OptionOf, diagnose};
     use hub::LogKind;
 
     fn error(cause: SpaceFailure) -> SpaceError {
@@ -223,8 +225,11 @@ mod tests {
     #[test]
     fn unsupported_hardware_names_the_input() {
         let message = |error: UnsupportedHardware| Failure::from(error).message;
-        let zero_gpu =
-            UnsupportedHardware::ZeroGpu { flavor: "zerogpu".parse().unwrap(), sdk: SpaceSdk::Streamlit };
+        let zero_gpu = UnsupportedHardware::ZeroGpu {
+            flavor: "zerogpu".parse().unwrap(),
+            wanted_by: OptionOf::Space,
+            sdk: SpaceSdk::Streamlit,
+        };
         assert_eq!(
             message(zero_gpu),
             "`hardware` is `zerogpu`, and ZeroGPU needs the Gradio SDK: this Space has `docker`"
@@ -232,6 +237,11 @@ mod tests {
         assert_eq!(
             message(UnsupportedHardware::StaticSpace(MachineOption::Volumes)),
             "`volumes` must be left out for a static Space: nothing runs there"
+        );
+        let sleep_time = MachineOption::SleepTime(OptionOf::Previews);
+        assert_eq!(
+            message(UnsupportedHardware::StaticSpace(sleep_time)),
+            "`preview_sleep_time` must be left out for a static Space: nothing runs there"
         );
     }
 

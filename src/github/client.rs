@@ -1,34 +1,29 @@
 //! The client: one request after the other, with the waits that GitHub asks for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use hub::Secret;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use reqwest::{Method, Response};
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::error::{Cause, Error, Permission};
+use super::patience::Patience;
 use crate::text;
 
-/// Time allowed for one answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Time of an answer that does not count as waiting.
-const USUAL_ANSWER: Duration = Duration::from_secs(1);
-/// Time allowed for one answer after the budget is used up.
-const SHORTEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time allowed for all waits of a run together, also those for answers that come late or never, because a deploy that
-/// is good must not wait for its comment.
-const WAIT_BUDGET: Duration = Duration::from_secs(60);
 /// Number of times that one request is sent.
 const ATTEMPTS: u32 = 4;
 /// Wait after the first failure, doubled after each further one.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// Version of the REST API.
 const API_VERSION: &str = "2022-11-28";
+/// Header with the id of a request, for GitHub's support.
+const REQUEST_ID: &str = "x-github-request-id";
 /// Number of characters of a message that an error repeats.
 const MAX_MESSAGE: usize = 300;
 
@@ -42,12 +37,12 @@ pub struct GithubOptions {
     pub repository: String,
 }
 
-/// A client for one repository. Copies share the time that is left for waits.
+/// A client for one repository. Copies share its patience.
 #[derive(Debug, Clone)]
 pub struct Github {
     http: reqwest::Client,
     options: Arc<GithubOptions>,
-    wait_left: Arc<Mutex<Duration>>,
+    patience: Patience,
 }
 
 /// One operation: its words for errors, and the permission that it needs.
@@ -56,22 +51,53 @@ pub(super) struct Operation {
     pub(super) name: String,
     pub(super) permission: Permission,
     pub(super) method: Method,
-    /// Path with its query. One that starts with a slash is below the repository: `/issues/7/comments?per_page=100`.
+    /// Path with its query below the repository, such as `/issues/7/comments?per_page=100`, or [`GRAPHQL`].
     pub(super) path: String,
     pub(super) body: Option<Value>,
+    /// It changes nothing, or the same twice does no harm.
+    pub(super) is_repeatable: bool,
 }
+
+/// Path of the GraphQL API, which is not below a repository.
+const GRAPHQL: &str = "graphql";
 
 impl Operation {
     pub(super) fn get(name: impl Into<String>, permission: Permission, path: String) -> Self {
-        Self { name: name.into(), permission, method: Method::GET, path, body: None }
+        Self { name: name.into(), permission, method: Method::GET, path, body: None, is_repeatable: true }
     }
 
     pub(super) fn write(self, method: Method, body: &impl Serialize) -> Self {
-        Self { method, body: serde_json::to_value(body).ok(), ..self }
+        let is_repeatable = method != Method::POST;
+        Self { method, body: serde_json::to_value(body).ok(), is_repeatable, ..self }
     }
 
-    fn error(&self, cause: Cause) -> Error {
+    /// Returns a query of the GraphQL API.
+    pub(super) fn query(name: &str, permission: Permission, query: &str) -> Self {
+        let operation = Self::get(name, permission, GRAPHQL.to_owned());
+        Self { is_repeatable: true, ..operation.write(Method::POST, &json!({ "query": query })) }
+    }
+
+    pub(super) fn error(&self, cause: Cause) -> Error {
         Error { operation: self.name.clone(), cause }
+    }
+}
+
+/// An answer with its whole body, because a body can be as late as an answer.
+pub(super) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    async fn read(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Self { status, headers, body: response.bytes().await? })
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name)?.to_str().ok().map(str::to_owned)
     }
 }
 
@@ -102,11 +128,10 @@ impl Github {
         headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
         let http = hub::http::client(crate::USER_AGENT)
             .default_headers(headers)
-            .timeout(ANSWER_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| set_up(error.to_string()))?;
-        Ok(Self { http, options: Arc::new(options), wait_left: Arc::new(Mutex::new(WAIT_BUDGET)) })
+        Ok(Self { http, options: Arc::new(options), patience: Patience::new() })
     }
 
     /// Returns the repository that all requests are about, as `owner/name`.
@@ -124,51 +149,37 @@ impl Github {
         &self,
         operation: &Operation,
     ) -> Result<(T, bool), Error> {
-        let response = self.send(operation).await?;
-        let has_next = response
-            .headers()
+        let Answer { headers, body, .. } = self.send(operation).await?;
+        let has_next = headers
             .get_all(reqwest::header::LINK)
             .iter()
             .any(|link| link.to_str().is_ok_and(|link| link.contains("rel=\"next\"")));
-        let bytes = response.bytes().await;
-        let bytes =
-            bytes.map_err(|error| operation.error(Cause::Unreachable { detail: without_url(error) }))?;
-        let value = serde_json::from_slice(&bytes)
+        let value = serde_json::from_slice(&body)
             .map_err(|error| operation.error(Cause::Unexpected { detail: error.to_string() }))?;
         Ok((value, has_next))
     }
 
-    pub(super) async fn send(&self, operation: &Operation) -> Result<Response, Error> {
-        let api = self.options.api.as_str().trim_end_matches('/');
-        let url = match operation.path.strip_prefix('/') {
-            Some(path) => format!("{api}/repos/{}/{path}", self.options.repository),
-            None => format!("{api}/{}", operation.path),
-        };
+    pub(super) async fn send(&self, operation: &Operation) -> Result<Answer, Error> {
+        let (api, path) = self.address(operation);
+        let url = format!("{api}{path}");
         let mut attempt = 1;
         loop {
-            let limit = ANSWER_TIMEOUT.min(self.wait_left().max(SHORTEST_TIMEOUT));
+            let Some(limit) = self.patience.limit() else { return Err(operation.error(Cause::GivenUp)) };
             let mut request = self.http.request(operation.method.clone(), &url).timeout(limit);
             if let Some(body) = &operation.body {
                 request = request.json(body);
             }
             let started = Instant::now();
-            let answer = request.send().await;
-            trace(operation, url.strip_prefix(api).unwrap_or(&url), attempt, started, &answer);
+            let answer = Answer::read(request).await;
+            self.patience.spend(started.elapsed(), answer.is_ok());
+            trace(operation, &path, attempt, started, &answer);
             let (error, next) = match answer {
-                Ok(response) => {
-                    self.spend(started.elapsed().saturating_sub(USUAL_ANSWER));
-                    if response.status().is_success() {
-                        return Ok(response);
-                    }
-                    refused(operation, response, attempt).await
-                }
-                Err(error) => {
-                    self.spend(started.elapsed());
-                    (not_answered(operation, error, limit), delay(operation, attempt))
-                }
+                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(answer) => refused(operation, &answer, attempt),
+                Err(error) => (not_answered(operation, error, limit), delay(operation, attempt)),
             };
             match next {
-                Next::Retry(wait) if attempt < ATTEMPTS && self.take_wait(wait) => {
+                Next::Retry(wait) if attempt < ATTEMPTS && self.patience.take(wait) => {
                     tokio::time::sleep(wait).await;
                     attempt += 1;
                 }
@@ -177,26 +188,14 @@ impl Github {
         }
     }
 
-    fn wait_left(&self) -> Duration {
-        *self.wait_left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a wait that is over out of the time that is left.
-    fn spend(&self, waited: Duration) {
-        let mut left = self.wait_left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = left.saturating_sub(waited);
-    }
-
-    /// Takes a wait out of the time that is left. Returns false and takes nothing if less is left.
-    fn take_wait(&self, wait: Duration) -> bool {
-        let mut left = self.wait_left.lock().unwrap_or_else(PoisonError::into_inner);
-        match left.checked_sub(wait) {
-            Some(rest) => {
-                *left = rest;
-                true
-            }
-            None => false,
+    /// Returns the address of the API that an operation belongs to, and its path there.
+    fn address(&self, operation: &Operation) -> (&str, String) {
+        let api = self.options.api.as_str().trim_end_matches('/');
+        if operation.path == GRAPHQL {
+            // GitHub Enterprise Server has `/api/graphql` beside `/api/v3`.
+            return (api.strip_suffix("/v3").unwrap_or(api), format!("/{GRAPHQL}"));
         }
+        (api, format!("/repos/{}{}", self.options.repository, operation.path))
     }
 }
 
@@ -206,10 +205,8 @@ fn trace(
     path: &str,
     attempt: u32,
     started: Instant,
-    answer: &reqwest::Result<Response>,
+    answer: &reqwest::Result<Answer>,
 ) {
-    let id =
-        |response: &Response| response.headers().get("x-github-request-id")?.to_str().ok().map(str::to_owned);
     // The text of the error itself contains the address.
     let cause = |error: &reqwest::Error| {
         let source = std::error::Error::source(error);
@@ -219,11 +216,11 @@ fn trace(
         target: "github",
         method = %operation.method,
         path = path.split('?').next(),
-        status = answer.as_ref().ok().map(|response| response.status().as_u16()),
+        status = answer.as_ref().ok().map(|answer| answer.status.as_u16()),
         error = answer.as_ref().err().map(cause),
         ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         attempt,
-        request_id = answer.as_ref().ok().and_then(id),
+        request_id = answer.as_ref().ok().and_then(|answer| answer.header(REQUEST_ID)),
         "request"
     );
 }
@@ -231,7 +228,7 @@ fn trace(
 /// Returns the wait after a failure without an answer, or with one of a broken server. An operation that creates
 /// something is not repeated, because it may have been carried out.
 fn delay(operation: &Operation, attempt: u32) -> Next {
-    if operation.method == Method::POST {
+    if !operation.is_repeatable {
         return Next::GiveUp;
     }
     Next::Retry(FIRST_DELAY * 2_u32.pow(attempt - 1))
@@ -257,13 +254,11 @@ fn without_url(error: reqwest::Error) -> String {
 }
 
 /// Reads an error answer.
-async fn refused(operation: &Operation, response: Response, attempt: u32) -> (Error, Next) {
-    let status = response.status().as_u16();
-    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-    let (wait, request_id) = (asked_wait(&header), header("x-github-request-id"));
-    let is_exhausted = header("x-ratelimit-remaining").as_deref() == Some("0");
-    let body = response.bytes().await.unwrap_or_default();
-    let message = serde_json::from_slice::<Value>(&body).ok().and_then(|body| message_of(&body));
+fn refused(operation: &Operation, answer: &Answer, attempt: u32) -> (Error, Next) {
+    let status = answer.status.as_u16();
+    let (wait, request_id) = (asked_wait(answer), answer.header(REQUEST_ID));
+    let is_exhausted = answer.header("x-ratelimit-remaining").as_deref() == Some("0");
+    let message = serde_json::from_slice::<Value>(&answer.body).ok().and_then(|body| message_of(&body));
     let message = message.map(|message| text::plain(&hub::shorten(&message, MAX_MESSAGE)));
     let message = message.unwrap_or_else(|| "without a message".to_owned());
     // Documented marks of both rate limits (GitHub docs, "Rate limits for the REST API").
@@ -284,14 +279,14 @@ async fn refused(operation: &Operation, response: Response, attempt: u32) -> (Er
 }
 
 /// Returns the wait that an answer asks for.
-fn asked_wait(header: &impl Fn(&str) -> Option<String>) -> Option<Duration> {
-    if let Some(seconds) = header("retry-after").and_then(|text| text.trim().parse().ok()) {
+fn asked_wait(answer: &Answer) -> Option<Duration> {
+    if let Some(seconds) = answer.header("retry-after").and_then(|text| text.trim().parse().ok()) {
         return Some(Duration::from_secs(seconds));
     }
-    if header("x-ratelimit-remaining")? != "0" {
+    if answer.header("x-ratelimit-remaining")? != "0" {
         return None;
     }
-    let reset: u64 = header("x-ratelimit-reset")?.trim().parse().ok()?;
+    let reset: u64 = answer.header("x-ratelimit-reset")?.trim().parse().ok()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     Some(Duration::from_secs(reset).saturating_sub(now) + Duration::from_secs(1))
 }

@@ -32,6 +32,8 @@ pub struct Deployment {
     pub sha: String,
     pub environment: String,
     pub task: String,
+    /// RFC 3339.
+    pub created_at: String,
 }
 
 /// State of a deployment.
@@ -76,15 +78,19 @@ impl Github {
         self.call(&operation.write(Method::POST, &body)).await
     }
 
-    /// Returns the last 100 deployments of a task to an environment, the newest first.
+    /// Returns the last 100 deployments to an environment, or those of one task, the newest first.
     ///
     /// # Errors
     ///
     /// GitHub refuses, or cannot be reached.
-    pub async fn list_deployments(&self, environment: &str, task: &str) -> Result<Vec<Deployment>, Error> {
+    pub async fn list_deployments(
+        &self,
+        environment: &str,
+        task: Option<&str>,
+    ) -> Result<Vec<Deployment>, Error> {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("environment", environment)
-            .append_pair("task", task)
+            .extend_pairs(task.map(|task| ("task", task)))
             .append_pair("per_page", "100")
             .finish();
         let name = format!("list the deployments to the environment `{environment}`");

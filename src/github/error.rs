@@ -28,6 +28,8 @@ pub enum Cause {
     Unreachable { detail: String },
     /// There was no answer in time.
     TimedOut { after: Duration },
+    /// GitHub has kept the run waiting for as long as a run waits.
+    GivenUp,
     /// GitHub asks for a longer wait than a run allows.
     RateLimited { wait: Option<Duration> },
     /// The answer is not what GitHub's documents describe.
@@ -65,12 +67,18 @@ impl Error {
         matches!(self.cause, Cause::Status { status: 404 | 410, .. })
     }
 
+    /// Returns true if GitHub understood the request, and does not carry it out for this token.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.cause, Cause::Forbidden { .. } | Cause::Status { status: 403, .. })
+            || self.is_not_found()
+    }
+
     /// Returns true if GitHub may have carried out the request although it did not say so.
     pub fn is_ambiguous(&self) -> bool {
         match self.cause {
             Cause::Status { status, .. } => status >= 500,
             Cause::Unreachable { .. } | Cause::TimedOut { .. } | Cause::Unexpected { .. } => true,
-            Cause::Forbidden { .. } | Cause::RateLimited { .. } => false,
+            Cause::Forbidden { .. } | Cause::GivenUp | Cause::RateLimited { .. } => false,
         }
     }
 }
@@ -88,6 +96,9 @@ impl fmt::Display for Error {
             }
             Cause::Unreachable { detail } => write!(f, "no connection: {detail}"),
             Cause::TimedOut { after } => write!(f, "no answer within {} s", after.as_secs()),
+            Cause::GivenUp => {
+                f.write_str("GitHub is not asked any more, because it has kept this run waiting for a minute")
+            }
             Cause::RateLimited { wait: Some(wait) } => {
                 write!(f, "GitHub's rate limit asks for a wait of {} s", wait.as_secs())
             }

@@ -1,5 +1,6 @@
 //! The event of a pull request that triggered the run (GitHub docs, "Webhook events and payloads").
 
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -39,7 +40,7 @@ struct Event {
 
 #[derive(Deserialize)]
 struct Row {
-    number: u64,
+    number: NonZeroU64,
     state: String,
     head: Head,
 }
@@ -71,7 +72,7 @@ impl PullRequestEvent {
     fn parse(bytes: &[u8]) -> Result<Self, EventError> {
         let Event { pull_request: row, repository } = serde_json::from_slice(bytes)?;
         Ok(Self {
-            number: row.number,
+            number: row.number.get(),
             is_closed: row.state == "closed",
             head: row.head.sha,
             is_private: repository.private,
@@ -108,6 +109,9 @@ mod tests {
     #[test]
     fn other_events_and_missing_files_are_errors() {
         assert!(matches!(parse(&json!({"ref": "refs/heads/main"})), Err(EventError::Malformed(_))));
+        let mut without_number = event("open");
+        without_number["pull_request"]["number"] = json!(0);
+        assert!(matches!(parse(&without_number), Err(EventError::Malformed(_))));
         assert!(matches!(PullRequestEvent::read(Path::new("/nowhere")), Err(EventError::Unreadable(_))));
     }
 }

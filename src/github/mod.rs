@@ -1,6 +1,7 @@
 //! GitHub's REST API, as far as a preview needs it: comments, deployments and pull requests; and the event of the run.
 //!
-//! GitHub's OpenAPI document and <https://docs.github.com/rest> are the source of the shapes. The client gives no advice:
+//! GitHub's OpenAPI document and <https://docs.github.com/rest> are the source of the shapes. One question goes to the
+//! GraphQL API: the account of the token. The client gives no advice:
 //! an [`Error`] says which operation failed and why.
 
 mod client;
@@ -8,6 +9,7 @@ mod comments;
 mod deployments;
 mod error;
 mod event;
+mod patience;
 mod pulls;
 
 pub use client::{Github, GithubOptions};

@@ -1,6 +1,6 @@
 //! The check of a running app as a step of a run: with the log of the run, and with advice.
 
-use crate::action::Log;
+use crate::action::{Log, markdown};
 use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, FailOn};
 use crate::failure::{Result, app_check as advice};
 use crate::run_bundle::{BundleContent, BundleFile};
@@ -63,6 +63,19 @@ pub fn bundle_files(result: &CheckResult, folder: &str) -> Vec<BundleFile> {
     });
     let test_result = result.test_result(&format!("{folder}/artifacts"));
     kept.chain([file("test_result.json", BundleContent::Json(test_result))]).collect()
+}
+
+/// Describes a result in Markdown that is safe in a cell. The code word stands last. `detail` is that of the result, as
+/// Markdown; a failed check does without.
+pub fn describe(result: &CheckResult, detail: &str) -> String {
+    let words = match result.status {
+        CheckStatus::Failed if detail.is_empty() => "❌ the app did not pass".to_owned(),
+        CheckStatus::Failed => format!("❌ the app did not pass: {detail}"),
+        CheckStatus::ManualHardwareRequired => format!("⚠️ not checked: {detail}"),
+        _ if result.is_unjudged() => format!("⚠️ could not be judged: {detail}"),
+        _ => format!("✅ {detail}"),
+    };
+    format!("{words} ({})", markdown::cell_code(result.status.as_str()))
 }
 
 /// Logs a result with its hints. A result without a judgement is a warning.

@@ -59,15 +59,32 @@ async fn a_comment_is_written_found_among_300_updated_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_login_of_a_person_is_known_and_a_workflow_has_none() {
-    let (github, client) = github().await;
-    assert_eq!(client.login().await.unwrap(), None);
+async fn every_token_has_the_login_that_its_comments_have() {
+    let (github, workflow) = github().await;
     github.add_token("ghp_person", Actor::person("Octocat"));
-    let person = self::client(&github, "ghp_person");
-    let login = person.login().await.unwrap();
-    assert_eq!(login.as_deref(), Some("Octocat"));
-    let comment = person.create_comment(7, "x").await.unwrap();
-    assert!(comment.is_by(Some("octocat")) && !comment.is_by(Some("mona")) && !comment.is_by(None));
+    github.add_token("ghs_app", Actor::app("mirror[bot]"));
+    let clients = [workflow, client(&github, "ghp_person"), client(&github, "ghs_app")];
+    for (client, login) in clients.iter().zip(["github-actions[bot]", "Octocat", "mirror[bot]"]) {
+        assert_eq!(client.login().await.unwrap().as_deref(), Some(login));
+        let comment = client.create_comment(7, "x").await.unwrap();
+        assert!(comment.is_by(Some(&login.to_lowercase())) && !comment.is_by(Some("mona")), "{comment:?}");
+        assert_eq!(comment.is_by(None), login == "github-actions[bot]");
+        assert_eq!(comment.number(), Some(7));
+    }
+    assert!(github.breaches().is_empty(), "{:?}", github.breaches());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_github_refuses_to_name_is_unknown_and_a_broken_answer_is_not() {
+    let (github, client) = github().await;
+    for status in [403, 404] {
+        github.plant(Fault::new("POST", "/graphql", 1, status));
+        assert_eq!(client.login().await.unwrap(), None);
+    }
+    github.plant(Fault::new("POST", "/graphql", 2, 502));
+    assert!(client.login().await.unwrap().is_some());
+    github.plant(Fault::new("POST", "/graphql", 1, 401));
+    assert!(client.login().await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,9 +104,10 @@ async fn a_deployment_goes_through_its_states() {
         client.set_deployment_status(deployment.id, &status).await.unwrap();
         assert_eq!(client.deployment_state(deployment.id).await.unwrap(), Some(state));
     }
-    let found = client.list_deployments("preview", "deploy:acme/app-pr-7").await.unwrap();
+    let found = client.list_deployments("preview", Some("deploy:acme/app-pr-7")).await.unwrap();
     assert_eq!(found, [deployment]);
-    assert!(client.list_deployments("preview", "deploy:other").await.unwrap().is_empty());
+    assert!(client.list_deployments("preview", Some("deploy:other")).await.unwrap().is_empty());
+    assert_eq!(client.list_deployments("preview", None).await.unwrap().len(), 1);
     let on_github = &github.deployments(REPO)[0];
     assert!(on_github.is_transient && !on_github.is_production);
     assert_eq!(on_github.statuses[1].environment_url, "https://a.hf.space");

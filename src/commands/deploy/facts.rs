@@ -3,6 +3,7 @@
 use crate::action::markdown;
 use crate::app_check::{CheckResult, CheckStatus};
 use crate::commands::summary_parts::{editor, ssh};
+use crate::ops::check;
 use crate::ops::deploy::plan::Action;
 use crate::ops::deploy::report::{
     AccessChange, DeployReport, ProxyReport, ProxyState, Settings, Status, WrittenSetting,
@@ -83,17 +84,10 @@ fn app(report: &DeployReport) -> Option<Fact> {
     Some(("App", markdown::link(url, url)))
 }
 
-/// Describes the result of the check. The code word stands last. A failure of the run has the detail of a failed check.
-pub fn check(result: &CheckResult, has_failure: bool) -> String {
-    let detail = markdown::cell(&result.detail);
-    let words = match result.status {
-        CheckStatus::Failed if has_failure => "❌ the app did not pass".to_owned(),
-        CheckStatus::Failed => format!("❌ the app did not pass: {detail}"),
-        CheckStatus::ManualHardwareRequired => format!("⚠️ not checked: {detail}"),
-        _ if result.is_unjudged() => format!("⚠️ could not be judged: {detail}"),
-        _ => format!("✅ {detail}"),
-    };
-    format!("{words} ({})", markdown::cell_code(result.status.as_str()))
+/// Describes the result of the check. A failure of the run has the detail of a failed check.
+fn check(result: &CheckResult, has_failure: bool) -> String {
+    let is_said = has_failure && result.status == CheckStatus::Failed;
+    check::describe(result, &if is_said { String::new() } else { markdown::cell(&result.detail) })
 }
 
 /// Describes the repo: its page, its audience, and if it is new.

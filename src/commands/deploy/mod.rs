@@ -82,9 +82,10 @@ impl Report for DeployReport {
     fn closing_line(&self) -> Option<String> {
         let verdict = match self.status() {
             Status::Failed | Status::RolledBack | Status::Cancelled | Status::Skipped => return None,
+            // There is no page any more, and the log has said so.
+            Status::Deleted => return None,
             Status::DryRun => return Some("dry run: nothing was changed".to_owned()),
             Status::Unchanged => "unchanged",
-            Status::Deleted => "deleted",
             Status::Deployed if self.not_waited_for && self.has_changed_files() => {
                 "committed; not waited for"
             }

@@ -53,7 +53,7 @@ pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> HardwareOp
     let Some(first) = first else {
         let because = format!("{} is not set", values.quoted(&HARDWARE));
         values.warn_without(Only::With(HARDWARE.name), because, diagnostics);
-        return HardwareOptions { wanted: Vec::new(), required: false, sleep_time };
+        return HardwareOptions { sleep_time, ..HardwareOptions::default() };
     };
     let mut wanted: Vec<Flavor> = first.into_iter().collect();
     for flavor in fallback {
@@ -61,7 +61,7 @@ pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> HardwareOp
             wanted.push(flavor);
         }
     }
-    HardwareOptions { wanted, required, sleep_time }
+    HardwareOptions { wanted, required, sleep_time, ..HardwareOptions::default() }
 }
 
 /// Parses the name of hardware. The list of all names is one hint, because several names may be wrong.

@@ -19,7 +19,7 @@ use crate::ops::preview::body::HeadCommit;
 use crate::ops::preview::comment_mark::RunAttempt;
 use crate::ops::preview::marker::{GithubRepository, Marker};
 use crate::ops::preview::name::Suffix;
-use crate::ops::space::HardwareOptions;
+use crate::ops::space::{HardwareOptions, OptionOf};
 
 inputs! {
     /// Inputs of the previews.
@@ -222,7 +222,14 @@ impl PreviewInputs {
         // That of the Space may have no meaning on the hardware of the preview.
         let usual_time = usual.sleep_time.filter(|_| is_paid || !is_other);
         let default = is_paid.then_some(SleepTime::After(SLEEP_TIME));
-        HardwareOptions { wanted, sleep_time: self.sleep_time.or(usual_time).or(default), ..usual }
+        let by = |is_own: bool, usual| if is_own { OptionOf::Previews } else { usual };
+        HardwareOptions {
+            wanted,
+            wanted_by: by(is_other, usual.wanted_by),
+            sleep_time: self.sleep_time.or(usual_time).or(default),
+            sleep_time_by: by(self.sleep_time.is_some(), usual.sleep_time_by),
+            ..usual
+        }
     }
 }
 
@@ -259,8 +266,8 @@ mod tests {
         let soon = SleepTime::After(SLEEP_TIME);
         let usual = |names: &[&str], sleep_time| HardwareOptions {
             wanted: names.iter().map(|name| name.parse().unwrap()).collect(),
-            required: false,
             sleep_time,
+            ..HardwareOptions::default()
         };
         for (flavor, own, usual, expected) in [
             (None, None, usual(&[], None), None),
@@ -277,5 +284,6 @@ mod tests {
         }
         let made = inputs(Some("cpu-upgrade"), None).hardware(usual(&["t4-small", "l4x1"], None));
         assert_eq!(made.wanted, ["cpu-upgrade".parse::<Flavor>().unwrap()]);
+        assert_eq!((made.wanted_by, made.sleep_time_by), (OptionOf::Previews, OptionOf::Space));
     }
 }

@@ -11,7 +11,7 @@ use crate::commands::inputs::lists;
 use crate::commands::inputs::urls::{self, MoreHosts};
 use crate::commands::inputs::values::Values;
 use crate::ops::proxy_space::{AllowOrigins, ProxyOptions};
-use crate::ops::space::{HardwareOptions, NamedSecret, Variable};
+use crate::ops::space::{HardwareOptions, NamedSecret, OptionOf, Variable};
 
 inputs! {
     /// Inputs of the proxy.
@@ -185,7 +185,13 @@ fn hardware(values: &Values, diagnostics: &mut Diagnostics) -> HardwareOptions {
     let flavor =
         values.given(&PROXY_HARDWARE).and_then(|name| hardware::flavor(&PROXY_HARDWARE, name, diagnostics));
     let sleep_time = hardware::sleep_time(values, &PROXY_SLEEP_TIME, diagnostics);
-    HardwareOptions { wanted: flavor.into_iter().collect(), required: false, sleep_time }
+    HardwareOptions {
+        wanted: flavor.into_iter().collect(),
+        wanted_by: OptionOf::Proxy,
+        required: false,
+        sleep_time,
+        sleep_time_by: OptionOf::Proxy,
+    }
 }
 
 /// Reads `NAME=VALUE` lines, and the bare names of settings whose values come from the environment.

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::comment_mark::{CommentMark, PreviewState, RunAttempt};
 use crate::action::{Log, markdown};
-use crate::app_check::CheckResult;
+use crate::app_check::{CheckResult, CheckStatus};
 use crate::failure::Failure;
+use crate::ops::check;
 use crate::ops::deploy::DryPlan;
 use crate::ops::deploy::plan::Action;
 use crate::ops::space::DevModeAccess;
@@ -58,15 +59,22 @@ pub struct PreviewFacts {
     /// Public address of the app.
     pub address: Option<String>,
     pub check: Option<CheckResult>,
-    pub hardware: Option<HardwareName>,
-    /// Price of an hour in US dollars, for paid hardware.
-    pub price: Option<f64>,
+    pub hardware: Vec<HardwareFacts>,
     /// Ways into a Space that is in dev mode.
     pub dev_mode: Option<DevModeAccess>,
     /// False if the workflow does not wait for the Space.
     pub is_awaited: bool,
     /// Time that the run took.
     pub took: Duration,
+}
+
+/// Hardware of a preview, or of its proxy.
+#[derive(Debug, Clone)]
+pub struct HardwareFacts {
+    pub name: HardwareName,
+    /// Price of an hour in US dollars, for paid hardware.
+    pub price: Option<f64>,
+    pub is_of_proxy: bool,
 }
 
 /// A failure, without secrets.
@@ -151,10 +159,15 @@ impl CommentPage {
         self.body(PreviewState::Cancelled, &self.preview(), &[], vec![("Space", self.link())])
     }
 
+    /// Renders the comment of a run that was killed, as another run finds it.
+    pub fn killed(&self) -> String {
+        let rows = vec![("Reason", "the run was killed: start it again".to_owned())];
+        self.body(PreviewState::Cancelled, &self.name(), &[], rows)
+    }
+
     /// Renders the comment of a preview that is deleted.
     pub fn deleted(&self) -> String {
-        let title = format!("preview {}", markdown::cell_code(&self.subject.id.to_string()));
-        self.body(PreviewState::Deleted, &title, &[], vec![("Time", finished(None))])
+        self.body(PreviewState::Deleted, &self.name(), &[], vec![("Time", finished(None))])
     }
 
     /// Renders the comment with the plan of a deploy to a model or a dataset.
@@ -170,7 +183,7 @@ impl CommentPage {
             rows.push(("Commit", markdown::link(short, &head.url)));
         }
         rows.extend(self.run_url.as_ref().map(|url| ("Run", markdown::link("log of the workflow run", url))));
-        let mut text = format!("### {} {}: {title}\n\n", state.sign(), state.as_str());
+        let mut text = format!("{} {title}\n\n", state.heading());
         if let [first, ..] = parts {
             text.push_str(first);
         }
@@ -187,6 +200,11 @@ impl CommentPage {
         markdown::link(&self.subject.id.to_string(), &self.page)
     }
 
+    /// Returns the name without its page, which may be gone.
+    fn name(&self) -> String {
+        format!("preview {}", markdown::cell_code(&self.subject.id.to_string()))
+    }
+
     fn preview(&self) -> String {
         format!("preview {}", self.link())
     }
@@ -195,10 +213,10 @@ impl CommentPage {
 /// Returns the rows about hardware and time.
 fn ending(facts: &PreviewFacts) -> Rows {
     let mut rows = Rows::new();
-    if let Some(hardware) = &facts.hardware {
-        let price = facts.price.map(|price| format!(": ${price:.2} an hour while it runs"));
-        let name = markdown::cell_code(hardware.as_str());
-        rows.push(("Hardware", format!("{name}{}", price.unwrap_or_default())));
+    for HardwareFacts { name, price, is_of_proxy } in &facts.hardware {
+        let price = price.map(|price| format!(": ${price:.2} an hour while it runs"));
+        let label = if *is_of_proxy { "Hardware of the proxy" } else { "Hardware" };
+        rows.push((label, format!("{}{}", markdown::cell_code(name.as_str()), price.unwrap_or_default())));
     }
     rows.push(("Time", finished(Some(facts.took))));
     rows
@@ -211,11 +229,12 @@ fn finished(took: Option<Duration>) -> String {
     format!("finished at {now}{took}")
 }
 
-fn described_check(check: &CheckResult) -> String {
-    let status = markdown::cell_code(check.status.as_str());
-    match check.latency() {
-        Some(latency) => format!("{status} in {:.2} s", latency.wall.as_secs_f64()),
-        None => status,
+/// Describes the result of the check as the job summary does, with the latency where its words have none.
+fn described_check(result: &CheckResult) -> String {
+    let words = check::describe(result, &inert(&result.detail, markdown::cell, markdown::cell_code));
+    match result.latency().filter(|_| result.status != CheckStatus::FullInferenceSuccess) {
+        Some(latency) => format!("{words} in {:.2} s", latency.wall.as_secs_f64()),
+        None => words,
     }
 }
 
@@ -224,7 +243,7 @@ fn failure_part(failure: &FailureFacts) -> String {
         failure.lines.iter().take(MESSAGE_LINES).map(|line| cut(line, MAX_LINE)).collect();
     let mut text = format!("Error {}:\n\n{}\n", markdown::code(failure.code), fenced(&lines.join("\n")));
     if let Some(hint) = &failure.hint {
-        text.push_str(&format!("Next: {}\n\n", inert(hint)));
+        text.push_str(&format!("Next: {}\n\n", inert(hint, markdown::text, markdown::code)));
     }
     text
 }
@@ -275,17 +294,13 @@ fn changes(planned: &DryPlan) -> String {
 }
 
 /// Renders a sentence that may hold text from outside. One that GitHub could take for a mention or a reference becomes
-/// code, because a backslash does not stop GitHub from that.
-fn inert(sentence: &str) -> String {
+/// `code`, because a backslash does not stop GitHub from that.
+fn inert(sentence: &str, text: fn(&str) -> String, code: fn(&str) -> String) -> String {
     let sentence = cut(sentence, MAX_LINE);
     let lower = sentence.to_ascii_lowercase();
     let triggers = ["@", "#", "gh-", "/issues/", "/pull/", "/discussions/", "/commit/"];
-    let rendered = if triggers.iter().any(|trigger| lower.contains(trigger)) {
-        markdown::code(&sentence)
-    } else {
-        markdown::text(&sentence)
-    };
-    without_first_state(&rendered)
+    let is_trigger = triggers.iter().any(|trigger| lower.contains(trigger));
+    without_first_state(&if is_trigger { code(&sentence) } else { text(&sentence) })
 }
 
 /// Cuts a text after its hidden characters are visible, which makes it longer.
@@ -352,13 +367,35 @@ mod tests {
             (page().ready(&facts), "Ready"),
             (page().failed(&facts, &failure()), "Failed"),
             (page().cancelled(), "Cancelled"),
+            (page().killed(), "Cancelled"),
             (page().deleted(), "Deleted"),
             (page().planned(&planned, Duration::ZERO), "Ready"),
         ] {
             assert!(body.lines().next().unwrap().contains(&format!(" {word}: ")), "{body}");
             assert_eq!(CommentMark::read(&body), Some(page().mark()));
+            assert_eq!(PreviewState::read(&body).map(PreviewState::as_str), Some(word));
             let is_first = word == "Building";
             assert_eq!(body.to_lowercase().contains("building"), is_first, "{body}");
+        }
+    }
+
+    /// The word of a state can be part of the name of a Space. Its place is the beginning of the first line.
+    #[test]
+    fn a_name_with_the_word_of_a_state_does_not_change_the_state() {
+        let id = "ada/building-deleted-pr-12".parse::<RepoName>().unwrap().full().unwrap();
+        let subject = Repo { repo_type: RepoType::Space, id };
+        let page = CommentPage { page: format!("https://hub.example/{}", subject.page()), subject, ..page() };
+        for (body, state) in [
+            (page.building(), PreviewState::Building),
+            (page.ready(&PreviewFacts::default()), PreviewState::Ready),
+            (page.cancelled(), PreviewState::Cancelled),
+            (page.deleted(), PreviewState::Deleted),
+        ] {
+            assert_eq!(PreviewState::read(&body), Some(state));
+            assert_eq!(CommentMark::read(&body), Some(page.mark()));
+            // All of the rest is the name.
+            let rest = body.to_lowercase().replace("building-deleted", "");
+            assert_eq!(rest.matches("building").count(), usize::from(state == PreviewState::Building));
         }
     }
 

@@ -21,6 +21,18 @@ pub enum PreviewState {
 }
 
 impl PreviewState {
+    const ALL: [Self; 5] = [Self::Building, Self::Ready, Self::Failed, Self::Cancelled, Self::Deleted];
+
+    /// Returns the beginning of the first line of a comment: sign, word and colon. Names from outside stand behind it.
+    pub fn heading(self) -> String {
+        format!("### {} {}:", self.sign(), self.as_str())
+    }
+
+    /// Reads the state from a comment.
+    pub fn read(body: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| body.starts_with(&state.heading()))
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Building => "Building",
@@ -32,7 +44,7 @@ impl PreviewState {
     }
 
     /// Returns the sign before the word.
-    pub fn sign(self) -> &'static str {
+    fn sign(self) -> &'static str {
         match self {
             Self::Building => "⏳",
             Self::Ready => "✅",

@@ -2,14 +2,14 @@
 
 use hub::Repo;
 
-use super::comment_mark::CommentMark;
+use super::comment_mark::{CommentMark, RunAttempt};
 use crate::github::{Comment, Error, Github};
 
 /// Comments that the account of the token has written.
 #[derive(Debug, Clone)]
 pub struct OwnComments {
     github: Github,
-    /// `None` for the token of a workflow or of an app.
+    /// `None` if GitHub does not name it.
     login: Option<String>,
 }
 
@@ -30,13 +30,22 @@ impl OwnComments {
     ///
     /// GitHub refuses, or cannot be reached.
     pub async fn find(&self, number: u64, subject: &Repo) -> Result<Vec<(Comment, CommentMark)>, Error> {
-        let comments = self.github.list_comments(number).await?;
+        let ours = self.marked(self.github.list_comments(number).await?);
+        Ok(ours.filter(|(_, mark)| mark.is_about(subject)).collect())
+    }
+
+    /// Returns our comments in the repository that changed last, with their marks.
+    ///
+    /// # Errors
+    ///
+    /// GitHub refuses, or cannot be reached.
+    pub async fn find_recent(&self) -> Result<Vec<(Comment, CommentMark)>, Error> {
+        Ok(self.marked(self.github.list_recent_comments().await?).collect())
+    }
+
+    fn marked(&self, comments: Vec<Comment>) -> impl Iterator<Item = (Comment, CommentMark)> {
         let ours = comments.into_iter().filter(|comment| comment.is_by(self.login.as_deref()));
-        let marked = ours.filter_map(|comment| {
-            let mark = CommentMark::read(&comment.body)?;
-            mark.is_about(subject).then_some((comment, mark))
-        });
-        Ok(marked.collect())
+        ours.filter_map(|comment| CommentMark::read(&comment.body).map(|mark| (comment, mark)))
     }
 
     /// Writes the comment about a repo: over the one that is there, or as a new one. Several of ours, of runs at the
@@ -81,5 +90,23 @@ impl OwnComments {
             }
         }
         Ok(written)
+    }
+
+    /// Replaces the comment about a repo if this run wrote it last, because another run may go on. Returns true if it
+    /// did.
+    ///
+    /// # Errors
+    ///
+    /// GitHub refuses, or cannot be reached.
+    pub async fn replace_of_run(
+        &self,
+        number: u64,
+        subject: &Repo,
+        run: RunAttempt,
+        body: &str,
+    ) -> Result<bool, Error> {
+        let found = self.find(number, subject).await?;
+        let is_of_run = found.first().is_some_and(|(_, mark)| mark.run == run);
+        Ok(is_of_run && self.replace(number, subject, body).await?.is_some())
     }
 }

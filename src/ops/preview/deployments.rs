@@ -1,6 +1,6 @@
 //! The deployments of a repo on GitHub.
 
-use hub::Repo;
+use hub::{Repo, RepoName, RepoType};
 
 use crate::github::{DeploymentState, Error, Github, NewStatus};
 
@@ -12,6 +12,12 @@ const INACTIVE_IN_A_ROW: usize = 5;
 /// Returns the task of the deployments of a repo, by which later runs find them, in whatever case its name is written.
 pub fn task(repo: &Repo) -> String {
     format!("hf-deploy:{}", repo.page()).to_ascii_lowercase()
+}
+
+/// Returns the Space that deployments with a task are about: `None` for the tasks of others.
+pub fn subject_of(task: &str) -> Option<Repo> {
+    let id = task.strip_prefix("hf-deploy:spaces/")?.parse::<RepoName>().ok()?.full()?;
+    Some(Repo { repo_type: RepoType::Space, id })
 }
 
 /// Sets the deployments of a repo to `inactive`, except for one. Returns how many that were.
@@ -29,7 +35,7 @@ pub async fn deactivate(
     description: &str,
 ) -> Result<usize, Error> {
     let (mut changed, mut in_a_row) = (0, 0);
-    for deployment in github.list_deployments(environment, &task(repo)).await? {
+    for deployment in github.list_deployments(environment, Some(&task(repo))).await? {
         if Some(deployment.id) == except {
             continue;
         }
@@ -51,4 +57,19 @@ pub async fn deactivate(
         changed += 1;
     }
     Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_names_its_space() {
+        let id = "Ada/App-pr-12".parse::<RepoName>().unwrap().full().unwrap();
+        let found = subject_of(&task(&Repo { repo_type: RepoType::Space, id })).unwrap();
+        assert_eq!(found.id.to_string(), "ada/app-pr-12");
+        for other in ["deploy", "hf-deploy:ada/app", "hf-deploy:datasets/ada/app", "hf-deploy:spaces/app"] {
+            assert_eq!(subject_of(other), None, "{other}");
+        }
+    }
 }

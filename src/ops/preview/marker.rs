@@ -57,7 +57,7 @@ impl FromStr for Marker {
             repository: GithubRepository { host: host.to_owned(), name: name.to_owned() },
             number: number.parse().map_err(|_| NoMarker)?,
         };
-        let is_whole = ![host, owner, rest].contains(&"") && !rest.contains('/');
+        let is_whole = ![host, owner, rest].contains(&"") && !rest.contains('/') && marker.number > 0;
         // Another spelling of the number is no marker of this action.
         if is_whole && marker.to_string() == text { Ok(marker) } else { Err(NoMarker) }
     }
@@ -86,6 +86,7 @@ mod tests {
             "github.com/octo#1",
             "github.com/octo/hello#",
             "github.com/octo/hello#x",
+            "github.com/octo/hello#0",
             "github.com/octo/hello#012",
             "github.com/octo/hello#+1",
             "github.com/octo/hello/x#1",

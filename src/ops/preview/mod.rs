@@ -7,6 +7,7 @@ pub mod body;
 mod close;
 pub mod comment_mark;
 pub mod comments;
+pub mod connection;
 pub mod deployments;
 pub mod marker;
 pub mod name;
@@ -14,10 +15,10 @@ pub mod on_request;
 mod open;
 pub mod options;
 mod plan_comment;
+mod prices;
 pub mod record;
 pub mod removal;
 mod side;
-pub mod trouble;
 
 use hub::RepoType;
 

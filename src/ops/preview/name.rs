@@ -105,13 +105,13 @@ impl Suffix {
     }
 
     fn numbered<'n>(&self, end: &'n str) -> Option<NameParts<'n>> {
-        let from_number = end.strip_prefix(&self.before)?;
+        let from_number = without_start(end, &self.before)?;
         let digits = from_number.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = from_number.split_at(digits);
         if number.starts_with('0') {
             return None;
         }
-        Some(NameParts { number: number.parse().ok()?, rest: rest.strip_prefix(&self.after)? })
+        Some(NameParts { number: number.parse().ok()?, rest: without_start(rest, &self.after)? })
     }
 }
 
@@ -192,6 +192,8 @@ mod tests {
             assert_eq!(suffix("-pr-{number}").parts(base, &proxy).unwrap().rest, "-proxy");
         }
         let parts = suffix("-pr-{number}").parts("App", "app-pr-7");
+        assert_eq!(parts, Some(NameParts { number: 7, rest: "" }));
+        let parts = suffix("-PR-{number}").parts("App", "app-pr-7");
         assert_eq!(parts, Some(NameParts { number: 7, rest: "" }));
         let made = name(&long.to_uppercase(), 7);
         assert!(suffix("-pr-{number}").parts(&long, &made).is_some(), "{made}");

@@ -1,11 +1,10 @@
 //! A deploy outside of pull requests that the workflow wants as a deployment on GitHub.
 
-use super::record::{CANCEL_TIMEOUT, Record, RecordOptions};
-use super::trouble::Trouble;
+use super::connection::{Connection, on_cancel};
+use super::record::{Record, RecordOptions};
 use crate::action::Recorder;
-use crate::action::journal::{EndCause, Undone};
-use crate::failure::{Result, preview as advice};
-use crate::github::{DeploymentState, Github, GithubOptions};
+use crate::failure::Result;
+use crate::github::{DeploymentState, GithubOptions};
 use crate::ops::Session;
 use crate::ops::deploy::{self, DeployReport};
 use crate::ops::proxy_space::{Whole, deploy_whole};
@@ -30,32 +29,16 @@ pub async fn deploy_with_record(
     recorder: &Recorder<DeployReport>,
 ) -> Result<()> {
     let Session { hub, log, journal } = session;
-    let trouble = Trouble::new(log);
-    let github = match &options.github {
-        None => {
-            log.notice(advice::NO_GITHUB_TOKEN);
-            None
-        }
-        Some(options) => trouble.note(Github::new(options.clone())),
+    let Some(connection) = Connection::of_deploy(options.github.as_ref(), log) else {
+        return deploy_whole(whole, session, recorder).await.map(drop);
     };
-    let Some(github) = github else { return deploy_whole(whole, session, recorder).await.map(drop) };
     let repo = deploy::resolve_repo(&whole.deploy.repo, whole.deploy.repo_type, hub).await?;
     let page = format!("{}/{}", hub.endpoint(), repo.page());
-    let record = Record::new(github, trouble, options.record.clone(), repo);
+    let record = Record::new(connection, options.record.clone(), repo);
     let cancelled = record.clone();
-    let cancelling = journal.on_early_end("the deployment on GitHub", move |unwinding| async move {
-        if unwinding.cause == EndCause::Cancelled {
-            let ended = cancelled.set(DeploymentState::Inactive, "the run was cancelled", None);
-            let _ = tokio::time::timeout(CANCEL_TIMEOUT, ended).await;
-        }
-        Undone::TakenBack
-    });
-    let begin = async {
-        if let Some(id) = record.start().await {
-            recorder.record(|report| report.preview.deployment_id = Some(id));
-        }
-    };
-    let ((), result) = tokio::join!(begin, deploy_whole(whole, session, recorder));
+    let cancelling =
+        on_cancel(journal, "the deployment on GitHub", || async move { cancelled.cancel().await });
+    let ((), result) = tokio::join!(record.start(recorder), deploy_whole(whole, session, recorder));
     match &result {
         Ok(live) => {
             let url = live.address.as_deref().unwrap_or(&page);

@@ -1,11 +1,12 @@
 //! The preview of an open pull request: created or updated, and deleted if the pull request was closed meanwhile.
 
-use hub::{HardwareName, Hub, Lookup, Repo, RepoType, Revision};
+use hub::{Hub, Lookup, Repo, RepoType, Revision};
 use tokio::time::Instant;
 
 use super::body::PreviewFacts;
 use super::close::{self, End};
 use super::options::PreviewOptions;
+use super::prices::{log_prices, read_hardware};
 use super::side::PullRequestSide;
 use crate::action::Recorder;
 use crate::failure::{Code, Result};
@@ -13,7 +14,7 @@ use crate::ops::Session;
 use crate::ops::deploy::options::LeaveOpen;
 use crate::ops::deploy::{self, DeployReport};
 use crate::ops::proxy_space::{LiveWhole, Whole, deploy_whole};
-use crate::ops::space::{DevModeAccess, dev_mode_access, hardware};
+use crate::ops::space::{DevModeAccess, dev_mode_access};
 
 /// Brings the preview up to date.
 pub(super) async fn deploy(
@@ -31,29 +32,29 @@ pub(super) async fn deploy(
         PullRequestSide::open(options, repo.clone(), format!("{}/{}", hub.endpoint(), repo.page()), log);
     let cancelling = side.on_cancel(journal);
     let begin = async {
-        tokio::join!(side.begin(recorder), log_price(whole, session));
+        tokio::join!(side.begin(recorder), log_prices(whole, session));
     };
     let ((), result) = tokio::join!(begin, deploy_whole(whole, session, recorder));
 
     let mut facts = match &result {
         Ok(live) => {
-            let mut facts = facts_of(live, whole);
-            add_hardware(&mut facts, hub, &repo).await;
-            facts
+            let hardware = read_hardware(options, &repo, whole, session).await;
+            PreviewFacts { hardware, ..facts_of(live, whole) }
         }
         // The Space of that name is another one.
         Err(failure) if failure.code == Code::PreviewNameTaken => PreviewFacts::default(),
         Err(_) => {
             let shown = if whole.proxy.is_some() { options.proxy_of(&repo) } else { Some(repo.clone()) };
-            let mut facts = PreviewFacts::default();
-            if let Some(shown) = shown {
-                facts.address = address_of(hub, &shown).await;
-            }
-            add_hardware(&mut facts, hub, &repo).await;
-            if whole.deploy.space.leave_open != LeaveOpen::Never {
-                facts.dev_mode = dev_mode_of(hub, &repo).await;
-            }
-            facts
+            let address = match shown {
+                Some(shown) => address_of(hub, &shown).await,
+                None => None,
+            };
+            let hardware = read_hardware(options, &repo, whole, session).await;
+            let dev_mode = match whole.deploy.space.leave_open {
+                LeaveOpen::Never => None,
+                _ => dev_mode_of(hub, &repo).await,
+            };
+            PreviewFacts { address, hardware, dev_mode, ..PreviewFacts::default() }
         }
     };
     facts.took = started.elapsed();
@@ -84,24 +85,6 @@ fn facts_of(live: &LiveWhole, whole: Whole<'_>) -> PreviewFacts {
         is_awaited: whole.deploy.space.wait.is_some(),
         ..PreviewFacts::default()
     }
-}
-
-/// Logs the price of the hardware that the preview asks for.
-async fn log_price(whole: Whole<'_>, session: &Session<'_>) {
-    let wanted = &whole.deploy.space.hardware;
-    let Some(flavor) = wanted.wanted.first().copied() else { return };
-    let Some(price) = hardware::hourly_price(session.hub, &HardwareName::Known(flavor)).await else { return };
-    let sleep = wanted.sleep_time.map(|time| format!(", and it sleeps {time} without visitors"));
-    let sleep = sleep.unwrap_or_default();
-    session.log.info(&format!("the preview asks for `{flavor}`: ${price:.2} an hour while it runs{sleep}"));
-}
-
-/// Adds the hardware that the Space has, with its price. The comment is complete without them.
-async fn add_hardware(facts: &mut PreviewFacts, hub: &Hub, repo: &Repo) {
-    let Ok(runtime) = hub.runtime(repo).await else { return };
-    let Some(flavor) = runtime.flavor() else { return };
-    facts.price = hardware::hourly_price(hub, flavor).await;
-    facts.hardware = Some(flavor.clone());
 }
 
 /// Returns the ways into a Space that is in dev mode.

@@ -35,7 +35,7 @@ pub(super) async fn plan(
             side.page().failed(&facts, &FailureFacts::of(failure, log))
         }
     };
-    side.write(body, recorder).await;
+    side.conclude(body, recorder).await;
     result.map(drop)
 }
 

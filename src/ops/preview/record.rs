@@ -1,16 +1,14 @@
 //! The deployment of a run on GitHub: from `in_progress` to `success`, `failure` or `inactive`.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use hub::Repo;
 
+use super::connection::Connection;
 use super::deployments::{deactivate, task};
-use super::trouble::Trouble;
-use crate::github::{Deployment, DeploymentState, Error, Github, NewDeployment, NewStatus, Permission};
-
-/// Time allowed on GitHub for a run that is cancelled. The runner kills it ten seconds after the first signal.
-pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::action::Recorder;
+use crate::github::{Deployment, DeploymentState, Error, NewDeployment, NewStatus, Permission};
+use crate::ops::deploy::DeployReport;
 
 /// A deployment that a run makes.
 #[derive(Debug, Clone)]
@@ -27,8 +25,7 @@ pub struct RecordOptions {
 /// The deployment of a run. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Record {
-    github: Github,
-    trouble: Trouble,
+    connection: Connection,
     options: RecordOptions,
     /// The repo on the Hub that is deployed.
     repo: Repo,
@@ -36,31 +33,42 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn new(github: Github, trouble: Trouble, options: RecordOptions, repo: Repo) -> Self {
-        Self { github, trouble, options, repo, id: Arc::default() }
+    pub fn new(connection: Connection, options: RecordOptions, repo: Repo) -> Self {
+        Self { connection, options, repo, id: Arc::default() }
     }
 
-    /// Creates the deployment. Returns its id. Earlier ones of an environment that ends, end at once.
-    pub async fn start(&self) -> Option<u64> {
-        if self.trouble.lacks(Permission::Deployments) {
-            return None;
+    /// Creates the deployment, and records its id. Earlier ones of an environment that ends, end at once.
+    pub async fn start(&self, recorder: &Recorder<DeployReport>) {
+        if self.connection.lacks(Permission::Deployments) {
+            return;
         }
-        let deployment = self.trouble.note(self.create().await)?;
+        let Some(deployment) = self.connection.note(self.create().await) else { return };
         let id = *self.id.get_or_init(|| deployment.id);
+        recorder.record(|report| report.preview.deployment_id = Some(id));
         self.set(DeploymentState::InProgress, "the deploy has begun", None).await;
         if self.options.is_transient {
             self.end_earlier().await;
         }
-        Some(id)
+    }
+
+    /// Ends the deployment of a run that is cancelled.
+    pub async fn cancel(&self) {
+        self.set(DeploymentState::Inactive, "the run was cancelled", None).await;
     }
 
     /// Ends the earlier deployments of this repo, if there is one now.
     pub async fn end_earlier(&self) {
         let Some(id) = self.id.get().copied() else { return };
         let environment = &self.options.environment;
-        let replaced =
-            deactivate(&self.github, environment, &self.repo, Some(id), "replaced by a later deploy").await;
-        self.trouble.note(replaced);
+        let replaced = deactivate(
+            &self.connection.github,
+            environment,
+            &self.repo,
+            Some(id),
+            "replaced by a later deploy",
+        )
+        .await;
+        self.connection.note(replaced);
     }
 
     /// Adds a status, if there is a deployment.
@@ -72,21 +80,23 @@ impl Record {
             environment_url: url.map(str::to_owned),
             log_url: self.options.run_url.clone(),
         };
-        let mut set = self.github.set_deployment_status(*id, &status).await;
+        let mut set = self.connection.github.set_deployment_status(*id, &status).await;
         // The same status twice does no harm.
         if set.as_ref().is_err_and(Error::is_ambiguous) {
-            set = self.github.set_deployment_status(*id, &status).await;
+            set = self.connection.github.set_deployment_status(*id, &status).await;
         }
-        self.trouble.note(set);
+        self.connection.note(set);
     }
 
     /// Ends all deployments of this repo.
     pub async fn end_all(&self, description: &str) {
-        if self.trouble.lacks(Permission::Deployments) {
+        if self.connection.lacks(Permission::Deployments) {
             return;
         }
-        let ended = deactivate(&self.github, &self.options.environment, &self.repo, None, description).await;
-        self.trouble.note(ended);
+        let ended =
+            deactivate(&self.connection.github, &self.options.environment, &self.repo, None, description)
+                .await;
+        self.connection.note(ended);
     }
 
     async fn create(&self) -> Result<Deployment, Error> {
@@ -99,11 +109,11 @@ impl Record {
             is_transient: *is_transient,
             is_production: environment == "production",
         };
-        match self.github.create_deployment(&new).await {
+        match self.connection.github.create_deployment(&new).await {
             // GitHub may have created it before the answer was lost.
             Err(error) if error.is_ambiguous() => match self.find_fresh(&new).await? {
                 Some(found) => Ok(found),
-                None => self.github.create_deployment(&new).await,
+                None => self.connection.github.create_deployment(&new).await,
             },
             created => created,
         }
@@ -111,9 +121,15 @@ impl Record {
 
     /// Returns the newest deployment, if it is of this commit and has no status yet.
     async fn find_fresh(&self, new: &NewDeployment) -> Result<Option<Deployment>, Error> {
-        let newest = self.github.list_deployments(&new.environment, &new.task).await?.into_iter().next();
+        let newest = self
+            .connection
+            .github
+            .list_deployments(&new.environment, Some(&new.task))
+            .await?
+            .into_iter()
+            .next();
         let Some(newest) = newest.filter(|newest| newest.sha == new.commit) else { return Ok(None) };
-        let state = self.github.deployment_state(newest.id).await?;
+        let state = self.connection.github.deployment_state(newest.id).await?;
         Ok(state.is_none().then_some(newest))
     }
 }

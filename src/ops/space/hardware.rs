@@ -4,7 +4,7 @@ use std::fmt;
 
 use hub::{Flavor, HardwareName, Hub, Refusal, Repo, Runtime, SleepTime, SpaceSdk};
 
-use super::options::HardwareOptions;
+use super::options::{HardwareOptions, OptionOf};
 use super::price::{HourlyPrices, is_free};
 use crate::action::Log;
 use crate::failure::hardware as advice;
@@ -65,8 +65,8 @@ pub struct HardwareRequest<'a> {
 /// Option about the machine of a Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MachineOption {
-    Hardware,
-    SleepTime,
+    Hardware(OptionOf),
+    SleepTime(OptionOf),
     Volumes,
 }
 
@@ -76,7 +76,7 @@ pub enum UnsupportedHardware {
     /// The option has no meaning for a static Space, because nothing runs there.
     StaticSpace(MachineOption),
     /// ZeroGPU needs the Gradio SDK.
-    ZeroGpu { flavor: Flavor, sdk: SpaceSdk },
+    ZeroGpu { flavor: Flavor, wanted_by: OptionOf, sdk: SpaceSdk },
 }
 
 /// All wanted flavors were refused.
@@ -116,8 +116,8 @@ pub fn check_sdk(
 ) -> Result<(), UnsupportedHardware> {
     if sdk == SpaceSdk::Static {
         let options = [
-            (MachineOption::Hardware, !wanted.wanted.is_empty()),
-            (MachineOption::SleepTime, wanted.sleep_time.is_some()),
+            (MachineOption::Hardware(wanted.wanted_by), !wanted.wanted.is_empty()),
+            (MachineOption::SleepTime(wanted.sleep_time_by), wanted.sleep_time.is_some()),
             (MachineOption::Volumes, has_volumes),
         ];
         if let Some((option, _)) = options.iter().find(|(_, is_given)| *is_given) {
@@ -126,7 +126,9 @@ pub fn check_sdk(
     }
     let zero_gpu = wanted.wanted.iter().find(|flavor| flavor.is_zero_gpu());
     match zero_gpu {
-        Some(flavor) if sdk != SpaceSdk::Gradio => Err(UnsupportedHardware::ZeroGpu { flavor: *flavor, sdk }),
+        Some(flavor) if sdk != SpaceSdk::Gradio => {
+            Err(UnsupportedHardware::ZeroGpu { flavor: *flavor, wanted_by: wanted.wanted_by, sdk })
+        }
         _ => Ok(()),
     }
 }
@@ -220,10 +222,12 @@ impl Policy<'_> {
     /// Sets the sleep time, and returns it if it was not set before.
     async fn set_sleep_time(&self, result: &HardwareResult) -> Result<Option<SleepTime>, hub::Error> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
-        let Some(wanted) = wanted.sleep_time else { return Ok(None) };
+        let (sleep_time_by, Some(wanted)) = (wanted.sleep_time_by, wanted.sleep_time) else {
+            return Ok(None);
+        };
         let is_basic = |name: &HardwareName| matches!(name, HardwareName::Known(flavor) if flavor.is_basic());
         if result.flavor.as_ref().is_none_or(is_basic) {
-            self.log.warning(advice::NO_SLEEP_TIME);
+            self.log.warning(&advice::no_sleep_time(sleep_time_by));
             return Ok(None);
         }
         // The request for hardware had the sleep time. The creation of the Space may have lost it.
@@ -288,7 +292,11 @@ mod tests {
         let flavor = "zerogpu".parse().unwrap();
         assert_eq!(
             check_sdk(&inputs(&["t4-small", "zerogpu"]), false, SpaceSdk::Streamlit),
-            Err(UnsupportedHardware::ZeroGpu { flavor, sdk: SpaceSdk::Streamlit })
+            Err(UnsupportedHardware::ZeroGpu {
+                flavor,
+                wanted_by: OptionOf::Space,
+                sdk: SpaceSdk::Streamlit
+            })
         );
         assert_eq!(
             check_sdk(&inputs(&[]), true, SpaceSdk::Static),

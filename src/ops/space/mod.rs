@@ -28,7 +28,7 @@ pub use error::SpaceError;
 pub use guard::until_it_stops;
 pub use hardware::{AtCreation, HardwareStatus};
 pub use log_tail::{LogTail, last_lines};
-pub use options::{HardwareOptions, NamedSecret, SettingsOptions, SettingsStrategy, Variable};
+pub use options::{HardwareOptions, NamedSecret, OptionOf, SettingsOptions, SettingsStrategy, Variable};
 pub use port::WrongAddress;
 pub use price::{HourlyPrices, is_free};
 pub use readiness::WaitOptions;

@@ -42,13 +42,24 @@ pub enum SettingsStrategy {
     Overwrite,
 }
 
+/// Spaces that an option of the hardware is for, because each kind has options of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OptionOf {
+    #[default]
+    Space,
+    Previews,
+    Proxy,
+}
+
 /// Hardware of a Space.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HardwareOptions {
     /// In the order of preference; an empty list leaves it as it is.
     pub wanted: Vec<Flavor>,
+    pub wanted_by: OptionOf,
     /// Fails the deploy if none of it is granted.
     pub required: bool,
     /// `None` leaves it as it is.
     pub sleep_time: Option<SleepTime>,
+    pub sleep_time_by: OptionOf,
 }

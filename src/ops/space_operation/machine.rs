@@ -19,7 +19,8 @@ pub(super) async fn request_hardware(
     sleep_time: Option<SleepTime>,
     wait: Option<Duration>,
 ) -> Result<Outcome> {
-    let wanted = HardwareOptions { wanted: wanted.to_vec(), required: true, sleep_time };
+    let wanted =
+        HardwareOptions { wanted: wanted.to_vec(), required: true, sleep_time, ..HardwareOptions::default() };
     if let Some(sdk) = target.sdk() {
         hardware::check_sdk(&wanted, false, sdk)?;
     }

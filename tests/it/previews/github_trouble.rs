@@ -65,6 +65,9 @@ async fn a_github_that_never_answers_costs_about_a_minute() {
     let started = Instant::now();
     let ran = opened(&world).run().await.ended(0, "deployed");
     assert!(ran.log.contains("no answer within "), "{}", ran.log);
+    // Then it is not asked any more, which one warning says.
+    assert_eq!(ran.log.matches("GitHub is not asked any more").count(), 1, "{}", ran.log);
+    assert!(world.github.held().len() < 10, "{:?}", world.github.held());
     assert!(started.elapsed().as_secs() < 90, "{:?}: {}", started.elapsed(), ran.log);
     assert_eq!(world.spaces().await, [PREVIEW]);
 }
@@ -86,7 +89,7 @@ async fn a_token_that_github_does_not_know_fails_nothing() {
     let ran = run.run().await.ended(0, "deployed");
     assert!(ran.log.contains("401 Bad credentials"), "{}", ran.log);
     // Each is named once, however often the run meets it.
-    assert_eq!(ran.log.matches("cannot look up the user of the token").count(), 1, "{}", ran.log);
+    assert_eq!(ran.log.matches("cannot look up the account of the token").count(), 1, "{}", ran.log);
     let ran = opened(&world).without("INPUT_GITHUB_TOKEN").run().await.ended(0, "unchanged");
     assert!(ran.log.contains("::notice::no comment and no deployment on GitHub"), "{}", ran.log);
 }
@@ -106,9 +109,10 @@ async fn lost_answers_make_no_second_comment_and_no_second_deployment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_answers_are_asked_for_again() {
     let world = World::new().await;
-    for path in ["/issues/12/comments", "/pulls/12", "/statuses", "/user"] {
+    for path in ["/issues/12/comments", "/pulls/12", "/statuses"] {
         world.github.plant(Fault::new("GET", path, 1, 503));
     }
+    world.github.plant(Fault::new("POST", "/graphql", 1, 503));
     world.github.plant(Fault::new("PATCH", "/comments", 1, 500));
     world.github.plant(Fault::new("POST", "/statuses", 1, 500));
     let ran = opened(&world).run().await.ended(0, "deployed");
@@ -168,6 +172,33 @@ async fn a_copy_of_a_person_is_left_alone_and_two_of_ours_become_one() {
     world.push("aaaaaaa3").secret("INPUT_GITHUB_TOKEN", token).run().await.ended(0, "unchanged");
     assert_eq!(world.comments().len(), 2);
     assert!(world.comments()[1].body.contains("commit/aaaaaaa3"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_another_bot_is_left_alone() {
+    let world = World::new().await;
+    opened(&world).run().await.ended(0, "deployed");
+    let body = world.comment();
+    // Older than ours.
+    world.github.delete_comment(REPOSITORY, world.comments()[0].id);
+    world.github.add_comment(REPOSITORY, NUMBER, Actor::app("mirror[bot]"), &body);
+    world.github.add_comment(REPOSITORY, NUMBER, Actor::workflow(Permissions::ALL), &body);
+    world.push("aaaaaaa2").run().await.ended(0, "unchanged");
+    // While GitHub does not name the account, only the account of workflows is ours.
+    world.github.plant(Fault::new("POST", "/graphql", 100, 403));
+    world.push("aaaaaaa3").run().await.ended(0, "unchanged");
+    assert_eq!((world.comments().len(), &world.comments()[0].body), (2, &body));
+    assert!(world.comments()[1].body.contains("commit/aaaaaaa3"), "{:?}", world.comments());
+    // With the token of that bot, its comment is ours.
+    let world = World::new().await;
+    let token = "ghs_TheTokenOfTheMirrorThatMustNotShowUp";
+    world.github.add_token(token, Actor::app("mirror[bot]"));
+    opened(&world).run().await.ended(0, "deployed");
+    for head in ["aaaaaaa2", "aaaaaaa3"] {
+        world.push(head).secret("INPUT_GITHUB_TOKEN", token).run().await.ended(0, "unchanged");
+    }
+    let authors: Vec<String> = world.comments().iter().map(|comment| comment.author.login.clone()).collect();
+    assert_eq!(authors, ["github-actions[bot]", "mirror[bot]"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ const HUB: [(&str, &str); 6] = [
     ("POST", "/commit/"),
 ];
 const GITHUB: [(&str, &str); 7] = [
-    ("GET", "/user"),
+    ("POST", "/graphql"),
     ("GET", "/issues/12/comments"),
     ("POST", "/issues/12/comments"),
     ("PATCH", "/issues/comments/"),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use local_github::PullState;
+use local_github::{Access, Actor, Permissions, PullState};
 use local_hub::{BuildScript, StageStep};
 
 use super::opening::gradio_space;
-use super::world::{MARK, PREVIEW, Pull, World, readme, writes};
+use super::world::{GITHUB_TOKEN, MARK, PREVIEW, Pull, REPOSITORY, World, readme, writes};
 use crate::harness::{Folder, Run, hub, until};
 use crate::signals::send;
 
@@ -172,4 +172,76 @@ async fn a_folder_without_a_card_is_titled_after_the_space() {
         readme(&world.hub, PREVIEW)
     );
     world.push("aaaaaaa2").run().await.ended(0, "unchanged");
+}
+
+/// Trouble of each kind in the life of a pull request, step by step.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_pull_request_through_trouble_of_each_kind() {
+    let world = World::with(hub().await, gradio_space()).await;
+    let mut deployments: Vec<&str> = Vec::new();
+
+    // A fork, without secrets.
+    let fork = Pull { from: "mona/hello", ..Pull::open("aaaaaaa1") };
+    world.run("opened", &fork).without("INPUT_HF_TOKEN").run().await.ended(0, "skipped");
+    world.assert_exists(&[], &[], &[]).await;
+
+    // A Space made by hand under the same name.
+    Run::new(&world.hub, &world.folder).input("huggingface_repo", PREVIEW).run().await.ended(0, "deployed");
+    world.run("opened", &Pull::open("aaaaaaa1")).run().await.failed(5, "preview_name_taken");
+    world.assert_exists(&[PREVIEW], &["Failed"], &["aaaaaaa1 failure"]).await;
+    world.delete_space(PREVIEW).await;
+    world.run("reopened", &Pull::open("aaaaaaa1")).run().await.ended(0, "deployed");
+    deployments.extend(["aaaaaaa1 inactive", "aaaaaaa1 success"]);
+    world.assert_exists(&[PREVIEW], &["Ready"], &deployments).await;
+
+    // The comment is deleted by hand.
+    world.github.delete_comment(REPOSITORY, world.comments()[0].id);
+    world.push("aaaaaaa2").run().await.ended(0, "unchanged");
+    replace_last(&mut deployments, "aaaaaaa1 inactive", "aaaaaaa2 success");
+    world.assert_exists(&[PREVIEW], &["Ready"], &deployments).await;
+
+    // The permission for comments is missing: the comment stays at the commit before.
+    let no_comments = Permissions { pull_requests: Access::Read, ..Permissions::ALL };
+    world.github.add_token(GITHUB_TOKEN, Actor::workflow(no_comments));
+    world.push("aaaaaaa3").run().await.ended(0, "unchanged");
+    replace_last(&mut deployments, "aaaaaaa2 inactive", "aaaaaaa3 success");
+    world.assert_exists(&[PREVIEW], &["Ready"], &deployments).await;
+    assert!(world.comment().contains("/commit/aaaaaaa2"), "{}", world.comment());
+
+    // The permission for deployments is missing.
+    let no_deployments = Permissions { deployments: Access::None, ..Permissions::ALL };
+    world.github.add_token(GITHUB_TOKEN, Actor::workflow(no_deployments));
+    world.push("aaaaaaa4").run().await.ended(0, "unchanged");
+    world.assert_exists(&[PREVIEW], &["Ready"], &deployments).await;
+    assert!(world.comment().contains("/commit/aaaaaaa4"), "{}", world.comment());
+    world.github.add_token(GITHUB_TOKEN, Actor::workflow(Permissions::ALL));
+
+    // A second Space of a matrix.
+    let admin = |run: Run| run.input("huggingface_repo", "ada/admin");
+    admin(world.run("synchronize", &Pull::open("aaaaaaa4"))).run().await.ended(0, "deployed");
+    let both = [deployments.as_slice(), &["aaaaaaa4 success"]].concat();
+    world.assert_exists(&["ada/admin-pr-12", PREVIEW], &["Ready", "Ready"], &both).await;
+
+    // The pull request is closed during a run, which deletes its Space and not the other.
+    world.folder.write("app.py", "import gradio\n# 5\n");
+    world.hub.space(PREVIEW).script_builds(vec![slow_build()]).unwrap();
+    let run = world.push("aaaaaaa5");
+    let child = run.spawn();
+    until(|| world.states() == ["Building", "Ready"]).await;
+    let close = world.close("aaaaaaa5", PullState::Merged);
+    run.finish(child).await.ended(0, "deleted");
+    let ended = ["aaaaaaa1 inactive", "aaaaaaa1 inactive", "aaaaaaa2 inactive", "aaaaaaa3 inactive"];
+    let rows = [ended.as_slice(), &["aaaaaaa4 success", "aaaaaaa5 inactive"]].concat();
+    world.assert_exists(&["ada/admin-pr-12"], &["Deleted", "Ready"], &rows).await;
+
+    // The runs of the close, for both.
+    close.run().await.ended(0, "deleted");
+    admin(world.run("closed", &Pull::closed("aaaaaaa5"))).run().await.ended(0, "deleted");
+    let rows = [ended.as_slice(), &["aaaaaaa4 inactive", "aaaaaaa5 inactive"]].concat();
+    world.assert_exists(&[], &["Deleted", "Deleted"], &rows).await;
+}
+
+fn replace_last<'r>(rows: &mut Vec<&'r str>, last: &'r str, next: &'r str) {
+    rows.pop();
+    rows.extend([last, next]);
 }

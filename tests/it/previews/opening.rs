@@ -60,7 +60,8 @@ async fn the_log_and_the_summary_name_the_preview() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_event_deploys_as_always() {
     let world = World::new().await;
-    for event in ["push", "workflow_dispatch", "issue_comment", "pull_request_review"] {
+    // A merge queue has no pull request of its own.
+    for event in ["push", "workflow_dispatch", "issue_comment", "pull_request_review", "merge_group"] {
         let run = world.run("created", &opened()).var("GITHUB_EVENT_NAME", event);
         let ran = run.run().await;
         assert_eq!((ran.code, ran.output("preview")), (0, "false"), "{event}: {}", ran.log);
@@ -169,6 +170,45 @@ async fn paid_hardware_sleeps_soon_and_its_price_is_named() {
         "{}",
         world.comment()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_price_of_each_hardware_that_may_be_granted_is_named() {
+    let world = World::with(hub().await, gradio_space()).await;
+    let run = world.run("opened", &opened()).input("hardware", "t4-small");
+    let ran = run.input("fallback_hardware", "cpu-upgrade\ncpu-basic").run().await.ended(0, "deployed");
+    let line = "the preview asks for `t4-small`: $0.40 an hour while it runs, or else for `cpu-upgrade`: $0.03 an hour while it runs, or else for `cpu-basic`: free; it sleeps after 15 min without visitors";
+    assert!(ran.log.contains(line), "{}", ran.log);
+    // Hardware that the run does not ask for costs the same.
+    let ran = world.push("aaaaaaa2").run().await.ended(0, "unchanged");
+    assert!(ran.log.contains("the preview has `t4-small`: $0.40 an hour while it runs"), "{}", ran.log);
+    assert!(world.comment().contains("| Hardware | `t4-small`: $0.40 an hour while it runs |"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_name_the_input_of_the_preview() {
+    let world = World::with(hub().await, gradio_space()).await;
+    let run = world.run("opened", &opened()).input("preview_sleep_time", "5m");
+    let ran = run.run().await.ended(0, "deployed");
+    let warning = "::warning::`preview_sleep_time` cannot be set on `cpu-basic`";
+    assert!(ran.log.contains(warning), "{}", ran.log);
+    let run = world.push("aaaaaaa2").input("sleep_time", "5m");
+    let ran = run.run().await.ended(0, "unchanged");
+    assert!(ran.log.contains("::warning::`sleep_time` cannot be set on `cpu-basic`"), "{}", ran.log);
+    let world = World::new().await;
+    let run = world.run("opened", &opened()).input("preview_hardware", "t4-small");
+    let ran = run.run().await.failed(2, "invalid_input");
+    assert!(ran.log.contains("`preview_hardware` must be left out for a static Space"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_has_a_preview_as_any_pull_request() {
+    let world = World::new().await;
+    let draft = Pull { is_draft: true, ..opened() };
+    world.run("opened", &draft).run().await.ended(0, "deployed");
+    world.run("ready_for_review", &opened()).run().await.ended(0, "unchanged");
+    world.run("converted_to_draft", &draft).run().await.ended(0, "unchanged");
+    assert_eq!((world.spaces().await, world.states()), (vec![PREVIEW.to_owned()], vec!["Ready".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

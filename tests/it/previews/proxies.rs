@@ -66,10 +66,7 @@ async fn a_failure_shows_the_address_of_the_proxy_alone() {
 async fn a_proxy_goes_even_when_the_space_is_gone() {
     let world = world().await;
     with_proxy(world.run("opened", &Pull::open("aaaaaaa1"))).run().await.ended(0, "deployed");
-    let request = crate::proxy::client().delete(format!("{}/api/repos/delete", world.hub.endpoint()));
-    let body = r#"{"name": "app-pr-12", "organization": "ada", "type": "space"}"#;
-    let request = request.bearer_auth(crate::harness::TOKEN).header("content-type", "application/json");
-    assert!(request.body(body).send().await.unwrap().status().is_success());
+    world.delete_space(PREVIEW).await;
     assert_eq!(world.spaces().await, [PROXY]);
     // The workflow may no longer ask for a proxy.
     world.close("aaaaaaa1", PullState::Closed).run().await.ended(0, "deleted");
@@ -82,10 +79,7 @@ async fn a_proxy_of_another_space_is_never_touched() {
     let world = world().await;
     let own = Run::new(&world.hub, &world.folder).input("huggingface_repo", PREVIEW).input("private", "true");
     with_proxy(own).run().await.ended(0, "deployed");
-    let delete = crate::proxy::client().delete(format!("{}/api/repos/delete", world.hub.endpoint()));
-    let body = r#"{"name": "app-pr-12", "organization": "ada", "type": "space"}"#;
-    let delete = delete.bearer_auth(crate::harness::TOKEN).header("content-type", "application/json");
-    assert!(delete.body(body).send().await.unwrap().status().is_success());
+    world.delete_space(PREVIEW).await;
     let run = with_proxy(world.run("opened", &Pull::open("aaaaaaa1")));
     let ran = run.run().await.failed(5, "preview_name_taken");
     assert!(ran.log.contains(PROXY), "{}", ran.log);

@@ -59,6 +59,9 @@ async fn an_event_that_cannot_be_read_is_an_error_before_any_write() {
             ran.log
         );
     }
+    // No pull request has the number 0.
+    let run = world.run("opened", &Pull { number: 0, ..opened() });
+    run.run().await.failed(2, "invalid_input");
     assert!(world.hub.requests().is_empty() && world.github.requests().is_empty());
 }
 

@@ -32,6 +32,7 @@ pub(super) struct Pull {
     pub(super) number: u64,
     pub(super) head: String,
     pub(super) is_open: bool,
+    pub(super) is_draft: bool,
     /// Repository of the head.
     pub(super) from: &'static str,
 }
@@ -43,7 +44,7 @@ pub(super) fn commit(start: &str) -> String {
 
 impl Pull {
     pub(super) fn open(head: &str) -> Self {
-        Self { number: NUMBER, head: commit(head), is_open: true, from: REPOSITORY }
+        Self { number: NUMBER, head: commit(head), is_open: true, is_draft: false, from: REPOSITORY }
     }
 
     pub(super) fn closed(head: &str) -> Self {
@@ -112,6 +113,7 @@ impl World {
             "pull_request": {
                 "number": pull.number,
                 "title": "A change by @octocat, fixes #1",
+                "draft": pull.is_draft,
                 "state": if pull.is_open { "open" } else { "closed" },
                 "head": {"sha": pull.head, "repo": {"full_name": pull.from}},
                 "base": {"sha": commit("bbbbbbb"), "repo": {"full_name": REPOSITORY}},
@@ -133,6 +135,15 @@ impl World {
     pub(super) async fn mark(&self, space: &str) -> Option<String> {
         let variables = self.get(&format!("/api/spaces/{space}/variables")).await;
         Some(variables["HF_DEPLOY_PREVIEW"]["value"].as_str()?.to_owned())
+    }
+
+    /// Deletes a Space of `ada`, as a person does by hand.
+    pub(super) async fn delete_space(&self, space: &str) {
+        let name = space.strip_prefix("ada/").unwrap();
+        let body = json!({ "name": name, "organization": "ada", "type": "space" });
+        let request = client().delete(format!("{}/api/repos/delete", self.hub.endpoint()));
+        let request = request.bearer_auth(TOKEN).header("content-type", "application/json");
+        assert!(request.body(body.to_string()).send().await.unwrap().status().is_success());
     }
 
     pub(super) async fn get(&self, path: &str) -> Value {

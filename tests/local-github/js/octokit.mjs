@@ -45,9 +45,16 @@ try {
   const { data: statuses } = await octokit.rest.repos.listDeploymentStatuses({ ...repo, deployment_id: deployment.id });
   assert.deepEqual(statuses.map((status) => status.state), ["inactive", "success", "in_progress"]);
 
+  const { data: recent } = await octokit.rest.issues.listCommentsForRepo({ ...repo, sort: "updated", direction: "desc", per_page: 5 });
+  assert.equal(recent.length, 5);
+
+  // The account of a workflow's token is a question for GraphQL.
   await assert.rejects(octokit.rest.users.getAuthenticated(), { status: 403 });
+  assert.equal((await octokit.graphql("query { viewer { login } }")).viewer.login, "github-actions[bot]");
+  await assert.rejects(octokit.graphql("{ rateLimit { cost } }"));
   const person = new Octokit({ auth: "ghp_person", baseUrl });
   assert.equal((await person.rest.users.getAuthenticated()).data.login, "octocat");
+  assert.equal((await person.graphql("{ viewer { login } }")).viewer.login, "octocat");
   await new Promise((resolve) => setTimeout(resolve, 500));
   assert.deepEqual(breaches, []);
   console.log("Octokit: comments, deployments, pull requests and users as on GitHub");

@@ -206,9 +206,12 @@ impl LocalGithub {
         });
     }
 
-    /// Deletes a pull request, as with the account of its author.
+    /// Deletes a pull request with its comments, as with the account of its author.
     pub fn delete_pull(&self, repository: &str, number: u64) {
-        self.with(repository, |found| found.pulls.remove(&number));
+        self.with(repository, |found| {
+            found.pulls.remove(&number);
+            found.comments.retain(|comment| comment.number != number);
+        });
     }
 
     /// Adds a comment and returns its id.
@@ -219,6 +222,16 @@ impl LocalGithub {
         let comment = Comment { id, number, body, author, created_at: now, updated_at: now, edits: 0 };
         self.with(repository, |found| found.comments.push(comment));
         id
+    }
+
+    /// Changes the comments of a repository, such as their time.
+    pub fn change_comments(&self, repository: &str, change: impl FnMut(&mut Comment)) {
+        self.with(repository, |found| found.comments.iter_mut().for_each(change));
+    }
+
+    /// Changes the deployments of a repository, such as their time.
+    pub fn change_deployments(&self, repository: &str, change: impl FnMut(&mut Deployment)) {
+        self.with(repository, |found| found.deployments.iter_mut().for_each(change));
     }
 
     /// Deletes a comment, as a person does by hand.
@@ -302,7 +315,9 @@ async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response
     if parts.uri.path() == id_token::PATH {
         return id_token::answer(&inner, &query, &parts.headers).into_response();
     }
-    let path = parts.uri.path().strip_prefix("/api/v3").unwrap_or(parts.uri.path()).to_owned();
+    // The REST API is below `/api/v3`, and the GraphQL API beside it.
+    let path = parts.uri.path();
+    let path = path.strip_prefix("/api/v3").or_else(|| path.strip_prefix("/api")).unwrap_or(path).to_owned();
     let method = parts.method.as_str().to_owned();
     let fault = inner.fault(&method, &path);
     let is_lost = fault.as_ref().is_some_and(|fault| !fault.after);

@@ -49,6 +49,11 @@ impl Actor {
         Self { login: "github-actions[bot]".to_owned(), kind: ActorKind::App, permissions }
     }
 
+    /// Returns the account of another GitHub App.
+    pub fn app(login: &str) -> Self {
+        Self { login: login.to_owned(), kind: ActorKind::App, permissions: Permissions::ALL }
+    }
+
     /// Returns a person.
     pub fn person(login: &str) -> Self {
         Self { login: login.to_owned(), kind: ActorKind::User, permissions: Permissions::ALL }

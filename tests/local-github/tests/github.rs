@@ -84,6 +84,50 @@ async fn comments_come_in_pages() {
 }
 
 #[tokio::test]
+async fn comments_of_the_repository_come_in_the_order_of_their_changes() {
+    let (github, client) = github().await;
+    github.open_pull(REPO, 8, "Another", &"b".repeat(40));
+    let first = github.add_comment(REPO, 7, Actor::person("octocat"), "first");
+    github.add_comment(REPO, 8, Actor::person("octocat"), "second");
+    let path = format!("issues/comments/{first}");
+    client.send(Method::PATCH, &path, Some(json!({ "body": "changed" }))).await;
+    let bodies = |rows: &Value| -> Vec<String> {
+        let rows = rows.as_array().into_iter().flatten();
+        rows.filter_map(|row| row["body"].as_str().map(str::to_owned)).collect()
+    };
+    let (_, oldest) = client.get("issues/comments").await;
+    assert_eq!(bodies(&oldest), ["changed", "second"]);
+    let (_, recent) = client.get("issues/comments?sort=updated&direction=desc").await;
+    assert_eq!(bodies(&recent), ["changed", "second"]);
+    let (_, early) = client.get("issues/comments?sort=updated&direction=asc").await;
+    assert_eq!(bodies(&early), ["second", "changed"]);
+    assert!(recent[0]["issue_url"].as_str().is_some_and(|url| url.ends_with("/issues/7")));
+    assert!(github.breaches().is_empty(), "{:?}", github.breaches());
+}
+
+#[tokio::test]
+async fn graphql_names_the_account_of_every_token() {
+    let (github, client) = github().await;
+    github.add_token("ghp_person", Actor::person("octocat"));
+    let ask = |token: &'static str, query: &str| {
+        let url = github.api_url().replace("/api/v3", "/api/graphql");
+        client.http.post(url).bearer_auth(token).json(&json!({ "query": query })).send()
+    };
+    for (token, login) in [("ghs_workflow", "github-actions[bot]"), ("ghp_person", "octocat")] {
+        let answer = ask(token, "query { viewer { login } }").await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["data"]["viewer"]["login"], login);
+    }
+    let other: Value =
+        ask("ghs_workflow", "{ viewer { email } }").await.expect("an answer").json().await.expect("JSON");
+    assert!(other["errors"][0]["message"].is_string(), "{other}");
+    assert_eq!(
+        ask("unknown", "{ viewer { login } }").await.expect("an answer").status(),
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
 async fn a_comment_over_the_limit_is_refused() {
     let (_github, client) = github().await;
     let post = |length: usize| client.post("issues/7/comments", json!({ "body": "é".repeat(length) }));
