@@ -3,6 +3,7 @@
 use crate::action::markdown;
 use crate::commands::summary_parts::{failure_section, warnings_section};
 use crate::ops::cleanup::{CleanupReport, Outcome, Status};
+use crate::text::count;
 
 /// Largest number of decisions that the summary lists.
 const SHOWN_DECISIONS: usize = 100;
@@ -17,8 +18,9 @@ pub(super) fn summary(report: &CleanupReport, warnings: &[String]) -> String {
     decisions.sort_by_key(|decision| match decision.outcome {
         Outcome::Failed => 0,
         Outcome::Deleted => 1,
-        Outcome::Gone => 2,
-        Outcome::Kept => 3,
+        Outcome::Settled => 2,
+        Outcome::Gone => 3,
+        Outcome::Kept => 4,
     });
     if !decisions.is_empty() {
         text.push_str("| Repo | | Reason |\n| --- | --- | --- |\n");
@@ -37,11 +39,11 @@ pub(super) fn summary(report: &CleanupReport, warnings: &[String]) -> String {
 }
 
 fn headline(report: &CleanupReport) -> String {
-    let deleted = report.count(Outcome::Deleted);
+    let deleted = count(report.count(Outcome::Deleted), "repo");
     match report.status() {
-        Status::Deleted => format!("✅ Deleted {deleted} repos"),
+        Status::Deleted => format!("✅ Deleted {deleted}"),
         Status::Unchanged => "✅ No repo to delete".to_owned(),
-        Status::DryRun => format!("🔍 Dry run: {deleted} repos would be deleted"),
+        Status::DryRun => format!("🔍 Dry run: {deleted} would be deleted"),
         Status::Failed => "❌ The clean-up failed".to_owned(),
         Status::Cancelled => "🚫 The clean-up was cancelled".to_owned(),
     }
@@ -53,6 +55,8 @@ fn word(outcome: Outcome, is_dry_run: bool) -> &'static str {
         Outcome::Deleted => "deleted",
         Outcome::Kept => "kept",
         Outcome::Gone => "gone already",
+        Outcome::Settled if is_dry_run => "GitHub would be brought up to date",
+        Outcome::Settled => "GitHub brought up to date",
         Outcome::Failed => "**not deleted**",
     }
 }

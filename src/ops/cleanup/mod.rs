@@ -3,6 +3,7 @@
 //! Each kind has a rule of its own, in a file of its own. The sweep is the same: one line for each repo, no write in a
 //! dry run, a repo that is gone is fine, and what could not be deleted is an error after everything else was tried.
 
+mod leftovers;
 pub mod previews;
 mod pull_requests;
 mod report;

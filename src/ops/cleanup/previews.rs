@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use hub::{Hub, ListedRepo, Repo, RepoId, RepoName, RepoType};
 use jiff::Timestamp;
 
-use super::pull_requests::PullRequests;
-use super::{CleanupReport, Sweep, age};
+use super::pull_requests::{PullRequests, PullState, look_up_pull};
+use super::{CleanupReport, Sweep, age, leftovers};
 use crate::action::{Log, Recorder};
 use crate::failure::{self, Result};
 use crate::github::{self, Github};
@@ -21,7 +21,7 @@ use crate::ops::preview::comment_mark::RunAttempt;
 use crate::ops::preview::marker::{GithubRepository, Marker};
 use crate::ops::preview::name::{Suffix, search_text};
 use crate::ops::preview::removal::{SpaceMark, delete_marked, mark_of};
-use crate::text::{human_duration, plain};
+use crate::text::{count, human_duration, plain};
 
 /// Number of Spaces whose marks are read at the same time.
 const MARKS_AT_ONCE: usize = 8;
@@ -55,14 +55,6 @@ struct Candidate {
     changed: Option<String>,
 }
 
-/// State of a pull request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PullState {
-    Open,
-    Closed,
-    Gone,
-}
-
 /// Decision about the Spaces of one pull request, with its reason.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
@@ -86,7 +78,9 @@ pub async fn delete_previews(
     let mut sweep = Sweep::new(hub, log, cleanup.dry_run).recorded(recorder);
     let space = resolve_repo(&cleanup.space, RepoType::Space, hub).await?;
     let candidates = find_candidates(cleanup, &space, hub).await?;
-    log.info(&format!("{} Spaces have the name of a preview of `{}`", candidates.len(), space.id));
+    let found = count(candidates.len(), "Space");
+    log.info(&format!("found {found} with the name of a preview of `{}`", space.id));
+    let mut present: Vec<RepoId> = candidates.iter().map(|candidate| candidate.repo.id.clone()).collect();
     let pulls = by_pull_request(candidates, cleanup, &mut sweep).await;
     let states = look_up_pulls(github, pulls.keys().copied()).await;
     let states = states.map_err(|error| failure::cleanup::github_not_asked(&error))?;
@@ -99,15 +93,17 @@ pub async fn delete_previews(
                 if !delete_all(spaces, &reason, cleanup, &mut sweep).await {
                     continue;
                 }
+                present.retain(|id| spaces.iter().all(|space| space.repo.id != *id));
                 for preview in previews_of(spaces) {
                     if state != PullState::Gone {
                         on_github.mark_as_deleted(*number, &preview).await;
                     }
-                    on_github.end_deployments(&preview).await;
+                    on_github.end_deployments(&preview, "the preview is deleted").await;
                 }
             }
         }
     }
+    leftovers::settle(&cleanup.suffix, &space, &present, &on_github, &mut sweep).await;
     sweep.conclude()
 }
 
@@ -159,11 +155,7 @@ async fn look_up_pulls(
 ) -> std::result::Result<Vec<PullState>, github::Error> {
     let mut states = Vec::new();
     for number in numbers {
-        states.push(match github.pull_request(number).await? {
-            Some(pull) if pull.is_open => PullState::Open,
-            Some(_) => PullState::Closed,
-            None => PullState::Gone,
-        });
+        states.push(look_up_pull(github, number).await?);
     }
     if states.contains(&PullState::Gone) {
         // A token without access gets the same answer for each of them.

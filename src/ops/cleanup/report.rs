@@ -30,6 +30,8 @@ pub enum Outcome {
     Kept,
     /// Deleted by someone else meanwhile.
     Gone,
+    /// It is gone or its run was killed, and GitHub was brought up to date; in a dry run, it would be.
+    Settled,
     /// It could not be judged or deleted.
     Failed,
 }
