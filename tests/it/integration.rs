@@ -66,7 +66,7 @@ async fn hub() -> TestHub {
 /// The outputs that the workflow passes to the case, as variables.
 fn handed_over(case: &str, outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let workflow = yaml(&read(".github/workflows/integration-hf.yml"));
-    let job = if ["keyless", "cleanup", "job"].contains(&case) { case } else { "case" };
+    let job = if ["keyless", "cleanup", "preview", "job"].contains(&case) { case } else { "case" };
     let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap().iter();
     let is_handed = |name: &str| {
         let variable = format!("OUTPUT_{}", name.to_uppercase());
@@ -239,6 +239,44 @@ async fn the_clean_up_case_deletes_one_preview_and_leaves_nothing() {
     }
 }
 
+/// The events are those that the workflow passes to the image.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preview_case_goes_through_the_life_of_a_pull_request_and_leaves_nothing() {
+    let hub = hub_with(|config| config.edge = true).await;
+    let (workspace, github) = (Folder::new(&[]), github().await);
+    let token = "ghs_TheTokenOfTheJobThatMustNotShowUp";
+    github.add_token(token, Actor::workflow(Permissions::ALL));
+    github.add_repository("octo/hello", false);
+    said(&scenario(&workspace, "prepare", "preview", &BTreeMap::new()));
+    let mut ended = Vec::new();
+    for action in ["opened", "synchronize", "closed"] {
+        let event = prepare_scenario(&workspace, "event", action)
+            .env("GITHUB_SHA", "a".repeat(40))
+            .env("GITHUB_API_URL", github.api_url())
+            .env("GITHUB_RUN_ID", "42")
+            .output()
+            .unwrap();
+        let run = Run::new(&hub, &workspace).secret("INPUT_GITHUB_TOKEN", token);
+        let lines = said(&event);
+        // The harness reads the outputs from a file of its own.
+        let own = |line: &&str| !line.starts_with("GITHUB_OUTPUT=") && !line.ends_with('=');
+        let pairs = lines.lines().filter(own).map(|line| line.split_once('=').unwrap());
+        ended.push(pairs.fold(run, |run, (name, value)| run.var(name, value)).run().await);
+    }
+    let [opened, pushed, closed] = ended.as_slice() else { panic!("three runs: {ended:?}") };
+    let mut outputs = handed_over("preview", &opened.outputs);
+    outputs.insert("pushed_status".to_owned(), pushed.output("status").to_owned());
+    outputs.insert("closed_status".to_owned(), closed.output("status").to_owned());
+    let output = scenario(&workspace, "expect", "preview", &outputs);
+    let logs = [&opened.log, &pushed.log, &closed.log].map(String::as_str).join("\n");
+    assert!(output.status.success(), "{}\n{logs}", String::from_utf8_lossy(&output.stderr));
+    let deployments = github.deployments("octo/hello");
+    assert!(deployments.iter().all(|one| one.state() == Some("inactive")), "{deployments:?}");
+    said(&tear_down(&hub, &workspace).await);
+    let space = "ada/hfd-test-20261120-42-preview-pr-999999999";
+    assert!(hub.repo(RepoType::Space, space).tree("main").is_err());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_job_case_fetches_its_output_and_leaves_nothing() {
     let (hub, workspace) = (hub_with(|_| {}).await, Folder::new(&[]));
@@ -258,12 +296,13 @@ fn the_workflow_runs_each_case_with_all_its_inputs() {
     let text = read(".github/workflows/integration-hf.yml");
     let workflow = yaml(&text);
     let matrix = workflow["jobs"]["case"]["strategy"]["matrix"]["case"].as_sequence().unwrap();
-    let own_jobs = ["operate", "keyless", "cleanup", "job"];
+    let own_jobs = ["operate", "keyless", "cleanup", "preview", "job"];
     let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(own_jobs).collect();
     let list = format!("cases=({})\n", run.join(" "));
     assert!(read("tests/integration/scenario").contains(&list), "{list}");
     assert_eq!(CASES.map(|(case, _)| case), run[..run.len() - own_jobs.len()]);
-    for case in run {
+    // The steps of `preview` pass the variables of an event on, whole.
+    for case in run.into_iter().filter(|case| *case != "preview") {
         let inputs = said(&scenario(&Folder::new(&[]), "inputs", case, &BTreeMap::new()));
         // The folder has another path inside the container.
         for name in
