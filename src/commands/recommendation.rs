@@ -22,7 +22,7 @@ pub(crate) fn lines(analysis: &Analysis) -> String {
     }
     let rows = rows(recommendation);
     if !rows.is_empty() {
-        text.push_str("\nhardware          price/h  \n");
+        text.push_str("\nhardware          price/h\n");
     }
     for Row { hardware, price, note } in rows {
         let _ = writeln!(text, "{hardware:<16}  {price:>7}  {note}");

@@ -5,10 +5,8 @@ use serde::{Serialize, Serializer};
 
 use crate::templates::{Template, WeightsDtype};
 
-use super::facts::{
-    Base, ModelFacts, SpaceAccess, architectures, base_ids, is_adapter, needs_own_code, quantization,
-};
-use super::library::Library;
+use super::facts::{Base, ModelFacts, SpaceAccess, architectures, base_ids, needs_own_code, quantization};
+use super::library::{Library, is_adapter};
 use super::license;
 use super::settings::Settings;
 use super::size::is_bitsandbytes;
@@ -155,14 +153,17 @@ impl Blocker {
     }
 }
 
-/// Makes the obstacle of a model that the Hub does not show.
-pub fn not_found(reason: &str, has_token: bool) -> Blocker {
-    let fix = if has_token {
-        "check the name of the model; a private one needs a token that can read it"
+/// Makes the obstacle of a model that the Hub does not show. Without a token, its answer is the same for a private one.
+pub fn not_found(has_token: bool) -> Blocker {
+    let (evidence, fix) = if has_token {
+        (
+            "the Hub shows no such model to this token",
+            "check the name; a private model needs a token that can read it",
+        )
     } else {
-        "check the name of the model; a private one needs `hf_token`"
+        ("the Hub shows no such model without a token", "check the name; a private model needs `hf_token`")
     };
-    Blocker::new(BlockerId::ModelNotFound, format!("the Hub shows no such model: {reason}"), fix)
+    Blocker::new(BlockerId::ModelNotFound, evidence, fix)
 }
 
 /// Makes the obstacle of a model whose access the Hub closed.
@@ -177,15 +178,20 @@ pub fn disabled(reason: &str) -> Blocker {
 /// Finds the obstacles of a model, except for those of its task and size.
 pub(super) fn find(facts: &ModelFacts, settings: &Settings, template: Option<Template>) -> Vec<Blocker> {
     let info = &facts.info;
-    let loads_weights = template.is_none_or(|template| template.manifest().dtype != WeightsDtype::Unloaded);
     let mut found = Vec::new();
+    if info.sha.is_none() {
+        let evidence = "the Hub names no commit of the model, which the Space loads";
+        found.push(Blocker::new(BlockerId::NoWeights, evidence, "check `model`: it may be empty"));
+    }
+    let loads_weights = template.is_none_or(|template| template.manifest().dtype != WeightsDtype::Unloaded);
     if info.disabled {
         found.push(disabled("it is marked as disabled"));
     }
-    // A provider has the weights already.
-    let is_read = template != Some(Template::ProviderChat);
-    if is_read {
-        found.extend(closed(info, &facts.access));
+    match template {
+        // A provider has the weights already.
+        Some(Template::ProviderChat) => (),
+        Some(Template::StaticTransformersjs) => found.extend(closed_to_browsers(info)),
+        _ => found.extend(closed(info, &facts.access)),
     }
     if loads_weights {
         found.extend(base(facts));
@@ -243,6 +249,17 @@ fn closed(info: &ModelInfo, access: &SpaceAccess) -> Option<Blocker> {
             Blocker::new(blocker, format!("{what}, and `space_hf_token` cannot read it: {reason}"), fix)
         }
     })
+}
+
+/// Returns the obstacle of a model whose files a static page cannot read, because it has no secrets.
+fn closed_to_browsers(info: &ModelInfo) -> Option<Blocker> {
+    let (id, word) = match &info.gated {
+        Some(_) => (BlockerId::GatedNoAccess, "gated"),
+        None if info.private => (BlockerId::PrivateModel, "private"),
+        None => return None,
+    };
+    let evidence = format!("`{}` is {word}, and a static page has no token to read it", info.id);
+    Some(Blocker::new(id, evidence, "choose another `runtime`"))
 }
 
 /// Returns the obstacle of an adapter's base model.
@@ -319,12 +336,7 @@ fn weights(facts: &ModelFacts, settings: &Settings) -> Option<Blocker> {
 /// Returns the obstacle of packed weights.
 fn packed(info: &ModelInfo, template: Option<Template>) -> Option<Blocker> {
     let method = quantization(info)?;
-    let can_load = matches!(
-        template,
-        None | Some(
-            Template::Chat | Template::TextGeneration | Template::PeftChat | Template::ImageTextToText
-        )
-    );
+    let can_load = template.is_none_or(loads_packed);
     if is_bitsandbytes(info) && can_load {
         return None;
     }
@@ -338,6 +350,24 @@ fn packed(info: &ModelInfo, template: Option<Template>) -> Option<Blocker> {
         format!("the weights of `{}` are packed by `{method}`, {reason}", info.id),
         with_base(info, "choose a version of the model that is not packed, or is packed by bitsandbytes"),
     ))
+}
+
+/// Returns true for a template that passes the place of packed weights to `transformers`.
+fn loads_packed(template: Template) -> bool {
+    !matches!(
+        template,
+        Template::SentenceSimilarity
+            | Template::TextRanking
+            | Template::ImageClassificationTimm
+            | Template::ImageToImage
+            | Template::ImageToImageTransformers
+            | Template::TextToImage
+            | Template::DiffusersLora
+            | Template::TextToVideo
+            | Template::ImageToVideo
+            | Template::VisualQuestionAnswering
+            | Template::VideoClassification
+    )
 }
 
 /// Returns the obstacle of code that the user does not trust yet.

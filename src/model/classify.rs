@@ -2,11 +2,11 @@
 
 use hub::ModelInfo;
 
-use crate::templates::Template;
+use crate::templates::{Template, has_static_page};
 
 use super::blockers::{Blocker, BlockerId};
-use super::facts::{Base, ModelFacts, architectures, config_part, has_tag, is_adapter, is_chat, model_type};
-use super::library::Library;
+use super::facts::{Base, ModelFacts, architectures, config_part, has_tag, is_chat, model_type};
+use super::library::{Library, is_adapter};
 use super::settings::{RuntimeChoice, Settings};
 use super::weights::{Format, formats};
 
@@ -16,21 +16,6 @@ pub(super) struct Classified {
     pub(super) template: Template,
     pub(super) task: String,
 }
-
-/// Tasks that the library `transformers.js` does in a browser.
-const STATIC_TASKS: &[&str] = &[
-    "text-classification",
-    "token-classification",
-    "feature-extraction",
-    "sentence-similarity",
-    "fill-mask",
-    "zero-shot-classification",
-    "automatic-speech-recognition",
-    "image-classification",
-    "object-detection",
-    "image-segmentation",
-    "depth-estimation",
-];
 
 /// Models of speech recognition that are small enough for a browser.
 const SMALL_SPEECH: &[&str] = &["tiny", "base", "small"];
@@ -54,8 +39,8 @@ pub(super) fn classify(facts: &ModelFacts, settings: &Settings) -> Result<Classi
     let info = &facts.info;
     let task = settings.task.as_deref().or_else(|| facts.task());
     if let Some(template) = settings.template {
-        let task = task.unwrap_or_else(|| template.name()).to_owned();
-        return Ok(Classified { template, task });
+        let task = task.unwrap_or_else(|| template.name());
+        return Ok(Classified { template: chosen(info, template, task, settings)?, task: task.to_owned() });
     }
     let Some(task) = task else { return Err(no_task(info)) };
     let template = match settings.runtime {
@@ -66,6 +51,31 @@ pub(super) fn classify(facts: &ModelFacts, settings: &Settings) -> Result<Classi
         }
     };
     Ok(Classified { template, task: task.to_owned() })
+}
+
+/// Checks that the template that the user chose can show the model.
+fn chosen(
+    info: &ModelInfo,
+    template: Template,
+    task: &str,
+    settings: &Settings,
+) -> Result<Template, Blocker> {
+    let is_for_adapters = matches!(template, Template::PeftChat | Template::DiffusersLora);
+    match (template, is_adapter(info)) {
+        (Template::StaticTransformersjs, _) => in_browser(info, task),
+        (Template::ProviderChat, _) => provider(info, task, settings),
+        (_, false) if is_for_adapters => Err(Blocker::new(
+            BlockerId::AdapterWithoutBase,
+            format!("the template `{template}` is for adapters, and the model is none"),
+            "choose another `template`, or leave it out",
+        )),
+        (_, true) if !is_for_adapters => Err(Blocker::new(
+            BlockerId::UnsupportedLibrary,
+            format!("the model is an adapter, and the template `{template}` loads none"),
+            "choose the `template` `peft-chat` or `diffusers-lora`, or leave it out",
+        )),
+        _ => Ok(template),
+    }
 }
 
 fn no_task(info: &ModelInfo) -> Blocker {
@@ -225,7 +235,7 @@ fn peft(info: &ModelInfo, task: &str) -> Result<Template, Blocker> {
 
 /// Returns the template of a static page, if the library `transformers.js` can do the task with the model's files.
 pub(super) fn in_browser(info: &ModelInfo, task: &str) -> Result<Template, Blocker> {
-    let task_fits = STATIC_TASKS.contains(&task);
+    let task_fits = has_static_page(task);
     let is_large = task == "automatic-speech-recognition"
         && !SMALL_SPEECH.iter().any(|size| info.id.to_lowercase().contains(size));
     if !formats(info).contains(&Format::Onnx) {
@@ -280,5 +290,6 @@ fn live_provider(info: &ModelInfo) -> Option<&str> {
 
 /// Returns true if the model can be shown on a static page.
 pub(super) fn has_browser_version(facts: &ModelFacts, task: &str) -> bool {
-    matches!(facts.base, Base::None) && in_browser(&facts.info, task).is_ok()
+    let is_public = !facts.info.private && facts.info.gated.is_none();
+    is_public && matches!(facts.base, Base::None) && in_browser(&facts.info, task).is_ok()
 }

@@ -126,22 +126,6 @@ pub(crate) fn code_file(info: &ModelInfo) -> Option<String> {
     info.files.iter().any(|file| file.path == path).then_some(path)
 }
 
-/// Returns true for an adapter, which needs the weights of another model.
-pub(crate) fn is_adapter(info: &ModelInfo) -> bool {
-    let has = |name: &str| info.files.iter().any(|file| file.path == name);
-    if has("model_index.json") {
-        return false;
-    }
-    let is_peft = info.config.contains_key("peft") || has("adapter_config.json");
-    let is_lora = super::library::Library::of(info) == super::library::Library::Diffusers
-        && (has_tag(info, "lora")
-            || info.base_relation.as_deref() == Some("adapter")
-            || card_text(info, "base_model_relation") == Some("adapter")
-            || info.tags.iter().any(|tag| tag.starts_with("base_model:adapter:")));
-    // Some repos have the adapter beside the merged model.
-    is_lora || is_peft && !info.files.iter().any(|file| super::weights::is_whole_model(&file.path))
-}
-
 /// Returns the ids that may be the base model, in the order of trust.
 pub(crate) fn base_ids(info: &ModelInfo) -> Vec<String> {
     let peft = config_part(info, "peft").and_then(|peft| peft.get("base_model_name_or_path"));

@@ -2,7 +2,8 @@
 
 use hub::ModelInfo;
 
-use super::facts::{architectures, has_tag, model_type};
+use super::facts::{architectures, card_text, has_tag, model_type};
+use super::weights::is_whole_model;
 
 /// Library of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,4 +86,20 @@ impl Library {
             !info.transformers.is_empty() || !model_type(info).is_empty() || !architectures(info).is_empty();
         if is_transformers || has("config.json") { Self::Transformers } else { Self::Unnamed }
     }
+}
+
+/// Returns true for an adapter, which needs the weights of another model.
+pub(crate) fn is_adapter(info: &ModelInfo) -> bool {
+    let has = |name: &str| info.files.iter().any(|file| file.path == name);
+    if has("model_index.json") {
+        return false;
+    }
+    let is_peft = info.config.contains_key("peft") || has("adapter_config.json");
+    let is_lora = Library::of(info) == Library::Diffusers
+        && (has_tag(info, "lora")
+            || info.base_relation.as_deref() == Some("adapter")
+            || card_text(info, "base_model_relation") == Some("adapter")
+            || info.tags.iter().any(|tag| tag.starts_with("base_model:adapter:")));
+    // Some repos have the adapter beside the merged model.
+    is_lora || is_peft && !info.files.iter().any(|file| is_whole_model(&file.path))
 }

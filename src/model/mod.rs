@@ -1,6 +1,7 @@
 //! From the facts of a model to the Space that suits it: template, memory, hardware, and the obstacles. Pure.
 
 mod blockers;
+mod candidate;
 mod classify;
 mod facts;
 mod hardware;
@@ -16,11 +17,12 @@ mod weights;
 
 pub(crate) use blockers::wants_base;
 pub use blockers::{Blocker, BlockerId, Severity, disabled, not_found};
+pub use candidate::{Alternative, Candidate, Manual, Rejected, ZeroGpuSize};
 pub use facts::{Base, ModelFacts, SpaceAccess};
-pub(crate) use facts::{base_ids, code_file, is_adapter};
+pub(crate) use facts::{base_ids, code_file};
 pub use hardware::Prices;
-pub use recommendation::{Alternative, Chosen, ModelSummary, Recommendation, Rejected};
-pub use runtime::{Candidate, Manual, ZeroGpuSize};
+pub(crate) use library::is_adapter;
+pub use recommendation::{Chosen, ModelSummary, Recommendation};
 pub use settings::{Account, Grant, RuntimeChoice, Settings};
 pub(crate) use size::needs_file_sizes;
 pub use space_plan::SpacePlan;

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::templates::Template;
 
+use super::candidate::{Alternative, Candidate, Manual, Rejected, ZeroGpuSize};
 use super::facts::ModelFacts;
 use super::library::Library;
-use super::runtime::{Candidate, Choice, Manual};
+use super::runtime::Choice;
 use super::size::Size;
 
 /// Template and hardware for a model, with the reasons.
@@ -53,32 +54,11 @@ pub struct Chosen {
     pub price_usd_hour: Option<f64>,
 }
 
-/// Other hardware that suffices.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Alternative {
-    pub hardware: String,
-    pub reason: String,
-    pub price_usd_hour: Option<f64>,
-}
-
-/// Hardware that does not suffice, or cannot be had.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Rejected {
-    pub hardware: String,
-    pub reason: String,
-}
-
-impl Alternative {
-    pub(super) fn new(hardware: &str, reason: &str, price: Option<f64>) -> Self {
-        Self { hardware: hardware.to_owned(), reason: reason.to_owned(), price_usd_hour: price }
-    }
-}
-
 impl From<&Candidate> for Chosen {
     fn from(candidate: &Candidate) -> Self {
         Self {
             hardware: candidate.hardware.map_or("static", hub::Flavor::as_str),
-            size: candidate.size.map(super::ZeroGpuSize::as_str),
+            size: candidate.size.map(ZeroGpuSize::as_str),
             duration_s: candidate.duration,
             price_usd_hour: candidate.price,
         }

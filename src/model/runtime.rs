@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::templates::{Template, WeightsDtype};
 
 use super::blockers::{Blocker, BlockerId};
+use super::candidate::{Alternative, Candidate, Manual, Rejected, ZeroGpuSize};
 use super::classify::has_browser_version;
 use super::facts::ModelFacts;
 use super::hardware::{LADDER, Machine, Prices, largest_gpu_gb};
-use super::recommendation::{Alternative, Rejected};
 use super::settings::{Account, Grant, RuntimeChoice, Settings};
 use super::size::{Size, is_bitsandbytes};
 
@@ -25,48 +25,6 @@ const SHORT_SLEEP: Duration = Duration::from_secs(300);
 const LONG_SLEEP: Duration = Duration::from_secs(900);
 /// Size of weights that take minutes to load, in 10^9 bytes.
 const SLOW_START_GB: f64 = 10.0;
-
-/// Share of a GPU of ZeroGPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ZeroGpuSize {
-    Large,
-    /// The whole GPU, which counts twice.
-    XLarge,
-}
-
-impl ZeroGpuSize {
-    /// Returns the value of the decorator's argument `size`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Large => "large",
-            Self::XLarge => "xlarge",
-        }
-    }
-}
-
-/// Hardware that a run may ask for by itself.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Candidate {
-    /// Template of the files, which is another one for a static page.
-    pub template: Template,
-    /// `None` for a static page.
-    pub hardware: Option<Flavor>,
-    /// Size on ZeroGPU.
-    pub size: Option<ZeroGpuSize>,
-    /// Time on the GPU for a call, on ZeroGPU, in seconds.
-    pub duration: Option<u32>,
-    /// Price of an hour in US dollars, if it is known.
-    pub price: Option<f64>,
-    /// Idle time before it sleeps, for paid hardware.
-    pub sleep_time: Option<SleepTime>,
-}
-
-/// Hardware that suffices, for a person to choose.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Manual {
-    pub hardware: Flavor,
-    pub price: Option<f64>,
-}
 
 /// Facts that the choice of hardware depends on.
 pub(super) struct Question<'a> {

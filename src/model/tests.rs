@@ -306,6 +306,27 @@ fn free_account_without_zero_gpu_gets_a_page() {
 }
 
 #[test]
+fn template_of_the_user_must_suit_the_model() {
+    let obstacle = |name: &str, template: &str, change: &dyn Fn(&mut Value)| {
+        let mut case = read(name);
+        case["inputs"] = json!({ "template": template });
+        change(&mut case);
+        let analysis = analyze(&facts(&case), &settings(&case), &pro(), &prices());
+        analysis.blockers.iter().find(|blocker| blocker.blocks()).map(|blocker| blocker.id.as_str())
+    };
+    let same = |_: &mut Value| ();
+    assert_eq!(obstacle("chat", "text-generation", &same), None);
+    assert_eq!(obstacle("chat", "static-transformersjs", &same), Some("no_weights"));
+    assert_eq!(obstacle("chat", "provider-chat", &same), Some("no_provider"));
+    assert_eq!(obstacle("chat", "peft-chat", &same), Some("adapter_without_base"));
+    assert_eq!(obstacle("peft-chat", "chat", &same), Some("unsupported_library"));
+    let gate = |case: &mut Value| case["model"]["gated"] = "auto".into();
+    assert_eq!(obstacle("static-transformersjs", "static-transformersjs", &gate), Some("gated_no_access"));
+    let empty = |case: &mut Value| case["model"]["sha"] = Value::Null;
+    assert_eq!(obstacle("chat", "chat", &empty), Some("no_weights"));
+}
+
+#[test]
 fn files_know_what_they_load() {
     let plan = |name: &str| analyzed(name, &pro()).plan.unwrap();
     let gated = plan("text-to-image-gated-with-access");

@@ -3,8 +3,9 @@
 use crate::text::plain;
 
 use super::blockers::{Blocker, BlockerId};
+use super::candidate::ZeroGpuSize;
 use super::facts::{ModelFacts, base_ids, has_tag, needs_own_code};
-use super::runtime::{Choice, ZeroGpuSize};
+use super::runtime::Choice;
 use super::settings::Settings;
 use super::size::{Size, is_bitsandbytes};
 use super::weights::{Format, formats};
@@ -61,7 +62,7 @@ pub(super) fn list(
             all.push("weights packed by bitsandbytes answer less exactly than the base model".to_owned());
         }
     }
-    if super::facts::is_adapter(info) && base_ids(info).len() > 1 {
+    if super::library::is_adapter(info) && base_ids(info).len() > 1 {
         all.push(format!("the adapter names several base models; `{}` is used", facts.loaded().id));
     }
     if has_tag(info, "not-for-all-audiences") {

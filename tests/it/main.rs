@@ -35,6 +35,7 @@ mod layers;
 mod left_open;
 mod live;
 mod machine;
+mod model_inspect;
 mod moves;
 mod network;
 mod other_hubs;

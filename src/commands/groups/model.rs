@@ -1,6 +1,6 @@
 //! The model of a Space, and the wishes for its app and its hardware.
 
-use hub::{Flavor, ParseError, RepoId, RepoName, Revision, shorten};
+use hub::{Flavor, ParseError, RepoId, RepoName, Revision, shorten, suggest};
 
 use super::hardware::flavor;
 use super::sign_in;
@@ -125,7 +125,7 @@ struct NamedModel {
 /// Reads the question about a model; `None` is a fault.
 pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<ModelQuestion> {
     let model = values.required(&MODEL, named_model, diagnostics);
-    let revision = values.field(&REVISION, str::parse::<Revision>, diagnostics).ok();
+    let revision = values.field(&REVISION, Revision::to_read, diagnostics).ok();
     let space_token = sign_in::token(values, &SPACE_HF_TOKEN, diagnostics);
     let hardware = values.given(&HARDWARE_PREFERENCE);
     let hardware_preference = match hardware {
@@ -143,9 +143,9 @@ pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Mod
     }
     let settings = Settings {
         task: values.field(&TASK, task, diagnostics).ok(),
-        template: values.field(&TEMPLATE, str::parse::<Template>, diagnostics).ok(),
+        template: values.given(&TEMPLATE).and_then(|name| template(name, diagnostics)),
         runtime,
-        hardware_preference: hardware_preference?,
+        hardware_preference: hardware_preference.unwrap_or(Flavor::ZERO_GPU),
         allow_fallback,
         fallback_hardware,
         max_hourly_price: values.field(&MAX_HOURLY_PRICE, parse::dollars, diagnostics).ok(),
@@ -158,7 +158,7 @@ pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Mod
     };
     let model = model?;
     let revision = revision.or(model.revision).unwrap_or_default();
-    let settings = Settings { is_pinned: is_commit(revision.as_str()), ..settings };
+    let settings = Settings { is_pinned: revision.is_commit(), ..settings };
     Some(ModelQuestion { model: model.id, revision, settings, space_token, wants_prices: false })
 }
 
@@ -184,7 +184,10 @@ fn named_model(text: &str) -> Parsed<NamedModel> {
         [namespace, name, "tree" | "blob" | "resolve" | "commit", revision, ..] => {
             // A slash of a revision is escaped in an address.
             let revision = revision.replace("%2F", "/");
-            Ok(NamedModel { id: full(&format!("{namespace}/{name}"))?, revision: Some(revision.parse()?) })
+            Ok(NamedModel {
+                id: full(&format!("{namespace}/{name}"))?,
+                revision: Some(Revision::to_read(&revision)?),
+            })
         }
         [namespace, name, ..] => Ok(NamedModel { id: full(&format!("{namespace}/{name}"))?, revision: None }),
         _ => refuse(format!("must be `namespace/name`, not `{}`", shorten(text, SHOWN))),
@@ -210,16 +213,27 @@ fn runtime(text: &str) -> Parsed<RuntimeChoice> {
     })
 }
 
+/// Parses the name of a template. The list of all is a hint, because it is long.
+fn template(name: &str, diagnostics: &mut Diagnostics) -> Option<Template> {
+    let found = Template::ALL.iter().copied().find(|template| template.name() == name);
+    if found.is_none() {
+        let names: Vec<&str> = Template::ALL.iter().map(|template| template.name()).collect();
+        let meant = suggest::meant(name, &names).map(|name| format!(": did you mean `{name}`?"));
+        let shown = shorten(name, SHOWN);
+        diagnostics.fault(
+            &TEMPLATE,
+            format!("must be the name of a template, not `{shown}`{}", meant.unwrap_or_default()),
+        );
+        diagnostics.hint(format!("the templates are `{}`", names.join("`, `")));
+    }
+    found
+}
+
 /// Parses the name of a task. Unknown ones are reported with the model, because the Hub adds tasks.
 fn task(text: &str) -> Parsed<String> {
     let is_name =
         text.len() <= 60 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if is_name { Ok(text.to_owned()) } else { parse::not_like("a task like `text-generation`", text) }
-}
-
-/// Returns true for the id of a commit, which never moves.
-fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -243,6 +257,8 @@ mod tests {
         }
         let at = |revision: &str| ("acme/m".to_owned(), Some(revision.to_owned()));
         assert_eq!(read("https://huggingface.co/acme/m/tree/v1.0"), at("v1.0"));
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(read(&format!("https://huggingface.co/acme/m/tree/{commit}")), at(commit));
         assert_eq!(read("https://huggingface.co/acme/m/blob/refs%2Fpr%2F1/config.json"), at("refs/pr/1"));
     }
 

@@ -15,6 +15,20 @@ impl Revision {
         &self.0
     }
 
+    /// Parses a revision that is only read: a branch, a tag, a ref, or a commit as well.
+    ///
+    /// # Errors
+    ///
+    /// It is no name that git takes.
+    pub fn to_read(text: &str) -> Result<Self, ParseError> {
+        if is_commit(text) { Ok(Self(text.to_ascii_lowercase())) } else { text.parse() }
+    }
+
+    /// Returns true for a commit, which never moves.
+    pub fn is_commit(&self) -> bool {
+        is_commit(&self.0)
+    }
+
     /// Returns true for the branch that every repo is created with.
     pub fn is_main(&self) -> bool {
         self.0 == "main"
@@ -51,11 +65,15 @@ impl FromStr for Revision {
         if bad {
             bail_parse!("is not a branch name that git takes: {text:?}");
         }
-        if text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if is_commit(text) {
             bail_parse!("must be a branch, not a commit: `{text}`");
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -70,5 +88,12 @@ mod tests {
         for bad in ["", "a b", "-x", "a..b", "x.lock", "/a", "a/", "a~1", "a\nb", &"a".repeat(40)] {
             assert!(bad.parse::<Revision>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn commit_can_be_read() {
+        let commit = Revision::to_read(&"A".repeat(40)).unwrap();
+        assert!(commit.is_commit() && commit.as_str() == "a".repeat(40));
+        assert!(!Revision::to_read("v1").unwrap().is_commit() && Revision::to_read("a b").is_err());
     }
 }

@@ -95,10 +95,8 @@ impl Reader<'_> {
         let unknown = |blocker| Ok(Err(Box::new(Analysis::of_nothing(&id, blocker))));
         let mut info = match self.look_up(&question.model, &question.revision, ModelParts::Expanded).await? {
             ModelLookup::Found(info) => *info,
-            ModelLookup::NoModel(refusal) => {
-                return unknown(model::not_found(&refusal.to_string(), self.hub.has_token()));
-            }
-            ModelLookup::Disabled(refusal) => return unknown(model::disabled(&refusal.to_string())),
+            ModelLookup::NoModel(_) => return unknown(model::not_found(self.hub.has_token())),
+            ModelLookup::Disabled(refusal) => return unknown(model::disabled(&refusal.message)),
             ModelLookup::NoRevision => {
                 return Err(failure::model::no_revision(&question.model, &question.revision));
             }
@@ -208,8 +206,12 @@ impl Reader<'_> {
         let file = model::code_file(info).filter(|_| settings.trust_remote_code && self.loads_weights());
         let (Some(file), Some(sha), Some(id)) = (file, &info.sha, repo_id(&info.id)) else { return Ok(None) };
         self.requests += 1;
-        // A gated model whose code cannot be read has an obstacle of its own.
-        let bytes = self.hub.read_small_file(&repo(&id), sha, &file).await.ok().flatten();
+        let bytes = match self.hub.read_small_file(&repo(&id), sha, &file).await {
+            Ok(bytes) => bytes,
+            // A gated model whose code cannot be read has an obstacle of its own.
+            Err(error) if matches!(error.status(), Some(401 | 403)) => None,
+            Err(error) => return Err(error.into()),
+        };
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
