@@ -5,11 +5,8 @@ use serde_json::json;
 
 use super::manifest::{Argument, Manifest, Output, WeightsDtype};
 use super::template::Template;
-use Argument::{Sample, Value as V};
+use Argument::{File, Sample, Value as V};
 use WeightsDtype::{Cast, Checkpoint, Float32, Unloaded};
-
-/// Name of the video for calls that take one. It is not part of the Space.
-pub const SAMPLE_VIDEO_FILE: &str = "sample.mp4";
 
 /// The fields that most templates share.
 const GRADIO: Manifest = Manifest {
@@ -29,13 +26,15 @@ const GRADIO: Manifest = Manifest {
 /// Declares the manifest of each template as a static.
 macro_rules! catalogue {
     ($($variant:ident { $($field:ident: $value:expr),* $(,)? })+) => {
-        /// Returns the facts of a template.
-        pub(super) fn manifest(template: Template) -> &'static Manifest {
-            match template {
-                $(Template::$variant => {
-                    static MANIFEST: Manifest = Manifest { $($field: $value,)* ..GRADIO };
-                    &MANIFEST
-                })+
+        impl Template {
+            /// Returns the facts of the template.
+            pub fn manifest(self) -> &'static Manifest {
+                match self {
+                    $(Self::$variant => {
+                        static MANIFEST: Manifest = Manifest { $($field: $value,)* ..GRADIO };
+                        &MANIFEST
+                    })+
+                }
             }
         }
     };
@@ -98,7 +97,7 @@ catalogue! {
         emoji: "📄",
         purpose: "Ask documents with",
         parameters: &["image", "question"],
-        smoke: || vec![Sample, V(json!("What is the total?"))],
+        smoke: || vec![File("invoice.png"), V(json!("What is the total?"))],
     }
     FillMask {
         requirements: &["transformers", "accelerate", "sentencepiece"],
@@ -349,7 +348,7 @@ catalogue! {
         emoji: "🎥",
         purpose: "Classify videos with",
         parameters: &["video"],
-        smoke: || vec![Argument::Video],
+        smoke: || vec![File("sample.mp4")],
     }
     VisualQuestionAnswering {
         requirements: &["transformers", "accelerate", "torchvision"],

@@ -2,15 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::catalogue::SAMPLE_VIDEO_FILE;
 use super::manifest::Argument;
 use super::template::Template;
 
 /// Endpoint of each app.
 pub const ENDPOINT: &str = "/predict";
 
-/// A short video: 64 × 48 pixels, 16 frames, H.264.
-const SAMPLE_VIDEO: &[u8] = include_bytes!("files/sample.mp4");
+/// Files for calls, which are no part of the Space: a video of 16 frames, and a bill with words to read.
+const FILES: [(&str, &[u8]); 2] = [
+    ("sample.mp4", include_bytes!("files/sample.mp4")),
+    ("invoice.png", include_bytes!("files/invoice.png")),
+];
 /// Number of examples in the app.
 const MAX_EXAMPLES: usize = 5;
 /// Longest text of an example, in characters.
@@ -46,9 +48,9 @@ pub fn smoke_call(template: Template, widget: &[Value]) -> SmokeCall {
         let value = match argument {
             Argument::Sample => continue,
             Argument::Value(value) => value,
-            Argument::Video => {
-                call.files.push((SAMPLE_VIDEO_FILE, SAMPLE_VIDEO));
-                json!(format!("@{SAMPLE_VIDEO_FILE}"))
+            Argument::File(name) => {
+                call.files.extend(FILES.iter().copied().filter(|(file, _)| *file == name));
+                json!(format!("@{name}"))
             }
         };
         if has_sample {
@@ -70,7 +72,7 @@ pub(super) fn shown(template: Template, widget: &[Value]) -> Option<Vec<Vec<Valu
     let content = |row: Vec<Argument>| -> Vec<Value> {
         let values = row.into_iter().filter_map(|argument| match argument {
             Argument::Value(value) => Some(value),
-            Argument::Sample | Argument::Video => None,
+            Argument::Sample | Argument::File(_) => None,
         });
         values.take_while(|value| value.is_string() || value.is_object()).collect()
     };
@@ -93,7 +95,7 @@ fn author_row(template: Template, example: &Value) -> Option<Vec<Argument>> {
     let asked = |asked: Option<Argument>| match (source(example), asked) {
         (Some(file), Some(asked)) => Some(vec![file, asked]),
         (Some(file), None) => Some(vec![file]),
-        (None, Some(asked)) => Some(vec![Argument::Sample, asked]),
+        (None, Some(asked)) => Some(vec![(template.manifest().smoke)().into_iter().next()?, asked]),
         (None, None) => None,
     };
     match template {
@@ -281,6 +283,9 @@ mod tests {
         let call = smoke_call(Template::VideoClassification, &[]);
         assert_eq!(call.args, [json!("@sample.mp4")]);
         assert_eq!(&call.files[0].1[4..8], b"ftyp");
+        let call = smoke_call(Template::DocumentQuestionAnswering, &[json!({"text": "Who pays?"})]);
+        assert_eq!(call.args, [json!("@invoice.png"), json!("Who pays?")]);
+        assert_eq!(&call.files[0].1[1..4], b"PNG");
     }
 
     #[test]

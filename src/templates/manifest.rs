@@ -54,8 +54,8 @@ pub enum Argument {
     Value(Value),
     /// An image or a sound that the check makes.
     Sample,
-    /// The video that this module ships.
-    Video,
+    /// A file that this module ships, by its name.
+    File(&'static str),
 }
 
 /// The facts of a template.

@@ -16,7 +16,6 @@ mod static_page;
 mod template;
 
 pub use card::{PYTHON_VERSION, SDK_VERSION};
-pub use catalogue::SAMPLE_VIDEO_FILE;
 pub use examples::{ENDPOINT, SmokeCall, smoke_call};
 pub use input::{GpuSize, License, RenderInput};
 pub use manifest::{Argument, Manifest, Output, WeightsDtype};

@@ -5,9 +5,6 @@ use std::str::FromStr;
 
 use hub::suggest;
 
-use super::catalogue;
-use super::manifest::Manifest;
-
 /// Declares the templates with their names, which are those of their files.
 macro_rules! templates {
     ($($variant:ident = $name:literal,)+) => {
@@ -71,13 +68,6 @@ templates! {
     ZeroShotObjectDetection = "zero-shot-object-detection",
 }
 
-impl Template {
-    /// Returns the facts of the template.
-    pub fn manifest(self) -> &'static Manifest {
-        catalogue::manifest(self)
-    }
-}
-
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -105,7 +95,7 @@ mod tests {
             assert_eq!(template.name().parse(), Ok(*template));
         }
         assert!(Template::ALL.is_sorted_by_key(|template| template.name()));
-        let error = "text-clasification".parse::<Template>().unwrap_err().to_string();
+        let error = "text-classificaton".parse::<Template>().unwrap_err().to_string();
         assert!(error.contains("text-classification"), "{error}");
     }
 }

@@ -63,6 +63,7 @@ mod signals;
 mod space_operations;
 mod staged;
 mod take_back;
+mod templates;
 mod trees;
 mod unknown;
 mod verify;
