@@ -29,6 +29,9 @@ pub(super) struct Answer {
 /// Reason for a request without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RequestError {
+    /// There was no connection, so that nothing was sent.
+    NoConnection(String),
+    /// The connection broke.
     Unreachable(String),
     TimedOut,
     TooLarge(usize),
@@ -45,6 +48,7 @@ pub(super) enum Overlong {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoConnection(detail) => write!(f, "no connection: {detail}"),
             Self::Unreachable(detail) => write!(f, "the connection failed: {detail}"),
             Self::TimedOut => write!(f, "no answer in time"),
             Self::TooLarge(limit) => write!(f, "the answer is larger than {} MB", limit >> 20),
@@ -56,7 +60,8 @@ impl fmt::Display for RequestError {
 impl From<reqwest::Error> for RequestError {
     /// Returns the innermost cause, without the address of the request, because that may contain a session.
     fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
+        let is_connect = error.is_connect();
+        if error.is_timeout() && !is_connect {
             return Self::TimedOut;
         }
         let error = error.without_url();
@@ -64,7 +69,8 @@ impl From<reqwest::Error> for RequestError {
         while let Some(next) = source.source() {
             source = next;
         }
-        Self::Unreachable(quoted(&source.to_string()))
+        let detail = quoted(&source.to_string());
+        if is_connect { Self::NoConnection(detail) } else { Self::Unreachable(detail) }
     }
 }
 
@@ -72,7 +78,7 @@ impl RequestError {
     /// Returns true if another attempt may succeed.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::NoConnection(_) | Self::Unreachable(_) | Self::TimedOut => true,
             Self::TooLarge(_) => false,
             Self::Refused(status) => is_edge_status(status.as_u16()),
         }
@@ -82,7 +88,7 @@ impl RequestError {
     pub(super) fn answer(&self) -> Option<HttpAnswer> {
         match self {
             Self::Refused(status) => Some(HttpAnswer { status: status.as_u16(), code: None }),
-            Self::Unreachable(_) | Self::TimedOut | Self::TooLarge(_) => None,
+            Self::NoConnection(_) | Self::Unreachable(_) | Self::TimedOut | Self::TooLarge(_) => None,
         }
     }
 }

@@ -26,8 +26,12 @@ pub enum CheckFailure {
     ClientSetup,
     /// A path that is not one of the app.
     InvalidPath,
-    /// The connection failed, or the app sent no answer in time.
+    /// The connection broke, or the app sent no answer in time.
     Unreachable,
+    /// The host accepts no connection.
+    NoConnection,
+    /// The host name has no address.
+    UnknownHost,
     /// The timeout of the check ended one of its steps.
     TimedOut,
     /// A page has another status than the expected one.

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::answer::{Answer, PASSED_ON, RequestError, login_required, rate_limited};
 use super::client::AppClient;
+use super::connection::ConnectionWatch;
 use super::error::{CheckError, CheckFailure};
 use super::quote::{excerpt, quoted};
 use super::session::Session;
@@ -42,13 +43,16 @@ pub(super) async fn wait(session: &Session<'_>) -> Result<Url, CheckError> {
             reported = reason.to_owned();
         }
     };
-    repeat(session.deadline, || attempt(session, path, url.clone()), report).await
+    let left = session.deadline.saturating_duration_since(Instant::now());
+    let mut watch = ConnectionWatch::new(session.client.base(), session.observer, left);
+    repeat(session.deadline, || attempt(session, path, url.clone()), &mut watch, report).await
 }
 
 /// Repeats an attempt until it passes or fails, and returns the last error at the deadline.
 async fn repeat<F: Future<Output = Attempt>>(
     deadline: Instant,
     mut attempt: impl FnMut() -> F,
+    watch: &mut ConnectionWatch<'_>,
     mut report: impl FnMut(&str),
 ) -> Result<Url, CheckError> {
     let mut pause = Duration::from_secs(1);
@@ -62,6 +66,7 @@ async fn repeat<F: Future<Output = Attempt>>(
             Attempt::Passed(url) => return Ok(url),
             Attempt::Failed(error) => return Err(error),
             Attempt::Retry(error) => {
+                watch.note(&error).await?;
                 if Instant::now() + pause >= deadline {
                     return Err(error);
                 }
@@ -160,7 +165,11 @@ fn judge_status(session: &Session<'_>, path: &str, answer: &Answer) -> Attempt {
 
 fn unanswered(path: &str, error: &RequestError) -> Attempt {
     let detail = format!("`GET {}`: {error}", quoted(path));
-    let check_error = CheckError::new(CheckFailure::Unreachable, detail);
+    let failure = match error {
+        RequestError::NoConnection(_) => CheckFailure::NoConnection,
+        _ => CheckFailure::Unreachable,
+    };
+    let check_error = CheckError::new(failure, detail);
     if error.is_transient() { Attempt::Retry(check_error) } else { Attempt::Failed(check_error) }
 }
 
@@ -198,6 +207,7 @@ fn is_edge_page(answer: &Answer) -> bool {
 mod tests {
     use reqwest::header::HeaderMap;
 
+    use super::super::observer::tests::TestObserver;
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
@@ -206,6 +216,10 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         }
+    }
+
+    fn app() -> (Url, TestObserver) {
+        ("http://a.example/".parse().unwrap(), TestObserver::default())
     }
 
     fn retry(detail: &str) -> Attempt {
@@ -223,12 +237,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn attempt_is_repeated_until_it_passes() {
-        let url = "http://a.example/".parse().unwrap();
-        let mut attempts = vec![Attempt::Passed(url), retry("502"), retry("503")];
+        let (url, observer) = app();
+        let mut attempts = vec![Attempt::Passed(url.clone()), retry("502"), retry("503")];
+        let mut watch = ConnectionWatch::new(&url, &observer, Duration::from_secs(60));
         let mut reported = Vec::new();
         let result = repeat(
             Instant::now() + Duration::from_secs(60),
             || std::future::ready(attempts.pop().unwrap()),
+            &mut watch,
             |reason| reported.push(reason.to_owned()),
         );
         assert!(result.await.is_ok());
@@ -240,7 +256,9 @@ mod tests {
         let start = Instant::now();
         let deadline = start + Duration::from_secs(30);
         let never = || std::future::ready(retry("502"));
-        let error = repeat(deadline, never, |_| {}).await.unwrap_err();
+        let (url, observer) = app();
+        let mut watch = ConnectionWatch::new(&url, &observer, Duration::from_secs(30));
+        let error = repeat(deadline, never, &mut watch, |_| {}).await.unwrap_err();
         assert_eq!(error.detail, "502");
         assert!(start.elapsed() <= Duration::from_secs(30));
     }

@@ -13,6 +13,7 @@ mod artifacts;
 mod call_facts;
 mod call_progress;
 mod client;
+mod connection;
 mod diff;
 mod error;
 mod fetch;

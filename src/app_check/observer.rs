@@ -1,6 +1,9 @@
 //! The progress of a check, for its caller.
 
 use std::fmt;
+use std::time::Duration;
+
+use super::error::CheckError;
 
 /// Receives the progress of a check.
 pub trait CheckObserver: fmt::Debug + Send + Sync {
@@ -9,6 +12,9 @@ pub trait CheckObserver: fmt::Debug + Send + Sync {
 
     /// Reports something that the user should change.
     fn warning(&self, text: &str);
+
+    /// Reports that there was no connection to the app for this time. The check goes on.
+    fn unconnected(&self, error: &CheckError, time: Duration);
 
     /// Reports lines that contain text of the app.
     fn untrusted(&self, text: &str);
@@ -34,6 +40,10 @@ pub(super) mod tests {
 
         fn warning(&self, text: &str) {
             self.warnings.lock().unwrap().push(text.to_owned());
+        }
+
+        fn unconnected(&self, error: &CheckError, _: Duration) {
+            self.warning(&error.detail);
         }
 
         fn untrusted(&self, _: &str) {}

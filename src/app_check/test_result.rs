@@ -91,7 +91,11 @@ fn class(failure: &CheckFailure) -> &'static str {
         }
         CheckFailure::Stopped => "stopped",
         CheckFailure::HardwareMissing => "hardware",
-        CheckFailure::Unreachable | CheckFailure::StreamBroken | CheckFailure::HubPage => "connection",
+        CheckFailure::Unreachable
+        | CheckFailure::NoConnection
+        | CheckFailure::UnknownHost
+        | CheckFailure::StreamBroken
+        | CheckFailure::HubPage => "connection",
         CheckFailure::NoEndpoint
         | CheckFailure::EndpointUnknown { .. }
         | CheckFailure::EndpointAmbiguous { .. }

@@ -1,7 +1,18 @@
 //! Advice on a check of a running app.
 
+use std::time::Duration;
+
 use super::{Code, Failure};
-use crate::app_check::{CheckFailure, CheckResult, CheckStatus, GPU_PLANS, Latency, Subject, listed, quoted};
+use crate::app_check::{
+    CheckError, CheckFailure, CheckResult, CheckStatus, GPU_PLANS, Latency, Subject, listed, quoted,
+};
+
+const NO_CONNECTION: &str = "start the app before this step, and check its host and port";
+
+/// Returns the warning about an app that accepted no connection for this time.
+pub fn unconnected(error: &CheckError, time: Duration) -> String {
+    format!("the app accepted no connection for {} s: {error}; {NO_CONNECTION}", time.as_secs())
+}
 
 /// Returns the failure of a run for a result that fails it, without hints.
 pub fn failure(result: &CheckResult) -> Failure {
@@ -105,6 +116,10 @@ fn hints_for(failure: &CheckFailure) -> Vec<String> {
         }
         CheckFailure::ClosedToToken => {
             &["the app of a private Space may not open to a keyless token: pass `hf_token` to check it"]
+        }
+        CheckFailure::NoConnection => &[NO_CONNECTION],
+        CheckFailure::UnknownHost => {
+            &["correct the host name of the app, or the DNS settings of this runner"]
         }
         CheckFailure::ClientSetup
         | CheckFailure::InvalidPath

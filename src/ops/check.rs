@@ -1,7 +1,9 @@
 //! The check of a running app as a step of a run: with the log of the run, and with advice.
 
+use std::time::Duration;
+
 use crate::action::{Log, markdown};
-use crate::app_check::{App, AppCheck, Check, CheckObserver, CheckResult, CheckStatus, FailOn};
+use crate::app_check::{App, AppCheck, Check, CheckError, CheckObserver, CheckResult, CheckStatus, FailOn};
 use crate::failure::{Result, app_check as advice};
 use crate::run_bundle::{BundleContent, BundleFile};
 
@@ -17,6 +19,10 @@ impl CheckObserver for Log {
 
     fn warning(&self, text: &str) {
         Log::warning(self, text);
+    }
+
+    fn unconnected(&self, error: &CheckError, time: Duration) {
+        Log::warning(self, &advice::unconnected(error, time));
     }
 
     fn untrusted(&self, text: &str) {

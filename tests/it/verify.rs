@@ -316,3 +316,27 @@ async fn gradio_5_apps_pass_their_files_of_checks() {
 async fn gradio_6_apps_pass_their_files_of_checks() {
     verify_apps(6).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn app_without_a_connection_is_reported_before_the_timeout() {
+    let (hub, folder) = (edge().await, static_space());
+    let refused = async {
+        let (code, log) = verify(&hub, &folder, &["--url", "http://127.0.0.1:9", "--timeout", "8s"]).await;
+        assert_eq!(code, 1, "{log}");
+        let warning = "the app accepted no connection for ";
+        let hint = "; start the app before this step, and check its host and port";
+        assert!(log.lines().any(|line| line.contains(warning) && line.contains(hint)), "{log}");
+        assert!(log.contains("`GET /`: no connection: "), "{log}");
+    };
+    let unknown = async {
+        let url = "https://nothing.invalid";
+        let (code, log) = verify(&hub, &folder, &["--url", url, "--timeout", "8s"]).await;
+        assert_eq!(code, 1, "{log}");
+        assert!(log.contains("cannot resolve the host name `nothing.invalid`: "), "{log}");
+        assert!(
+            log.contains("correct the host name of the app, or the DNS settings of this runner"),
+            "{log}"
+        );
+    };
+    tokio::join!(refused, unknown);
+}
