@@ -268,3 +268,12 @@ async fn a_file_takes_the_place_of_a_folder_and_a_folder_that_of_a_file() {
     assert_eq!(paths(&hub, RepoType::Model), [".gitattributes", "a", "c/d.txt"]);
     run().run().await.ended(0, "unchanged");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_in_a_new_space_are_files_that_came_with_it() {
+    let hub = hub().await;
+    let folder = Folder::new(&[("index.html", "<h1>Hello</h1>\n")]);
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    assert!(ran.log.contains("deleting 1 file that came with the new Space\n- style.css\n"), "{}", ran.log);
+    assert!(ran.summary.contains("#### 1 file deleted that came with the new Space\n"), "{}", ran.summary);
+}

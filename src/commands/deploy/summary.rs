@@ -28,7 +28,8 @@ pub fn summary(report: &DeployReport, warnings: &[String]) -> String {
     }
     text.push_str(&facts_table(facts(report)));
     if let Some(plan) = &report.plan {
-        text.push_str(&plan_section(plan, Tense::of(report)));
+        let new_repo = report.repo.as_ref().filter(|_| report.created).map(|repo| repo.repo_type.noun());
+        text.push_str(&plan_section(plan, Tense::of(report), new_repo));
     }
     text.push_str(&warnings_section(warnings));
     text
@@ -79,8 +80,9 @@ fn planned(report: &DeployReport, target: &str) -> String {
     }
 }
 
-/// Renders the deletions, then the other changes.
-pub fn plan_section(plan: &Plan, tense: Tense) -> String {
+/// Renders the deletions, then the other changes. `new_repo` is the noun of a repo that this run created: the Hub had put
+/// the deleted files into it.
+pub fn plan_section(plan: &Plan, tense: Tense, new_repo: Option<&str>) -> String {
     let (deleted, written): (Vec<&Change>, Vec<&Change>) =
         plan.changes.iter().partition(|change| change.action == Action::Delete);
     let mut text = String::new();
@@ -98,7 +100,9 @@ pub fn plan_section(plan: &Plan, tense: Tense) -> String {
             .take(SHOWN_CHANGES)
             .map(|change| format!("- {}\n", markdown::code(change.path.as_str())))
             .collect();
-        text.push_str(&folded(&title(&deleted, "deleted"), &rows.concat(), deleted.len()));
+        let origin = new_repo.map(|noun| format!(" that came with the new {noun}")).unwrap_or_default();
+        let title = format!("{}{origin}", title(&deleted, "deleted"));
+        text.push_str(&folded(&title, &rows.concat(), deleted.len()));
     }
     if !written.is_empty() {
         let mut table = "| Change | Path | Size |\n| --- | --- | ---: |\n".to_owned();

@@ -17,7 +17,13 @@ pub(super) fn print_plan(context: &Context<'_>, plan: &Plan, created: &[Created]
         [Action::Add, Action::Update, Action::Delete].map(|action| plan.count(action));
     let unchanged = plan.unchanged;
     let title = format!("plan: {add} to add, {update} to update, {delete} to delete, {unchanged} unchanged");
-    let shown = if plan.is_empty() { nothing_to_do(context, unchanged) } else { title.clone() };
+    let shown = if plan.is_empty() {
+        nothing_to_do(context, unchanged)
+    } else if !created.is_empty() && add + update == 0 {
+        format!("deleting {} that came with the new {}", count(delete, "file"), context.repo.repo_type.noun())
+    } else {
+        title.clone()
+    };
     let lines = lines(context, plan);
     match context.options.origin {
         Origin::Generated if plan.is_empty() => {}
