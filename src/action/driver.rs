@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::journal::{EndCause, EventLevel, Journal, Recorder, SharedReport, Undone};
 use super::outputs::{BUNDLE_PATH, Outputs, RUN_ID};
 use super::{Log, OutputFiles};
-use crate::failure::{Code, Failure, FailureKind, HelpAddress, Result};
+use crate::failure::{Code, Failure, FailureKind, HelpAddress, Result, cancelled};
 use crate::run_bundle::{Added, BundleFile, REPORT, RunError, RunFacts, RunStatus};
 
 /// Time allowed for writing outputs and summary after a panic.
@@ -30,7 +30,7 @@ pub trait Report: Default + Send + 'static {
 
     /// Returns the failure of a run that a signal ended. Everything that could be undone is undone by then.
     fn cancelled(&self) -> Failure {
-        Failure::new(Code::Cancelled, "the command was cancelled")
+        cancelled::command("the command was cancelled")
     }
 
     /// Ends the report with a failure.
@@ -483,7 +483,8 @@ mod tests {
             })
             .await;
             assert_eq!(written.code, code);
-            assert_eq!(written.summary, "look at it");
+            let first = if is_cancelled { "run the job again, unless a newer run replaces it\n" } else { "" };
+            assert_eq!(written.summary, format!("{first}look at it"));
             let cause = if is_cancelled { "Cancelled" } else { "Failed" };
             assert!(written.outputs.contains(cause), "{}", written.outputs);
             let status = if is_cancelled { "cancelled" } else { "failed" };

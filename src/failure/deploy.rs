@@ -125,15 +125,18 @@ impl MissingApp<'_> {
                 guess.as_str()
             ));
         }
-        hints.push(match self.sdk {
-            SpaceSdk::Docker | SpaceSdk::Streamlit => {
-                "add a `Dockerfile` to the folder, or set `source_dir` to the folder that holds it".to_owned()
-            }
-            SpaceSdk::Static => format!(
-                "add `{path}` to the folder, or set `source_dir` to the folder that holds the built pages"
+        match self.sdk {
+            SpaceSdk::Docker | SpaceSdk::Streamlit => hints.push(
+                "add a `Dockerfile` to the folder, or set `source_dir` to the folder that holds it".to_owned(),
             ),
-            SpaceSdk::Gradio => "set `source_dir` to the folder that holds the app, `app_file` in its README.md, or `space_sdk` if it is none of that kind".to_owned(),
-        });
+            SpaceSdk::Static => hints.push(format!(
+                "add `{path}` to the folder, or set `source_dir` to the folder that holds the built pages"
+            )),
+            SpaceSdk::Gradio => hints.extend([
+                "set `source_dir` to the folder that holds the app, or name its file with `app_file` in README.md".to_owned(),
+                "or set `space_sdk`, if the app is not a Gradio app".to_owned(),
+            ]),
+        }
         hints
     }
 }

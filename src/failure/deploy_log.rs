@@ -39,6 +39,13 @@ pub fn parts_on_branch(done: usize, of: usize) -> String {
     )
 }
 
+/// Returns the warning about a dry run without a token that finds no repo.
+pub fn planned_without_token(repo: &Repo) -> String {
+    format!(
+        "cannot see the {repo}: it does not exist, or it is private and this run has no token; planning as for a new one; check the secret behind `hf_token`, unless this run is for a fork"
+    )
+}
+
 /// Returns the warning about a proxy in front of a Space that everybody can reach without it.
 pub fn needless_proxy(repo: &Repo) -> String {
     format!("everybody can open the app of the {repo} without its proxy: set `private: true`")

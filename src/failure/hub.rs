@@ -9,6 +9,8 @@ use super::token_page::token_page;
 use super::{Code, Failure};
 
 const STATUS_PAGE: &str = "see https://status.huggingface.co, and run the job again when the Hub is back";
+const DIRECT_CONNECTION: &str =
+    "let this runner connect to the Hub directly, and correct the address in `HF_ENDPOINT` if that is set";
 const SEND_REST: &str = "run the job again: what is already on the Hub is not sent twice";
 const SEND_LESS: &str =
     "run the job again later, or deploy less often: the Hub limits requests and commits per hour";
@@ -22,6 +24,9 @@ impl From<Error> for Failure {
         let message = error.to_string();
         match *error.cause {
             Cause::Status(refusal) => refused(message, &refusal),
+            Cause::Unreachable { before_sending: true, .. } => {
+                Self::new(Code::HubUnavailable, message).hint(DIRECT_CONNECTION).hint(STATUS_PAGE)
+            }
             Cause::Unreachable { .. } => Self::new(Code::HubUnavailable, message).hint(STATUS_PAGE),
             Cause::TimedOut { .. } => Self::new(Code::Timeout, message).hint(SEND_REST),
             Cause::WaitTooLong { .. } => Self::new(Code::RateLimited, message).hint(SEND_LESS),
@@ -119,8 +124,9 @@ fn payment_hint(payment: Payment) -> &'static str {
         Payment::Storage => {
             "the private storage of this namespace is used up: make the repo public, free some space, or take a larger plan"
         }
-        Payment::SdkOnFreeHardware | Payment::Plan => {
-            "Docker Spaces, and Gradio Spaces on `cpu-basic`, need a PRO, Team or Enterprise namespace; static Spaces are free for everyone, and so are a few Gradio Spaces with `hardware: zero-a10g`"
+        Payment::Plan => "use a PRO, Team or Enterprise namespace, or change the plan of this one",
+        Payment::SdkOnFreeHardware => {
+            "set `hardware: zero-a10g` for a Gradio app with `@spaces.GPU`, or take a PRO, Team or Enterprise plan; static Spaces are free for everyone"
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod app_check;
 pub mod bucket;
 pub mod bundle;
+pub mod cancelled;
 pub mod cleanup;
 pub mod dataset;
 pub mod deploy;

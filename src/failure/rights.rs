@@ -4,6 +4,7 @@ use hub::{Access, Flavor, Repo, SpaceSdk, WhoAmI};
 
 use super::token_page::token_page;
 use super::{Code, Failure};
+use crate::text::quoted_all;
 
 /// Right or plan that is missing for a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +62,13 @@ impl Obstacle {
     /// Returns the action that removes the obstacle.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoMember { namespace, own_namespaces, .. } => format!(
-                "set `huggingface_repo` to a repo of `{}`, be added to the organization `{namespace}`, or set `create_pr: true` to propose the change",
-                own_namespaces.join("`, `")
+            Self::NoMember { own_namespaces, .. } => format!(
+                "set `huggingface_repo` to a repo of {}",
+                quoted_all(own_namespaces).join(" or ")
             ),
-            Self::Role { organization, .. } => format!(
-                "ask an admin of `{organization}` for the role `write`, which no token replaces, or set `create_pr: true` to propose the change"
-            ),
+            Self::Role { organization, .. } => {
+                format!("ask an admin of `{organization}` for the role `write`, which no token replaces")
+            }
             Self::ReadOnlyToken { organization } => {
                 format!("make a token with write access at {}", form(organization.as_deref()))
             }
@@ -93,11 +94,26 @@ pub fn described(obstacles: &[Obstacle]) -> String {
     obstacles.iter().map(Obstacle::description).collect::<Vec<_>>().join("; ")
 }
 
-/// Returns the failure of a deploy that the user or the token has no right to.
-pub fn missing_rights(repo: &Repo, obstacles: &[Obstacle]) -> Failure {
+/// Returns the failure of a deploy that the user or the token has no right to. A change can be proposed to a repo that
+/// exists only.
+pub fn missing_rights(repo: &Repo, obstacles: &[Obstacle], exists: bool) -> Failure {
     let message = format!("cannot deploy to the {repo}: {} (nothing was changed)", described(obstacles));
+    let mut hints = Vec::new();
+    for obstacle in obstacles {
+        match obstacle {
+            Obstacle::NoMember { user, namespace, .. } => hints.extend([
+                format!("{}, such as `{user}/{}`", obstacle.hint(), repo.id.name),
+                format!("or ask for write access, if `{namespace}` is an organization that you work with"),
+            ]),
+            _ => hints.push(obstacle.hint()),
+        }
+        let is_about_the_user = matches!(obstacle, Obstacle::NoMember { .. } | Obstacle::Role { .. });
+        if exists && is_about_the_user {
+            hints.push("or set `create_pr: true` to propose the change".to_owned());
+        }
+    }
     let failure = Failure::new(Code::PermissionDenied, message);
-    obstacles.iter().map(Obstacle::hint).fold(failure, Failure::hint)
+    hints.into_iter().fold(failure, Failure::hint)
 }
 
 /// Describes a plan that does not cover the proxy Space.

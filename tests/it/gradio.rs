@@ -22,6 +22,9 @@ use crate::harness::prepared_variable;
 /// The majors that are tested.
 const VERSIONS: [u8; 3] = [4, 5, 6];
 
+/// Time in which an app must listen. A busy machine takes a minute for some imports.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// One app at a time for each version: the machine is small.
 static TURN: [tokio::sync::Mutex<()>; 3] = [const { tokio::sync::Mutex::const_new(()) }; 3];
 
@@ -83,6 +86,13 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
+        // The check waits for an app too, but with growing pauses, and there are dozens of apps.
+        let listens = async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(START_TIMEOUT, listens).await.expect("the app listens");
         Self {
             version,
             url: format!("http://127.0.0.1:{port}"),

@@ -286,7 +286,7 @@ async fn refusals_have_their_codes_and_fixes() {
             "A PRO subscription is required",
             3,
             "payment_required",
-            "need a PRO, Team or Enterprise namespace",
+            "use a PRO, Team or Enterprise namespace",
         ),
         (
             403,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, Log, Report, drive};
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Failure, Result, cancelled};
 use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::report::Status;
 use crate::ops::preview as preview_operation;
@@ -51,8 +51,7 @@ impl Report for DeployReport {
     const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
 
     fn cancelled(&self) -> Failure {
-        Failure::new(Code::Cancelled, self.cancelled())
-            .hint("the files on the Hub are whole: a commit lands in one piece or not at all")
+        cancelled::deploy(self)
     }
 
     fn fail(&mut self, failure: Failure) {

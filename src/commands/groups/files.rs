@@ -20,8 +20,8 @@ inputs! {
         details: "An empty value is an error.",
         default: DefaultValue::Passed("."),
         elsewhere: &[
-            "path", "directory", "dir", "folder", "folder_path", "subdirectory", "subdir", "source",
-            "working_directory", "publish_dir", "public_dir", "build_dir", "local_dir", "app_dir",
+            "path", "directory", "dir", "folder", "folder_path", "subdirectory", "subdir", "source", "source_folder",
+            "source_path", "src", "src_dir",            "working_directory", "publish_dir", "public_dir", "build_dir", "local_dir", "app_dir",
         ],
         ..Input::new("source_dir")
     };

@@ -78,6 +78,7 @@ mod tests {
     fn names_of_other_tools_lead_to_the_input() {
         for (theirs, ours) in [
             ("path", "source_dir"),
+            ("source_folder", "source_dir"),
             ("directory", "source_dir"),
             ("working-directory", "source_dir"),
             ("workingdirectory", "source_dir"),

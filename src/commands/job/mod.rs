@@ -20,7 +20,7 @@ use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, PostState, Report, SavedState, drive};
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Failure, Result, cancelled};
 use crate::ops::job::report::{JobReport, Status};
 use crate::ops::{Session, bundle_bucket, job};
 use crate::run_bundle::{JobFacts, RunFacts};
@@ -57,14 +57,13 @@ impl Report for JobReport {
     const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
 
     fn cancelled(&self) -> Failure {
-        let message = match &self.job {
+        cancelled::command(match &self.job {
             Some(job) if self.is_only_watched => {
                 format!("stopped following the Job `{}/{}`, which goes on", job.namespace, job.id)
             }
             Some(job) => format!("the run was cancelled, and the Job `{}/{}` with it", job.namespace, job.id),
             None => "the run was cancelled before a Job was created".to_owned(),
-        };
-        Failure::new(Code::Cancelled, message)
+        })
     }
 
     fn fail(&mut self, failure: Failure) {

@@ -1,6 +1,6 @@
 //! Creates the repo and the branch if they are missing.
 
-use crate::failure::{self, Result};
+use crate::failure::{self, Result, deploy_log as advice};
 use crate::folder::Source;
 use hub::{Lookup, RepoInfo, Revision, SpaceSdk};
 
@@ -102,7 +102,7 @@ fn log_would_create(context: &Context<'_>) {
         let visibility = options.visibility.as_str();
         log.info(&format!("the {repo} does not exist yet: it would be created ({visibility})"));
     } else {
-        log.info(&format!("cannot see the {repo}: it does not exist, or it is private and this run has no token; planning as for a new one"));
+        log.warning(&advice::planned_without_token(repo));
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn check_rights(
     }
     // In the order of evidence, because a token does not help a user who may not write.
     let obstacles: Vec<Obstacle> = of_user.into_iter().chain(plan).chain(of_token).collect();
-    Err(rights::missing_rights(repo, &obstacles))
+    Err(rights::missing_rights(repo, &obstacles, !is_new))
 }
 
 /// Logs rights that a dry run does not need. A read-only token is a good choice for it, so that is no warning.

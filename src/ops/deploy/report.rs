@@ -8,8 +8,7 @@ use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use crate::ops::space::{DevModeAccess, HardwareStatus, LogTail};
 use hub::{
-    CommitId, CommitReceipt, Flavor, HardwareName, Repo, RepoType, Revision, SleepTime, SpaceSdk, Stage,
-    Visibility,
+    CommitId, CommitReceipt, Flavor, HardwareName, Repo, Revision, SleepTime, SpaceSdk, Stage, Visibility,
 };
 
 use super::options::Provenance;
@@ -298,38 +297,6 @@ impl DeployReport {
         match &self.proxy {
             Some(proxy) if proxy.state == ProxyState::Failed => &proxy.deploy.log_tails,
             _ => &self.log_tails,
-        }
-    }
-
-    /// Describes the state of the Hub after a run that was cancelled.
-    pub fn cancelled(&self) -> String {
-        let runs = self.repo.as_ref().is_some_and(|repo| repo.repo_type == RepoType::Space)
-            && self.revision.is_none()
-            && self.space_stage != Some(Stage::Running);
-        let builds = if runs { ", and the Space goes on building it" } else { "" };
-        let short = |sha: &str| sha.get(..7).unwrap_or(sha).to_owned();
-        let repo = self.repo.as_ref().map(|repo| format!("the {repo}")).unwrap_or_default();
-        if self.status == Some(Status::Deleted) {
-            "cancelled after the preview was deleted".to_owned()
-        } else if let Some((done, of)) = self.parts_on_branch {
-            format!("cancelled: {done} of {of} parts are on the branch")
-        } else if let Some(sha) = &self.rollback_commit {
-            format!("cancelled: commit {} is the previous tree again{builds}", short(sha))
-        } else if let Some(commit) = &self.commit {
-            match &commit.pull_request_url {
-                Some(url) => format!("cancelled: the deploy is proposed in {url}"),
-                None => format!("cancelled: commit {} is on the Hub{builds}", short(&commit.oid)),
-            }
-        } else if self.unanswered == Unanswered::Unknown {
-            format!("cancelled: look at {repo}, it may have this deploy")
-        } else if self.unanswered == Unanswered::NotSeen {
-            format!("cancelled while a write to {repo} was on its way: the Hub does not have it yet")
-        } else if let (Some(head), Some(Status::Deployed)) = (&self.head, self.status) {
-            format!("cancelled: commit {} is on the Hub{builds}", short(head))
-        } else if self.created {
-            format!("cancelled: {repo} is created, and nothing was committed after that")
-        } else {
-            "cancelled before anything was committed".to_owned()
         }
     }
 }
