@@ -43,6 +43,11 @@ impl OwnFolder {
         &self.path
     }
 
+    /// Returns the folder that this one is in.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        Some(Self { path: self.path.parent()?.to_owned(), owner: self.owner })
+    }
+
     /// Opens a folder in this one, and creates it if it is missing.
     pub(crate) fn subfolder(&self, name: &str) -> io::Result<Self> {
         match self.new_subfolder(name) {

@@ -1,5 +1,6 @@
 //! The commands, one folder for each: its inputs, its outputs, and the call of its operation.
 
+mod build_space;
 mod bundle;
 mod cleanup;
 pub mod command;
@@ -24,6 +25,7 @@ use command::Command;
 pub const COMMANDS: &[&Command] = &[
     &deploy::COMMAND,
     &verify::COMMAND,
+    &build_space::COMMAND,
     &inference::COMMAND,
     &space::COMMAND,
     &status::COMMAND,

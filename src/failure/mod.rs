@@ -3,6 +3,7 @@
 pub mod account;
 pub mod app_check;
 pub mod bucket;
+pub mod build_space;
 pub mod bundle;
 pub mod cancelled;
 pub mod cleanup;
@@ -142,6 +143,8 @@ codes! {
     ProxyNameTaken = "proxy_name_taken", Conflict;
     /// A Space with the name of a preview is there, and is not that of this pull request.
     PreviewNameTaken = "preview_name_taken", Conflict;
+    /// A Space of the wanted name is there, and is not one that this action made for the model.
+    SpaceNameTaken = "space_name_taken", Conflict;
     /// The Hub did not answer in time.
     Timeout = "timeout", Timeout;
     /// A file changed while it was being uploaded.
@@ -166,6 +169,8 @@ codes! {
     CheckFailed = "check_failed", Deploy;
     /// No Space can be made for the model, for a reason in the model itself.
     TechnicalBlocker = "technical_blocker", Deploy;
+    /// The Hub grants a Space no hardware for its model, so that a person has to choose it.
+    ManualHardwareRequired = "manual_hardware_required", Deploy;
     /// The next request could cost more than is allowed.
     CostLimitReached = "cost_limit_reached", Deploy;
     /// A commit of another writer came before ours was running.

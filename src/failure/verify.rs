@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use hub::Repo;
+use hub::{Repo, RepoId};
 
 use super::{Code, Failure, Result, SourceLocation};
 use crate::ops::verify::EndedCheck;
-use crate::text::{count, name_some, quoted_path};
+use crate::text::{count, name_some, quoted, quoted_path};
 
 /// Number of failed checks whose hints are part of the failure.
 const MAX_HINTED: usize = 5;
@@ -35,6 +35,28 @@ pub fn conclude(checks: &[EndedCheck]) -> Result<()> {
     });
     let failure = Failure::new(Code::CheckFailed, message).at(places.collect::<Vec<_>>());
     Err(hints.fold(failure, Failure::hint))
+}
+
+/// Returns the failure of a run whose bundle is not in the workspace.
+pub fn no_earlier_run(id: &str) -> Failure {
+    let message = format!("cannot complete the run {}: its bundle is not in the workspace", quoted(id));
+    Failure::new(Code::InvalidInput, message).hint(
+        "set `run_id` to the output `run_id` of the earlier step, and run this step in the same job, or after a download of its bundle into `.hf-deploy/runs/`",
+    )
+}
+
+/// Returns the failure of a bundle that cannot be read.
+pub fn earlier_unreadable(id: &str, error: std::io::Error) -> Failure {
+    let message = format!("cannot read the bundle of the run {}", quoted(id));
+    Failure::new(Code::InvalidInput, message).caused_by(error)
+}
+
+/// Returns the failure of a run that was about another Space.
+pub fn run_of_other_space(id: &str, found: Option<&str>, space: &RepoId) -> Failure {
+    let of = found.map_or_else(|| "no Space".to_owned(), |found| format!("the Space {}", quoted(found)));
+    let message = format!("cannot complete the run {}: it is about {of}, and not `{space}`", quoted(id));
+    Failure::new(Code::InvalidInput, message)
+        .hint("set `run_id` to the output of the step that made this Space")
 }
 
 /// Returns the failure for a Space that is not found, or that has no app.

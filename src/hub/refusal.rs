@@ -125,6 +125,7 @@ const TABLE: &[Row] = {
         row(402, "", &["protected"], PaymentRequired(Payment::Protected)),
         row(402, "", &["storage"], PaymentRequired(Payment::Storage)),
         row(402, "", &[], PaymentRequired(Payment::Plan)),
+        row(403, "", &["payment method"], PaymentRequired(Payment::Credits)),
         row(403, "GatedRepo", &[], Gated),
         row(403, "", &["this resource is disabled"], Disabled),
         row(403, "", &["create_pr"], OnlyPullRequests),

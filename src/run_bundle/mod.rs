@@ -3,34 +3,35 @@
 //! `state.json` is current at each moment, also if the process is killed. No file holds a secret that the log masks.
 //! After the first error nothing more is written, because a run does not depend on its bundle.
 
+mod earlier;
 mod event;
+mod file;
 mod id;
 mod state;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::redact::Redactor;
 use crate::workspace::{FOLDER, OwnFolder};
+use file::{json, open_file, place_of, put};
 use state::State;
 
+pub use earlier::{Completion, EarlierBundle};
 pub use event::{Event, EventLevel, Phase};
+pub use file::{Added, BundleContent, BundleFile, EVENTS, STATE};
 pub use id::RunId;
 pub use state::{GitFacts, JobFacts, RunError, RunFacts, RunStatus, TargetHardware, TargetSpace};
 
 /// Name of the folder with all bundles, in `.hf-deploy` and in a bucket.
 pub const RUNS: &str = "runs";
-/// Names of the files that each bundle has.
-pub const STATE: &str = "state.json";
-pub const EVENTS: &str = "events.jsonl";
+/// Name of the file with the report.
 pub const REPORT: &str = "report.md";
 const TARGET_SPACE: &str = "target_space.json";
 
@@ -77,31 +78,6 @@ pub enum BundleError {
     /// The bundle goes on without this file.
     #[error("cannot add `{file}` to the run bundle: {source}")]
     Unreadable { file: String, source: io::Error },
-}
-
-/// A file that a report adds to the bundle.
-#[derive(Debug)]
-pub struct BundleFile {
-    /// Path in the bundle, such as `tests/test_result.json`.
-    pub path: String,
-    pub content: BundleContent,
-}
-
-/// Content of a file that a report adds to the bundle.
-#[derive(Debug)]
-pub enum BundleContent {
-    /// Secrets in its texts are masked.
-    Json(Value),
-    /// A file of this machine, which is left out if it holds a secret.
-    File(PathBuf),
-}
-
-/// Result of adding a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Added {
-    Kept,
-    /// The file holds a secret, and is not in the bundle.
-    HoldsSecret,
 }
 
 impl fmt::Debug for RunBundle {
@@ -201,30 +177,29 @@ impl RunBundle {
     /// Adds a file.
     pub fn add_file(&self, file: BundleFile) -> Result<Added, BundleError> {
         let BundleFile { path, content } = file;
-        let from = match content {
-            BundleContent::Json(value) => {
-                let content = json(&self.0.redactor.redact_json(value), serde_json::to_vec_pretty);
-                self.change(&path, |_, folder| {
-                    let (folder, name) = place_of(folder, &path)?;
-                    folder.write(name, &content)
-                })?;
-                return Ok(Added::Kept);
+        if let BundleContent::File(from) = &content {
+            let holds_secret = open_file(from).and_then(|file| self.0.redactor.finds_in(file));
+            if holds_secret.map_err(|source| BundleError::Unreadable { file: path.clone(), source })? {
+                return Ok(Added::HoldsSecret);
             }
-            BundleContent::File(from) => from,
-        };
-        let holds_secret = open_file(&from).and_then(|file| self.0.redactor.finds_in(file));
-        if holds_secret.map_err(|source| BundleError::Unreadable { file: path.clone(), source })? {
-            return Ok(Added::HoldsSecret);
         }
+        let mut added = Added::Kept;
         self.change(&path, |_, folder| {
-            let (folder, name) = place_of(folder, &path)?;
-            let to = folder.path().join(name);
-            // A copy would empty the file if the name were a link to it.
-            let _ = fs::remove_file(&to);
-            // A link takes no room, and not every file system has them.
-            fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))
+            added = put(folder, &self.0.redactor, &path, content)?;
+            Ok(())
         })?;
-        Ok(Added::Kept)
+        Ok(added)
+    }
+
+    /// Opens the bundle of an earlier run beside this one. Returns `None` if it is not there, or this one is not kept.
+    ///
+    /// # Errors
+    ///
+    /// A link or a file has its name, or its state cannot be read.
+    pub fn earlier(&self, id: &str) -> io::Result<Option<EarlierBundle>> {
+        let parts = self.parts();
+        let Some(runs) = parts.folder.as_ref().and_then(OwnFolder::parent) else { return Ok(None) };
+        EarlierBundle::open(&runs, id, self.0.redactor.clone())
     }
 
     /// Writes the end of the run into the state.
@@ -321,37 +296,12 @@ fn path_of_log(name: &str) -> String {
     format!("logs/{name}.txt")
 }
 
-/// Returns the folder and the name of a file in a bundle, and creates the folder.
-fn place_of<'a>(bundle: &OwnFolder, path: &'a str) -> io::Result<(OwnFolder, &'a str)> {
-    let mut parts = path.split('/');
-    let name = parts.next_back().unwrap_or_default();
-    let mut folder = bundle.clone();
-    for part in parts {
-        folder = folder.subfolder(part)?;
-    }
-    Ok((folder, name))
-}
-
-/// Opens a file that is no link.
-fn open_file(path: &Path) -> io::Result<File> {
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    File::open(path)
-}
-
-/// Serializes a value with a line end.
-fn json<T: Serialize>(value: &T, serialize: fn(&T) -> serde_json::Result<Vec<u8>>) -> Vec<u8> {
-    // The types of this module have no keys that JSON lacks.
-    let mut content = serialize(value).unwrap_or_default();
-    content.push(b'\n');
-    content
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use hub::Secret;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -203,6 +203,7 @@ fn sample(value: &str) -> String {
     for part in parts {
         let (expression, rest) = part.split_once("}}").expect("an expression ends");
         text.push_str(match expression.trim() {
+            "secrets.MODEL_READ_TOKEN" => "hf_sample_of_a_reader",
             secret if secret.starts_with("secrets.") => "hf_sample",
             comparison if comparison.contains("==") => "true",
             _ => "sample",

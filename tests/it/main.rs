@@ -5,6 +5,7 @@
 
 mod account;
 mod buckets;
+mod build_space;
 mod bundle;
 mod cache;
 mod cards;

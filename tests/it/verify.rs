@@ -340,3 +340,47 @@ async fn app_without_a_connection_is_reported_before_the_timeout() {
     };
     tokio::join!(refused, unknown);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn result_completes_the_bundle_of_an_earlier_run() {
+    let hub = edge().await;
+    let folder = static_space();
+    let first = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let id = first.output("run_id").to_owned();
+    let read = |file: &str| {
+        let path = folder.path().join(".hf-deploy/runs").join(&id).join(file);
+        serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let verify = |id: &str| action(&hub, &folder).input("space", "ada/app").input("run_id", id);
+    let ran = verify(&id).input("health_contains", "Hello").run().await;
+    assert_eq!((ran.code, ran.output("verify_status")), (0, "health_only"), "{}", ran.log);
+    assert!(ran.log.contains(": health_only"), "{}", ran.log);
+    let (gate, state) = (read("inference_gate.json"), read("state.json"));
+    assert_eq!((&gate["status"], &state["gate_status"]), (&"health_only".into(), &"health_only".into()));
+    assert_eq!(gate["evidence"]["space"], "ada/app");
+    let events =
+        std::fs::read_to_string(folder.path().join(".hf-deploy/runs").join(&id).join("events.jsonl"))
+            .unwrap();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().enumerate().all(|(index, event)| event["seq"] == index), "{events:?}");
+    assert_eq!(events.last().unwrap()["data"]["run_id"], ran.output("run_id"));
+
+    // A result that fails the run leaves the state of the run alone, but for the verdict.
+    let ran = verify(&id).input("health_contains", "Goodbye").run().await;
+    assert_eq!(ran.code, 1, "{}", ran.log);
+    assert_eq!(
+        (&read("state.json")["gate_status"], &read("inference_gate.json")["status"]),
+        (&"failed".into(), &"failed".into())
+    );
+
+    let refused = async |run: Run, words: &str| {
+        let ran = run.run().await;
+        assert_eq!((ran.code, ran.output("error_code")), (2, "invalid_input"), "{}", ran.log);
+        assert!(ran.log.contains(words), "{}", ran.log);
+    };
+    refused(verify("gh-1-1-000000"), "its bundle is not in the workspace").await;
+    let other = action(&hub, &folder).input("space", "ada/other").input("run_id", &id);
+    refused(other, "it is about the Space `ada/app`, and not `ada/other`").await;
+    let url = action(&hub, &folder).input("url", "https://app.example").input("run_id", &id);
+    refused(url, "`run_id` contradicts `url`").await;
+}

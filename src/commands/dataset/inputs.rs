@@ -114,6 +114,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
         visibility_given: private == Field::Given(true),
         private_is_false: private == Field::Given(false),
         origin: Origin::Checkout,
+        file_mark: None,
         preview: None,
         secrets_in_files: files.secrets_in_files,
         source_dir: path?,

@@ -203,6 +203,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         private_is_false: visibility.private_is_false,
         origin: Origin::Checkout,
         preview: preview.as_ref().and_then(|preview| preview.copy.clone()),
+        file_mark: None,
         secrets_in_files: files.secrets_in_files,
         source_dir,
         workspace: github.workspace,

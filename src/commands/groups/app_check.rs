@@ -138,7 +138,7 @@ pub(crate) fn fail_on(values: &Values, diagnostics: &mut Diagnostics) -> FailOn 
     values.value(&FAIL_ON, statuses, diagnostics)
 }
 
-fn statuses(text: &str) -> Parsed<FailOn> {
+pub(crate) fn statuses(text: &str) -> Parsed<FailOn> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(FailOn(Vec::new()));
     }

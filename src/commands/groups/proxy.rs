@@ -188,9 +188,9 @@ fn hardware(values: &Values, diagnostics: &mut Diagnostics) -> HardwareOptions {
     HardwareOptions {
         wanted: flavor.into_iter().collect(),
         wanted_by: OptionOf::Proxy,
-        required: false,
         sleep_time,
         sleep_time_by: OptionOf::Proxy,
+        ..HardwareOptions::default()
     }
 }
 

@@ -70,6 +70,11 @@ inputs! {
         default: DefaultValue::Value("1"),
         ..Input::new("runs")
     };
+    RUN_ID = Input {
+        kind: ValueKind::Text("ID"),
+        summary: "Earlier run about this Space, such as one that waited for hardware: its run bundle gets the result as well",
+        ..Input::new("run_id")
+    };
     JUNIT_PATH = Input {
         kind: ValueKind::Text("FILE"),
         summary: "File for the results in the form of JUnit",
@@ -123,7 +128,12 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInpu
         let token = values.quoted(&TOKEN);
         diagnostics.fault(&bundle::BUNDLE_BUCKET, format!("needs a token in {token} that may write to it"));
     }
-    let options = VerifyOptions { target: target?, checks, timeout, fail_on, junit_path };
+    let completes = values.string(&RUN_ID);
+    if completes.is_some() && values.given(&URL).is_some() {
+        let url = values.quoted(&URL);
+        diagnostics.fault(&RUN_ID, format!("contradicts {url}: an earlier run is about a Space"));
+    }
+    let options = VerifyOptions { target: target?, checks, timeout, fail_on, completes, junit_path };
     Some(VerifyInputs { options, endpoint: endpoint?, token, bundle_bucket })
 }
 

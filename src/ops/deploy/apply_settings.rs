@@ -173,7 +173,7 @@ async fn write_settings(
             }
             return Err(error.into());
         }
-        let is_generated = context.options.origin == Origin::Generated;
+        let is_generated = context.options.origin == Origin::Proxy;
         let because = if is_generated && write.change.is_deletion() {
             "the inputs no longer ask for it"
         } else {
@@ -197,7 +197,7 @@ fn log_plan(context: &Context<'_>, plan: &SettingsPlan) {
 
 fn log_left(context: &Context<'_>, plan: &SettingsPlan) {
     let names = plan.left.join("`, `");
-    if context.options.origin == Origin::Generated && !plan.left.is_empty() {
+    if context.options.origin == Origin::Proxy && !plan.left.is_empty() {
         context.log.info(&format!("left the secrets as they are: `{names}`"));
     } else if !plan.left.is_empty() {
         context.log.info(&advice::secrets_left(&names));

@@ -294,6 +294,7 @@ async fn go_live(
     let mut deployed = Deployed {
         commit: receipt.map(|receipt| receipt.oid.clone()).or_else(|| before.sha.clone()),
         space_url: before.host.clone(),
+        hardware: state.applied.as_ref().and_then(|applied| applied.hardware),
         ..Deployed::default()
     };
     let Some(commit) = &deployed.commit else { return Ok(deployed) };
@@ -305,7 +306,7 @@ async fn go_live(
         is_new_space: attempt.is_on_new_branch(),
         sdk: state.settings.sdk,
         source: attempt.source,
-        hardware: state.applied.as_ref().and_then(|applied| applied.hardware),
+        hardware: deployed.hardware,
         settings: state.applied.as_ref().and_then(|applied| applied.undo.as_ref()),
     };
     if context.runs_result() && context.options.space.wait.is_some() {

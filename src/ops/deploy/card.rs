@@ -52,7 +52,7 @@ pub(super) fn complete_card(
 /// Marks the title of a preview in the uploaded README.md, or in `held`, the one on the Hub, if the folder has none.
 pub(super) fn mark_title(context: &Context<'_>, held: Option<&[u8]>, source: &mut Source) -> Result<()> {
     let Some(preview) = &context.options.preview else { return Ok(()) };
-    if context.options.origin == Origin::Generated {
+    if context.options.origin == Origin::Proxy {
         return Ok(());
     }
     let own = source.get(README).map(read_all).transpose()?;
@@ -79,8 +79,11 @@ pub(super) async fn readme_on_hub(context: &Context<'_>, lookup: &Lookup) -> Res
     Ok(content.map(|bytes| bytes.to_vec()))
 }
 
-/// Lets the Hub check the card, before anything is uploaded.
+/// Lets the Hub check the card, before anything is uploaded. The card of a template for a model needs no check.
 pub(super) async fn check_card(context: &Context<'_>, readme: &SourceFile) -> Result<()> {
+    if context.options.origin == Origin::Model {
+        return Ok(());
+    }
     let bytes = read_all(readme)?;
     let text = String::from_utf8_lossy(&bytes);
     let check = context.hub.check_card(context.options.repo_type, &text).await?;

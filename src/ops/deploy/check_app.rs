@@ -44,7 +44,7 @@ pub(super) async fn check_app(
 ) -> Result<CheckResult, NotLive> {
     let Context { hub, repo, log, .. } = context;
     let options = target.wait_options(target.commit, CommitAge::Old, Duration::MAX);
-    let is_proxy = context.options.origin == Origin::Generated;
+    let is_proxy = context.options.origin == Origin::Proxy;
     let mut stopped = None;
     let mut result = match app_to_check(context, target.hardware).await? {
         AppToCheck::Found(app) => {
@@ -106,11 +106,16 @@ pub(super) async fn check_app(
     ended.map(|()| result)
 }
 
+/// Returns the result for an app that has not got its hardware.
+pub(super) fn without_hardware() -> CheckResult {
+    let detail = "it has not got the hardware that was asked for";
+    CheckResult::failed(CheckFailure::HardwareMissing, detail)
+}
+
 /// Returns the running app, or the result of a check without one.
 async fn app_to_check(context: &Context<'_>, hardware: Option<HardwareStatus>) -> Result<AppToCheck> {
     if hardware == Some(HardwareStatus::ManualHardwareRequired) {
-        let detail = "it has not got the hardware that was asked for";
-        return Ok(AppToCheck::None(CheckResult::failed(CheckFailure::HardwareMissing, detail)));
+        return Ok(AppToCheck::None(without_hardware()));
     }
     if let Some(app) = space::find_app(&context.hub, &context.repo).await? {
         return Ok(AppToCheck::Found(app));

@@ -2,6 +2,7 @@
 
 use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
+use crate::ops::space::HardwareStatus;
 use hub::{CommitId, RepoInfo};
 
 use super::plan::Plan;
@@ -13,6 +14,8 @@ pub struct Deployed {
     pub commit: Option<CommitId>,
     /// Address of the app, as the Hub names it.
     pub space_url: Option<String>,
+    /// State of the request for hardware, if there was one.
+    pub hardware: Option<HardwareStatus>,
     /// Result of the check of the app, if it was checked.
     pub check: Option<CheckResult>,
     /// Changes that a dry run would make.

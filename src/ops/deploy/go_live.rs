@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::app_check::{Check, CheckResult, Mode};
 use crate::failure::Result;
-use crate::ops::space::WaitOptions;
+use crate::ops::space::{HardwareStatus, WaitOptions};
 
 use super::change_set::Purpose;
-use super::check_app::check_app;
+use super::check_app::{check_app, without_hardware};
 use super::context::Context;
 use super::leave_open::{end_dev_mode, leave_open};
 use super::options::OnFailure;
@@ -30,6 +30,9 @@ pub(super) async fn wait_and_check(
         return Ok(None);
     }
     let space = &context.options.space;
+    if space.hardware.is_needed && target.hardware == Some(HardwareStatus::ManualHardwareRequired) {
+        return Ok(Some(report_missing_hardware(context)));
+    }
     let Some(timeout) = space.wait else {
         context.recorder.record(|report| report.not_waited_for = true);
         return Ok(None);
@@ -56,6 +59,13 @@ pub(super) async fn wait_and_check(
         OnFailure::Rollback => context.log.info("not rolled back: the app did not cause the failure"),
     }
     Err(failure)
+}
+
+/// Records that the app was not checked, because it has not got the hardware that it needs.
+fn report_missing_hardware(context: &Context<'_>) -> CheckResult {
+    let result = without_hardware();
+    context.recorder.record(|report| report.check = Some(result.clone()));
+    result
 }
 
 async fn wait_then_check(

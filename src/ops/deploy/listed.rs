@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::context::Context;
+use super::options::Prune;
 use super::plan_base::{GIT_ATTRIBUTES, PlanBase};
 use crate::failure::Result;
 use crate::folder::Source;
@@ -55,6 +56,7 @@ pub(super) async fn list_files(
         file.path != GIT_ATTRIBUTES
             && !(keeps_readme && file.path == "README.md")
             && !source.filter.hides(relative)
+            && may_prune(context.options.prune, relative)
     };
     let local: HashSet<&str> = source.files.iter().map(|file| file.path.as_str()).collect();
     let is_local = |file: &RemoteFile| {
@@ -84,6 +86,14 @@ pub(super) async fn list_files(
         is_local(file) || !folder_of_ignore(&file.path).is_some_and(|it| deciding.contains(it))
     });
     Ok(Some(Listed { paths, ours, kept, git_ignores }))
+}
+
+/// Returns true if the options allow the deletion of a file.
+fn may_prune(prune: Prune, path: &str) -> bool {
+    match prune {
+        Prune::Named(names) => names.contains(&path),
+        Prune::Auto | Prune::Always | Prune::Never => true,
+    }
 }
 
 /// Returns the `.gitignore` files in force: those of the source, and those of the repo in other folders.

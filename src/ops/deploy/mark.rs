@@ -1,12 +1,22 @@
-//! The mark of a preview: a Space of its name that does not have the mark is never written to.
+//! Marks of Spaces that this program made: a Space of a name that does not have the mark is never written to.
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use crate::failure::{self, Result};
+use crate::folder::card::Card;
 use crate::ops::space::Variable;
-use hub::Repo;
+use hub::{Lookup, Repo, RepoInfo};
 
 use super::context::Context;
+use super::options::FileMark;
+
+/// The part of a record that names the model.
+#[derive(Deserialize)]
+struct Record {
+    model: String,
+}
 
 /// Refuses a Space whose variables do not have the mark.
 ///
@@ -23,6 +33,43 @@ pub(crate) fn check_mark(space: &Repo, mark: &Variable, variables: &BTreeMap<Str
 
 /// Refuses a Space without the mark that appeared since the first look, and may be that of another writer.
 pub(super) async fn check_mark_again(context: &Context<'_>) -> Result<()> {
+    if context.options.file_mark.is_some() {
+        let found = context.hub.look_up(&context.repo, &context.options.revision).await?;
+        check_file_mark(context, &found).await?;
+    }
     let Some(preview) = &context.options.preview else { return Ok(()) };
     check_mark(&context.repo, &preview.mark, &context.hub.variables(&context.repo).await?)
+}
+
+/// Refuses a Space whose files do not have the mark.
+///
+/// # Errors
+///
+/// `space_name_taken`: the mark is missing, or is that of another model.
+pub(super) async fn check_file_mark(context: &Context<'_>, lookup: &Lookup) -> Result<()> {
+    let (Some(mark), false) = (&context.options.file_mark, matches!(lookup, Lookup::NoRepo(_))) else {
+        return Ok(());
+    };
+    let model = match lookup {
+        Lookup::Found(info) => marked_model(context, mark, info).await?,
+        Lookup::NoRepo(_) | Lookup::NoRevision => None,
+    };
+    match model {
+        // The Hub does not tell apart names that differ in their case only.
+        Some(model) if model.eq_ignore_ascii_case(&mark.model) || mark.overwrite => Ok(()),
+        Some(model) => Err(failure::build_space::space_of_other_model(&context.repo, &model, &mark.model)),
+        None => Err(failure::build_space::space_name_taken(&context.repo, mark.tag, mark.record)),
+    }
+}
+
+/// Returns the model of a Space that has the mark.
+async fn marked_model(context: &Context<'_>, mark: &FileMark, info: &RepoInfo) -> Result<Option<String>> {
+    let Some(sha) = &info.sha else { return Ok(None) };
+    let read = |path| context.hub.read_small_file(&context.repo, sha, path);
+    let (card, record) = tokio::try_join!(read("README.md"), read(mark.record))?;
+    let is_tagged = card.is_some_and(|card| {
+        Card::read(&card).is_ok_and(|card| card.is_some_and(|card| card.has_tag(mark.tag)))
+    });
+    let record = record.and_then(|record| serde_json::from_slice::<Record>(&record).ok());
+    Ok(record.filter(|_| is_tagged).map(|record| record.model))
 }

@@ -68,6 +68,7 @@ use report::Status;
 use visibility::VisibilityAnswer;
 
 pub use deployed::{Deployed, DryPlan};
+use mark::check_file_mark;
 pub(crate) use mark::check_mark;
 pub use options::DeployOptions;
 pub(crate) use preflight::check_plan_of_proxy;
@@ -145,6 +146,7 @@ async fn sign_in_and_deploy(
         visibility::fetch_visibility(&context)
     );
     let prepared = prepared.map_err(before_any_write)?;
+    check_file_mark(&context, &prepared.lookup).await?;
     recorder.record(|report| {
         report.sdk = prepared.sdk;
         report.wanted_hardware = options.space.hardware.wanted.first().copied();
@@ -237,7 +239,8 @@ fn log_start(options: &DeployOptions, source: &Source, target: &str, log: &Log) 
         Origin::Checkout => {
             format!("{} ({})", count(source.files.len(), "file"), human_bytes(source.total_size()))
         }
-        Origin::Generated => "the proxy".to_owned(),
+        Origin::Proxy => "the proxy".to_owned(),
+        Origin::Model => count(source.files.len(), "generated file"),
     };
     log.info(&format!("{doing} {what} to {target}"));
 }

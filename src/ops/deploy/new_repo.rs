@@ -89,17 +89,25 @@ async fn create_with_granted_hardware(
             Err(error) => error,
         };
         let asked = create.space.as_ref().and_then(|space| space.hardware);
-        let refusal = error.refusal().filter(|refusal| refusal.status == 402).cloned();
-        let (Some(flavor), Some(refusal)) = (asked, refusal) else {
+        let Some(refusal) = error.refusal().filter(|refusal| is_about_payment(refusal)).cloned() else {
             return Err(none_granted(error, refused));
         };
-        if flavor.is_basic() || is_about_the_sdk(&refusal) {
+        let is_needed = options.space.hardware.is_needed;
+        let Some(flavor) = asked else {
+            if is_needed && !refused.is_empty() {
+                return Err(hardware::refused(hub, repo, refused).await.into());
+            }
+            return Err(none_granted(error, refused));
+        };
+        let rules_out_all = flavor.is_basic() || is_about_the_sdk(&refusal);
+        let is_final = if is_needed { !is_about_hardware(&refusal) } else { rules_out_all };
+        if is_final {
             return Err(none_granted(error, refused));
         }
         log.info(&format!("the Hub does not grant the hardware `{flavor}`: {refusal}"));
         refused.push((flavor, refusal));
         let next = first_wanted(context, refused);
-        if next.is_none() && options.space.hardware.required {
+        if next.is_none() && (options.space.hardware.required || (is_needed && rules_out_all)) {
             return Err(hardware::refused(hub, repo, refused).await.into());
         }
         if let Some(space) = &mut create.space {
@@ -121,7 +129,7 @@ fn log_created(context: &Context<'_>, create: &CreateRepo) {
     let visibility = create.visibility.as_str();
     let title = format!("created the {repo} ({visibility}){files}: {}/{}", hub.endpoint(), repo.page());
     let contents = contents(create);
-    if contents.is_empty() || context.options.origin == Origin::Generated {
+    if contents.is_empty() || context.options.origin == Origin::Proxy {
         return log.info(&title);
     }
     let _group = log.group(&title);
@@ -164,8 +172,7 @@ fn first_wanted(context: &Context<'_>, refused: &[(Flavor, Refusal)]) -> Option<
 
 /// Returns the sleep time, if the hardware has one.
 fn sleep_time_of(context: &Context<'_>, hardware: Option<Flavor>) -> Option<SleepTime> {
-    let sleeps = hardware.is_some_and(|flavor| !flavor.is_basic());
-    context.options.space.hardware.sleep_time.filter(|_| sleeps)
+    hardware.and_then(|flavor| context.options.space.hardware.sleep_time_on(flavor))
 }
 
 /// Returns the files that a new Space is created with, so that its first build does not fail. The Hub writes the
@@ -227,6 +234,16 @@ fn none_granted(error: hub::Error, refused: &[(Flavor, Refusal)]) -> Failure {
         failure.message.push_str(&format!("; the hardware `{flavor}` was refused before: {refusal}"));
     }
     failure
+}
+
+/// Returns true if the Hub asks for a plan, credits or a payment method.
+fn is_about_payment(refusal: &Refusal) -> bool {
+    matches!(refusal.kind(), RefusalKind::PaymentRequired(_))
+}
+
+/// Returns true if the Hub may grant other hardware.
+fn is_about_hardware(refusal: &Refusal) -> bool {
+    !matches!(refusal.kind(), RefusalKind::PaymentRequired(Payment::Protected | Payment::Storage))
 }
 
 /// Returns true if the Hub's plan does not allow the SDK on `cpu-basic`. A Space without the hardware would be refused

@@ -24,6 +24,8 @@ pub struct DeployOptions {
     pub origin: Origin,
     /// `Some` for the preview of a pull request.
     pub preview: Option<PreviewCopy>,
+    /// Mark in the files of a Space. One that exists without it is never written to.
+    pub file_mark: Option<FileMark>,
     /// Reaction to files that hold a secret: `None` decides by their readers.
     pub secrets_in_files: Option<SecretsInFiles>,
     /// Absolute where the checkout is known, else relative to the working directory.
@@ -69,7 +71,7 @@ impl DeployOptions {
     /// Returns true if this deploy deletes files that the source no longer has.
     pub fn prunes(&self) -> bool {
         match self.prune {
-            Prune::Always => true,
+            Prune::Always | Prune::Named(_) => true,
             Prune::Never => false,
             Prune::Auto => self.repo_type == RepoType::Space,
         }
@@ -87,13 +89,27 @@ pub struct PreviewCopy {
     pub title_end: String,
 }
 
+/// Mark in the files of a Space for a model: a tag of its card, and a record of the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMark {
+    pub tag: &'static str,
+    /// Path of the record, a JSON object with the field `model`.
+    pub record: &'static str,
+    /// Model that the Space is for.
+    pub model: String,
+    /// Writes to a marked Space of another model as well.
+    pub overwrite: bool,
+}
+
 /// Author of the deployed folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A person, who can act on warnings about it.
     Checkout,
-    /// This program.
-    Generated,
+    /// This program, from its template of a proxy. The log names only what is of interest about a proxy.
+    Proxy,
+    /// This program, from a template for a model.
+    Model,
 }
 
 /// The commit on GitHub and the workflow run behind a deploy. All of it is missing on a terminal.
@@ -116,6 +132,8 @@ pub enum Prune {
     Auto,
     Always,
     Never,
+    /// Only files of these names, in the root of the repo.
+    Named(&'static [&'static str]),
 }
 
 /// Reaction to a file or a variable that looks like a secret.

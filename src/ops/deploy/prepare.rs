@@ -162,7 +162,7 @@ fn refuse_new_without(context: &Context<'_>, app: &AppFile, source: &Source, loo
 /// Warns about files that the Hub ignores because of their names, and about file modes, which it does not keep.
 fn warn_about_names_and_modes(context: &Context<'_>, source: &Source, sdk: Option<SpaceSdk>) {
     let options = context.options;
-    if options.origin == Origin::Generated || options.path_in_repo.is_some() {
+    if options.origin != Origin::Checkout || options.path_in_repo.is_some() {
         return;
     }
     for miss in near_misses(source, sdk) {

@@ -26,15 +26,15 @@ pub(super) fn print_plan(context: &Context<'_>, plan: &Plan, created: &[Created]
     };
     let lines = lines(context, plan);
     match context.options.origin {
-        Origin::Generated if plan.is_empty() => {}
-        Origin::Generated => log.info(&shown),
-        Origin::Checkout if !lines.is_empty() => {
+        Origin::Proxy if plan.is_empty() => {}
+        Origin::Proxy => log.info(&shown),
+        Origin::Checkout | Origin::Model if !lines.is_empty() => {
             let _group = log.group(&shown);
             lines.iter().for_each(|line| log.info(line));
         }
         // The line about the creation named the files.
-        Origin::Checkout if !created.is_empty() => {}
-        Origin::Checkout => log.info(&shown),
+        Origin::Checkout | Origin::Model if !created.is_empty() => {}
+        Origin::Checkout | Origin::Model => log.info(&shown),
     }
     warn_about_ignored(context, &plan.ignored);
     if !plan.kept.is_empty() {

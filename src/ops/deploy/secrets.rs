@@ -76,8 +76,8 @@ async fn search(
     let Context { options, repo, log, .. } = context;
     let default = if after.reads_files() { SecretsInFiles::Error } else { SecretsInFiles::Warn };
     let policy = options.secrets_in_files.unwrap_or(default);
-    // A generated source holds this program's own files.
-    if policy == SecretsInFiles::Ignore || options.origin == Origin::Generated {
+    // The source of a proxy is this program's own. Those of a model have texts of its card.
+    if policy == SecretsInFiles::Ignore || options.origin == Origin::Proxy {
         return Ok(());
     }
     let found = scan(source, files).await?;

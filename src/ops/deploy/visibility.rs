@@ -90,9 +90,16 @@ pub(super) async fn audience(
     Ok(Some(known.map_or(from_lookup, Audience::Known)))
 }
 
-/// Returns true if the repo can be protected, which a look at it does not show. No proxy is made protected.
+/// Returns true if it matters that the repo can be protected, which a look at it does not show. No proxy is made
+/// protected, and the Space of a model only if the options name the visibility.
 fn has_three_states(context: &Context<'_>) -> bool {
-    context.options.repo_type == RepoType::Space && context.options.origin == Origin::Checkout
+    let options = context.options;
+    let matters = match options.origin {
+        Origin::Checkout => true,
+        Origin::Model => options.visibility_given,
+        Origin::Proxy => false,
+    };
+    options.repo_type == RepoType::Space && matters
 }
 
 /// Returns true if this deploy gives an existing repo the visibility of the options.
@@ -113,7 +120,7 @@ pub(super) fn log_audience(context: &Context<'_>, audience: Audience) {
     let Context { options, repo, log, .. } = context;
     let visibility = audience.visibility();
     context.record_access(visibility, AccessChange::Kept);
-    if options.origin == Origin::Generated {
+    if options.origin == Origin::Proxy {
         return;
     }
     log.info(&description(repo, visibility));

@@ -173,7 +173,7 @@ impl Policy<'_> {
     async fn request_hardware(&mut self) -> Result<HardwareResult, HardwareError> {
         let HardwareRequest { wanted, machine, at_creation } = self.request;
         let has = machine.flavor();
-        if wanted.wanted.is_empty() {
+        if wanted.wanted.is_empty() && !wanted.is_needed {
             return Ok(HardwareResult { status: None, flavor: has.cloned(), sleep_time: None });
         }
         for flavor in &wanted.wanted {
@@ -188,7 +188,7 @@ impl Policy<'_> {
             if self.refusals.iter().any(|(refused, _)| refused == flavor) {
                 continue;
             }
-            let sleep_time = wanted.sleep_time.filter(|_| !flavor.is_basic());
+            let sleep_time = wanted.sleep_time_on(*flavor);
             match self.hub.request_hardware(self.space, *flavor, sleep_time).await {
                 Ok(machine) => {
                     self.log.info(&format!("the Hub grants the hardware `{flavor}`"));
@@ -205,11 +205,19 @@ impl Policy<'_> {
                 },
             }
         }
+        // A person chose it, because the Hub grants no other.
+        if wanted.is_needed && has.is_some_and(|name| !is_basic(name)) {
+            let flavor = has.cloned();
+            return Ok(HardwareResult { status: Some(HardwareStatus::Unchanged), flavor, sleep_time: None });
+        }
         let refused = refused(self.hub, self.space, &self.refusals).await;
         if wanted.required {
             return Err(HardwareError::Refused(refused));
         }
-        self.warn_of_refusal(&refused);
+        // Without hardware that is needed, the operation ends with its own advice.
+        if !wanted.is_needed {
+            self.warn_of_refusal(&refused);
+        }
         let status = Some(HardwareStatus::ManualHardwareRequired);
         Ok(HardwareResult { status, flavor: has.cloned(), sleep_time: None })
     }
@@ -221,11 +229,13 @@ impl Policy<'_> {
 
     /// Sets the sleep time, and returns it if it was not set before.
     async fn set_sleep_time(&self, result: &HardwareResult) -> Result<Option<SleepTime>, hub::Error> {
-        let HardwareRequest { wanted, machine, at_creation } = self.request;
-        let (sleep_time_by, Some(wanted)) = (wanted.sleep_time_by, wanted.sleep_time) else {
+        let HardwareRequest { wanted: options, machine, at_creation } = self.request;
+        let (sleep_time_by, Some(wanted)) = (options.sleep_time_by, options.sleep_time) else {
             return Ok(None);
         };
-        let is_basic = |name: &HardwareName| matches!(name, HardwareName::Known(flavor) if flavor.is_basic());
+        if options.sleeps_if_paid && result.flavor.as_ref().is_none_or(is_free) {
+            return Ok(None);
+        }
         if result.flavor.as_ref().is_none_or(is_basic) {
             self.log.warning(&advice::no_sleep_time(sleep_time_by));
             return Ok(None);
@@ -241,6 +251,10 @@ impl Policy<'_> {
         }
         Ok(Some(wanted))
     }
+}
+
+fn is_basic(name: &HardwareName) -> bool {
+    matches!(name, HardwareName::Known(flavor) if flavor.is_basic())
 }
 
 /// Returns the error for refused hardware, with prices.

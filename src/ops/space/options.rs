@@ -59,7 +59,19 @@ pub struct HardwareOptions {
     pub wanted_by: OptionOf,
     /// Fails the deploy if none of it is granted.
     pub required: bool,
+    /// The app runs on no other hardware: a Space without it is not waited for.
+    pub is_needed: bool,
     /// `None` leaves it as it is.
     pub sleep_time: Option<SleepTime>,
     pub sleep_time_by: OptionOf,
+    /// The sleep time is for hardware that costs something, and not for ZeroGPU.
+    pub sleeps_if_paid: bool,
+}
+
+impl HardwareOptions {
+    /// Returns the sleep time on this hardware, if it has one.
+    pub fn sleep_time_on(&self, flavor: Flavor) -> Option<SleepTime> {
+        let stays = flavor.is_basic() || (self.sleeps_if_paid && flavor.is_zero_gpu());
+        self.sleep_time.filter(|_| !stays)
+    }
 }

@@ -115,6 +115,7 @@ mod tests {
             checks: ["good", "bad", "busy", "late"].map(named).to_vec(),
             timeout: Duration::from_secs(1),
             fail_on: FailOn::default(),
+            completes: None,
             junit_path: None,
         };
         let ended = [

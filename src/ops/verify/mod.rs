@@ -1,5 +1,6 @@
 //! The verification of a running app: the wait for its Space, one or more checks, and their results in a file.
 
+mod completion;
 mod junit;
 mod options;
 mod report;
@@ -47,8 +48,12 @@ pub async fn verify(
         report.endpoint = session.hub.endpoint().to_owned();
         report.planned = options.checks.len();
     });
+    let earlier = completion::open(options, session)?;
     let mut ended = Vec::new();
     let verified = verify_all(options, session, recorder, &mut ended).await;
+    if let Some(earlier) = earlier {
+        completion::complete(earlier, &ended, verified.is_err(), session);
+    }
     if let Some(path) = &options.junit_path {
         let failure = verified.as_ref().err();
         let text = junit::render(options, &ended, failure, &|text| session.log.redact(text));

@@ -18,6 +18,8 @@ pub struct VerifyOptions {
     pub timeout: Duration,
     /// Results that fail the run.
     pub fail_on: FailOn,
+    /// Id of the run whose bundle gets the result, such as one that waited for hardware.
+    pub completes: Option<String>,
     /// The file for the results in the form of JUnit.
     pub junit_path: Option<PathBuf>,
 }

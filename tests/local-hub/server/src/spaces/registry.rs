@@ -1,6 +1,7 @@
 //! All Spaces of a server.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -115,10 +116,13 @@ impl Spaces {
         (state.hardware, state.sleep_time) = (new.hardware, new.sleep_time);
         (state.secrets, state.variables) = (new.secrets, new.variables);
         (state.volumes, state.dev_mode) = (new.volumes, new.dev_mode);
+        let mut stand_in = None;
         if let Some(waiting) = waiting {
             (state.script, state.queue) = (waiting.stages, waiting.builds);
+            stand_in = waiting.stand_in;
         }
         let space = Arc::new(Space::new(repo.clone(), state)?);
+        space.app.set_stand_in(stand_in);
         lock(&self.all).insert(id_of(repo), space.clone());
         Ok(space)
     }
@@ -161,6 +165,14 @@ impl Spaces {
         }
         lock(&self.waiting).entry(id.to_lowercase()).or_default().builds.extend(scripts);
         Ok(())
+    }
+
+    /// Replaces the app of a Space. The Space need not exist.
+    pub(crate) fn set_stand_in(&self, id: &str, address: Option<SocketAddr>) {
+        match self.named(id) {
+            Ok(space) => space.app.set_stand_in(address),
+            Err(_) => lock(&self.waiting).entry(id.to_lowercase()).or_default().stand_in = address,
+        }
     }
 
     /// Scripts the connections to a log. The Space need not exist.

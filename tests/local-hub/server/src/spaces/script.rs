@@ -1,5 +1,6 @@
 //! Scripted builds: stages and logs that a test sets.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,7 @@ impl BuildScript {
 pub(crate) struct WaitingScripts {
     pub(crate) stages: Vec<StageStep>,
     pub(crate) builds: Vec<BuildScript>,
+    pub(crate) stand_in: Option<SocketAddr>,
 }
 
 /// Stage of a running build.

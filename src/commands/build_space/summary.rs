@@ -1,0 +1,101 @@
+//! The job summary of a Space that is made from a model, in GitHub's Markdown.
+
+use crate::action::markdown;
+use crate::app_check::CheckStatus;
+use crate::commands::recommendation;
+use crate::commands::summary_parts::{facts_table, failure_section, log_section, warnings_section};
+use crate::model::Blocker;
+use crate::ops::build_space::BuildReport;
+use crate::text::human_duration;
+
+use super::outputs;
+
+/// Renders the job summary: the verdict, the facts, and the recommendation with its prices.
+pub(super) fn summary(report: &BuildReport, warnings: &[String]) -> String {
+    let mut text = format!("### {}\n\n", headline(report));
+    if let Some(failure) = &report.failure {
+        text.push_str(&failure_section(failure));
+        for tail in report.deploy.log_tails.iter().filter(|tail| !tail.is_empty()) {
+            text.push_str(&log_section(tail));
+        }
+    }
+    text.push_str(&facts_table(facts(report)));
+    text.push_str(&obstacles(report));
+    if let Some(analysis) = report.analysis.as_ref().filter(|analysis| !analysis.is_blocked()) {
+        text.push_str(&format!("#### Recommendation\n\n{}\n", recommendation::markdown(analysis)));
+    }
+    text.push_str(&warnings_section(warnings));
+    text
+}
+
+fn headline(report: &BuildReport) -> String {
+    let model = markdown::code(&report.model);
+    let verdict = report.gate.as_ref().map(|gate| gate.status);
+    match (&report.failure, verdict) {
+        (_, Some(CheckStatus::TechnicalBlocker)) => format!("⛔ {model} cannot become a Space"),
+        (_, Some(CheckStatus::ManualHardwareRequired)) => {
+            format!("🖐️ The Space of {model} needs hardware that a person chooses")
+        }
+        (Some(_), _) if report.is_dry_run => format!("❌ The recommendation for {model} failed"),
+        (Some(_), _) => format!("❌ The Space of {model} failed"),
+        (None, _) if report.is_dry_run => format!("🔍 Dry run: a Space for {model}"),
+        (None, Some(CheckStatus::FullInferenceSuccess)) => format!("✅ The Space of {model} works"),
+        (None, Some(CheckStatus::HealthOnly)) => format!("✅ The Space of {model} answers"),
+        (None, _) => format!("⚠️ The Space of {model} runs, and its inference is not proven"),
+    }
+}
+
+/// Returns the rows of the table: a name, and Markdown that is safe in a cell.
+fn facts(report: &BuildReport) -> Vec<(&'static str, String)> {
+    let deploy = &report.deploy;
+    let mut rows = Vec::new();
+    if !report.model.is_empty() {
+        let page = format!("{}/{}", report.endpoint, report.model);
+        rows.push(("Model", markdown::link(&report.model, &page)));
+    }
+    if let (Some(repo), Some(url)) = (&deploy.repo, deploy.repo_url()) {
+        rows.push(("Space", markdown::link(&repo.id.to_string(), &url)));
+    }
+    if let Some(url) = &deploy.space_url {
+        rows.push(("App", markdown::link(url, url)));
+    }
+    if let Some(gate) = &report.gate {
+        let reason = gate.reasons.first().map(|reason| format!(": {}", markdown::cell(reason)));
+        rows.push((
+            "Gate",
+            format!("{}{}", markdown::cell_code(gate.status.as_str()), reason.unwrap_or_default()),
+        ));
+    }
+    if let Some(template) = report.template {
+        rows.push(("Template", markdown::cell_code(template)));
+    }
+    let hardware = outputs::hardware(report);
+    if !hardware.is_empty() {
+        let price = outputs::price(report).map(|price| format!(", {}", shown_price(price)));
+        rows.push(("Hardware", format!("{}{}", markdown::cell_code(&hardware), price.unwrap_or_default())));
+    }
+    if let Some(took) = report.took {
+        rows.push(("Took", human_duration(took)));
+    }
+    rows
+}
+
+/// Renders the obstacles with the way out of each.
+fn obstacles(report: &BuildReport) -> String {
+    let blockers = report.analysis.iter().flat_map(|analysis| &analysis.blockers);
+    let rows: Vec<String> = blockers
+        .filter(|blocker| Blocker::blocks(blocker))
+        .map(|blocker| {
+            let name = markdown::cell_code(blocker.id.as_str());
+            format!("| {name} | {} | {} |\n", markdown::cell(&blocker.evidence), markdown::cell(&blocker.fix))
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("#### Obstacles\n\n| obstacle | evidence | way out |\n| --- | --- | --- |\n{}\n", rows.concat())
+}
+
+fn shown_price(price: f64) -> String {
+    if price > 0.0 { format!("${price:.2} an hour") } else { "free".to_owned() }
+}

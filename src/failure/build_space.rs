@@ -1,0 +1,105 @@
+//! Advice on Spaces that are made from models.
+
+use hub::{Repo, shorten};
+
+use super::{Code, Failure};
+use crate::ops::build_space::Gate;
+use crate::templates::RenderError;
+use crate::text::quoted;
+
+/// Longest name of a model that a message repeats, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// Returns the failure of a Space whose name another Space has. `tag` and `record` are its missing marks.
+pub fn space_name_taken(space: &Repo, tag: &str, record: &str) -> Failure {
+    let message = format!(
+        "the {space} is there already, and this action did not make it: it has not both the tag `{tag}` and the file `{record}`"
+    );
+    Failure::new(Code::SpaceNameTaken, message)
+        .hint("set `space` to another name, or rename or delete that Space; nothing was changed")
+}
+
+/// Returns the failure of a Space that this action made for another model.
+pub fn space_of_other_model(space: &Repo, found: &str, wanted: &str) -> Failure {
+    let found = quoted(&shorten(found, LONGEST_NAME));
+    let message = format!("the {space} is there already, for the model {found} and not for `{wanted}`");
+    Failure::new(Code::SpaceNameTaken, message)
+        .hint("set `overwrite: true` to give that Space to this model, or `space` to another name; nothing was changed")
+}
+
+/// Returns the failure of files that cannot be generated.
+pub fn not_rendered(error: RenderError) -> Failure {
+    match &error {
+        RenderError::MissingBase { .. } | RenderError::UnsupportedTask { .. } => {
+            Failure::new(Code::InvalidInput, format!("cannot generate the files of the Space: {error}"))
+                .hint("leave out `template`, or set one that suits the task of the model")
+        }
+        RenderError::Template(_) => {
+            Failure::new(Code::Internal, format!("cannot generate the files of the Space: {error}"))
+        }
+    }
+}
+
+/// Returns the failure of files that cannot be written.
+pub fn files_not_written(error: std::io::Error) -> Failure {
+    Failure::new(Code::LocalIo, "cannot write the files of the Space to this machine").caused_by(error)
+}
+
+/// Hardware that a person has to choose.
+#[derive(Debug)]
+pub struct ManualHardware {
+    /// Reason of the Hub, if no Space was created.
+    pub refusal: Option<String>,
+    /// Page on which a person can choose, if there is a Space.
+    pub settings_page: Option<String>,
+    /// Hardware that suffices, with its price of an hour.
+    pub pick: Option<(String, Option<f64>)>,
+    /// Id of this run.
+    pub run_id: Option<String>,
+    pub may_fall_back: bool,
+}
+
+impl ManualHardware {
+    /// Returns the failure, with the way to go on.
+    pub fn failure(self, space: &Repo) -> Failure {
+        let message = match &self.refusal {
+            Some(refusal) => format!("the {space} was not created, because it gets no hardware: {refusal}"),
+            None => format!(
+                "the {space} is there with its files, and the Hub grants it no hardware for its model"
+            ),
+        };
+        let mut failure = Failure::new(Code::ManualHardwareRequired, message);
+        let pick = self.pick.map(|(hardware, price)| {
+            let price = price.map(|price| format!(" (${price:.2} an hour)")).unwrap_or_default();
+            format!("`{hardware}`{price}")
+        });
+        let pick = pick.unwrap_or_else(|| "hardware that suffices".to_owned());
+        if let Some(page) = &self.settings_page {
+            let run_id = self.run_id.map(|id| format!(" and `run_id: {id}`")).unwrap_or_default();
+            failure = failure.hint(format!(
+                "pick {pick} at {page}, then run the action `verify` with `space: {}`{run_id}",
+                space.id
+            ));
+        }
+        if !self.may_fall_back {
+            failure = failure.hint(format!(
+                "set `allow_fallback: true` to let this action ask for {pick}, with `max_hourly_price` as the limit"
+            ));
+        } else if self.settings_page.is_none() {
+            failure = failure.hint(format!(
+                "add a payment method at https://huggingface.co/settings/billing, so that the Hub grants {pick}"
+            ));
+        }
+        failure
+    }
+}
+
+/// Returns the failure of an app that runs, and whose inference is not proven.
+pub fn not_proven(gate: &Gate) -> Failure {
+    let reasons = gate.reasons.join("; ");
+    Failure::new(
+        Code::CheckFailed,
+        format!("the app runs, and its inference is not proven ({}): {reasons}", gate.status),
+    )
+    .hint("see the answer of the app in the run bundle, or accept this result with `fail_on`")
+}

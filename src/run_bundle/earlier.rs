@@ -1,0 +1,176 @@
+//! The bundle of an earlier run, which a later run completes.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::event::{Event, EventLevel, Phase};
+use super::file::{Added, BundleFile, EVENTS, STATE, json as to_json, open_file, put};
+use crate::redact::Redactor;
+use crate::workspace::OwnFolder;
+
+/// Bundle of an earlier run on this machine.
+pub struct EarlierBundle {
+    folder: OwnFolder,
+    redactor: Redactor,
+    state: Value,
+}
+
+/// Result that completes an earlier run.
+#[derive(Debug)]
+pub struct Completion {
+    /// Id of the run that completes it.
+    pub by: String,
+    /// Verdict about the Space.
+    pub gate_status: &'static str,
+    /// Files that replace those of the same paths.
+    pub files: Vec<BundleFile>,
+    /// The verdict is not accepted: the state keeps its error.
+    pub has_failed: bool,
+}
+
+impl fmt::Debug for EarlierBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EarlierBundle").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl EarlierBundle {
+    /// Opens the bundle `id` in the folder of all bundles. Returns `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// A link or a file has its name, or its state cannot be read.
+    pub(super) fn open(runs: &OwnFolder, id: &str, redactor: Redactor) -> io::Result<Option<Self>> {
+        let is_name = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_name || fs::symlink_metadata(runs.path().join(id)).is_err() {
+            return Ok(None);
+        }
+        let folder = runs.subfolder(id)?;
+        let state = read(&folder.path().join(STATE))?;
+        let state = serde_json::from_str(&state).map_err(io::Error::other)?;
+        Ok(Some(Self { folder, redactor, state }))
+    }
+
+    /// Returns the Space of the run, as its state has it.
+    pub fn space(&self) -> Option<&str> {
+        self.state["space"].as_str()
+    }
+
+    /// Returns the folder of the bundle.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Adds the result: files, an event, and last the state. Returns the paths that were left out, because they hold a
+    /// secret.
+    ///
+    /// # Errors
+    ///
+    /// The bundle cannot be written.
+    pub fn complete(self, completion: Completion) -> io::Result<Vec<String>> {
+        let Completion { by, gate_status, files, has_failed } = completion;
+        let mut left_out = Vec::new();
+        for BundleFile { path, content } in files {
+            if put(&self.folder, &self.redactor, &path, content)? == Added::HoldsSecret {
+                left_out.push(path);
+            }
+        }
+        let now = Timestamp::now();
+        let event = Event {
+            ts: now,
+            seq: self.next_seq(),
+            phase: Phase::Gate,
+            level: if has_failed { EventLevel::Error } else { EventLevel::Info },
+            event: "run_completed",
+            message: format!("run {by} completed this one: {gate_status}"),
+            data: json!({ "run_id": by, "status": gate_status }),
+        };
+        let mut events = self.folder.append(EVENTS)?;
+        io::Write::write_all(&mut events, &to_json(&event, serde_json::to_vec))?;
+        let Self { folder, mut state, .. } = self;
+        let now = format!("{now:.3}");
+        state["gate_status"] = gate_status.into();
+        state["updated_at"] = now.as_str().into();
+        state["finished_at"] = now.into();
+        if !has_failed {
+            state["status"] = "succeeded".into();
+            state["error"] = Value::Null;
+        }
+        folder.write(STATE, &to_json(&state, serde_json::to_vec_pretty))?;
+        Ok(left_out)
+    }
+
+    fn next_seq(&self) -> u64 {
+        let events = read(&self.folder.path().join(EVENTS)).unwrap_or_default();
+        events.lines().count() as u64
+    }
+}
+
+/// Reads a file that is no link.
+fn read(path: &Path) -> io::Result<String> {
+    io::read_to_string(open_file(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BundleContent, RunBundle, RunStart, RunStatus};
+    use super::*;
+
+    fn bundle(workspace: &Path) -> RunBundle {
+        let start = RunStart { workspace: Some(workspace.to_owned()), ..RunStart::default() };
+        let redactor = Redactor::default();
+        redactor.register(&hub::Secret::new("hf_q7Zk2VbN9xTfLw4R"));
+        let (bundle, result) = RunBundle::open(start, redactor);
+        result.unwrap();
+        bundle
+    }
+
+    #[test]
+    fn later_run_completes_the_earlier_one() {
+        let workspace = tempfile::tempdir().unwrap();
+        let (first, second) = (bundle(workspace.path()), bundle(workspace.path()));
+        first.end(RunStatus::Failed, None).unwrap();
+        let earlier = second.earlier(first.id().as_str()).unwrap().unwrap();
+        let file = BundleFile {
+            path: "inference_gate.json".to_owned(),
+            content: BundleContent::Json(json!({ "status": "full_inference_success" })),
+        };
+        let secret = workspace.path().join("secret");
+        fs::write(&secret, "hf_q7Zk2VbN9xTfLw4R").unwrap();
+        let hidden =
+            BundleFile { path: "tests/artifacts/a".to_owned(), content: BundleContent::File(secret) };
+        let completion = Completion {
+            by: second.id().to_string(),
+            gate_status: "full_inference_success",
+            files: vec![file, hidden],
+            has_failed: false,
+        };
+        assert_eq!(earlier.complete(completion).unwrap(), ["tests/artifacts/a"]);
+        let folder = first.folder().unwrap();
+        let state: Value = serde_json::from_str(&read(&folder.join(STATE)).unwrap()).unwrap();
+        assert_eq!(
+            (&state["status"], &state["gate_status"]),
+            (&json!("succeeded"), &json!("full_inference_success"))
+        );
+        let event: Value = serde_json::from_str(&read(&folder.join(EVENTS)).unwrap()).unwrap();
+        assert_eq!((&event["seq"], &event["event"]), (&json!(0), &json!("run_completed")));
+        assert!(folder.join("inference_gate.json").is_file());
+    }
+
+    #[test]
+    fn names_that_are_no_runs_are_not_opened() {
+        let workspace = tempfile::tempdir().unwrap();
+        let bundle = bundle(workspace.path());
+        for id in ["", "..", "../runs", "a/b", "gh-1-1-000000"] {
+            assert!(bundle.earlier(id).unwrap().is_none(), "{id}");
+        }
+        let runs = workspace.path().join(".hf-deploy/runs");
+        std::os::unix::fs::symlink("/etc", runs.join("link")).unwrap();
+        assert!(bundle.earlier("link").is_err());
+    }
+}
