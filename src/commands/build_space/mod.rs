@@ -13,7 +13,7 @@ use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, Report, drive};
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::ops::build_space::{self, BuildReport};
 use crate::ops::deploy::report::Status;
 use crate::ops::{Session, bundle_bucket};
@@ -44,7 +44,7 @@ impl Report for BuildReport {
     const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
 
     fn cancelled(&self) -> Failure {
-        Failure::new(Code::Cancelled, self.deploy.cancelled())
+        Report::cancelled(&self.deploy)
             .hint("run it again: a Space of this action is updated, and only files that differ are sent")
     }
 
