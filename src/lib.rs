@@ -19,6 +19,7 @@ pub mod redact;
 pub mod run_bundle;
 pub mod templates;
 mod text;
+pub mod traces;
 mod workspace;
 
 /// User agent of all requests.

@@ -97,6 +97,20 @@ impl Redactor {
         self.redact_sparing(text, &[])
     }
 
+    /// Returns the text with all secrets masked, and the number of places.
+    pub fn redact_counted<'a>(&self, text: &'a str) -> (Cow<'a, str>, u64) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut text, mut places) = (Cow::Borrowed(text), 0);
+        for secret in known.iter() {
+            let found = text.matches(secret.as_str()).count() as u64;
+            if found > 0 {
+                text = Cow::Owned(text.replace(secret.as_str(), MASK));
+                places += found;
+            }
+        }
+        (text, places)
+    }
+
     /// Returns the text with secrets masked, except those that are part of one of the `ordinary` texts.
     pub fn redact_sparing<'a>(&self, text: &'a str, ordinary: &[String]) -> Cow<'a, str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -9,8 +9,8 @@ mod variables;
 
 pub use file_names::in_file_name;
 pub use scan::in_file;
-pub use tokens::in_text;
-pub use variables::in_variable;
+pub use tokens::{in_text, token_ranges};
+pub use variables::{in_variable, is_harmless};
 
 /// Kind of a secret that is found by name and by content.
 const PRIVATE_KEY: &str = "a private key";

@@ -101,6 +101,27 @@ pub fn in_text(text: &[u8]) -> Vec<Leak> {
     leaks
 }
 
+/// Returns the places of all tokens in a text, with their kinds, to be masked. It takes more for a token than
+/// [`in_text`]: anything may stand next to it, and it may look like a placeholder.
+pub fn token_ranges(text: &[u8]) -> Vec<(std::ops::Range<usize>, &'static str)> {
+    let mut ranges = Vec::new();
+    let Some(tokens) = TOKENS.as_ref() else { return ranges };
+    let mut at = 0;
+    while let Some(found) = tokens.captures_at(text, at) {
+        let Some((pattern, token)) =
+            PATTERNS.iter().enumerate().find_map(|(index, one)| Some((one, found.get(index + 1)?)))
+        else {
+            break;
+        };
+        at = token.start() + 1;
+        if (pattern.is_real)(token.as_bytes()) {
+            at = token.end();
+            ranges.push((token.range(), pattern.kind));
+        }
+    }
+    ranges
+}
+
 /// Returns true if no letter or digit is next to the token. A private key may continue after the match.
 fn is_word(text: &[u8], token: std::ops::Range<usize>) -> bool {
     let is_letter =

@@ -64,7 +64,7 @@ fn is_key_or_token(last: &str) -> bool {
 }
 
 /// Returns true for a switch such as `USE_TOKEN=true`, a small number, or no value.
-fn is_harmless(key: &str, value: &str) -> bool {
+pub fn is_harmless(key: &str, value: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "none", "null", "auto"];
     let is_markup =
         value.starts_with('<') && value.ends_with('>') || value.starts_with('[') && value.ends_with(']');
