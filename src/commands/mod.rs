@@ -1,5 +1,6 @@
 //! The commands, one folder for each: its inputs, its outputs, and the call of its operation.
 
+mod answer;
 mod build_space;
 mod bundle;
 mod cleanup;
@@ -38,6 +39,9 @@ pub const COMMANDS: &[&Command] = &[
     &job::hardware::COMMAND,
     &dataset::COMMAND,
     &dataset::UPLOAD,
+    &dataset::download::COMMAND,
+    &dataset::list::COMMAND,
+    &dataset::delete::COMMAND,
     &model::INSPECT,
     &bundle::COMMAND,
     &cleanup::COMMAND,

@@ -105,6 +105,11 @@ impl PathFilter {
         Ok(Self { exclude, ignore_files: BTreeMap::new(), include: includes, defaults })
     }
 
+    /// Returns the filter for the files of a repo, which has no defaults. The error names every bad pattern.
+    pub fn of_repo(include: &[String], exclude: &[String]) -> Result<Self> {
+        Self::new(include, exclude, DefaultExcludes::Off)
+    }
+
     /// Adds the patterns of the `.hfignore` in `folder`, a relative path that is empty for the top.
     pub(super) fn add_ignore_file(&mut self, folder: &Path, content: &[u8]) -> Result<()> {
         let name = folder.join(IGNORE_FILE);

@@ -133,11 +133,19 @@ pub struct ListedRepo {
     pub last_modified: Option<String>,
     /// Tags of the card, and others.
     pub tags: Vec<String>,
+    /// True if the repo is not public.
+    pub is_private: bool,
+    /// Bytes that the Hub stores, earlier versions included.
+    pub used_storage: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListRow {
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    used_storage: Option<u64>,
     id: String,
     #[serde(default)]
     created_at: Option<String>,
@@ -279,7 +287,9 @@ impl Hub {
             .append_pair("search", search)
             .append_pair("expand[]", "createdAt")
             .append_pair("expand[]", "lastModified")
+            .append_pair("expand[]", "private")
             .append_pair("expand[]", "tags")
+            .append_pair("expand[]", "usedStorage")
             .append_pair("limit", "100");
         let mut next = Some(url);
         let mut repos = Vec::new();
@@ -290,8 +300,8 @@ impl Hub {
             for row in rows {
                 let Some(id) = row.id.parse::<RepoName>().ok().and_then(|name| name.full()) else { continue };
                 let repo = Repo { repo_type, id };
-                let ListRow { created_at, last_modified, tags, .. } = row;
-                repos.push(ListedRepo { repo, created_at, last_modified, tags });
+                let ListRow { created_at, last_modified, tags, private: is_private, used_storage, .. } = row;
+                repos.push(ListedRepo { repo, created_at, last_modified, tags, is_private, used_storage });
             }
             next = self.next_page(&operation, &url, &answer.headers)?;
         }

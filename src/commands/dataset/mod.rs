@@ -1,6 +1,10 @@
 //! Datasets on the Hub, as an action and as commands.
 
+mod access;
+pub(super) mod delete;
+pub(super) mod download;
 mod inputs;
+pub(super) mod list;
 mod outputs;
 mod summary;
 

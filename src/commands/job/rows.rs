@@ -1,20 +1,21 @@
-//! Commands that read Jobs: their shared inputs, and their report.
+//! Commands that read Jobs: their shared inputs.
 
 use std::pin::Pin;
 use std::str::FromStr;
 
 use hub::{Credentials, Hub, JobName};
-use serde_json::Value;
 
 use super::access::{self, ACCESS};
-use crate::action::{GithubContext, Handles, Log, Report, drive};
-use crate::commands::command::{Command, Invocation, connect, prints_json};
+use crate::action::{GithubContext, Log};
+use crate::commands::command::{Command, Invocation, connect};
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::values::Values;
 use crate::failure::{Failure, Result};
+
+pub(super) use crate::commands::answer::{Answer, answer};
 
 pub(super) const NAMED_JOB: &[Group] = &[ACCESS, JOB];
 
@@ -30,18 +31,6 @@ inputs! {
     };
 }
 
-/// Report of a command that reads Jobs: JSON for other programs.
-#[derive(Debug, Default)]
-pub(super) struct Rows(Option<Value>);
-
-impl Report for Rows {
-    fn fail(&mut self, _failure: Failure) {}
-
-    fn json(&self) -> Option<Value> {
-        self.0.clone()
-    }
-}
-
 /// Returns a command that reads Jobs: it has no outputs, and is no action.
 pub(super) const fn reader(
     name: &'static str,
@@ -51,32 +40,6 @@ pub(super) const fn reader(
     run: fn(Invocation) -> Pin<Box<dyn Future<Output = u8>>>,
 ) -> Command {
     Command { name, about, details, groups, outputs: &[], action: None, run }
-}
-
-/// Answer of a command: JSON, and lines for people.
-pub(super) struct Answer {
-    pub(super) json: Value,
-    pub(super) text: String,
-}
-
-/// Runs a command that reads Jobs, and prints its answer. Returns the exit code.
-pub(super) async fn answer(
-    call: Invocation,
-    command: &Command,
-    work: impl AsyncFnOnce(&Values, &Log) -> Result<Answer>,
-) -> u8 {
-    let values = call.values(command);
-    let files = call.output_files();
-    let is_json = prints_json(&call.options);
-    drive(call.log, files, call.cancelled, |handles: Handles<Rows>| async move {
-        let answer = work(&values?, &handles.log).await?;
-        if !is_json {
-            handles.log.info(answer.text.trim_end_matches('\n'));
-        }
-        handles.recorder.record(|rows| rows.0 = Some(answer.json));
-        Ok(())
-    })
-    .await
 }
 
 /// Reads a number from 1.

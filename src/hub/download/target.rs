@@ -41,6 +41,20 @@ impl TargetFolder {
         }
     }
 
+    /// Takes a folder that is there, and that may be reached through links.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Disk`] if there is no such folder.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let operation = format!("open the folder `{}`", folder.display());
+        let root = fs::canonicalize(folder).map_err(|error| disk_error(&operation, error))?;
+        if !root.is_dir() {
+            return Err(disk_error(&operation, io::ErrorKind::NotADirectory.into()));
+        }
+        Ok(Self { root })
+    }
+
     /// Returns the absolute path of the folder.
     pub fn path(&self) -> &Path {
         &self.root

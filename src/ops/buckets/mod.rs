@@ -32,7 +32,7 @@ pub async fn write_text(
 }
 
 /// Writes the built-in TLS roots for hf-xet, which reports it if they are not enough.
-fn provide_roots(tls_roots: Option<&Path>, log: &Log) {
+pub(in crate::ops) fn provide_roots(tls_roots: Option<&Path>, log: &Log) {
     let Some(path) = tls_roots else { return };
     if let Err(error) = image::provide_roots(path) {
         let path = path.display();
@@ -41,7 +41,7 @@ fn provide_roots(tls_roots: Option<&Path>, log: &Log) {
 }
 
 /// Returns the callback that counts bytes for a display.
-fn counting(progress: &Progress) -> OnBytes {
+pub(in crate::ops) fn counting(progress: &Progress) -> OnBytes {
     let counter = progress.counter();
     Arc::new(move |bytes| counter.add(bytes))
 }

@@ -247,7 +247,14 @@ mod tests {
         let suffix: Suffix = "-pr-{number}".parse().unwrap();
         let found = |name: &str| {
             let repo = space(name, "", None).repo;
-            let listed = ListedRepo { repo, created_at: None, last_modified: None, tags: Vec::new() };
+            let listed = ListedRepo {
+                repo,
+                created_at: None,
+                last_modified: None,
+                tags: Vec::new(),
+                is_private: false,
+                used_storage: None,
+            };
             candidate(listed, "app", &suffix).map(|found| (found.number, found.rest))
         };
         assert_eq!(found("app-pr-7"), Some((7, String::new())));

@@ -214,6 +214,8 @@ mod tests {
                 created_at: created.map(str::to_owned),
                 last_modified: None,
                 tags: vec![tag.to_owned()],
+                is_private: false,
+                used_storage: None,
             };
             why_kept(&listed, &forgotten, now)
         };

@@ -1,5 +1,8 @@
 //! Datasets, with the real binary against the local Hub.
 
+mod delete;
+mod download;
+mod list;
 mod upload;
 
 use crate::harness::{Folder, Run, TestHub};
