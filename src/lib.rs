@@ -6,6 +6,7 @@ pub mod action;
 pub mod app_check;
 pub mod cli;
 pub mod commands;
+pub mod dataset_files;
 pub mod failure;
 pub mod folder;
 #[cfg(test)]

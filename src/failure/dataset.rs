@@ -2,14 +2,98 @@
 
 use std::path::Path;
 
-use super::{Code, Failure};
-use crate::text::{count, name_some, quoted_all, quoted_path};
+use super::{Code, Failure, SourceLocation};
+use crate::dataset_files::Fault;
+use crate::text::{count, name_some, quoted, quoted_all, quoted_path};
 use hub::{Refusal, Repo, RepoId, Revision};
+
+const EXCLUDE_HINT: &str = "correct the files, or leave them out with `exclude`; nothing was sent";
 
 /// Returns the failure of a file whose name is not UTF-8.
 pub fn name_not_text(path: &Path) -> Failure {
     Failure::new(Code::InvalidPath, format!("cannot upload {}: its name is not UTF-8", quoted_path(path)))
         .hint("rename the file")
+}
+
+/// Returns the failure of a path that does not exist. The message has it relative to the checkout.
+pub fn path_missing(path: &Path, checkout: Option<&Path>) -> Failure {
+    let named = checkout.and_then(|checkout| path.strip_prefix(checkout).ok()).unwrap_or(path);
+    Failure::new(Code::SourceMissing, format!("`path` names {}, which does not exist", quoted_path(named)))
+        .hint("write `path` relative to the root of the checkout")
+        .hint("if a step makes the files, run it in this job, before this step")
+}
+
+/// Returns the failure of a folder without a data file.
+pub fn no_data(compressed: &[String]) -> Failure {
+    let failure = Failure::new(
+        Code::SourceMissing,
+        "`path` holds no data file: none ends with `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet`",
+    );
+    if compressed.is_empty() {
+        failure.hint("upload other files with the deploy action and `repo_type: dataset`")
+    } else {
+        failure.hint(format!("unpack {}", name_some(&quoted_all(compressed))))
+    }
+}
+
+/// Returns the failure of files that are not right. From `limit` faults on, there may be more. `in_checkout` returns the
+/// path of a file relative to the checkout.
+pub fn faulty(faults: &[Fault], limit: usize, in_checkout: impl Fn(&str) -> String) -> Failure {
+    let failure = match faults {
+        [fault] => Failure::new(Code::InvalidDataset, line_of(fault)),
+        faults => {
+            let lines: Vec<String> = faults.iter().map(line_of).collect();
+            let more = if faults.len() >= limit { ", and the check ended there" } else { "" };
+            Failure::new(
+                Code::InvalidDataset,
+                format!("{} faults in the dataset{more}:\n{}", faults.len(), lines.join("\n")),
+            )
+        }
+    };
+    let places = faults.iter().map(|fault| SourceLocation {
+        file: in_checkout(&fault.path),
+        line: fault.line.and_then(|line| line.try_into().ok()),
+        message: fault.sentence.clone(),
+    });
+    let failure = failure.hint(EXCLUDE_HINT).at(places.collect::<Vec<_>>());
+    if faults.iter().any(|fault| fault.is_over_limit) {
+        failure.hint(
+            "`max_row_size` raises the limit; the viewer does not show 100 rows that have more than 300 MB together",
+        )
+    } else {
+        failure
+    }
+}
+
+fn line_of(fault: &Fault) -> String {
+    match fault.line {
+        Some(line) => format!("{} {}", quoted(&format!("{}:{line}", fault.path)), fault.sentence),
+        None => format!("{} {}", quoted(&fault.path), fault.sentence),
+    }
+}
+
+/// Returns the failure of files whose split is not clear.
+pub fn splits_unclear(faults: &[Fault]) -> Failure {
+    let lines: Vec<String> = faults.iter().take(20).map(line_of).collect();
+    Failure::new(Code::InvalidDataset, format!("the split of files is not clear:\n{}", lines.join("\n")))
+        .hint("name the files of each split with `splits`, such as `train=data/train*.csv`")
+}
+
+/// Returns the failure of splits that have no data file.
+pub fn splits_without_files(names: &[&str]) -> Failure {
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    Failure::new(Code::InvalidInput, format!("`splits` matches no data file for {}", name_some(&names)))
+        .hint("patterns have the syntax of .gitignore, and are relative to `path`")
+}
+
+/// Returns the failure of files with formats that one configuration cannot have.
+pub fn formats_differ(first: &str, other: &str) -> Failure {
+    Failure::new(
+        Code::InvalidDataset,
+        format!("the data files have different formats: {} and {}", quoted(first), quoted(other)),
+    )
+    .hint("leave out the files of one format with `exclude`")
+    .hint("to keep both, upload each format as a configuration of its own, with `config_name` and `include`")
 }
 
 /// Returns the failure of a dataset that does not exist, or that the token cannot see.

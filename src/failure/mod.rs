@@ -103,6 +103,8 @@ codes! {
     SourceTooLarge = "source_too_large", Input;
     /// The metadata block of README.md is refused by the Hub, or cannot be read.
     InvalidCard = "invalid_card", Input;
+    /// A file of a dataset is not right: a row, a type, its encoding.
+    InvalidDataset = "invalid_dataset", Input;
     /// The deploy would delete more than `max_deletes` allows.
     TooManyDeletes = "too_many_deletes", Input;
     /// A file that holds a secret would become public.

@@ -38,6 +38,7 @@ mod client;
 mod commit_body;
 mod commits;
 mod content;
+mod dataset_viewer;
 mod discussions;
 mod download;
 mod error;
@@ -82,6 +83,10 @@ pub use cards::CardCheck;
 pub use client::{Hub, HubOptions};
 pub use commits::CommitReceipt;
 pub use content::{Content, ContentError, ContentFault, InMemory};
+pub use dataset_viewer::{
+    DatasetViewer, SplitSize, Viewed, ViewerConfig, ViewerParts, ViewerSize, ViewerSizes, ViewerSplit,
+    ViewerSplits,
+};
 pub use discussions::{Merged, NewDraft, PullRequest, PullRow, PullStatus, pull_request_ref};
 pub use download::{Download, DownloadFrom, DownloadId, Downloaded, RefusedPath, TargetFolder, xet_hash};
 pub use error::{BatchFailure, Cause, Error, ExchangeError, PathFault, TransferFault};

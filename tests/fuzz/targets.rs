@@ -410,6 +410,35 @@ fn what_a_gradio_app_says_during_a_call() {
 }
 
 #[test]
+fn rows_of_a_dataset() {
+    use crate::dataset_files::{Faults, Format, Table, differences, read_parquet, read_text};
+    fuzz("dataset_rows", |bytes| {
+        let mut shape = String::new();
+        let mut first: Option<Table> = None;
+        for format in [Format::JsonLines, Format::Json, Format::Csv, Format::Tsv, Format::Parquet] {
+            let mut list = Vec::new();
+            let mut faults = Faults::new("f", &mut list, 20);
+            let table = match format {
+                Format::Parquet => read_parquet(bytes::Bytes::copy_from_slice(bytes), 1 << 20, &mut faults),
+                format => read_text(format, bytes, 1 << 16, &mut faults).expect("memory is read"),
+            };
+            let found =
+                first.as_ref().map_or(0, |first| differences(&first.columns, &table.columns, format).len());
+            let columns = table.columns.iter().count();
+            shape.push_str(&format!(
+                "{} {} {} {} ",
+                about(columns),
+                list.len().min(3),
+                about(found),
+                table.rows.min(3)
+            ));
+            first = first.or(Some(table));
+        }
+        shape
+    });
+}
+
+#[test]
 fn what_is_printed_stays_in_its_place() {
     fuzz("escaping", |bytes| {
         let text = String::from_utf8_lossy(bytes);

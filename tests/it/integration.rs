@@ -109,6 +109,15 @@ async fn verified(hub: &TestHub, workspace: &Folder, space: &str) -> BTreeMap<St
     outputs.map(|(name, output)| (name.to_owned(), ran.output(output).to_owned())).into()
 }
 
+/// The outputs of the step that adds rows to the dataset of a case, under the names that the workflow gives them.
+async fn with_rows(hub: &TestHub, workspace: &Folder, repo: &str) -> BTreeMap<String, String> {
+    let run = Run::new(hub, workspace).without("INPUT_HUGGINGFACE_REPO").action("dataset");
+    let ran = run.input("repo", repo).input("path", "rows").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+    let outputs = [("rows_status", "status"), ("rows", "rows"), ("splits", "splits")];
+    outputs.map(|(name, output)| (name.to_owned(), ran.output(output).to_owned())).into()
+}
+
 async fn tear_down(hub: &TestHub, workspace: &Folder) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
         .args(["teardown", "--prefix", "hfd-test-", "--list"])
@@ -131,6 +140,9 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         let mut outputs = handed_over(case, &ran.outputs);
         if case == "space" {
             outputs.extend(verified(&hub, &workspace, ran.output("repo_id")).await);
+        }
+        if case == "dataset" {
+            outputs.extend(with_rows(&hub, &workspace, ran.output("repo_id")).await);
         }
         if case == "model" {
             outputs.insert("embedded".to_owned(), embedded(&hub, &workspace).await);

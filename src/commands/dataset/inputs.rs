@@ -9,13 +9,15 @@ use crate::action::GithubContext;
 use crate::commands::groups::{commit, files, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
-use crate::commands::inputs::parse;
+use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::values::{Field, Values};
+use crate::commands::inputs::{lists, urls};
+use crate::dataset_files::{NamedSplits, is_split_name};
 use crate::failure::Result;
-use crate::ops::dataset::upload::DatasetOptions;
+use crate::ops::dataset::upload::{CardMode, DatasetOptions};
 use crate::ops::deploy::options::{DeployOptions, Origin, Provenance, SpaceOptions};
 
-pub(super) const GROUPS: &[Group] = &[DATASET, sign_in::SIGN_IN, FILES, commit::COMMIT];
+pub(super) const GROUPS: &[Group] = &[DATASET, sign_in::SIGN_IN, CARD_GROUP, FILES, commit::COMMIT];
 
 inputs! {
     /// Inputs of the dataset.
@@ -35,12 +37,63 @@ inputs! {
         elsewhere: &["repo_id", "huggingface_repo", "dataset", "dataset_id"],
         ..Input::new("repo")
     };
+    SPLITS = Input {
+        kind: ValueKind::Text("LINES"),
+        summary: "Files of each split, as lines of `SPLIT=PATTERN`, such as `train=data/part-*.csv`",
+        details: "Patterns have the syntax of `.gitignore`. A split may have several lines.",
+        default: DefaultValue::Words("by the names of files and folders: `train`, `validation` (`val`, `dev`), `test`, else `train`"),
+        elsewhere: &["split"],
+        ..Input::new("splits")
+    };
+    CONFIG_NAME = Input {
+        kind: ValueKind::Text("NAME"),
+        summary: "Name of the configuration (the viewer calls it subset) that the files make up",
+        details: "A repo may have several, each uploaded by itself.",
+        default: DefaultValue::Value("default"),
+        elsewhere: &["config", "subset"],
+        ..Input::new("config_name")
+    };
     PRIVATE = Input {
         kind: ValueKind::Flag,
         summary: "Make the dataset private",
         details: "`true` also makes an existing public dataset private; `false` never makes a private one public.",
         default: DefaultValue::Words("`true` for a new dataset; an existing one keeps its visibility"),
         ..Input::new("private")
+    };
+    MAX_ROW_SIZE = Input {
+        kind: ValueKind::Text("SIZE"),
+        summary: "Size of the largest row, such as `10MB`",
+        details: "A larger one is an error. Row groups of Parquet may have 100 times that size. The viewer reads 300 MB at most for a page of 100 rows.",
+        default: DefaultValue::Value("3MB"),
+        ..Input::new("max_row_size")
+    };
+}
+
+inputs! {
+    /// Inputs of the card.
+    CARD_GROUP: "Card", "";
+    CARD = Input {
+        kind: ValueKind::Choice(&["auto", "keep", "none"]),
+        summary: "Metadata and text of README.md, in the uploaded copy",
+        details: "`auto` writes a missing README.md, and adds missing keys to one that is there. `keep` only writes a missing one. `none` writes neither README.md nor metadata.json.",
+        default: DefaultValue::Value("auto"),
+        ..Input::new("card")
+    };
+    LICENSE = Input {
+        kind: ValueKind::Text("NAME"),
+        summary: "License of the dataset, by its name on the Hub, such as `cc-by-4.0`",
+        ..Input::new("license")
+    };
+    TAGS = Input {
+        kind: ValueKind::Text("NAMES"),
+        summary: "Tags of the dataset, separated by lines or commas",
+        ..Input::new("tags")
+    };
+    TASK_CATEGORIES = Input {
+        kind: ValueKind::Text("NAMES"),
+        summary: "Tasks of the dataset, by their names on the Hub, such as `text-classification`",
+        default: DefaultValue::Words("the task that well-known names of columns show, such as `question` and `answer`"),
+        ..Input::new("task_categories")
     };
 }
 
@@ -52,7 +105,6 @@ const FILES: Group = Group {
         files::INCLUDE,
         files::EXCLUDE,
         files::DEFAULT_EXCLUDES,
-        files::PATH_IN_REPO,
         files::PRUNE,
         files::MAX_DELETES,
         files::SECRETS_IN_FILES,
@@ -71,6 +123,8 @@ pub(super) struct DatasetInputs {
     pub(super) credentials: Option<Credentials>,
     /// The Hub: `HF_ENDPOINT`.
     pub(super) endpoint: Url,
+    /// The dataset viewer: `HF_DATASETS_SERVER`. `None` for another Hub, whose viewer is not known.
+    pub(super) viewer: Option<Url>,
     pub(super) options: DatasetOptions,
 }
 
@@ -106,6 +160,22 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
     let files = files::read(values, &github, diagnostics);
     let commit = commit::read(values, Some(RepoType::Dataset), diagnostics);
     let endpoint = sign_in::endpoint(environment, diagnostics);
+    let viewer = viewer(values, diagnostics);
+    let splits = splits(values, diagnostics);
+    let names = |input, diagnostics: &mut Diagnostics| {
+        let names = lists::names(input, values.text(input), diagnostics);
+        names.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (tags, task_categories) = (names(&TAGS, diagnostics), names(&TASK_CATEGORIES, diagnostics));
+    let card = values.value(&CARD, card, diagnostics);
+    let license = values.field(&LICENSE, license, diagnostics).ok();
+    if card == CardMode::None {
+        let idle: Vec<&Input> =
+            [&LICENSE, &TAGS, &TASK_CATEGORIES].into_iter().filter(|input| values.asks(input)).collect();
+        diagnostics.warn_without_effect(&idle, format!("`{}`", values.place().setting(&CARD, "none")));
+    }
+    let config_name = values.value(&CONFIG_NAME, config_name, diagnostics);
+    let max_row = values.value(&MAX_ROW_SIZE, parse::size, diagnostics);
     let deploy = DeployOptions {
         repo: repo?,
         repo_type: RepoType::Dataset,
@@ -119,7 +189,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
         secrets_in_files: files.secrets_in_files,
         source_dir: path?,
         workspace: github.workspace,
-        path_in_repo: files.path_in_repo,
+        path_in_repo: None,
         cache_path: files.cache_path,
         include: files.include,
         exclude: files.exclude,
@@ -141,10 +211,82 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
         space: SpaceOptions::off(workspace.unwrap_or_else(|| PathBuf::from("."))),
         has_proxy: false,
         tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
+        dataset: None,
     };
-    Some(DatasetInputs {
-        credentials: sign_in.credentials,
-        endpoint: endpoint?,
-        options: DatasetOptions { deploy },
+    let options =
+        DatasetOptions { deploy, splits, config_name, card, license, tags, task_categories, max_row };
+    Some(DatasetInputs { credentials: sign_in.credentials, endpoint: endpoint?, viewer, options })
+}
+
+/// Environment variable of the viewer's address.
+const VIEWER: &str = "HF_DATASETS_SERVER";
+/// Address of the viewer of the public Hub.
+const DEFAULT_VIEWER: &str = "https://datasets-server.huggingface.co";
+
+/// Returns the address of the viewer. Another Hub has none by default, because its token and the names of its datasets
+/// must not reach the public viewer.
+fn viewer(values: &Values, diagnostics: &mut Diagnostics) -> Option<Url> {
+    let environment = values.environment();
+    let text = match (environment.var(VIEWER), environment.var(sign_in::ENDPOINT)) {
+        (Some(text), _) => text,
+        (None, None) => DEFAULT_VIEWER,
+        (None, Some(hub)) if hub.trim_end_matches('/') == sign_in::DEFAULT_ENDPOINT => DEFAULT_VIEWER,
+        (None, Some(_)) => return None,
+    };
+    urls::endpoint(text).map_err(|refusal| diagnostics.fault_of_name(VIEWER, refusal.0)).ok()
+}
+
+/// Reads the lines of `SPLIT=PATTERN`. `None` finds the splits by names.
+fn splits(values: &Values, diagnostics: &mut Diagnostics) -> Option<NamedSplits> {
+    const WANTED: &str = "`SPLIT=PATTERN` lines";
+    let text = values.text(&SPLITS);
+    if lists::is_another_notation(&SPLITS, WANTED, text, diagnostics) {
+        return None;
+    }
+    let mut patterns = Vec::new();
+    for (number, line) in lists::lines(text) {
+        match line.split_once('=').map(|(name, pattern)| (name.trim(), pattern.trim())) {
+            Some((name, _)) if !is_split_name(name) => diagnostics.fault(
+                &SPLITS,
+                format!(
+                    "must name splits by letters, digits, `_` and `.`, and not `all`: line {number} does not"
+                ),
+            ),
+            Some((_, "")) => diagnostics.fault(&SPLITS, format!("has no pattern on line {number}")),
+            Some(pair) => patterns.push(pair),
+            None => diagnostics.fault(&SPLITS, format!("must hold {WANTED}: line {number} has no `=`")),
+        }
+    }
+    if patterns.is_empty() {
+        return None;
+    }
+    let splits = NamedSplits::new(patterns).map_err(|(pattern, reason)| {
+        diagnostics.fault(&SPLITS, format!("has the pattern `{pattern}`, which is not valid: {reason}"));
+    });
+    splits.ok()
+}
+
+fn card(text: &str) -> Parsed<CardMode> {
+    parse::choice(&CARD, text, |word| match word {
+        "auto" => Some(CardMode::Auto),
+        "keep" => Some(CardMode::Keep),
+        "none" => Some(CardMode::None),
+        _ => None,
     })
+}
+
+fn license(text: &str) -> Parsed<String> {
+    let is_name =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if is_name(text) { Ok(text.to_lowercase()) } else { parse::not_like("a name like `cc-by-4.0`", text) }
+}
+
+/// Parses the name of a configuration. The `datasets` library makes a folder of it.
+fn config_name(text: &str) -> Parsed<String> {
+    let is_name = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        parse::not_like("a name of letters, digits, `-`, `_` and `.`", text)
+    }
 }

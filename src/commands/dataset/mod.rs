@@ -10,6 +10,9 @@ mod summary;
 
 use std::time::Duration;
 
+use hub::{Credentials, DatasetViewer, HubOptions};
+use url::Url;
+
 use inputs::{DatasetInputs, GROUPS};
 
 use super::command::{ActionFiles, Command, Invocation, connect};
@@ -97,7 +100,18 @@ async fn upload_from(values: Result<Values>, handles: Handles<DatasetReport>) ->
         recorder.record(|report| report.deploy.status = Some(Status::Skipped));
         return Ok(());
     };
+    let viewer = inputs.viewer.map(|address| viewer(address, &credentials)).transpose()?;
     let hub = connect(&inputs.endpoint, credentials, log)?;
     let session = Session { hub: &hub, log, journal };
-    upload(&inputs.options, &session, recorder).await
+    upload(&inputs.options, viewer.as_ref(), &session, recorder).await
+}
+
+/// Makes a client of the viewer. An ID token is for the Hub alone.
+fn viewer(address: Url, credentials: &Credentials) -> Result<DatasetViewer> {
+    let mut options = HubOptions::new(address);
+    if let Credentials::Token(token) = credentials {
+        options.credentials = Credentials::Token(token.clone());
+    }
+    crate::USER_AGENT.clone_into(&mut options.user_agent);
+    Ok(DatasetViewer::new(options)?)
 }

@@ -1,7 +1,9 @@
 //! The outputs of an upload of a dataset.
 
+use serde_json::Value;
+
 use crate::commands::outputs::{ERROR_CODE, Output, error_code, outputs};
-use crate::ops::dataset::upload::DatasetReport;
+use crate::ops::dataset::upload::{DatasetReport, SplitFacts};
 
 outputs! {
     pub(super), (report: &DatasetReport, _timings),
@@ -22,8 +24,26 @@ outputs! {
         "Commit of the upload, on the pull request with `create_pr`. Without changes, the current commit of the branch.",
     ) => report.deploy.commit_sha().unwrap_or_default().to_owned();
     Output::own_word(
+        "rows",
+        "Number of rows of all splits. Empty if the check failed.",
+    ) => report.rows().map(|rows| rows.to_string()).unwrap_or_default();
+    Output::own_word(
         "files",
-        "Number of files in the folder.",
+        "Number of data files.",
     ) => report.files.map(|files| files.to_string()).unwrap_or_default();
+    Output::text(
+        "splits",
+        "Rows of each split, as a JSON object such as `{\"train\":900,\"test\":100}`. Empty if the check failed.",
+    ) => report.splits.as_ref().map(|splits| splits_json(splits)).unwrap_or_default();
+    Output::own_word(
+        "redactions",
+        "Number of values that were removed before the upload.",
+    ) => report.redactions.to_string();
     ERROR_CODE => error_code(report.deploy.failure.as_ref());
+}
+
+/// Renders the splits in their order, which a map of JSON does not keep.
+fn splits_json(splits: &[SplitFacts]) -> String {
+    let rows = splits.iter().map(|split| format!("{}:{}", Value::from(split.name.as_str()), split.rows()));
+    format!("{{{}}}", rows.collect::<Vec<_>>().join(","))
 }

@@ -145,6 +145,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
     let visibility = repo::visibility(values, repo_type, diagnostics);
     let visibility = preview.as_ref().map_or(visibility, |preview| preview.visibility(visibility));
     let source_dir = files::read_source_dir(values, &github, diagnostics);
+    let path_in_repo = files::read_path_in_repo(values, diagnostics);
     let files = files::read(values, &github, diagnostics);
     let commit = commit::read(values, repo_type, diagnostics);
     let commit = match &preview {
@@ -207,7 +208,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         secrets_in_files: files.secrets_in_files,
         source_dir,
         workspace: github.workspace,
-        path_in_repo: files.path_in_repo,
+        path_in_repo,
         cache_path: files.cache_path,
         include: files.include,
         exclude: files.exclude,
@@ -229,6 +230,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         space,
         has_proxy: proxy.is_some(),
         tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
+        dataset: None,
     };
     Some(Inputs {
         skip: sign_in.credentials.is_none().then_some(if may_lack_token { WITHOUT_SECRETS } else { SKIPPED }),

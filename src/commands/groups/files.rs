@@ -87,8 +87,6 @@ inputs! {
 
 /// Options of the files.
 pub(crate) struct FileOptions {
-    /// `None` is the root of the repo.
-    pub(crate) path_in_repo: Option<RepoPath>,
     pub(crate) include: Vec<String>,
     pub(crate) exclude: Vec<String>,
     pub(crate) default_excludes: bool,
@@ -99,13 +97,12 @@ pub(crate) struct FileOptions {
     pub(crate) cache_path: Option<PathBuf>,
 }
 
-/// Reads all inputs but the folder.
+/// Reads all inputs but the folders.
 pub(crate) fn read(values: &Values, github: &GithubContext, diagnostics: &mut Diagnostics) -> FileOptions {
     let workspace = github.workspace.as_deref();
     let patterns = |input| parse::patterns(values.text(input).unwrap_or_default());
     FileOptions {
         secrets_in_files: values.field(&SECRETS_IN_FILES, secrets_in_files, diagnostics).ok(),
-        path_in_repo: values.field(&PATH_IN_REPO, path_in_repo, diagnostics).ok().flatten(),
         cache_path: values.field(&CACHE_PATH, |text| cache_path(text, workspace), diagnostics).ok(),
         prune: values.value(&PRUNE, prune, diagnostics),
         default_excludes: values.flag(&DEFAULT_EXCLUDES, diagnostics),
@@ -113,6 +110,11 @@ pub(crate) fn read(values: &Values, github: &GithubContext, diagnostics: &mut Di
         include: patterns(&INCLUDE),
         exclude: patterns(&EXCLUDE),
     }
+}
+
+/// Reads the folder of the repo. `None` is its root.
+pub(crate) fn read_path_in_repo(values: &Values, diagnostics: &mut Diagnostics) -> Option<RepoPath> {
+    values.field(&PATH_IN_REPO, path_in_repo, diagnostics).ok().flatten()
 }
 
 fn secrets_in_files(text: &str) -> Parsed<SecretsInFiles> {

@@ -144,10 +144,10 @@ fn missing_token(text: &str) -> Parsed<MissingToken> {
 }
 
 /// Environment variable of the Hub's address, as in the official clients.
-const ENDPOINT: &str = "HF_ENDPOINT";
+pub(crate) const ENDPOINT: &str = "HF_ENDPOINT";
 
 /// Address of the Hub if `HF_ENDPOINT` names no other.
-const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+pub(crate) const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
 /// Reads the address of the Hub; `None` is a fault.
 pub(crate) fn endpoint(environment: &Environment, diagnostics: &mut Diagnostics) -> Option<Url> {

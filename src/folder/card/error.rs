@@ -25,6 +25,9 @@ pub enum CardFault {
     /// The block is valid, but no edit of its lines makes this SDK the value of `sdk`.
     #[error("cannot edit the metadata block")]
     CannotSetSdk(SpaceSdk),
+    /// The block is valid, but no edit of its lines adds this key.
+    #[error("cannot add `{0}` to the metadata block")]
+    CannotAdd(&'static str),
     #[error("cannot write a metadata block")]
     CannotWrite,
 }

@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::folder::yaml;
 
+mod dataset;
 mod edit;
 mod error;
 mod front_matter;
@@ -15,6 +16,7 @@ mod message_line;
 mod title;
 mod yaml_edit;
 
+pub use dataset::{DatasetCard, complete_dataset};
 pub use edit::{CardEdit, CardFacts, REPAIRED, complete};
 pub use error::{CardError, CardFault};
 pub use front_matter::repair_opening_fence;
@@ -43,6 +45,11 @@ impl Card {
     /// Returns the value of `key`, if that is a string.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.keys.get(key)?.as_str()
+    }
+
+    /// Returns true if the card has `key`.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
     }
 
     /// Returns the value of `app_port`, if that is a port.

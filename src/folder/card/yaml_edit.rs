@@ -49,6 +49,21 @@ impl Editor {
         self.accept(candidates, meaning)
     }
 
+    /// Sets the top-level `key` to a list or a mapping: in its place if it exists, else as the last lines.
+    pub(super) fn set_block(&mut self, key: &str, value: &Value) -> Result<(), CannotEdit> {
+        let entry = Mapping::from_iter([(Value::from(key), value.clone())]);
+        let block = serde_yaml::to_string(&entry).map_err(|_| CannotEdit)?.replace('\n', self.line_end);
+        let mut meaning = self.meaning.clone();
+        meaning.insert(key.into(), value.clone());
+        let candidates = if self.meaning.contains_key(key) {
+            self.rewrites(key, |_| Some(block.clone()))
+        } else {
+            let gap = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { self.line_end };
+            vec![format!("{}{gap}{block}", self.text)]
+        };
+        self.accept(candidates, meaning)
+    }
+
     /// Removes the top-level `key` with its line.
     pub(super) fn remove(&mut self, key: &str) -> Result<(), CannotEdit> {
         let mut meaning = self.meaning.clone();
@@ -128,8 +143,8 @@ fn with_value(line: &str, value: &str) -> Option<String> {
     Some(format!("{key}{space}{value}{gap}{}", &rest[end..]))
 }
 
-/// Returns the number of bytes of `text` that seem to continue the value of the entry before it: indented lines, and
-/// blank ones between them.
+/// Returns the number of bytes of `text` that seem to continue the value of the entry before it: indented lines, items
+/// of a list, and blank lines between them.
 fn continuation(text: &str) -> usize {
     let mut end = 0;
     for line in lines(text) {
@@ -137,7 +152,8 @@ fn continuation(text: &str) -> usize {
         if content.trim().is_empty() {
             continue;
         }
-        if !content.starts_with([' ', '\t']) {
+        let is_item = content.starts_with("- ") || content.trim_end() == "-";
+        if !is_item && !content.starts_with([' ', '\t']) {
             break;
         }
         end = line.end;
@@ -221,6 +237,22 @@ mod tests {
                 expected,
                 "{yaml:?}"
             );
+        }
+    }
+
+    #[test]
+    fn blocks_are_set_in_place() {
+        let list: Value = serde_yaml::from_str("[{a: x, b: [y]}]").unwrap();
+        let block = "k:\n- a: x\n  b:\n  - y\n";
+        for (yaml, expected) in [
+            ("", Some(block.to_owned())),
+            ("b: 1", Some(format!("b: 1\n{block}"))),
+            ("k:\n- old\n- older\nb: 1 # c\n", Some(format!("{block}b: 1 # c\n"))),
+            ("k: [old]\nb: 1\n", Some(format!("{block}b: 1\n"))),
+            ("k:\n  - old\n  -\n    x: 1\n", Some(block.to_owned())),
+            ("{b: 1}\n", None),
+        ] {
+            assert_eq!(edited(yaml, |editor| editor.set_block("k", &list)), expected, "{yaml:?}");
         }
     }
 

@@ -139,6 +139,7 @@ pub(super) async fn publish(
         },
         has_proxy: false,
         tls_roots: options.tls_roots.clone(),
+        dataset: None,
     };
     deploy::deploy(&deploy, session, recorder).await
 }

@@ -4,6 +4,7 @@ pub mod delete;
 pub mod download;
 pub mod list;
 pub mod upload;
+pub mod viewer;
 
 use hub::{Repo, RepoInfo, RepoName};
 

@@ -3,13 +3,15 @@
 use crate::app_check::CheckResult;
 use crate::failure::{Code, Failure};
 use crate::ops::space::HardwareStatus;
-use hub::{CommitId, RepoInfo};
+use hub::{CommitId, Repo, RepoInfo};
 
 use super::plan::Plan;
 
 /// Result of a deploy.
 #[derive(Debug, Clone, Default)]
 pub struct Deployed {
+    /// The repo under its present name.
+    pub repo: Option<Repo>,
     /// Commit that the branch has: `None` after a dry run.
     pub commit: Option<CommitId>,
     /// Address of the app, as the Hub names it.

@@ -50,15 +50,16 @@ pub(super) async fn list_files(
     let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
     // A Space keeps its card if the folder brings none, because the card names the SDK.
     let keeps_readme = context.options.repo_type == RepoType::Space && source.get("README.md").is_none();
+    let local: HashSet<&str> = source.files.iter().map(|file| file.path.as_str()).collect();
     let is_ours = |file: &RemoteFile| {
         let Ok(path) = file.path.parse::<RepoPath>() else { return false };
         let Some(relative) = path.below(folder) else { return false };
         file.path != GIT_ATTRIBUTES
             && !(keeps_readme && file.path == "README.md")
-            && !source.filter.hides(relative)
+            // A generated file is ours although `include` does not name it.
+            && (!source.filter.hides(relative) || local.contains(relative))
             && may_prune(context.options.prune, relative)
     };
-    let local: HashSet<&str> = source.files.iter().map(|file| file.path.as_str()).collect();
     let is_local = |file: &RemoteFile| {
         let path: Option<RepoPath> = file.path.parse().ok();
         path.and_then(|path| path.below(folder).map(|relative| local.contains(relative))).unwrap_or(false)

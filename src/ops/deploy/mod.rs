@@ -8,6 +8,7 @@ mod change_set;
 mod check_app;
 mod check_plan;
 mod context;
+mod dataset_files;
 mod deployed;
 mod draft;
 mod ensure_repo;
@@ -159,6 +160,7 @@ async fn sign_in_and_deploy(
     }
     preflight::warn_about_needless_proxy(&context, &prepared.lookup);
     let deployed = deploy_prepared(&context, prepared, visibility).await;
+    let deployed = deployed.map(|deployed| Deployed { repo: Some(context.repo.clone()), ..deployed });
     deployed.map_err(|failure| match &user {
         Some(user) => failure::deploy::explain_refusal(failure, user, &context.repo, options.create_pr),
         None => failure,

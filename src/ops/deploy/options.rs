@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::app_check::{Check, FailOn, Mode};
+use crate::folder::card::DatasetCard;
 use crate::ops::space::{HardwareOptions, SettingsOptions, Variable};
 use hub::{RepoName, RepoPath, RepoType, Revision, SpaceSdk, Visibility};
 
@@ -60,6 +61,18 @@ pub struct DeployOptions {
     pub has_proxy: bool,
     /// PEM file with trusted root certificates.
     pub tls_roots: Option<PathBuf>,
+    /// Files about the rows of a dataset.
+    pub dataset: Option<DatasetFiles>,
+}
+
+/// Files about the rows of a dataset, which the uploaded copy gets.
+#[derive(Debug, Clone)]
+pub struct DatasetFiles {
+    pub card: DatasetCard,
+    /// Leaves a README.md that is there as it is.
+    pub keeps_readme: bool,
+    /// Facts about the configuration, for metadata.json.
+    pub metadata: serde_json::Value,
 }
 
 impl DeployOptions {

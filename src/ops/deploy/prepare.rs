@@ -14,6 +14,7 @@ use super::card::{
     README, check_card, complete_card, insert, log_changes, mark_title, read_all, readme_on_hub, repair_card,
 };
 use super::context::Context;
+use super::dataset_files::add_dataset_files;
 use super::options::Origin;
 use super::plan_base::GIT_ATTRIBUTES;
 
@@ -39,6 +40,10 @@ pub(super) async fn prepare(context: &Context<'_>, mut source: Source) -> Result
     }
     if context.options.repo_type != RepoType::Space {
         warn_about_names_and_modes(context, &source, None);
+        if let Some(files) = &context.options.dataset {
+            let lookup = add_dataset_files(context, files, &mut source).await?;
+            return Ok(Prepared { source, sdk: None, app_file: None, lookup });
+        }
         let readme = source.get(README).filter(|_| is_whole_repo);
         let lookup = look_up_and_check(context, readme).await?;
         return Ok(Prepared { source, sdk: None, app_file: None, lookup });

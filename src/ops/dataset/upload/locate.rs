@@ -12,6 +12,9 @@ use super::DatasetOptions;
 pub(super) fn locate(options: &DatasetOptions, log: &Log) -> Result<DeployOptions> {
     let deploy = &options.deploy;
     let path = &deploy.source_dir;
+    if !path.exists() {
+        return Err(advice::path_missing(path, deploy.workspace.as_deref()));
+    }
     if !path.is_file() {
         return Ok(deploy.clone());
     }

@@ -1,28 +1,115 @@
 //! The upload of a dataset: its files are checked, and deployed with a card in one commit.
 
+mod assign;
+mod check;
+mod describe;
 mod locate;
 pub mod options;
 pub mod report;
 
-use crate::action::Recorder;
-use crate::failure::Result;
+use hub::{DatasetViewer, Repo, RepoType};
+
+use crate::action::journal::Phase;
+use crate::action::{Log, Recorder};
+use crate::failure::{Code, Failure, Result, dataset as advice};
+use crate::folder::Source;
 use crate::ops::Session;
-use crate::ops::deploy;
+use crate::ops::deploy::{self, DeployOptions, Deployed};
+use crate::text::{count, human_bytes};
 
-pub use options::DatasetOptions;
-pub use report::DatasetReport;
+use super::viewer;
+use assign::assign;
+use check::{Checked, MAX_FAULTS, check};
+use describe::describe;
 
-/// Uploads the files of a dataset.
+pub use options::{CardMode, DatasetOptions};
+pub use report::{DatasetReport, SplitFacts};
+
+/// Uploads the files of a dataset, and asks the viewer about them.
+///
+/// # Errors
+///
+/// `invalid_dataset`: a file is not right, and nothing was sent. Any code of a deploy.
 pub async fn upload(
     options: &DatasetOptions,
+    viewer: Option<&DatasetViewer>,
     session: &Session<'_>,
     recorder: &Recorder<DatasetReport>,
 ) -> Result<()> {
+    let named = options.deploy.repo.full().map(|id| Repo { repo_type: RepoType::Dataset, id });
+    recorder.record(|report| report.deploy.repo = named);
     let located = locate::locate(options, session.log)?;
-    deploy::with_source(&located, session, async |source| {
-        recorder.record(|report| report.files = Some(source.files.len()));
-        deploy::deploy_source(&located, source, session, &recorder.part(|report| &mut report.deploy)).await
+    let deployed = deploy::with_source(&located, session, async |source| {
+        let (source, checked) = check_rows(options, source, session).await?;
+        record(&checked, recorder);
+        if !checked.faults.is_empty() {
+            return Err(advice::faulty(&checked.faults, MAX_FAULTS, |path| in_checkout(&located, path)));
+        }
+        log_rows(&checked, session.log);
+        let deploy = DeployOptions { dataset: describe(options, &checked), ..located.clone() };
+        let part = recorder.part(|report| &mut report.deploy);
+        deploy::deploy_source(&deploy, source, session, &part).await
     })
     .await?;
+    ask_viewer(&located, &deployed, viewer, (session, recorder)).await;
     Ok(())
+}
+
+/// Checks all rows of the data files.
+async fn check_rows(
+    options: &DatasetOptions,
+    source: Source,
+    session: &Session<'_>,
+) -> Result<(Source, Checked)> {
+    let files = assign(&source, options.splits.as_ref(), session.log)?;
+    let bytes = files.iter().filter_map(|file| source.get(&file.path)).map(|file| file.size).sum();
+    session.log.info(&format!("checking {} ({})", count(files.len(), "data file"), human_bytes(bytes)));
+    let _phase = session.journal.enter(Phase::Check, "check");
+    let max_row = options.max_row;
+    // A thread of its own, because a signal has to end the run also while a large file is read.
+    tokio::task::spawn_blocking(move || {
+        let checked = check(&source, &files, max_row)?;
+        Ok((source, checked))
+    })
+    .await
+    .map_err(|error| Failure::new(Code::Internal, "the check of the rows ended early").caused_by(error))?
+}
+
+fn record(checked: &Checked, recorder: &Recorder<DatasetReport>) {
+    recorder.record(|report| {
+        report.files = Some(checked.splits.iter().map(|split| split.files.len()).sum());
+        report.splits = checked.faults.is_empty().then(|| checked.splits.clone());
+    });
+}
+
+fn log_rows(checked: &Checked, log: &Log) {
+    let rows: u64 = checked.splits.iter().map(SplitFacts::rows).sum();
+    let splits: Vec<String> =
+        checked.splits.iter().map(|split| format!("`{}` {}", split.name, split.rows())).collect();
+    let noun = if rows == 1 { "row" } else { "rows" };
+    log.info(&format!("checked {rows} {noun}: {}", splits.join(", ")));
+}
+
+/// Returns a path of the folder relative to the checkout, because GitHub shows annotations there.
+fn in_checkout(deploy: &DeployOptions, path: &str) -> String {
+    let workspace = deploy.workspace.as_deref();
+    let folder = workspace.and_then(|workspace| deploy.source_dir.strip_prefix(workspace).ok());
+    folder.map_or_else(|| path.to_owned(), |folder| folder.join(path).to_string_lossy().into_owned())
+}
+
+/// Asks the viewer about a commit on `main`, which is all that it shows.
+async fn ask_viewer(
+    options: &DeployOptions,
+    deployed: &Deployed,
+    viewer: Option<&DatasetViewer>,
+    (session, recorder): (&Session<'_>, &Recorder<DatasetReport>),
+) {
+    let is_shown = !options.dry_run && !options.create_pr && options.revision.is_main();
+    let (Some(viewer), Some(commit), Some(repo)) = (viewer, &deployed.commit, &deployed.repo) else { return };
+    if !is_shown {
+        return;
+    }
+    let answer = viewer::ask(viewer, &repo.id, commit).await;
+    session.log.info(&answer.to_string());
+    recorder.record(|report| report.viewer = Some(answer));
 }
