@@ -138,4 +138,5 @@ def test_memory_does_not_grow_with_the_files(hub: LocalHub, tmp_path: Path):
         ran = deploy(hub.endpoint, folder, tmp_path / "run", arguments=("dataset", "--from-inputs"), **inputs)
         assert ran.expect("dry-run").outputs["rows"] == str(rows)
         peaks.append(ran.peak_memory)
-    assert peaks[1] - peaks[0] < 10_000_000, peaks
+    # The large one has 70 MB. Its hashing reads ahead by a few blocks.
+    assert peaks[1] - peaks[0] < 20_000_000, peaks
