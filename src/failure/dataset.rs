@@ -177,3 +177,32 @@ pub fn still_there(dataset: &Repo) -> Failure {
 pub fn renamed(dataset: &Repo, now: &RepoId) -> String {
     format!("the {dataset} is `{now}` now: use that name")
 }
+
+/// Warning about sessions that are uploaded as they are.
+pub const RAW_SESSIONS: &str = "`raw_traces` uploads the sessions as they are, with every secret in them: leave it out to have the secrets replaced";
+
+/// Returns the failure of a folder without a file of sessions.
+pub fn no_sessions() -> Failure {
+    Failure::new(
+        Code::SourceMissing,
+        "`path` holds no file with sessions: none ends with `.jsonl`, `.ndjson` or `.json`",
+    )
+    .hint("name the folder in which the agent keeps its sessions, such as `~/.claude/projects`")
+}
+
+/// Returns the failure of a copy that cannot be written.
+pub fn no_copy(error: std::io::Error) -> Failure {
+    Failure::new(Code::LocalIo, "cannot write a copy of the sessions")
+        .caused_by(error)
+        .hint("free space in the folder for temporary files; nothing was sent")
+}
+
+/// Returns the warning about files whose last line is not complete.
+pub fn sessions_cut_off(names: &str) -> String {
+    format!("the last line is cut off, as by an agent that was killed, and is left out: {names}")
+}
+
+/// Returns the warning about files that hold no text.
+pub fn not_searched(names: &str) -> String {
+    format!("not searched for secrets, because these files hold no text: {names}")
+}

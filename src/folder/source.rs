@@ -66,9 +66,12 @@ impl Source {
     /// Gives the file `path` another content, or adds it. The file on the disk stays as it is.
     pub fn replace_or_insert(&mut self, path: RepoPath, content: Bytes) {
         let size = content.len() as u64;
-        let place = self.files.binary_search_by(|file| file.path.cmp(&path));
-        let file = SourceFile { path, content: FileContent::Memory(content), size, cache: None };
-        match place {
+        self.put(SourceFile { path, content: FileContent::Memory(content), size, cache: None });
+    }
+
+    /// Puts a file into its place in the list, instead of one with its path.
+    pub fn put(&mut self, file: SourceFile) {
+        match self.files.binary_search_by(|other| other.path.cmp(&file.path)) {
             Ok(index) => self.files[index] = file,
             Err(index) => self.files.insert(index, file),
         }

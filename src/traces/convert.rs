@@ -24,8 +24,6 @@ pub trait Sink {
 #[derive(Debug, Clone, Copy)]
 pub struct ConvertOptions<'a> {
     pub redaction: &'a Redaction,
-    /// Name of the program that wrote the sessions, which decides over that in the file.
-    pub harness: Option<&'a str>,
     /// Id of a session that has none.
     pub name: &'a str,
 }
@@ -195,12 +193,12 @@ impl<'a> Writer<'a> {
 
     fn header(&mut self, metadata: Map<String, Value>) -> Result<(), TraceError> {
         self.begin()?;
-        let ConvertOptions { harness, name, .. } = self.options;
+        let name = self.options.name;
         let id = match self.converted.sessions {
             1 => name.to_owned(),
             number => format!("{name}-{number}"),
         };
-        self.pass_value(&Header::new(metadata, harness, id))
+        self.pass_value(&Header::new(metadata, id))
     }
 
     fn messages(&mut self, item: Value, position: usize) -> Result<(), TraceError> {

@@ -156,7 +156,7 @@ impl Redaction {
     }
 
     /// Returns the text without its secrets, if it has any.
-    pub(super) fn redacted_text(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
+    pub fn redacted_text(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
         let (known, number) = self.known.redact_counted(text);
         if number > 0 {
             *counts.entry(KNOWN).or_default() += number;

@@ -118,9 +118,9 @@ fn pair(mut object: Object) -> Shape {
 
 impl Header {
     /// Returns the header of a session. `metadata` may have its id, its name and its harness.
-    pub(super) fn new(mut metadata: Object, harness: Option<&str>, fallback_id: String) -> Self {
+    pub(super) fn new(mut metadata: Object, fallback_id: String) -> Self {
         let own = take_text(&mut metadata, HARNESSES);
-        let harness = harness.map(str::to_owned).or(own).unwrap_or_else(|| UNKNOWN_HARNESS.to_owned());
+        let harness = own.unwrap_or_else(|| UNKNOWN_HARNESS.to_owned());
         let id = take(&mut metadata, &["id"]).or_else(|| take(&mut metadata, KEYS)).map(text_of);
         let name = take_text(&mut metadata, NAMES);
         // The header has fields of these names already.

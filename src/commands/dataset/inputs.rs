@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hub::{Credentials, RepoName, RepoType, Visibility};
 use url::Url;
 
+use super::traces;
 use crate::action::GithubContext;
 use crate::commands::groups::{commit, files, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
@@ -17,7 +18,8 @@ use crate::failure::Result;
 use crate::ops::dataset::upload::{CardMode, DatasetOptions};
 use crate::ops::deploy::options::{DeployOptions, Origin, Provenance, SpaceOptions};
 
-pub(super) const GROUPS: &[Group] = &[DATASET, sign_in::SIGN_IN, CARD_GROUP, FILES, commit::COMMIT];
+pub(super) const GROUPS: &[Group] =
+    &[DATASET, sign_in::SIGN_IN, traces::TRACES, CARD_GROUP, FILES, commit::COMMIT];
 
 inputs! {
     /// Inputs of the dataset.
@@ -37,6 +39,7 @@ inputs! {
         elsewhere: &["repo_id", "huggingface_repo", "dataset", "dataset_id"],
         ..Input::new("repo")
     };
+    KIND = super::traces::KIND;
     SPLITS = Input {
         kind: ValueKind::Text("LINES"),
         summary: "Files of each split, as lines of `SPLIT=PATTERN`, such as `train=data/part-*.csv`",
@@ -162,6 +165,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
     let endpoint = sign_in::endpoint(environment, diagnostics);
     let viewer = viewer(values, diagnostics);
     let splits = splits(values, diagnostics);
+    let sessions = traces::read(values, &[&SPLITS, &CONFIG_NAME, &MAX_ROW_SIZE], diagnostics);
     let names = |input, diagnostics: &mut Diagnostics| {
         let names = lists::names(input, values.text(input), diagnostics);
         names.into_iter().map(str::to_owned).collect::<Vec<_>>()
@@ -213,8 +217,17 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
         tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
         dataset: None,
     };
-    let options =
-        DatasetOptions { deploy, splits, config_name, card, license, tags, task_categories, max_row };
+    let options = DatasetOptions {
+        deploy,
+        sessions,
+        splits,
+        config_name,
+        card,
+        license,
+        tags,
+        task_categories,
+        max_row,
+    };
     Some(DatasetInputs { credentials: sign_in.credentials, endpoint: endpoint?, viewer, options })
 }
 

@@ -7,6 +7,7 @@ mod inputs;
 pub(super) mod list;
 mod outputs;
 mod summary;
+mod traces;
 
 use std::time::Duration;
 

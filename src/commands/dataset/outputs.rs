@@ -25,11 +25,11 @@ outputs! {
     ) => report.deploy.commit_sha().unwrap_or_default().to_owned();
     Output::own_word(
         "rows",
-        "Number of rows of all splits. Empty if the check failed.",
+        "Number of rows of all splits, or of lines of all sessions. Empty if the check failed.",
     ) => report.rows().map(|rows| rows.to_string()).unwrap_or_default();
     Output::own_word(
         "files",
-        "Number of data files.",
+        "Number of data files, or of files with sessions.",
     ) => report.files.map(|files| files.to_string()).unwrap_or_default();
     Output::text(
         "splits",
@@ -37,8 +37,8 @@ outputs! {
     ) => report.splits.as_ref().map(|splits| splits_json(splits)).unwrap_or_default();
     Output::own_word(
         "redactions",
-        "Number of values that were removed before the upload.",
-    ) => report.redactions.to_string();
+        "Number of secrets that were replaced before the upload, with `kind: traces`.",
+    ) => report.redactions().to_string();
     ERROR_CODE => error_code(report.deploy.failure.as_ref());
 }
 

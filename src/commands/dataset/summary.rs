@@ -4,7 +4,7 @@ use crate::action::markdown;
 use crate::commands::deploy::facts::{Tense, facts};
 use crate::commands::deploy::summary::{plan_section, verdict};
 use crate::commands::summary_parts::{facts_table, failure_section, warnings_section};
-use crate::ops::dataset::upload::{DatasetReport, SplitFacts};
+use crate::ops::dataset::upload::{DatasetReport, SessionFacts, SplitFacts};
 use crate::ops::deploy::report::Status;
 use crate::text::human_bytes;
 
@@ -26,11 +26,27 @@ pub(super) fn summary(report: &DatasetReport, warnings: &[String]) -> String {
         rows.push(("Viewer", markdown::cell(&viewer.to_string())));
     }
     text.push_str(&facts_table(rows));
+    if let Some(sessions) = &report.sessions {
+        text.push_str(&sessions_section(sessions));
+    }
     text.push_str(&splits_section(report.splits.as_deref().unwrap_or_default()));
     if let Some(plan) = &deploy.plan {
         text.push_str(&plan_section(plan, Tense::of(deploy), deploy.created.then_some("dataset")));
     }
     text.push_str(&warnings_section(warnings));
+    text
+}
+
+fn sessions_section(facts: &SessionFacts) -> String {
+    let mut text = format!("#### Sessions\n\n{}.\n\n", facts.size());
+    if facts.redactions.is_empty() {
+        return text;
+    }
+    text.push_str("| Replaced before the upload | Number |\n| --- | ---: |\n");
+    for (kind, number) in &facts.redactions {
+        text.push_str(&format!("| {} | {number} |\n", markdown::cell(kind)));
+    }
+    text.push('\n');
     text
 }
 

@@ -13,6 +13,8 @@ const BEGIN: &str = "<!-- hf-deploy: begin ";
 const END: &str = "<!-- hf-deploy: end ";
 const CLOSE: &str = " -->";
 
+/// Key of the list of tags.
+const TAGS: &str = "tags";
 /// Key of the list of configurations.
 const CONFIGS: &str = "configs";
 /// Key of a configuration's name.
@@ -31,6 +33,8 @@ pub struct DatasetCard {
     pub rows: u64,
     /// Further keys, in their order.
     pub keys: Vec<(&'static str, Value)>,
+    /// Tag that the list `tags` gets, also in a README that a person wrote.
+    pub required_tag: Option<&'static str>,
     /// Section about the configuration, in Markdown.
     pub section: String,
 }
@@ -90,9 +94,15 @@ fn new_readme(card: &DatasetCard) -> Result<CardEdit, CardError> {
 fn add_keys(editor: &mut Editor, card: &DatasetCard, owner: Owner) -> Result<Vec<String>, CardFault> {
     let mut changes = Vec::new();
     for (key, value) in &card.keys {
-        if !editor.meaning().contains_key(*key) {
+        let Some(found) = editor.meaning().get(*key) else {
             set(editor, key, value)?;
             changes.push(format!("add `{key}`"));
+            continue;
+        };
+        let tag = card.required_tag.filter(|_| *key == TAGS);
+        if let Some((tag, tags)) = tag.and_then(|tag| Some((tag, with_tag(found, tag)?))) {
+            set(editor, key, &tags)?;
+            changes.push(format!("add `{tag}` to `{key}`"));
         }
     }
     let size = Value::Sequence(vec![size_category(card.rows).into()]);
@@ -112,6 +122,21 @@ fn add_keys(editor: &mut Editor, card: &DatasetCard, owner: Owner) -> Result<Vec
         }
     }
     Ok(changes)
+}
+
+/// Returns tags with one more; `None` if they have it, or are no tags.
+fn with_tag(tags: &Value, tag: &str) -> Option<Value> {
+    let mut tags = match tags {
+        Value::Sequence(tags) => tags.clone(),
+        Value::String(one) => vec![one.as_str().into()],
+        Value::Null => Vec::new(),
+        _ => return None,
+    };
+    if tags.iter().any(|found| found.as_str() == Some(tag)) {
+        return None;
+    }
+    tags.push(tag.into());
+    Some(Value::Sequence(tags))
 }
 
 /// Returns the Hub's word for a number of rows (`size_categories`).
@@ -203,6 +228,7 @@ mod tests {
             config: config.unwrap(),
             rows: 3,
             keys: vec![("license", "mit".into()), ("tags", Value::Sequence(vec!["x".into()]))],
+            required_tag: None,
             section: "3 rows\n".to_owned(),
         }
     }
@@ -237,6 +263,23 @@ mod tests {
         assert_eq!(changes, ["add `size_categories`", "add `configs`"]);
         let complete = "---\nlicense: x\ntags: []\nsize_categories: [n>1T]\nconfigs: []\n---\n";
         assert_eq!(completed(complete, &card()), None);
+    }
+
+    #[test]
+    fn required_tag_is_added_to_the_tags_of_a_person() {
+        let card = DatasetCard { required_tag: Some("sessions"), config: None, ..card() };
+        for (tags, after) in [
+            ("tags: [y] # ours\n", "tags:\n- y\n- sessions\n"),
+            ("tags:\n  - y\nlicense: mit\n", "tags:\n- y\n- sessions\nlicense: mit\n"),
+            ("tags: y\n", "tags:\n- y\n- sessions\n"),
+            ("tags:\n", "tags:\n- sessions\n"),
+        ] {
+            let (text, changes) = completed(&format!("---\n{tags}---\nbody"), &card).unwrap();
+            assert!(text.starts_with(&format!("---\n{after}")) && text.ends_with("---\nbody"), "{text}");
+            assert!(changes.contains(&"add `sessions` to `tags`".to_owned()), "{changes:?}");
+        }
+        let (_, changes) = completed("---\ntags: [sessions]\n---\n", &card).unwrap();
+        assert_eq!(changes, ["add `license`", "add `size_categories`"]);
     }
 
     #[test]

@@ -143,6 +143,7 @@ mod tests {
             config: None,
             rows,
             keys: Vec::new(),
+            required_tag: None,
             section: String::new(),
         };
         DatasetFiles {

@@ -27,7 +27,7 @@ impl Sink for Kept {
 
 fn converted(input: &str) -> Result<(Converted, Vec<String>), TraceError> {
     let redaction = Redaction::new(&[Secret::new("a-value-of-a-secret")], Emails::Keep);
-    let options = ConvertOptions { redaction: &redaction, harness: None, name: "run" };
+    let options = ConvertOptions { redaction: &redaction, name: "run" };
     let mut kept = Kept::default();
     // A reader with a small buffer, because lines end anywhere.
     let mut reader = io::BufReader::with_capacity(7, input.as_bytes());
@@ -159,7 +159,7 @@ fn faults_name_their_line() {
     }
     let mut bytes = &b"{\"a\":1}\n\xff\xfe\n"[..];
     let redaction = Redaction::new(&[], Emails::Keep);
-    let options = ConvertOptions { redaction: &redaction, harness: None, name: "run" };
+    let options = ConvertOptions { redaction: &redaction, name: "run" };
     let fault = convert(&mut bytes, &mut Kept::default(), options).unwrap_err().to_string();
     assert_eq!(fault, "line 2 is no UTF-8");
 }
@@ -188,7 +188,7 @@ impl Sink for Full {
 #[test]
 fn a_full_disk_is_an_error() {
     let redaction = Redaction::new(&[], Emails::Keep);
-    let options = ConvertOptions { redaction: &redaction, harness: None, name: "run" };
+    let options = ConvertOptions { redaction: &redaction, name: "run" };
     let result = convert(&mut CLAUDE.as_bytes(), &mut Full, options);
     assert!(matches!(result, Err(TraceError::Write(error)) if error.kind() == io::ErrorKind::StorageFull));
 }

@@ -5,6 +5,7 @@ mod checks;
 mod delete;
 mod download;
 mod list;
+mod traces;
 mod upload;
 
 use local_hub::RepoType;

@@ -8,10 +8,11 @@ use crate::dataset_files::{Fields, Kind};
 use crate::folder::card::DatasetCard;
 use crate::ops::deploy::options::{DatasetFiles, Provenance};
 use crate::text::human_bytes;
+use crate::traces;
 
 use super::check::Checked;
 use super::options::{CardMode, DatasetOptions};
-use super::report::SplitFacts;
+use super::report::{SessionFacts, SplitFacts};
 
 /// Longest text of the example, in characters.
 const MAX_TEXT: usize = 200;
@@ -49,10 +50,45 @@ pub(super) fn describe(options: &DatasetOptions, checked: &Checked) -> Option<Da
         config: Some(config(&options.config_name, &checked.splits)),
         rows: checked.splits.iter().map(SplitFacts::rows).sum(),
         keys: keys(options, &checked.columns),
+        required_tag: None,
         section: section(&options.config_name, checked),
     };
     let metadata = metadata(&options.deploy.provenance, checked);
     Some(DatasetFiles { card, keeps_readme: options.card == CardMode::Keep, metadata })
+}
+
+/// Returns the files about sessions, or `None` if the card is not wanted. The `datasets` library has no table of them.
+pub(super) fn describe_sessions(options: &DatasetOptions, facts: &SessionFacts) -> Option<DatasetFiles> {
+    if options.card == CardMode::None {
+        return None;
+    }
+    let card = DatasetCard {
+        title: options.deploy.repo.name.clone(),
+        config_name: options.config_name.clone(),
+        config: None,
+        rows: facts.rows,
+        keys: keys(options, &Fields::default()),
+        required_tag: Some(traces::TAG),
+        section: session_section(facts),
+    };
+    let Provenance { repository, sha, .. } = &options.deploy.provenance;
+    let metadata = json!({
+        "rows": facts.rows,
+        "files": facts.files,
+        "sessions": facts.sessions,
+        "git": { "repository": repository, "commit": sha },
+    });
+    Some(DatasetFiles { card, keeps_readme: options.card == CardMode::Keep, metadata })
+}
+
+fn session_section(facts: &SessionFacts) -> String {
+    let SessionFacts { files, rows, .. } = facts;
+    let Some(sessions) = facts.sessions else {
+        return format!("## Sessions\n\n| files | lines |\n| ---: | ---: |\n| {files} | {rows} |\n");
+    };
+    let table =
+        format!("| files | sessions | lines |\n| ---: | ---: | ---: |\n| {files} | {sessions} | {rows} |");
+    format!("## Sessions\n\n{table}\n\n`***` stands in the place of secrets.\n")
 }
 
 fn keys(options: &DatasetOptions, columns: &Fields) -> Vec<(&'static str, Value)> {
@@ -68,8 +104,12 @@ fn keys(options: &DatasetOptions, columns: &Fields) -> Vec<(&'static str, Value)
     if !tasks.is_empty() {
         keys.push(("task_categories", list(&tasks)));
     }
-    if !options.tags.is_empty() {
-        keys.push(("tags", list(&options.tags)));
+    let mut tags = options.tags.clone();
+    if options.sessions.is_some() && !tags.iter().any(|tag| tag == traces::TAG) {
+        tags.push(traces::TAG.to_owned());
+    }
+    if !tags.is_empty() {
+        keys.push(("tags", list(&tags)));
     }
     keys
 }

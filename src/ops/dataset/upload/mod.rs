@@ -6,24 +6,38 @@ mod describe;
 mod locate;
 pub mod options;
 pub mod report;
+pub mod sessions;
 
 use hub::{DatasetViewer, Repo, RepoType};
+use tempfile::TempDir;
 
 use crate::action::journal::Phase;
 use crate::action::{Log, Recorder};
 use crate::failure::{Code, Failure, Result, dataset as advice};
 use crate::folder::Source;
 use crate::ops::Session;
+use crate::ops::deploy::options::DatasetFiles;
 use crate::ops::deploy::{self, DeployOptions, Deployed};
 use crate::text::{count, human_bytes};
 
 use super::viewer;
 use assign::assign;
 use check::{Checked, MAX_FAULTS, check};
-use describe::describe;
+use describe::{describe, describe_sessions};
 
 pub use options::{CardMode, DatasetOptions};
-pub use report::{DatasetReport, SplitFacts};
+pub use report::{DatasetReport, SessionFacts, SplitFacts};
+pub use sessions::Redacts;
+use sessions::{Sessions, copy_sessions};
+
+/// Files of the dataset, ready to be deployed.
+struct Ready {
+    source: Source,
+    /// The card, and the facts about the files.
+    about: Option<DatasetFiles>,
+    /// Copies that the source has, on the disk until this is dropped.
+    copies: Option<TempDir>,
+}
 
 /// Uploads the files of a dataset, and asks the viewer about them.
 ///
@@ -40,19 +54,57 @@ pub async fn upload(
     recorder.record(|report| report.deploy.repo = named);
     let located = locate::locate(options, session.log)?;
     let deployed = deploy::with_source(&located, session, async |source| {
-        let (source, checked) = check_rows(options, source, session).await?;
-        record(&checked, recorder);
-        if !checked.faults.is_empty() {
-            return Err(advice::faulty(&checked.faults, MAX_FAULTS, |path| in_checkout(&located, path)));
-        }
-        log_rows(&checked, session.log);
-        let deploy = DeployOptions { dataset: describe(options, &checked), ..located.clone() };
+        let place = |path: &str| in_checkout(&located, path);
+        let ready = match &options.sessions {
+            None => ready_rows(options, source, &place, (session, recorder)).await?,
+            Some(redacts) => ready_sessions(options, redacts, source, &place, (session, recorder)).await?,
+        };
+        let Ready { source, about, copies } = ready;
+        let deploy = DeployOptions { dataset: about, ..located.clone() };
         let part = recorder.part(|report| &mut report.deploy);
-        deploy::deploy_source(&deploy, source, session, &part).await
+        let deployed = deploy::deploy_source(&deploy, source, session, &part).await;
+        drop(copies);
+        deployed
     })
     .await?;
     ask_viewer(&located, &deployed, viewer, (session, recorder)).await;
     Ok(())
+}
+
+/// Checks the rows, and describes them. `place` returns the path of a file relative to the checkout.
+async fn ready_rows(
+    options: &DatasetOptions,
+    source: Source,
+    place: &impl Fn(&str) -> String,
+    (session, recorder): (&Session<'_>, &Recorder<DatasetReport>),
+) -> Result<Ready> {
+    let (source, checked) = check_rows(options, source, session).await?;
+    record(&checked, recorder);
+    if !checked.faults.is_empty() {
+        return Err(advice::faulty(&checked.faults, MAX_FAULTS, place));
+    }
+    log_rows(&checked, session.log);
+    Ok(Ready { source, about: describe(options, &checked), copies: None })
+}
+
+/// Copies the sessions without their secrets, and describes them. `place` is as for rows.
+async fn ready_sessions(
+    options: &DatasetOptions,
+    redacts: &Redacts,
+    source: Source,
+    place: &impl Fn(&str) -> String,
+    (session, recorder): (&Session<'_>, &Recorder<DatasetReport>),
+) -> Result<Ready> {
+    let Sessions { source, facts, faults, copies } = copy_sessions(source, redacts, session).await?;
+    recorder.record(|report| {
+        report.files = Some(facts.files);
+        report.sessions = faults.is_empty().then(|| facts.clone());
+    });
+    if !faults.is_empty() {
+        return Err(advice::faulty(&faults, MAX_FAULTS, place));
+    }
+    session.log.info(&facts.to_string());
+    Ok(Ready { source, about: describe_sessions(options, &facts), copies })
 }
 
 /// Checks all rows of the data files.

@@ -3,11 +3,15 @@
 use crate::dataset_files::NamedSplits;
 use crate::ops::deploy::DeployOptions;
 
+use super::sessions::Redacts;
+
 /// An upload of one dataset.
 #[derive(Debug, Clone)]
 pub struct DatasetOptions {
     /// The deploy of its files. `source_dir` may be a single file.
     pub deploy: DeployOptions,
+    /// Treatment of the secrets in sessions of agents; `None` for rows.
+    pub sessions: Option<Redacts>,
     /// Splits with the patterns of their files; `None` finds them by names.
     pub splits: Option<NamedSplits>,
     /// Name of the configuration, which the viewer calls a subset.

@@ -1,7 +1,11 @@
 //! The report of an upload.
 
+use std::fmt;
+
 use crate::ops::dataset::viewer::ViewerAnswer;
 use crate::ops::deploy::DeployReport;
+use crate::text::count;
+use crate::traces::RedactionCounts;
 
 /// Facts about an upload.
 #[derive(Debug, Default)]
@@ -14,8 +18,47 @@ pub struct DatasetReport {
     pub splits: Option<Vec<SplitFacts>>,
     /// Answer of the dataset viewer after the commit.
     pub viewer: Option<ViewerAnswer>,
-    /// Number of values that were removed.
-    pub redactions: u64,
+    /// Facts about the sessions, once all of them were read.
+    pub sessions: Option<SessionFacts>,
+}
+
+/// Facts about the sessions of an upload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Files with sessions in the folder.
+    pub files: usize,
+    /// `None` if the files are uploaded as they are.
+    pub sessions: Option<u64>,
+    /// Lines of all sessions.
+    pub rows: u64,
+    /// Number of replaced values by kind.
+    pub redactions: RedactionCounts,
+}
+
+impl SessionFacts {
+    /// Returns the number of sessions and files.
+    pub fn size(&self) -> String {
+        let files = count(self.files, "file");
+        match self.sessions {
+            Some(1) => format!("1 session in {files}"),
+            Some(sessions) => format!("{sessions} sessions in {files}"),
+            None => format!("{files} of sessions, with every secret in them"),
+        }
+    }
+}
+
+impl fmt::Display for SessionFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.size())?;
+        match self.sessions {
+            Some(_) if self.redactions.is_empty() => return f.write_str("; no secret was found"),
+            Some(_) => f.write_str("; replaced: ")?,
+            None => return Ok(()),
+        }
+        let kinds: Vec<String> =
+            self.redactions.iter().map(|(kind, number)| format!("{kind} ({number})")).collect();
+        f.write_str(&kinds.join(", "))
+    }
 }
 
 /// Facts about a split.
@@ -50,8 +93,16 @@ impl SplitFacts {
 }
 
 impl DatasetReport {
-    /// Returns the number of rows of all splits.
+    /// Returns the number of rows of all splits, or of lines of all sessions.
     pub fn rows(&self) -> Option<u64> {
-        Some(self.splits.as_ref()?.iter().map(SplitFacts::rows).sum())
+        match &self.sessions {
+            Some(sessions) => Some(sessions.rows),
+            None => Some(self.splits.as_ref()?.iter().map(SplitFacts::rows).sum()),
+        }
+    }
+
+    /// Returns the number of values that were replaced.
+    pub fn redactions(&self) -> u64 {
+        self.sessions.as_ref().map_or(0, |sessions| sessions.redactions.values().sum())
     }
 }
