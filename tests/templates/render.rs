@@ -1,6 +1,8 @@
 //! Renders a Space into a folder, for the tests of the templates with real models:
 //!
-//!     cargo run --example render_template -- FOLDER '{"template": "chat", "model": "ada/tiny", "sha": "…"}'
+//! ```sh
+//! cargo run --example render_template -- FOLDER '{"template": "chat", "model": "ada/tiny", "sha": "…"}'
+//! ```
 //!
 //! Prints the first call of the app as JSON. Files that it sends are in the folder `FOLDER.call`.
 
