@@ -255,7 +255,7 @@ mod tests {
             (
                 &["--verify", "false"],
                 token,
-                "`--verify` must not be `false` without `--mode safe-scaffold`: nothing else proves that the app works",
+                "`--verify` must not be `false` without `--mode=safe-scaffold`: nothing else proves that the app works",
             ),
         ] {
             assert_eq!(read(arguments, secrets).unwrap_err().message, message, "{arguments:?}");
