@@ -363,7 +363,7 @@ mod tests {
             is_key: bool,
         ) {
             let (_, text, secret) = planted().remove(kind);
-            // What stands before a scheme or an address belongs to it.
+            // A word before a scheme or an address is a part of it.
             let mut value = json!(format!("{before} {text} {after}"));
             for _ in 0..depth {
                 value = json!(json!({ "arguments": value }).to_string());

@@ -91,7 +91,7 @@ where
 {
     journal.on_early_end(subject, move |unwinding| async move {
         if unwinding.cause == EndCause::Cancelled {
-            // What is missing then is up to the next run.
+            // The next run adds the rest.
             let _ = tokio::time::timeout(CANCEL_TIMEOUT, work()).await;
         }
         Undone::TakenBack
