@@ -18,6 +18,7 @@ pub mod model;
 pub mod ops;
 pub mod redact;
 pub mod run_bundle;
+pub mod setting;
 pub mod templates;
 mod text;
 pub mod traces;

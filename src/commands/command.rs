@@ -15,6 +15,7 @@ use super::outputs::Output;
 use crate::action::driver::LogOnly;
 use crate::action::{Handles, Log, OutputFiles, drive};
 use crate::failure::Result;
+use crate::setting;
 
 /// Option with which the inputs come from the variables of GitHub's runner. It is explicit, because a person who runs a
 /// command in a step of a workflow has those variables as well.
@@ -104,14 +105,17 @@ pub(crate) fn prints_json(options: &ArgMatches) -> bool {
 }
 
 impl Invocation {
-    /// Returns the values of the command's inputs: from the runner with `--from-inputs`, else from the options.
+    /// Returns the values of the command's inputs: from the runner with `--from-inputs`, else from the options. From here
+    /// on, all messages name the inputs of this command.
     pub(crate) fn values(&self, command: &Command) -> Result<Values> {
         let vars = self.vars.iter().cloned();
-        if self.has_runner_inputs() {
-            Values::from_runner(vars, command.groups)
+        let values = if self.has_runner_inputs() {
+            Values::from_runner(vars, command.groups)?
         } else {
-            Ok(Values::from_options(&self.options, vars, command.groups))
-        }
+            Values::from_options(&self.options, vars, command.groups)
+        };
+        setting::use_names(values.place().setting_names(command.groups));
+        Ok(values)
     }
 
     /// Returns the places where the command writes its outputs.

@@ -8,13 +8,51 @@ use super::{Code, Failure, SourceLocation};
 use crate::folder::card::{CardError, CardFault};
 use crate::folder::sdk::SdkReason;
 use crate::folder::{EmptyReason, Error, LeftOut, MissingFolder, MissingReason, PatternList, UnusedPattern};
+use crate::setting::{
+    CACHE_PATH, DEFAULT_EXCLUDES, EXCLUDE, INCLUDE, SOURCE_DIR, SPACE_SDK, in_workflow_or_terminal,
+};
 use crate::text::{name_some, quoted_all, quoted_path};
 
-const CHECKOUT_HINT: &str = "run actions/checkout in this job, before this step: the workspace starts empty";
-const EMPTY_HINT: &str =
-    "check where the build step writes to, and that it runs in this job, before this step";
-const BUILD_HINT: &str = "if a step makes the folder, run it in this job, before this step";
-const SUBMODULE_HINT: &str = "set `submodules: true` for actions/checkout, so that it fetches the submodules";
+fn checkout_hint() -> &'static str {
+    in_workflow_or_terminal(
+        "run actions/checkout in this job, before this step: the workspace starts empty",
+        "check the path, and the folder in which you run this command",
+    )
+}
+
+fn empty_hint() -> &'static str {
+    in_workflow_or_terminal(
+        "check where the build step writes to, and that it runs in this job, before this step",
+        "check where the build writes to, and run it first",
+    )
+}
+
+fn build_hint() -> &'static str {
+    in_workflow_or_terminal(
+        "if a step makes the folder, run it in this job, before this step",
+        "if a build makes the folder, run it first",
+    )
+}
+
+fn submodule_hint() -> &'static str {
+    in_workflow_or_terminal(
+        "set `submodules: true` for actions/checkout, so that it fetches the submodules",
+        "run `git submodule update --init --recursive`",
+    )
+}
+
+fn pointer_hint() -> &'static str {
+    in_workflow_or_terminal(
+        "set `lfs: true` for actions/checkout, so that it fetches the content",
+        "run `git lfs pull`",
+    )
+}
+
+/// Returns the hint for a folder that changes while it is deployed.
+pub(super) fn changed_hint() -> String {
+    let reader = in_workflow_or_terminal("this step", "this command");
+    format!("let nothing write to {SOURCE_DIR} while {reader} runs")
+}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -45,57 +83,54 @@ fn code(error: &Error) -> Code {
 }
 
 fn hints(error: &Error) -> Vec<String> {
-    let hints: &[&str] = match error {
-        Error::Missing(missing) => return missing_hints(missing),
+    match error {
+        Error::Missing(missing) => missing_hints(missing),
         Error::NothingLeft { left_out, unused_patterns, .. } => {
-            return nothing_left_hints(*left_out, unused_patterns);
+            nothing_left_hints(*left_out, unused_patterns)
         }
-        Error::FolderUnreadable { .. } | Error::IgnoreFileNotUtf8(_) | Error::FileUnreadable { .. } => &[],
-        Error::NotAFolder(_) => &["`source_dir` names the folder that holds the files"],
-        Error::Empty { reason: EmptyReason::Submodule, .. } => &[SUBMODULE_HINT],
-        Error::Empty { reason: EmptyReason::NothingBuilt, .. } => &[EMPTY_HINT],
-        Error::Empty { reason: EmptyReason::NoCheckout, .. } => &[CHECKOUT_HINT],
-        Error::BadPatterns(_) => {
-            &["patterns have the syntax of .gitignore; put a `\\` before a `[` or `{` that stands for itself"]
+        Error::FolderUnreadable { .. } | Error::IgnoreFileNotUtf8(_) | Error::FileUnreadable { .. } => {
+            Vec::new()
         }
-        Error::Unreadable(_) => {
-            &["leave out with `exclude` what is not part of the app, or make it readable for this step"]
-        }
-        Error::RefusedPaths(_) => &["rename the files, or leave them out with `exclude`"],
-        Error::Links(_) => {
-            &["put the files themselves in the place of the links, or leave the links out with `exclude`"]
-        }
-        Error::LfsPointers(_) => &[
-            "set `lfs: true` for actions/checkout, so that it fetches the content",
-            "leave out with `exclude` what is meant to be a pointer",
+        Error::NotAFolder(_) => vec![format!("{SOURCE_DIR} names the folder that holds the files")],
+        Error::Empty { reason: EmptyReason::Submodule, .. } => vec![submodule_hint().to_owned()],
+        Error::Empty { reason: EmptyReason::NothingBuilt, .. } => vec![empty_hint().to_owned()],
+        Error::Empty { reason: EmptyReason::NoCheckout, .. } => vec![checkout_hint().to_owned()],
+        Error::BadPatterns(_) => vec![
+            "patterns have the syntax of .gitignore; put a `\\` before a `[` or `{` that stands for itself"
+                .to_owned(),
         ],
-        Error::TooLarge(_) => &["split the file or folder, or leave it out with `exclude`"],
-        Error::FileChanged { .. } => &[CHANGED_HINT],
-    };
-    hints.iter().map(|hint| (*hint).to_owned()).collect()
+        Error::Unreadable(_) => {
+            let reader = in_workflow_or_terminal("this step", "this user");
+            vec![format!("leave out with {EXCLUDE} what is not needed, or make it readable for {reader}")]
+        }
+        Error::RefusedPaths(_) => vec![format!("rename the files, or leave them out with {EXCLUDE}")],
+        Error::Links(_) => vec![format!(
+            "put the files themselves in the place of the links, or leave the links out with {EXCLUDE}"
+        )],
+        Error::LfsPointers(_) => {
+            vec![pointer_hint().to_owned(), format!("leave out with {EXCLUDE} what is meant to be a pointer")]
+        }
+        Error::TooLarge(_) => vec![format!("split the file or folder, or leave it out with {EXCLUDE}")],
+        Error::FileChanged { .. } => vec![changed_hint()],
+    }
 }
-
-const CHANGED_HINT: &str = "let nothing write to `source_dir` while this step runs";
 
 fn missing_hints(missing: &MissingFolder) -> Vec<String> {
     match &missing.reason {
-        MissingReason::EmptyCheckout => vec![CHECKOUT_HINT.to_owned()],
+        MissingReason::EmptyCheckout => vec![checkout_hint().to_owned()],
         MissingReason::OutsideCheckout { inside } => {
             let inside = inside.as_deref().map(|inside| format!(": {}", did_you_mean(inside)));
             vec![format!(
-                "this step runs in a container that has the checkout only: write `source_dir` relative to it{}",
+                "this step runs in a container that has the checkout only: write {SOURCE_DIR} relative to it{}",
                 inside.unwrap_or_default()
             )]
         }
         MissingReason::Wildcards => {
-            vec![
-                "`source_dir` names one folder, without `*`: choose the files in it with `include`"
-                    .to_owned(),
-            ]
+            vec![format!("{SOURCE_DIR} names one folder, without `*`: choose the files in it with {INCLUDE}")]
         }
         MissingReason::NotMade { similar } => {
             let similar = similar.as_deref().map(did_you_mean);
-            similar.into_iter().chain([BUILD_HINT.to_owned()]).collect()
+            similar.into_iter().chain([build_hint().to_owned()]).collect()
         }
     }
 }
@@ -108,10 +143,10 @@ fn nothing_left_hints(left_out: usize, unused: &[UnusedPattern]) -> Vec<String> 
     let entries = if left_out == 1 { "entry" } else { "entries" };
     let hint = if left_out == 0 {
         // A bare checkout, or a folder of empty folders.
-        CHECKOUT_HINT.to_owned()
+        checkout_hint().to_owned()
     } else {
         format!(
-            "`include`, `exclude`, .hfignore, .gitignore and the defaults leave out all there is ({left_out} {entries})"
+            "{INCLUDE}, {EXCLUDE}, .hfignore, .gitignore and the defaults leave out all there is ({left_out} {entries})"
         )
     };
     std::iter::once(hint).chain(unused.iter().map(unused_pattern_warning)).collect()
@@ -147,23 +182,25 @@ pub fn card_failure(error: &CardError, readme: Option<String>) -> Failure {
 pub const CARD_HINT: &str = "correct the block between the `---` lines at the top of README.md";
 
 /// Returns the reason for an SDK, as the end of a sentence in the log.
-pub fn sdk_reason(reason: SdkReason) -> &'static str {
+pub fn sdk_reason(reason: SdkReason) -> String {
     match reason {
-        SdkReason::Requested => "the input `space_sdk` says so",
-        SdkReason::Card => "the README card says so",
-        SdkReason::Dockerfile => "the folder has a Dockerfile",
-        SdkReason::IndexHtml => "the folder has an index.html and no app.py",
-        SdkReason::Default => "the default, because neither `space_sdk` nor a file names another one",
+        SdkReason::Requested => format!("{SPACE_SDK} says so"),
+        SdkReason::Card => "the README card says so".to_owned(),
+        SdkReason::Dockerfile => "the folder has a Dockerfile".to_owned(),
+        SdkReason::IndexHtml => "the folder has an index.html and no app.py".to_owned(),
+        SdkReason::Default => {
+            format!("the default, because neither {SPACE_SDK} nor a file names another one")
+        }
     }
 }
 
 /// Returns the warning about a pattern that matches nothing.
 pub fn unused_pattern_warning(unused: &UnusedPattern) -> String {
-    let input = match unused.list {
-        PatternList::Include => "include",
-        PatternList::Exclude => "exclude",
+    let list = match unused.list {
+        PatternList::Include => INCLUDE,
+        PatternList::Exclude => EXCLUDE,
     };
-    let warning = format!("`{input}`: the pattern `{}` matches nothing", unused.pattern);
+    let warning = format!("{list}: the pattern `{}` matches nothing", unused.pattern);
     match unused.parts().as_slice() {
         [] => warning,
         [rest @ .., last] => {
@@ -175,12 +212,12 @@ pub fn unused_pattern_warning(unused: &UnusedPattern) -> String {
 
 /// Returns the line about a cache of digests that cannot be used.
 pub fn cache_not_used(cause: &dyn Display) -> String {
-    format!("`cache_path` is not used: {cause}; it is written anew")
+    format!("{CACHE_PATH} is not used: {cause}; it is written anew")
 }
 
 /// Returns the warning about a cache of digests that cannot be written.
 pub fn cache_not_written(error: &io::Error) -> String {
-    format!("cannot write `cache_path`: {error}")
+    format!("cannot write {CACHE_PATH}: {error}")
 }
 
 /// Returns lines for the log about files that are left out on purpose.
@@ -188,7 +225,8 @@ pub fn left_out_notes(left_out: &LeftOut) -> Vec<String> {
     let mut notes = Vec::new();
     if !left_out.by_default.is_empty() {
         let names = name_some(&quoted_all(&left_out.by_default));
-        notes.push(format!("left out by default: {names} (`default_excludes: false` sends them)"));
+        let setting = DEFAULT_EXCLUDES.with("false");
+        notes.push(format!("left out by default: {names} ({setting} sends them)"));
     }
     if !left_out.caches.is_empty() {
         let caches: Vec<String> = left_out.caches.iter().cloned().collect();
@@ -209,7 +247,8 @@ pub fn left_out_warnings(left_out: &LeftOut) -> Vec<String> {
         let subject =
             if submodules.len() == 1 { "a submodule folder is" } else { "some submodule folders are" };
         let names = name_some(&submodules);
-        warnings.push(format!("{subject} empty, so nothing of it is deployed: {names}; {SUBMODULE_HINT}"));
+        let hint = submodule_hint();
+        warnings.push(format!("{subject} empty, so nothing of it is deployed: {names}; {hint}"));
     }
     warnings
 }
@@ -237,9 +276,9 @@ mod tests {
         let checkout = checkout.path();
         std::fs::create_dir_all(checkout.join("app/web")).unwrap();
         for (folder, hints) in [
-            ("App", &["did you mean `app`?", BUILD_HINT][..]),
-            ("app/wbe", &["did you mean `app/web`?", BUILD_HINT]),
-            ("dist", &[BUILD_HINT]),
+            ("App", &["did you mean `app`?", build_hint()][..]),
+            ("app/wbe", &["did you mean `app/web`?", build_hint()]),
+            ("dist", &[build_hint()]),
             ("app/*", &["`source_dir` names one folder, without `*`: choose the files in it with `include`"]),
             (
                 "/__w/my-repo/my-repo/app",
@@ -247,7 +286,7 @@ mod tests {
                     "this step runs in a container that has the checkout only: write `source_dir` relative to it: did you mean `app`?",
                 ],
             ),
-            ("app/web", &[EMPTY_HINT]),
+            ("app/web", &[empty_hint()]),
         ] {
             let failure = failure(&options(&checkout.join(folder), checkout));
             assert_eq!(
@@ -315,7 +354,8 @@ mod tests {
             [
                 "skipped (not a regular file or directory): `socket`".to_owned(),
                 format!(
-                    "a submodule folder is empty, so nothing of it is deployed: `lib/a`; {SUBMODULE_HINT}"
+                    "a submodule folder is empty, so nothing of it is deployed: `lib/a`; {}",
+                    submodule_hint()
                 )
             ]
         );

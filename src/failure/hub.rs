@@ -136,8 +136,7 @@ fn content(error: ContentError) -> Failure {
     match error.fault {
         ContentFault::Unreadable(error) => Failure::new(Code::SourceUnreadable, message).caused_by(error),
         ContentFault::Changed(error) => {
-            let failure = Failure::new(Code::SourceChanged, message)
-                .hint("let nothing write to `source_dir` while this step runs");
+            let failure = Failure::new(Code::SourceChanged, message).hint(super::folder::changed_hint());
             match error {
                 Some(error) => failure.caused_by(error),
                 None => failure,

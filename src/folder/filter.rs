@@ -7,6 +7,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::error::{Error, Result};
 use super::patterns::{PatternList, UnusedPattern};
+use crate::setting::{EXCLUDE, INCLUDE};
 use crate::workspace::FOLDER;
 
 /// Name of a file with patterns for its folder and the folders below it.
@@ -90,11 +91,11 @@ impl PathFilter {
             match matcher([pattern.as_str()]) {
                 Ok(one) if !one.is_empty() => includes.push(one),
                 Ok(_) => {}
-                Err(bad) => problems.extend(bad.into_iter().map(|problem| format!("include: {problem}"))),
+                Err(bad) => problems.extend(bad.into_iter().map(|problem| format!("{INCLUDE}: {problem}"))),
             }
         }
         let exclude = matcher(exclude.iter().map(String::as_str)).unwrap_or_else(|bad| {
-            problems.extend(bad.into_iter().map(|problem| format!("exclude: {problem}")));
+            problems.extend(bad.into_iter().map(|problem| format!("{EXCLUDE}: {problem}")));
             Gitignore::empty()
         });
         if !problems.is_empty() {
@@ -369,7 +370,7 @@ mod tests {
         let exclude = ["ok".into(), "{b".into(), "[z-a]".into()];
         let error = PathFilter::new(&["a[".into()], &exclude, DefaultExcludes::Checkout).unwrap_err();
         let message = error.to_string();
-        for text in ["include: \"a[\"", "exclude: \"{b\"", "exclude: \"[z-a]\""] {
+        for text in ["`include`: \"a[\"", "`exclude`: \"{b\"", "`exclude`: \"[z-a]\""] {
             assert!(message.contains(text), "{message}");
         }
         let mut filter = PathFilter::default();

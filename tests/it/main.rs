@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "`tests/run` names what it prepared in the environment")]
 
 mod account;
+mod advice;
 mod buckets;
 mod build_space;
 mod bundle;

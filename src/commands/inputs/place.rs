@@ -1,6 +1,9 @@
 //! The place where a user writes an input, for the names in messages.
 
-use super::declaration::Input;
+use std::collections::BTreeMap;
+
+use super::declaration::{Group, Input};
+use crate::setting::{self, Names, Written};
 
 /// Place where the inputs are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,9 +37,23 @@ impl InputPlace {
     /// Returns an input with a value, as the user writes it.
     pub(crate) fn setting(self, input: &Input, value: &str) -> String {
         match self {
+            Self::CommandLine if input.is_positional => value.to_owned(),
             Self::Workflow => format!("{}: {value}", input.name),
             Self::CommandLine => format!("{}={value}", self.name(input)),
         }
+    }
+
+    /// Returns the names for messages of code that knows no command. Where the command has an input of another name for
+    /// the same thing, that is the name.
+    pub(crate) fn setting_names(self, groups: &[Group]) -> Names {
+        let inputs = || groups.iter().flat_map(|group| group.inputs);
+        let written = setting::ALL.iter().filter_map(|setting| {
+            let name = setting.name();
+            let same = inputs().find(|input| input.name == name);
+            let input = same.or_else(|| inputs().find(|input| input.elsewhere.contains(&name)))?;
+            Some((name, Written { name: self.name(input), before_value: self.setting(input, "") }))
+        });
+        Names { are_options: self == Self::CommandLine, written: written.collect::<BTreeMap<_, _>>() }
     }
 }
 
@@ -64,5 +81,38 @@ mod tests {
         assert_eq!(names(InputPlace::CommandLine), ["--health-path", "HF_TOKEN", "--health-path=/x"]);
         let positional = Input { is_positional: true, ..Input::new("run_id") };
         assert_eq!(InputPlace::CommandLine.name(&positional), "<RUN_ID>");
+        assert_eq!(InputPlace::CommandLine.setting(&positional, "gh-1"), "gh-1");
+    }
+
+    #[test]
+    fn messages_name_the_input_that_the_command_has_for_a_setting() {
+        const GROUPS: &[Group] = &[Group {
+            title: "Things",
+            intro: "",
+            inputs: &[
+                Input { elsewhere: &["source_dir"], ..Input::new("path") },
+                Input::new("default_excludes"),
+            ],
+        }];
+        let shown = |place: InputPlace| -> Vec<String> {
+            let written = place.setting_names(GROUPS).written;
+            written.values().map(|written| format!("{} {}x", written.name, written.before_value)).collect()
+        };
+        assert_eq!(shown(InputPlace::Workflow), ["default_excludes default_excludes: x", "path path: x"]);
+        assert_eq!(
+            shown(InputPlace::CommandLine),
+            ["--default-excludes --default-excludes=x", "--path --path=x"]
+        );
+    }
+
+    #[test]
+    fn each_setting_is_an_input_of_a_command() {
+        let commands = crate::commands::COMMANDS.iter();
+        let inputs: Vec<&Input> =
+            commands.flat_map(|command| command.groups).flat_map(|group| group.inputs).collect();
+        for setting in setting::ALL {
+            let name = setting.name();
+            assert!(inputs.iter().any(|input| input.name == name), "`{name}` is no input");
+        }
     }
 }

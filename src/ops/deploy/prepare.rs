@@ -140,7 +140,7 @@ fn choose_sdk(context: &Context<'_>, source: &Source, held: Option<&[u8]>) -> (S
         }
         (requested, _) => {
             let (sdk, reason) = sdk::choose_sdk(requested, source);
-            (sdk, sdk_reason(reason).to_owned(), reason.is_guess())
+            (sdk, sdk_reason(reason), reason.is_guess())
         }
     };
     if context.options.origin == Origin::Checkout {
