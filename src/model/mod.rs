@@ -12,6 +12,7 @@ mod runtime;
 mod settings;
 mod size;
 mod space_plan;
+pub mod table;
 mod warnings;
 mod weights;
 
