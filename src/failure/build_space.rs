@@ -5,7 +5,7 @@ use hub::{Repo, shorten};
 use super::{Code, Failure};
 use crate::ops::build_space::Gate;
 use crate::templates::RenderError;
-use crate::text::quoted;
+use crate::text::{plain, quoted};
 
 /// Longest name of a model that a message repeats, in characters.
 const LONGEST_NAME: usize = 200;
@@ -38,6 +38,16 @@ pub fn not_rendered(error: RenderError) -> Failure {
             Failure::new(Code::Internal, format!("cannot generate the files of the Space: {error}"))
         }
     }
+}
+
+/// Returns the failure of a generated card whose metadata block the Hub refuses.
+pub fn card_refused(errors: &[String]) -> Failure {
+    let errors: Vec<String> = errors.iter().map(|error| plain(error)).collect();
+    Failure::new(
+        Code::InvalidCard,
+        format!("the Hub refuses the metadata of the generated README.md: {}", errors.join("; ")),
+    )
+    .hint("correct the card of the model, whose license and base model it repeats; nothing was changed")
 }
 
 /// Returns the failure of files that cannot be written.

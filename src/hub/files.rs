@@ -131,6 +131,24 @@ impl Hub {
         }
     }
 
+    /// Downloads a small file at a commit by one request, from the cache that `resolve` redirects to
+    /// (`GET /api/resolve-cache/…`). Returns `None` if it does not exist.
+    pub async fn read_file_at_commit(
+        &self,
+        repo: &Repo,
+        commit: &str,
+        path: &str,
+    ) -> Result<Option<bytes::Bytes>, Error> {
+        let operation = format!("read `{path}` of the {repo}");
+        let place = repo.api().replacen("/api/", "/api/resolve-cache/", 1);
+        let url = format!("{place}/{}/{}", encode(commit), encode_path(path));
+        match self.call(&Call::new(operation, Method::GET, self.url(&url)?)).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn rows_at(&self, repo: &Repo, commit: &str, paths: &[&str]) -> Result<Vec<Row>, Error> {
         let operation = format!("look at files of the {repo}");
         let mut found = Vec::new();

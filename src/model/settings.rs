@@ -31,6 +31,14 @@ pub struct Settings {
     pub is_pinned: bool,
 }
 
+impl Settings {
+    /// Returns true if a run may ask for paid hardware.
+    pub(crate) fn may_pay(&self) -> bool {
+        let is_paid = !self.hardware_preference.is_zero_gpu() && !self.hardware_preference.is_basic();
+        self.allow_fallback || self.runtime == RuntimeChoice::Gpu || is_paid
+    }
+}
+
 /// Kind of machine that runs the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuntimeChoice {

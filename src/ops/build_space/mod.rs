@@ -16,7 +16,8 @@ use crate::failure::{self, Code, Failure, Result};
 use crate::model::{Analysis, Candidate, SpacePlan};
 use crate::ops::Session;
 use crate::ops::deploy::{self, Deployed};
-use hub::{Repo, RepoName, RepoType, SpaceSdk};
+use crate::ops::space;
+use hub::{HardwareName, Repo, RepoName, RepoType, SpaceSdk};
 
 use generate::{Generated, generate};
 use publish::{Round, publish, rounds};
@@ -76,7 +77,7 @@ pub async fn build_space(
         None => Err(Failure::new(Code::HardwareRefused, "no hardware of the Hub suits this model")),
     };
     let judged = Judged { options, analysis: &analysis, space: &space, is_static };
-    judge(&judged, result, session, recorder)
+    judge(&judged, result, session, recorder).await
 }
 
 /// Looks at the model, and keeps the recommendation.
@@ -163,7 +164,7 @@ struct Judged<'a> {
 }
 
 /// Judges the deploy, and fails the run if the options say so.
-fn judge(
+async fn judge(
     judged: &Judged<'_>,
     result: Result<Deployed>,
     session: &Session<'_>,
@@ -185,7 +186,7 @@ fn judge(
             let advice = failure::build_space::ManualHardware {
                 refusal: result.err().map(|failure| failure.message),
                 settings_page: page,
-                pick: pick(analysis),
+                pick: priced(pick(analysis), session).await,
                 run_id,
                 may_fall_back: options.question.settings.allow_fallback,
             };
@@ -211,6 +212,16 @@ fn announce(gate: &Gate, session: &Session<'_>, recorder: &Recorder<BuildReport>
     session.log.info(&format!("gate: {status}"));
     session.journal.event("gate", format!("the gate: {status}"), serde_json::json!({ "status": status }));
     recorder.record(|report| report.gate = Some(gate.clone()));
+}
+
+/// Adds the price of hardware that the recommendation needed no prices for.
+async fn priced(pick: Option<(String, Option<f64>)>, session: &Session<'_>) -> Option<(String, Option<f64>)> {
+    let (name, known) = pick?;
+    let price = match (known, name.parse()) {
+        (None, Ok(flavor)) => space::hardware::hourly_price(session.hub, &HardwareName::Known(flavor)).await,
+        (known, _) => known,
+    };
+    Some((name, price))
 }
 
 /// Returns hardware that suffices, and that the run has not asked for, with its price of an hour.

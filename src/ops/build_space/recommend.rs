@@ -14,11 +14,14 @@ use crate::model::{
 };
 use crate::ops::account::Plan;
 use crate::ops::account::rights::can_pay;
+use crate::templates::Template;
 
 /// Time allowed for the prices. Without them, the recommendation names none.
 const PRICES_TIMEOUT: Duration = Duration::from_secs(5);
 /// Number of requests before the Space is created. Prices that nothing depends on are left out if it is reached.
 const MAX_REQUESTS: usize = 4;
+/// Those of them that look at the Space, after the recommendation.
+const FOR_THE_SPACE: usize = 1;
 
 /// A model, and the wishes for its Space.
 #[derive(Debug, Clone)]
@@ -52,10 +55,13 @@ pub async fn recommend(
     };
     let account = reader.account(hub, namespace).await?;
     let settings = &question.settings;
-    let first = model::analyze(&facts, settings, &account, &Prices::default());
-    let is_open = first.recommendation.candidates.first().is_none_or(|first| first.price != Some(0.0));
-    let needs_prices = !first.is_blocked() && is_open;
-    if !(question.wants_prices || needs_prices || reader.requests < MAX_REQUESTS) {
+    let may_pay = settings.may_pay();
+    let unpriced =
+        Settings { max_hourly_price: settings.max_hourly_price.filter(|_| may_pay), ..settings.clone() };
+    let first = model::analyze(&facts, &unpriced, &account, &Prices::default());
+    let is_decisive = may_pay && settings.max_hourly_price.is_some();
+    let has_room = reader.requests + FOR_THE_SPACE < MAX_REQUESTS;
+    if first.is_blocked() || !(question.wants_prices || is_decisive || has_room) {
         return Ok(first);
     }
     let prices = match tokio::time::timeout(PRICES_TIMEOUT, hub.prices()).await {
@@ -93,7 +99,7 @@ impl Reader<'_> {
         let question = self.question;
         let id = question.model.to_string();
         let unknown = |blocker| Ok(Err(Box::new(Analysis::of_nothing(&id, blocker))));
-        let mut info = match self.look_up(&question.model, &question.revision, ModelParts::Expanded).await? {
+        let mut info = match self.look_up(&question.model, &question.revision, self.parts()).await? {
             ModelLookup::Found(info) => *info,
             ModelLookup::NoModel(_) => return unknown(model::not_found(self.hub.has_token())),
             ModelLookup::Disabled(refusal) => return unknown(model::disabled(&refusal.message)),
@@ -104,7 +110,7 @@ impl Reader<'_> {
         let mut in_place_of = None;
         let stand_in = question.settings.use_base_model && model::wants_base(&info);
         if let Some(base) = model::base_ids(&info).first().filter(|_| stand_in).and_then(|id| repo_id(id)) {
-            match self.look_up(&base, &Revision::default(), ModelParts::Expanded).await? {
+            match self.look_up(&base, &Revision::default(), self.parts()).await? {
                 ModelLookup::Found(found) => {
                     log.info(&format!("using the base model `{base}` in place of `{id}`"));
                     in_place_of = Some(std::mem::replace(&mut info, *found).id);
@@ -120,11 +126,15 @@ impl Reader<'_> {
             }
         }
         let base = self.base(&info).await?;
-        if matches!(base, Base::None) && self.loads_weights() && model::needs_file_sizes(&info) {
+        let has_sizes = info.files.iter().all(|file| file.size.is_some());
+        let needs_sizes =
+            matches!(base, Base::None) && self.loads_weights() && model::needs_file_sizes(&info);
+        if needs_sizes && !has_sizes {
             self.add_sizes(&mut info).await?;
         }
-        let access = self.access(&info).await?;
-        let code = self.code(&info).await?;
+        let code = model::code_file(&info);
+        let code = code.filter(|_| question.settings.trust_remote_code && self.loads_weights());
+        let (access, code) = self.access(&info, code).await?;
         Ok(Ok(ModelFacts { info, base, access, code, in_place_of }))
     }
 
@@ -136,6 +146,17 @@ impl Reader<'_> {
     ) -> Result<ModelLookup> {
         self.requests += 1;
         Ok(self.hub.model(&repo(model), revision, parts).await?)
+    }
+
+    /// Returns the parts of a model to ask for. With a token of the Space, the access is a request of its own, so that
+    /// the sizes of the files come with the facts. That answer lacks the providers.
+    fn parts(&self) -> ModelParts {
+        let asks_providers = self.question.settings.template == Some(Template::ProviderChat);
+        if self.question.space_token.is_some() && self.loads_weights() && !asks_providers {
+            ModelParts::WithSizes
+        } else {
+            ModelParts::Expanded
+        }
     }
 
     /// Returns true if the Space may load weights, whose size matters then.
@@ -152,7 +173,7 @@ impl Reader<'_> {
         let Some(base) = repo_id(&id) else { return Ok(Base::Unnamed) };
         Ok(match self.look_up(&base, &Revision::default(), ModelParts::WithSizes).await? {
             ModelLookup::Found(info) => {
-                let access = self.access(&info).await?;
+                let (access, _) = self.access(&info, None).await?;
                 Base::Found { info, access }
             }
             ModelLookup::NoModel(refusal) | ModelLookup::Disabled(refusal) => {
@@ -175,44 +196,45 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Checks the access of the Space to the files of a model, or that of the user if the Space has no token.
-    async fn access(&mut self, info: &ModelInfo) -> Result<SpaceAccess> {
-        if !info.private && info.gated.is_none() {
-            return Ok(SpaceAccess::Granted);
-        }
-        let token = self.question.space_token.as_ref();
-        let hub = token.map(|token| self.hub.with_token(token.clone())).transpose()?;
-        let checked = match (model::file_to_check(info), &info.sha, repo_id(&info.id)) {
-            (Some(path), Some(sha), Some(id)) if hub.is_some() || self.hub.has_token() => {
+    /// Checks the access of the Space to the files of a model, or that of the user if the Space has no token. Returns the
+    /// text of `code` as well, a file that is read in place of a look at another one.
+    async fn access(
+        &mut self,
+        info: &ModelInfo,
+        code: Option<String>,
+    ) -> Result<(SpaceAccess, Option<String>)> {
+        let is_open = !info.private && info.gated.is_none();
+        let token = self.question.space_token.as_ref().filter(|_| !is_open);
+        let of_space = token.map(|token| self.hub.with_token(token.clone())).transpose()?;
+        let hub = of_space.as_ref().unwrap_or(&self.hub);
+        let (Some(sha), Some(id)) = (&info.sha, repo_id(&info.id)) else {
+            return Ok((access_of(is_open, of_space.is_some(), None), None));
+        };
+        let mut text = None;
+        let checked = match (code, model::file_to_check(info)) {
+            (Some(file), _) => {
                 self.requests += 1;
-                let asked = hub.as_ref().unwrap_or(&self.hub).file_access(&repo(&id), sha, path).await?;
-                Some(match asked {
+                match hub.read_file_at_commit(&repo(&id), sha, &file).await {
+                    Ok(bytes) => {
+                        text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                        Some(Ok(()))
+                    }
+                    Err(error) if !is_open && matches!(error.status(), Some(401 | 403)) => {
+                        Some(Err(error.refusal().map_or_else(|| error.to_string(), ToString::to_string)))
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            (None, Some(path)) if !is_open && hub.has_token() => {
+                self.requests += 1;
+                Some(match hub.file_access(&repo(&id), sha, path).await? {
                     FileAccess::Granted => Ok(()),
                     FileAccess::Refused(refusal) => Err(refusal.to_string()),
                 })
             }
             _ => None,
         };
-        Ok(match (hub.is_some(), checked) {
-            (true, None | Some(Ok(()))) => SpaceAccess::Granted,
-            (true, Some(Err(reason))) => SpaceAccess::Refused(reason),
-            (false, user) => SpaceAccess::NoToken { user },
-        })
-    }
-
-    /// Reads the code of a model that the settings trust.
-    async fn code(&mut self, info: &ModelInfo) -> Result<Option<String>> {
-        let settings = &self.question.settings;
-        let file = model::code_file(info).filter(|_| settings.trust_remote_code && self.loads_weights());
-        let (Some(file), Some(sha), Some(id)) = (file, &info.sha, repo_id(&info.id)) else { return Ok(None) };
-        self.requests += 1;
-        let bytes = match self.hub.read_small_file(&repo(&id), sha, &file).await {
-            Ok(bytes) => bytes,
-            // A gated model whose code cannot be read has an obstacle of its own.
-            Err(error) if matches!(error.status(), Some(401 | 403)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        Ok((access_of(is_open, of_space.is_some(), checked), text))
     }
 
     /// Predicts the rights of the account, as far as its token shows them.
@@ -223,6 +245,20 @@ impl Reader<'_> {
         self.requests += 1;
         let user = hub.whoami().await?;
         Ok(account_of(&user, namespace.unwrap_or(&user.name)))
+    }
+}
+
+/// Judges the access of the Space by the answer to a look at a file: of the Space's token, or of the user's.
+fn access_of(
+    is_open: bool,
+    has_token: bool,
+    checked: Option<std::result::Result<(), String>>,
+) -> SpaceAccess {
+    match (has_token, checked) {
+        _ if is_open => SpaceAccess::Granted,
+        (true, None | Some(Ok(()))) => SpaceAccess::Granted,
+        (true, Some(Err(reason))) => SpaceAccess::Refused(reason),
+        (false, user) => SpaceAccess::NoToken { user },
     }
 }
 

@@ -79,14 +79,19 @@ pub(super) async fn readme_on_hub(context: &Context<'_>, lookup: &Lookup) -> Res
     Ok(content.map(|bytes| bytes.to_vec()))
 }
 
-/// Lets the Hub check the card, before anything is uploaded. The card of a template for a model needs no check.
+/// Lets the Hub check the card, before anything is uploaded.
 pub(super) async fn check_card(context: &Context<'_>, readme: &SourceFile) -> Result<()> {
-    if context.options.origin == Origin::Model {
-        return Ok(());
-    }
     let bytes = read_all(readme)?;
     let text = String::from_utf8_lossy(&bytes);
     let check = context.hub.check_card(context.options.repo_type, &text).await?;
+    if context.options.origin == Origin::Model {
+        // No file of the checkout can be annotated.
+        check.warnings.iter().for_each(|warning| context.log.warning(warning));
+        if check.errors.is_empty() {
+            return Ok(());
+        }
+        return Err(failure::build_space::card_refused(&check.errors));
+    }
     let place = |message: &String| SourceLocation {
         file: context.annotated(README),
         line: card::line_of_message(&bytes, message),

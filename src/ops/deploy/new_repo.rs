@@ -1,7 +1,7 @@
 //! Creation of a repo, with as much as the Hub takes in one call: settings, hardware and small files.
 
 use crate::failure::{Failure, Result};
-use crate::folder::Source;
+use crate::folder::{Source, SourceFile};
 use crate::ops::space::{AtCreation, hardware};
 use crate::text::human_bytes;
 use hub::{
@@ -9,6 +9,7 @@ use hub::{
     RepoInfo, RepoPath, RepoType, SleepTime, SpaceSdk, UploadMode,
 };
 
+use super::card::{README, check_card};
 use super::context::Context;
 use super::large_names::has_large_name;
 use super::options::Origin;
@@ -47,7 +48,9 @@ pub(super) async fn create_repo(
         files: first_files(context, plain),
     };
     let mut new_repo = NewRepo::default();
-    let creation = create_with_granted_hardware(context, &mut create, &mut new_repo.hardware).await?;
+    let generated_card = source.get(README).filter(|_| context.options.origin == Origin::Model);
+    let creation =
+        create_with_granted_hardware(context, &mut create, &mut new_repo.hardware, generated_card).await?;
     new_repo.hardware.granted = create.space.as_ref().and_then(|space| space.hardware);
     if creation == Creation::Existed {
         return Ok(None);
@@ -66,11 +69,13 @@ pub(super) async fn create_repo(
     Ok(Some(new_repo))
 }
 
-/// Creates the repo with the first hardware that the Hub grants, and without files that the Hub refuses.
+/// Creates the repo with the first hardware that the Hub grants, and without files that the Hub refuses. A generated card
+/// that is the reason ends the run.
 async fn create_with_granted_hardware(
     context: &Context<'_>,
     create: &mut CreateRepo,
     at_creation: &mut AtCreation,
+    generated_card: Option<&SourceFile>,
 ) -> Result<Creation> {
     let Context { options, hub, repo, log, .. } = context;
     let mut creation = hub.create_repo(repo, create).await;
@@ -78,6 +83,9 @@ async fn create_with_granted_hardware(
         && matches!(error.status(), Some(400 | 413 | 422))
         && !create.files.is_empty()
     {
+        if let Some(readme) = generated_card {
+            check_card(context, readme).await?;
+        }
         log.info(&format!("the Hub does not take the files along, they follow in a commit: {error}"));
         create.files.clear();
         creation = hub.create_repo(repo, create).await;

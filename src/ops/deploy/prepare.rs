@@ -184,7 +184,17 @@ fn warn_about_names_and_modes(context: &Context<'_>, source: &Source, sdk: Optio
 }
 
 /// Looks the repo up and checks the card side by side. A failure of the look-up comes first.
+///
+/// A generated card is checked for a Space that exists. A new one is created with few requests, and its creation checks
+/// the card as well.
 async fn look_up_and_check(context: &Context<'_>, readme: Option<&SourceFile>) -> Result<Lookup> {
+    if context.options.origin == Origin::Model {
+        let lookup = context.hub.look_up(&context.repo, &context.options.revision).await?;
+        if let (Lookup::Found(_), Some(readme)) = (&lookup, readme) {
+            check_card(context, readme).await?;
+        }
+        return Ok(lookup);
+    }
     let check = async {
         match readme {
             Some(readme) => check_card(context, readme).await,

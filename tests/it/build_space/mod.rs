@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use local_hub::{NewRepo, RepoType, StageStep};
-use serde_json::Value;
+use local_hub::{NewRepo, RepoType, StageStep, User};
+use serde_json::{Value, json};
 
 use crate::harness::{Folder, Ran, Run, TestHub, hub_with};
 
@@ -15,6 +15,7 @@ mod ends;
 mod gate;
 mod owned;
 mod recommended;
+mod requests;
 
 /// The model of most tests, and the Space that it becomes.
 const MODEL: &str = "acme/chat-7b";
@@ -81,6 +82,34 @@ fn kept_json(world: &World, ran: &Ran, file: &str) -> Value {
     serde_json::from_str(&kept(world, ran, file)).unwrap()
 }
 
+/// Token of the Space, and its user.
+const SPACE_TOKEN: &str = "hf_ReadOnlyTokenOfTheSpace";
+const READER: &str = "reader";
+
+/// Gives the user of the Space's token access to the files of a gated model.
+async fn grant(world: &World, model: &str) {
+    world.add_user(User::new("acme", "hf_owner"));
+    world.add_user(User::new(READER, SPACE_TOKEN));
+    let granted = crate::proxy::client()
+        .post(format!("{}/api/models/{model}/user-access-request/grant", world.endpoint()))
+        .bearer_auth("hf_owner")
+        .json(&json!({"user": READER}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(granted.status(), 200);
+}
+
+/// A run with a token for the Space.
+fn with_space_token(run: Run) -> Run {
+    run.secret("INPUT_SPACE_HF_TOKEN", SPACE_TOKEN)
+}
+
+/// Lets a Space run as soon as it exists.
+fn runs_at_once(world: &World, space: &str) {
+    world.space(space).script_stages(vec![StageStep::new(Duration::ZERO, "RUNNING")]).unwrap();
+}
+
 /// The methods and paths of all requests, without their queries.
 fn requests(hub: &TestHub) -> Vec<String> {
     hub.requests().iter().map(|request| format!("{} {}", request.method, request.path)).collect()
@@ -88,7 +117,9 @@ fn requests(hub: &TestHub) -> Vec<String> {
 
 /// The requests that create or change something.
 fn writes(hub: &TestHub) -> Vec<String> {
-    let is_question = |line: &String| line.ends_with("/preupload/main") || line.starts_with("GET ");
+    let is_question = |line: &String| {
+        line.ends_with("/preupload/main") || line.ends_with("/validate-yaml") || line.starts_with("GET ")
+    };
     requests(hub).into_iter().filter(|line| !is_question(line) && !line.starts_with("HEAD ")).collect()
 }
 
