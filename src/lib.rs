@@ -3,6 +3,7 @@
 //! `AGENTS.md` has the table of modules, and which may use which.
 
 pub mod action;
+pub mod agent;
 pub mod app_check;
 pub mod cli;
 pub mod commands;

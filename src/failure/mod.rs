@@ -1,6 +1,7 @@
 //! Failures as users see them: the only table of error codes and exit codes.
 
 pub mod account;
+pub mod agent;
 pub mod app_check;
 pub mod bucket;
 pub mod build_space;
@@ -173,6 +174,10 @@ codes! {
     TechnicalBlocker = "technical_blocker", Deploy;
     /// The Hub grants a Space no hardware for its model, so that a person has to choose it.
     ManualHardwareRequired = "manual_hardware_required", Deploy;
+    /// The files that an agent returned break rules.
+    AgentRefused = "agent_refused", Deploy;
+    /// The agent did not finish its work.
+    AgentFailed = "agent_failed", Deploy;
     /// The next request could cost more than is allowed.
     CostLimitReached = "cost_limit_reached", Deploy;
     /// A commit of another writer came before ours was running.

@@ -22,6 +22,6 @@ pub use manifest::{Argument, Manifest, Output, WeightsDtype};
 pub use record::{OWNERSHIP_TAG, RECORD_FILE, Record};
 pub use render::{GeneratedFile, render};
 pub use render_error::RenderError;
-pub use rules::{Violation, check_rules};
+pub use rules::{Violation, check_rules, without_texts};
 pub use static_page::has_static_page;
 pub use template::Template;

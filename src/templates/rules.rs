@@ -104,7 +104,7 @@ fn check_requirements(text: &str) -> Vec<Violation> {
 }
 
 /// Returns Python without comments and without the contents of strings, line by line.
-fn without_texts(python: &str) -> String {
+pub fn without_texts(python: &str) -> String {
     let mut code = String::with_capacity(python.len());
     let mut rest = python;
     while let Some(c) = rest.chars().next() {

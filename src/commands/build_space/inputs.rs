@@ -9,7 +9,6 @@ use url::Url;
 use crate::action::GithubContext;
 use crate::app_check::Mode;
 use crate::commands::groups::{app_check, bundle, model, sign_in};
-use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::time;
@@ -19,92 +18,8 @@ use crate::ops::build_space::{BuildMode, BuildOptions, ModelQuestion};
 use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::deploy::options::Provenance;
 
-pub(super) const GROUPS: &[Group] =
-    &[model::MODEL_GROUP, SPACE_OF_MODEL, model::RUNTIME_GROUP, CHECK_OF_SPACE, bundle::BUNDLE];
-
-inputs! {
-    /// Inputs of the Space.
-    SPACE_OF_MODEL: "Space", "";
-    TOKEN = Input {
-        summary: "Token with write access to the Space",
-        details: "A dry run of a public model works without.",
-        is_secret: true,
-        default: DefaultValue::Required,
-        ..Input::new("hf_token")
-    };
-    SPACE = Input {
-        kind: ValueKind::Text("NAMESPACE/NAME"),
-        summary: "Space to make or update",
-        details: "One that this action did not make is never written to.",
-        default: DefaultValue::Words("the name of the model, in the namespace of the token's user"),
-        ..Input::new("space")
-    };
-    MODE = Input {
-        kind: ValueKind::Choice(&["full-inference-gated", "full-inference-attempt", "safe-scaffold"]),
-        summary: "Demand on the app",
-        details: "`full-inference-gated` requires that a call returns the promised type. `full-inference-attempt` also accepts an app that only answers. `safe-scaffold` makes a page about the model that loads nothing.",
-        default: DefaultValue::Value("full-inference-gated"),
-        ..Input::new("mode")
-    };
-    BUILDER = Input {
-        kind: ValueKind::Text("NAME"),
-        summary: "Author of the files: `template`",
-        default: DefaultValue::Value("template"),
-        ..Input::new("builder")
-    };
-    VISIBILITY = Input {
-        kind: ValueKind::Choice(&["private", "protected", "public"]),
-        summary: "Visibility of the Space",
-        details: "It changes an existing Space only if it is set.",
-        default: DefaultValue::Value("private"),
-        ..Input::new("visibility")
-    };
-    OVERWRITE = Input {
-        kind: ValueKind::Flag,
-        summary: "Give a Space that this action made for another model to this one",
-        default: DefaultValue::Value("false"),
-        ..Input::new("overwrite")
-    };
-    DRY_RUN = Input {
-        kind: ValueKind::Flag,
-        summary: "Recommend and generate the files into the run bundle, and change nothing on the Hub",
-        default: DefaultValue::Value("false"),
-        ..Input::new("dry_run")
-    };
-    TIMEOUT = Input {
-        kind: ValueKind::Text("DURATION"),
-        summary: "Longest wait for the Space and its check, such as `30m`",
-        details: "The Hub gives an app 30 minutes to start, and an hour if it loads more than 10 GB.",
-        default: DefaultValue::Value("75m"),
-        ..Input::new("timeout")
-    };
-    FAIL_ON = Input {
-        kind: ValueKind::Text("WORDS"),
-        summary: "Results that fail the step, separated by lines or commas",
-        details: "The words of `gate_status`, or `none`.",
-        default: DefaultValue::Words("`failed`, `technical_blocker`, `manual_hardware_required`, and `health_only` unless the app is static or `mode` accepts it"),
-        ..Input::new("fail_on")
-    };
-}
-
-/// Inputs of the check. Its call is that of the model's examples, unless an input names another.
-const CHECK_OF_SPACE: Group = Group {
-    title: "App check",
-    intro: "By default, the check calls the app with an example of the model's author, or of the template.",
-    inputs: &[
-        app_check::VERIFY,
-        app_check::HEALTH_PATH,
-        app_check::HEALTH_STATUS,
-        app_check::HEALTH_CONTAINS,
-        app_check::API_NAME,
-        app_check::API_ARGS,
-        app_check::API_KWARGS,
-        app_check::EXPECT,
-        app_check::EXPECT_CONTAINS,
-        app_check::EXPECT_REGEX,
-        app_check::MAX_LATENCY,
-    ],
-};
+use super::agent::{self, Builder};
+use super::declared::{BUILDER, DRY_RUN, FAIL_ON, MODE, OVERWRITE, SPACE, TIMEOUT, TOKEN, VISIBILITY};
 
 /// Inputs of a run.
 #[derive(Debug)]
@@ -137,7 +52,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<BuildInput
     let token = sign_in::token(values, &TOKEN, diagnostics);
     let space = values.field(&SPACE, str::parse::<RepoName>, diagnostics).ok();
     let mode = values.value(&MODE, mode, diagnostics);
-    values.value(&BUILDER, builder, diagnostics);
+    let builder = values.value(&BUILDER, builder, diagnostics);
     let visibility = values.value(&VISIBILITY, str::parse::<Visibility>, diagnostics);
     let overwrite = values.flag(&OVERWRITE, diagnostics);
     let timeout: Duration = time::read_or_default(values, &TIMEOUT, diagnostics);
@@ -155,6 +70,13 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<BuildInput
     if dry_run && bundle_bucket.is_some() {
         diagnostics.warn_without_effect(&[&bundle::BUNDLE_BUCKET], bundle::DRY_RUN);
     }
+    let kind = agent::Run {
+        builder,
+        mode,
+        runtime: question.as_ref().map(|question| question.settings.runtime),
+        dry_run,
+    };
+    let agent = agent::read(values, kind, token.as_ref(), diagnostics);
     let question = ModelQuestion { wants_prices: dry_run, ..question? };
     if let (Some(token), Some(of_space)) = (&token, &question.space_token)
         && token.expose() == of_space.expose()
@@ -181,6 +103,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<BuildInput
             run_url: github.run_url,
         },
         tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
+        agent,
     };
     Some(BuildInputs {
         options,
@@ -200,16 +123,17 @@ fn mode(text: &str) -> Parsed<BuildMode> {
     })
 }
 
-fn builder(text: &str) -> Parsed<()> {
-    match text {
-        "template" => Ok(()),
-        "agent" => parse::refuse("must be `template`: this version has no agent that writes the files"),
-        other => parse::not_like("`template`", other),
-    }
+fn builder(text: &str) -> Parsed<Builder> {
+    parse::choice(&BUILDER, text, |word| match word {
+        "template" => Some(Builder::Template),
+        "agent" => Some(Builder::Agent),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::declared::GROUPS;
     use super::*;
     use crate::app_check::CheckStatus;
     use crate::commands::inputs::options;
@@ -251,7 +175,7 @@ mod tests {
                 token,
                 "`--builder` must be `template`: this version has no agent that writes the files",
             ),
-            (&["--builder", "hand"], token, "`--builder` must be `template`, not `hand`"),
+            (&["--builder", "hand"], token, "`--builder` must be `template` or `agent`, not `hand`"),
             (
                 &["--verify", "false"],
                 token,

@@ -1,13 +1,16 @@
 //! A Space for a model, as a command and as an action.
 
+mod agent;
 mod bundle;
+mod declared;
 mod inputs;
 mod outputs;
 mod summary;
 
 use std::time::Duration;
 
-use inputs::{BuildInputs, GROUPS};
+use declared::GROUPS;
+use inputs::BuildInputs;
 
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;

@@ -161,6 +161,18 @@ pub(crate) fn endpoint(environment: &Environment, diagnostics: &mut Diagnostics)
     }
 }
 
+/// Environment variable of the address of Inference Providers.
+const ROUTER_ENDPOINT: &str = "HF_ROUTER_ENDPOINT";
+
+/// Address of Inference Providers if `HF_ROUTER_ENDPOINT` names no other.
+const DEFAULT_ROUTER: &str = "https://router.huggingface.co";
+
+/// Reads the address of the router of Inference Providers; `None` is a fault.
+pub(crate) fn router(environment: &Environment, diagnostics: &mut Diagnostics) -> Option<Url> {
+    let text = environment.var(ROUTER_ENDPOINT).unwrap_or(DEFAULT_ROUTER);
+    urls::endpoint(text).map_err(|refusal| diagnostics.fault_of_name(ROUTER_ENDPOINT, refusal.0)).ok()
+}
+
 /// Notes the reason why there is no token, with hints for that reason only.
 fn explain_missing(values: &Values, github: &GithubContext, diagnostics: &mut Diagnostics) {
     const SKIP: &str = "set `missing_token: skip` to skip such runs, or `dry_run: true` to show the plan";

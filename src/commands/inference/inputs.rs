@@ -11,8 +11,8 @@ use crate::commands::groups::{app_check, bundle, sign_in};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::parse::{self, Parsed, SHOWN, refuse};
+use crate::commands::inputs::time;
 use crate::commands::inputs::values::Values;
-use crate::commands::inputs::{time, urls};
 use crate::failure::{Code, Result};
 use crate::ops::bundle_bucket::BundleBucket;
 use crate::ops::inference::{Expectations, InferenceOptions, Item, Operation, ResultsPath, Routing};
@@ -136,10 +136,6 @@ inputs! {
     };
 }
 
-/// Environment variable of the router's address.
-const ROUTER_ENDPOINT: &str = "HF_ROUTER_ENDPOINT";
-/// Address of the router if `HF_ROUTER_ENDPOINT` names no other.
-const DEFAULT_ROUTER: &str = "https://router.huggingface.co";
 /// Parameters that other inputs set.
 const OWN_PARAMS: [&str; 5] = ["inputs", "messages", "model", "stream", "stream_options"];
 /// Id of the only input.
@@ -189,7 +185,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<InferenceI
     }
     let token = sign_in::token(values, &TOKEN, diagnostics);
     let endpoint = sign_in::endpoint(values.environment(), diagnostics);
-    let router = router(values, diagnostics);
+    let router = sign_in::router(values.environment(), diagnostics);
     let bill_to = values.field(&BILL_TO, namespace, diagnostics).ok();
     let options = match values.value(&OPERATION, work, diagnostics) {
         Work::Usage => {
@@ -312,11 +308,6 @@ fn items(
             Vec::new()
         }
     }
-}
-
-fn router(values: &Values, diagnostics: &mut Diagnostics) -> Option<Url> {
-    let text = values.environment().var(ROUTER_ENDPOINT).unwrap_or(DEFAULT_ROUTER);
-    urls::endpoint(text).map_err(|refusal| diagnostics.fault_of_name(ROUTER_ENDPOINT, refusal.0)).ok()
 }
 
 fn work(text: &str) -> Parsed<Work> {

@@ -22,7 +22,7 @@ use hub::{HardwareName, Repo, RepoName, RepoType, SpaceSdk};
 use generate::{Generated, generate};
 use publish::{Round, publish, rounds};
 
-pub use options::{BuildMode, BuildOptions};
+pub use options::{AgentOptions, BuildMode, BuildOptions};
 pub use recommend::{ModelQuestion, recommend};
 pub use report::{BuildReport, Gate};
 

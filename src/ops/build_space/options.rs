@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::app_check::{Check, CheckStatus, FailOn};
 use crate::ops::deploy::options::Provenance;
-use hub::{RepoName, Visibility};
+use hub::{RepoName, Secret, Visibility};
+use url::Url;
 
 use super::recommend::ModelQuestion;
 
@@ -35,6 +36,25 @@ pub struct BuildOptions {
     pub provenance: Provenance,
     /// PEM file with trusted root certificates.
     pub tls_roots: Option<PathBuf>,
+    /// Lets an agent edit the files before they are deployed.
+    pub agent: Option<AgentOptions>,
+}
+
+/// The agent that edits the files of the template, in a Job.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    /// Model of the agent at Inference Providers, maybe with a policy or a provider: `namespace/name:cheapest`.
+    pub model: String,
+    /// Token that calls the model.
+    pub token: Secret,
+    /// Time for the agent.
+    pub timeout: Duration,
+    /// Largest cost of the Job and the model together, in US dollars.
+    pub max_cost: f64,
+    /// Name of the hardware of the Job.
+    pub hardware: String,
+    /// Address of the router of Inference Providers, without `/v1`.
+    pub inference_endpoint: Url,
 }
 
 /// Demand on the app.
