@@ -82,12 +82,77 @@ macro_rules! settings {
 }
 
 settings! {
+    API_ARGS = "api_args";
+    API_KWARGS = "api_kwargs";
+    API_NAME = "api_name";
+    BILL_TO = "bill_to";
+    BUCKET = "bucket";
     CACHE_PATH = "cache_path";
+    CONFIG_NAME = "config_name";
+    CONFIRM = "confirm";
+    CREATE_PR = "create_pr";
+    CREATE_PROXY = "create_proxy";
     DEFAULT_EXCLUDES = "default_excludes";
+    DEV_MODE = "dev_mode";
     EXCLUDE = "exclude";
+    EXPECT = "expect";
+    EXPECT_CONTAINS = "expect_contains";
+    EXPECT_REGEX = "expect_regex";
+    FAIL_ON = "fail_on";
+    FALLBACK_HARDWARE = "fallback_hardware";
+    FLAVOR = "flavor";
+    FORCE_SECRETS = "force_secrets";
+    GITHUB_TOKEN = "github_token";
+    HARDWARE = "hardware";
+    HEALTH_CONTAINS = "health_contains";
+    HEALTH_PATH = "health_path";
+    HEALTH_STATUS = "health_status";
+    HF_TOKEN = "hf_token";
+    HUGGINGFACE_REPO = "huggingface_repo";
+    IMAGE = "image";
     INCLUDE = "include";
+    JOB_ID = "job_id";
+    JUNIT_PATH = "junit_path";
+    LEAVE_OPEN_ON_FAILURE = "leave_open_on_failure";
+    MAX_DELETES = "max_deletes";
+    MAX_LATENCY = "max_latency";
+    MAX_ROW_SIZE = "max_row_size";
+    MAX_TOKENS = "max_tokens";
+    MODEL = "model";
+    NAMESPACE = "namespace";
+    OPERATION = "operation";
+    OUTPUT_FILE = "output_file";
+    PATH = "path";
+    PATH_IN_REPO = "path_in_repo";
+    PREVIEW_HARDWARE = "preview_hardware";
+    PREVIEW_SLEEP_TIME = "preview_sleep_time";
+    PREVIEW_SUFFIX = "preview_suffix";
+    PRIVATE = "private";
+    PROXY_HARDWARE = "proxy_hardware";
+    PROXY_HF_TOKEN = "proxy_hf_token";
+    PROXY_SLEEP_TIME = "proxy_sleep_time";
+    PROXY_SPACE_SUFFIX = "proxy_space_suffix";
+    PROXY_TARGET_URL = "proxy_target_url";
+    PRUNE = "prune";
+    RAW_TRACES = "raw_traces";
+    REPO_TYPE = "repo_type";
+    REQUIRE_HARDWARE = "require_hardware";
+    REVISION = "revision";
+    ROUTING = "routing";
+    RUN_ID = "run_id";
+    SECRETS = "secrets";
+    SECRETS_IN_FILES = "secrets_in_files";
+    SETTINGS_STRATEGY = "settings_strategy";
+    SLEEP_TIME = "sleep_time";
     SOURCE_DIR = "source_dir";
+    SPACE = "space";
     SPACE_SDK = "space_sdk";
+    SPLITS = "splits";
+    TIMEOUT = "timeout";
+    VERIFY = "verify";
+    VISIBILITY = "visibility";
+    VOLUMES = "volumes";
+    WAIT = "wait";
 }
 
 #[cfg(test)]

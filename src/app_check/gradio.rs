@@ -20,6 +20,7 @@ use super::result::CheckResult;
 use super::session::{Session, within};
 use super::status::CheckStatus;
 use super::{arguments, files, health, outputs, queue};
+use crate::setting::MAX_LATENCY;
 
 /// Largest config or schema, in bytes.
 const MAX_CONFIG: usize = 16 << 20;
@@ -316,7 +317,7 @@ fn in_time(latency: Latency, check: &Check) -> Result<(), CheckError> {
     match check.max_latency {
         Some(max) if took > max => {
             let detail = format!(
-                "the work took {:.1} s, longer than `max_latency` of {:.1} s",
+                "the work took {:.1} s, longer than {MAX_LATENCY} of {:.1} s",
                 took.as_secs_f64(),
                 max.as_secs_f64()
             );

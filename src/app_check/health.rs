@@ -13,6 +13,7 @@ use super::connection::ConnectionWatch;
 use super::error::{CheckError, CheckFailure};
 use super::quote::{excerpt, quoted};
 use super::session::Session;
+use crate::setting::HEALTH_CONTAINS;
 
 /// Part of a page that is searched, in bytes.
 const MAX_PAGE: usize = 4 << 20;
@@ -135,7 +136,7 @@ fn judge_text(session: &Session<'_>, path: &str, url: Url, answer: &Answer) -> A
     let shown = excerpt(&session.observer.redact(&text), MAX_SHOWN);
     let shown = if shown.is_empty() { "the answer is empty".to_owned() } else { format!("`{shown}`") };
     let detail =
-        format!("`GET {}` answered without `health_contains`, `{}`: {shown}", quoted(path), quoted(wanted));
+        format!("`GET {}` answered without {HEALTH_CONTAINS}, `{}`: {shown}", quoted(path), quoted(wanted));
     Attempt::Failed(CheckError::new(CheckFailure::TextMissing, detail))
 }
 

@@ -11,6 +11,7 @@ use super::options::{Check, Expect};
 use super::quote::{listed, quoted};
 use super::session::Session;
 use super::values::{self, Contents, File, Spacing};
+use crate::setting::{EXPECT_CONTAINS, EXPECT_REGEX};
 
 /// The most files of one result that are fetched.
 const MAX_FILES: usize = 16;
@@ -127,13 +128,13 @@ fn judge_text(outputs: &[Output], check: &Check) -> Result<(), CheckError> {
         && !outputs.iter().any(|output| output.holds(wanted))
     {
         let wanted = quoted(wanted);
-        return Err(unexpected(format!("no output holds `expect_contains`, `{wanted}`: `{}`", shown())));
+        return Err(unexpected(format!("no output holds {EXPECT_CONTAINS}, `{wanted}`: `{}`", shown())));
     }
     if let Some(pattern) = &check.expect_regex
         && !outputs.iter().any(|output| output.says(|text| pattern.is_match(text)))
     {
         let pattern = quoted(pattern.as_str());
-        return Err(unexpected(format!("no output matches `expect_regex`, `{pattern}`: `{}`", shown())));
+        return Err(unexpected(format!("no output matches {EXPECT_REGEX}, `{pattern}`: `{}`", shown())));
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use super::call_progress::{CallProgress, CallStep};
 use super::error::{CheckError, CheckFailure, HttpAnswer};
 use super::latency::Latency;
 use super::session::Session;
+use crate::setting::MAX_LATENCY;
 use crate::text::random_token;
 
 /// Largest answer to a join, in bytes.
@@ -320,7 +321,7 @@ impl QueuedCall<'_> {
         self.work_ends().filter(|end| Instant::now() >= *end)?;
         let took = self.joined.elapsed().saturating_sub(self.progress.started()?).as_secs_f64();
         let max = self.session.check.max_latency?.as_secs_f64();
-        let detail = format!("the work goes on after {took:.1} s, longer than `max_latency` of {max:.1} s");
+        let detail = format!("the work goes on after {took:.1} s, longer than {MAX_LATENCY} of {max:.1} s");
         Some(CheckError::new(CheckFailure::TooSlow, detail))
     }
 

@@ -7,8 +7,9 @@ use clap::{Arg, ArgAction, ArgMatches};
 use hub::{Credentials, Hub, HubOptions};
 use url::Url;
 
+use super::groups::app_check::{APP_CHECK, FAIL_ON};
 use super::groups::sign_in::HubAccess;
-use super::inputs::declaration::Group;
+use super::inputs::declaration::{Group, Input, find};
 use super::inputs::options;
 use super::inputs::values::Values;
 use super::outputs::Output;
@@ -23,6 +24,9 @@ pub(crate) const FROM_INPUTS: &str = "from-inputs";
 
 /// Option with which a command prints its report as JSON on stdout, and its log on stderr.
 const JSON: &str = "json";
+
+/// Name of the input for a file of checks.
+const CHECKS: &str = "checks";
 
 /// A command of the program.
 #[derive(Debug)]
@@ -92,6 +96,18 @@ impl Command {
     }
 }
 
+/// Returns the inputs that messages name. With a file of checks, messages about a check name the keys of that file.
+fn named_in_messages(values: &Values, command: &Command) -> Vec<&'static Input> {
+    let checks = find(command.groups, CHECKS);
+    let has_file = checks.is_some_and(|checks| values.given(checks).is_some());
+    let is_key = |input: &Input| {
+        let name = input.name;
+        name != FAIL_ON.name && APP_CHECK.inputs.iter().any(|input| input.name == name)
+    };
+    let inputs = command.groups.iter().flat_map(|group| group.inputs);
+    inputs.filter(|input| !(has_file && is_key(input))).collect()
+}
+
 fn json() -> Arg {
     Arg::new(JSON)
         .long(JSON)
@@ -114,7 +130,7 @@ impl Invocation {
         } else {
             Values::from_options(&self.options, vars, command.groups)
         };
-        setting::use_names(values.place().setting_names(command.groups));
+        setting::use_names(values.place().setting_names(&named_in_messages(&values, command)));
         Ok(values)
     }
 

@@ -6,6 +6,9 @@ use super::{Code, Failure};
 use crate::app_check::{
     CheckError, CheckFailure, CheckResult, CheckStatus, GPU_PLANS, Latency, Subject, listed, quoted,
 };
+use crate::setting::{
+    API_ARGS, API_KWARGS, API_NAME, EXPECT, FAIL_ON, HEALTH_PATH, HEALTH_STATUS, HF_TOKEN, VERIFY,
+};
 
 const NO_CONNECTION: &str = "start the app before this step, and check its host and port";
 
@@ -24,7 +27,7 @@ pub fn failure(result: &CheckResult) -> Failure {
         (CheckStatus::Failed, Subject::App | Subject::Exception) => {
             format!("the app did not pass: {detail}")
         }
-        _ => format!("the app did not pass, because `fail_on` has `{status}`: {detail}"),
+        _ => format!("the app did not pass, because {FAIL_ON} has `{status}`: {detail}"),
     };
     Failure::new(Code::CheckFailed, message)
 }
@@ -34,7 +37,7 @@ pub fn hints(result: &CheckResult) -> Vec<String> {
     match &result.failure {
         Some(failure) => hints_for(failure),
         None if result.status == CheckStatus::FullInferenceCandidateHealthPassed => {
-            vec!["set `api_name`, `api_args` or `expect` to have an endpoint called".to_owned()]
+            vec![format!("set {API_NAME}, {API_ARGS} or {EXPECT} to have an endpoint called")]
         }
         None => Vec::new(),
     }
@@ -57,18 +60,20 @@ pub fn admission(seconds: u64, calls: &[Latency]) -> String {
 }
 
 fn hints_for(failure: &CheckFailure) -> Vec<String> {
-    let fixed: &[&str] = match failure {
+    let fixed = match failure {
         CheckFailure::UnexpectedStatus { answer, path, may_be_private } => {
             return hints_for_status(answer.status, path.as_deref(), *may_be_private);
         }
         CheckFailure::EndpointUnknown { endpoints } if !endpoints.is_empty() => {
-            return vec![format!("set `api_name` to one of its endpoints: {}", listed(endpoints))];
+            return vec![format!("set {API_NAME} to one of its endpoints: {}", listed(endpoints))];
         }
-        CheckFailure::EndpointUnknown { .. } => &["leave `api_name` out: the app lists no endpoint"],
+        CheckFailure::EndpointUnknown { .. } => {
+            return vec![format!("leave {API_NAME} out: the app lists no endpoint")];
+        }
         CheckFailure::EndpointAmbiguous { endpoints } => {
-            return vec![format!("set `api_name` to one of: {}", listed(endpoints))];
+            return vec![format!("set {API_NAME} to one of: {}", listed(endpoints))];
         }
-        CheckFailure::NoEndpoint => &["give the event an `api_name` in the app, or leave the call out"],
+        CheckFailure::NoEndpoint => "give the event an `api_name` in the app, or leave the call out",
         CheckFailure::ArgumentUnknown { endpoint, parameters }
         | CheckFailure::TooManyArguments { endpoint, parameters } => {
             return vec![if parameters.is_empty() {
@@ -77,50 +82,60 @@ fn hints_for(failure: &CheckFailure) -> Vec<String> {
                 format!("`{endpoint}` takes: {}", listed(parameters))
             }];
         }
-        CheckFailure::ArgumentMissing => &["give it in `api_args` or `api_kwargs`"],
+        CheckFailure::ArgumentMissing => return vec![format!("give it in {API_ARGS} or {API_KWARGS}")],
         CheckFailure::FileUnreadable => {
-            &["paths in `api_args` and `api_kwargs` are relative to the workspace"]
+            return vec![format!("paths in {API_ARGS} and {API_KWARGS} are relative to the workspace")];
         }
-        CheckFailure::FileNotNamed => &["name a file of the workspace as `@path`, or give an https address"],
+        CheckFailure::FileNotNamed => "name a file of the workspace as `@path`, or give an https address",
         CheckFailure::NoGradio { is_call_requested: true, .. } => {
-            &["name the path of the Gradio app with `health_path`, or leave out what is about a call"]
+            return vec![format!(
+                "name the path of the Gradio app with {HEALTH_PATH}, or leave out what is about a call"
+            )];
         }
         CheckFailure::NoGradio { .. } => {
-            &["an app without Gradio at its root is checked with `health_path` or `verify: health`"]
+            return vec![format!(
+                "an app without Gradio at its root is checked with {HEALTH_PATH} or {}",
+                VERIFY.with("health")
+            )];
         }
-        CheckFailure::NoApi(_) => &[
-            "Gradio cannot describe its own API: the run log of the Space has the traceback, often of a component or of pydantic",
-        ],
+        CheckFailure::NoApi(_) => {
+            "Gradio cannot describe its own API: the run log of the Space has the traceback, often of a component or of pydantic"
+        }
         CheckFailure::GradioTooOld => {
-            &["raise `sdk_version` in the Space card, or check the app with `health_path`"]
+            return vec![format!(
+                "raise `sdk_version` in the Space card, or check the app with {HEALTH_PATH}"
+            )];
         }
         CheckFailure::HubPage => {
-            &["look at the Space's page on the Hub: it may be building, sleeping, paused or in error"]
+            "look at the Space's page on the Hub: it may be building, sleeping, paused or in error"
         }
         CheckFailure::RedirectToOtherHost => {
-            &["if that is right, say so with `health_path` and `health_status`"]
+            return vec![format!("if that is right, say so with {HEALTH_PATH} and {HEALTH_STATUS}")];
         }
-        CheckFailure::RateLimited => &["run the check again later"],
-        CheckFailure::LoginRequired => &[
-            "the app asks for a name and a password (`launch(auth=…)`); check it without, or with `health_path` and `health_status: 401`",
-            "a private Space may answer the same to a token that it does not accept",
-        ],
-        CheckFailure::QueueTimedOut => &["other calls may hold the app; give the check a longer timeout"],
-        CheckFailure::CallTimedOut => &["give the check a longer timeout, or call the app with less work"],
-        CheckFailure::ResultTooLarge => &["call the app with less work, or return the result as a file"],
+        CheckFailure::RateLimited => "run the check again later",
+        CheckFailure::LoginRequired => {
+            return vec![
+                format!(
+                    "the app asks for a name and a password (`launch(auth=…)`); check it without, or with {HEALTH_PATH} and {}",
+                    HEALTH_STATUS.with(401)
+                ),
+                "a private Space may answer the same to a token that it does not accept".to_owned(),
+            ];
+        }
+        CheckFailure::QueueTimedOut => "other calls may hold the app; give the check a longer timeout",
+        CheckFailure::CallTimedOut => "give the check a longer timeout, or call the app with less work",
+        CheckFailure::ResultTooLarge => "call the app with less work, or return the result as a file",
         CheckFailure::HiddenException => {
-            &["raise `gr.Error(\"…\")`, or launch with `show_error=True`, to see the reason here"]
+            "raise `gr.Error(\"…\")`, or launch with `show_error=True`, to see the reason here"
         }
-        CheckFailure::GpuQuota => {
-            &["run the check again later, or with the token of a plan with more GPU time"]
-        }
+        CheckFailure::GpuQuota => "run the check again later, or with the token of a plan with more GPU time",
         CheckFailure::ClosedToToken => {
-            &["the app of a private Space may not open to a keyless token: pass `hf_token` to check it"]
+            return vec![format!(
+                "the app of a private Space may not open to a keyless token: pass {HF_TOKEN} to check it"
+            )];
         }
-        CheckFailure::NoConnection => &[NO_CONNECTION],
-        CheckFailure::UnknownHost => {
-            &["correct the host name of the app, or the DNS settings of this runner"]
-        }
+        CheckFailure::NoConnection => NO_CONNECTION,
+        CheckFailure::UnknownHost => "correct the host name of the app, or the DNS settings of this runner",
         CheckFailure::ClientSetup
         | CheckFailure::InvalidPath
         | CheckFailure::Unreachable
@@ -143,14 +158,14 @@ fn hints_for(failure: &CheckFailure) -> Vec<String> {
         | CheckFailure::OutputNotFetched(_)
         | CheckFailure::Stopped
         | CheckFailure::AddressUnknown
-        | CheckFailure::HardwareMissing => &[],
+        | CheckFailure::HardwareMissing => return Vec::new(),
     };
-    fixed.iter().map(|hint| (*hint).to_owned()).collect()
+    vec![fixed.to_owned()]
 }
 
 /// Returns the hints for a page with another status than the expected one.
 fn hints_for_status(status: u16, path: Option<&str>, may_be_private: bool) -> Vec<String> {
-    let no_front_page = || "an app without a front page needs `health_path`".to_owned();
+    let no_front_page = || format!("an app without a front page needs {HEALTH_PATH}");
     let mut hints = Vec::new();
     match (status, path) {
         // The edge cannot reach the app, whose author knows no more.
@@ -162,14 +177,14 @@ fn hints_for_status(status: u16, path: Option<&str>, may_be_private: bool) -> Ve
             hints.push(match path {
                 None | Some("/") => no_front_page(),
                 Some(path) => {
-                    format!("the app has no page at `{}`: correct `health_path`", quoted(path))
+                    format!("the app has no page at `{}`: correct {HEALTH_PATH}", quoted(path))
                 }
             });
         }
         (500.., _) => hints.push("look for the exception in the run log of the Space".to_owned()),
         (_, None) => hints.push(no_front_page()),
         (_, Some(_)) => {
-            hints.push("correct `health_path` or `health_status`, unless the app is at fault".to_owned());
+            hints.push(format!("correct {HEALTH_PATH} or {HEALTH_STATUS}, unless the app is at fault"));
         }
     }
     hints

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Code, Failure};
 use crate::github::{self, Cause};
+use crate::setting::GITHUB_TOKEN;
 
 /// Returns the failure of a clean-up that left repos behind, with a line for each.
 pub fn repos_left(errors: &[String]) -> Failure {
@@ -23,9 +24,9 @@ pub fn github_not_asked(error: &github::Error) -> Failure {
         Cause::Forbidden { .. } => Failure::new(Code::PermissionDenied, message)
             .hint("give the job `permissions: { pull-requests: write, deployments: write }`"),
         Cause::Status { status: 401, .. } => Failure::new(Code::PermissionDenied, message)
-            .hint("check `github_token`: its default is the token of the job"),
+            .hint(format!("check {GITHUB_TOKEN}: its default is the token of the job")),
         Cause::Status { status: 403 | 404, .. } => Failure::new(Code::PermissionDenied, message)
-            .hint("check that `github_token` can read the pull requests of this repository"),
+            .hint(format!("check that {GITHUB_TOKEN} can read the pull requests of this repository")),
         Cause::RateLimited { .. } => Failure::new(Code::GithubUnavailable, message)
             .hint("run this again later: the next run finds the same previews"),
         Cause::Status { .. }

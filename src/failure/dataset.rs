@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::{Code, Failure, SourceLocation};
 use crate::dataset_files::Fault;
+use crate::setting::{
+    CONFIG_NAME, EXCLUDE, INCLUDE, MAX_ROW_SIZE, PATH, RAW_TRACES, REVISION, SPLITS, in_workflow_or_terminal,
+};
 use crate::text::{count, name_some, quoted, quoted_all, quoted_path};
 use hub::{Refusal, Repo, RepoId, Revision};
-
-const EXCLUDE_HINT: &str = "correct the files, or leave them out with `exclude`; nothing was sent";
 
 /// Returns the failure of a file whose name is not UTF-8.
 pub fn name_not_text(path: &Path) -> Failure {
@@ -18,19 +19,28 @@ pub fn name_not_text(path: &Path) -> Failure {
 /// Returns the failure of a path that does not exist. The message has it relative to the checkout.
 pub fn path_missing(path: &Path, checkout: Option<&Path>) -> Failure {
     let named = checkout.and_then(|checkout| path.strip_prefix(checkout).ok()).unwrap_or(path);
-    Failure::new(Code::SourceMissing, format!("`path` names {}, which does not exist", quoted_path(named)))
-        .hint("write `path` relative to the root of the checkout")
-        .hint("if a step makes the files, run it in this job, before this step")
+    Failure::new(Code::SourceMissing, format!("{PATH} names {}, which does not exist", quoted_path(named)))
+        .hint(in_workflow_or_terminal(
+            "write `path` relative to the root of the checkout",
+            "write the path relative to the folder in which you run this command",
+        ))
+        .hint(in_workflow_or_terminal(
+            "if a step makes the files, run it in this job, before this step",
+            "if a build makes the files, run it first",
+        ))
 }
 
 /// Returns the failure of a folder without a data file.
 pub fn no_data(compressed: &[String]) -> Failure {
     let failure = Failure::new(
         Code::SourceMissing,
-        "`path` holds no data file: none ends with `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet`",
+        format!("{PATH} holds no data file: none ends with `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet`"),
     );
     if compressed.is_empty() {
-        failure.hint("upload other files with the deploy action and `repo_type: dataset`")
+        failure.hint(in_workflow_or_terminal(
+            "upload other files with the deploy action and `repo_type: dataset`",
+            "upload other files with `hf-deploy deploy` and `--repo-type=dataset`",
+        ))
     } else {
         failure.hint(format!("unpack {}", name_some(&quoted_all(compressed))))
     }
@@ -55,10 +65,12 @@ pub fn faulty(faults: &[Fault], limit: usize, in_checkout: impl Fn(&str) -> Stri
         line: fault.line.and_then(|line| line.try_into().ok()),
         message: fault.sentence.clone(),
     });
-    let failure = failure.hint(EXCLUDE_HINT).at(places.collect::<Vec<_>>());
+    let failure = failure
+        .hint(format!("correct the files, or leave them out with {EXCLUDE}; nothing was sent"))
+        .at(places.collect::<Vec<_>>());
     if faults.iter().any(|fault| fault.is_over_limit) {
         failure.hint(
-            "`max_row_size` raises the limit; the viewer does not show 100 rows that have more than 300 MB together",
+            format!("{MAX_ROW_SIZE} raises the limit; the viewer does not show 100 rows that have more than 300 MB together"),
         )
     } else {
         failure
@@ -76,14 +88,14 @@ fn line_of(fault: &Fault) -> String {
 pub fn splits_unclear(faults: &[Fault]) -> Failure {
     let lines: Vec<String> = faults.iter().take(20).map(line_of).collect();
     Failure::new(Code::InvalidDataset, format!("the split of files is not clear:\n{}", lines.join("\n")))
-        .hint("name the files of each split with `splits`, such as `train=data/train*.csv`")
+        .hint(format!("name the files of each split with {SPLITS}, such as `train=data/train*.csv`"))
 }
 
 /// Returns the failure of splits that have no data file.
 pub fn splits_without_files(names: &[&str]) -> Failure {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-    Failure::new(Code::InvalidInput, format!("`splits` matches no data file for {}", name_some(&names)))
-        .hint("patterns have the syntax of .gitignore, and are relative to `path`")
+    Failure::new(Code::InvalidInput, format!("{SPLITS} matches no data file for {}", name_some(&names)))
+        .hint(format!("patterns have the syntax of .gitignore, and are relative to {PATH}"))
 }
 
 /// Returns the failure of files with formats that one configuration cannot have.
@@ -92,8 +104,10 @@ pub fn formats_differ(first: &str, other: &str) -> Failure {
         Code::InvalidDataset,
         format!("the data files have different formats: {} and {}", quoted(first), quoted(other)),
     )
-    .hint("leave out the files of one format with `exclude`")
-    .hint("to keep both, upload each format as a configuration of its own, with `config_name` and `include`")
+    .hint(format!("leave out the files of one format with {EXCLUDE}"))
+    .hint(format!(
+        "to keep both, upload each format as a configuration of its own, with {CONFIG_NAME} and {INCLUDE}"
+    ))
 }
 
 /// Returns the failure of a dataset that does not exist, or that the token cannot see.
@@ -104,8 +118,9 @@ pub fn not_found(dataset: &Repo, refusal: &Refusal) -> Failure {
 
 /// Returns the failure of a revision that does not exist.
 pub fn no_revision(dataset: &Repo, revision: &Revision) -> Failure {
-    Failure::new(Code::RepoNotFound, format!("cannot find the revision `{revision}` of the {dataset}"))
-        .hint("name a branch, a tag or a commit that the dataset has, or leave `revision` out for `main`")
+    Failure::new(Code::RepoNotFound, format!("cannot find the revision `{revision}` of the {dataset}")).hint(
+        format!("name a branch, a tag or a commit that the dataset has, or leave {REVISION} out for `main`"),
+    )
 }
 
 /// Returns the failure of a download of nothing. `there` is the number of files in the dataset.
@@ -113,9 +128,9 @@ pub fn nothing_to_download(dataset: &Repo, there: usize) -> Failure {
     let files = count(there, "file");
     Failure::new(
         Code::InvalidInput,
-        format!("cannot download the {dataset}: `include` and `exclude` leave none of its {files}"),
+        format!("cannot download the {dataset}: {INCLUDE} and {EXCLUDE} leave none of its {files}"),
     )
-    .hint("list the paths with `dataset list NAMESPACE/NAME/`, and change the patterns")
+    .hint("list the paths with `hf-deploy dataset list NAMESPACE/NAME/`, and change the patterns")
 }
 
 /// Returns the failure of a folder that cannot be created.
@@ -131,7 +146,7 @@ pub fn unsafe_paths(dataset: &Repo, refused: &[String]) -> Failure {
         Code::InvalidPath,
         format!("cannot write some files of the {dataset}, because of their paths: {}", name_some(refused)),
     )
-    .hint("all other files are there: leave these out with `exclude`, or rename them in the dataset")
+    .hint(format!("all other files are there: leave these out with {EXCLUDE}, or rename them in the dataset"))
 }
 
 /// Returns the failure of the deletion of a dataset that does not exist. `others` have names that begin with this one.
@@ -178,14 +193,18 @@ pub fn renamed(dataset: &Repo, now: &RepoId) -> String {
     format!("the {dataset} is `{now}` now: use that name")
 }
 
-/// Warning about sessions that are uploaded as they are.
-pub const RAW_SESSIONS: &str = "`raw_traces` uploads the sessions as they are, with every secret in them: leave it out to have the secrets replaced";
+/// Returns the warning about sessions that are uploaded as they are.
+pub fn raw_sessions() -> String {
+    format!(
+        "{RAW_TRACES} uploads the sessions as they are, with every secret in them: leave it out to have the secrets replaced"
+    )
+}
 
 /// Returns the failure of a folder without a file of sessions.
 pub fn no_sessions() -> Failure {
     Failure::new(
         Code::SourceMissing,
-        "`path` holds no file with sessions: none ends with `.jsonl`, `.ndjson` or `.json`",
+        format!("{PATH} holds no file with sessions: none ends with `.jsonl`, `.ndjson` or `.json`"),
     )
     .hint("name the folder in which the agent keeps its sessions, such as `~/.claude/projects`")
 }

@@ -9,22 +9,26 @@ use super::folder::CARD_HINT;
 use super::rights::has_plan;
 use super::token_page::token_page;
 use super::{Code, Failure, SourceLocation};
+use crate::setting::{
+    CREATE_PR, EXCLUDE, HF_TOKEN, HUGGINGFACE_REPO, MAX_DELETES, PATH_IN_REPO, PRUNE, REPO_TYPE, REVISION,
+    SECRETS, SECRETS_IN_FILES, SOURCE_DIR, SPACE_SDK,
+};
 
-const ONE_DEPLOY_AT_A_TIME: &str = "another writer commits to this branch: run one deploy at a time, with a `concurrency` group in the workflow";
+const ONE_DEPLOY_AT_A_TIME: &str = "another writer commits to this branch: run one deploy at a time, with a `concurrency` group in a workflow";
 
 /// Returns the failure of a run without a namespace: neither `huggingface_repo` nor a token names one.
 pub fn namespace_missing() -> Failure {
     Failure::new(
         Code::TokenMissing,
-        "`huggingface_repo` has no namespace, and there is no token whose user could be it",
+        format!("{HUGGINGFACE_REPO} has no namespace, and there is no token whose user could be it"),
     )
-    .hint("write `namespace/name`, or set `hf_token`")
+    .hint(format!("write `namespace/name`, or set {HF_TOKEN}"))
 }
 
 /// Returns the failure of a source that has only files that are never deployed.
 pub fn nothing_to_deploy(only: &str) -> Failure {
     Failure::new(Code::SourceMissing, format!("the source folder holds nothing to deploy but `{only}`"))
-        .hint("set `source_dir` to the folder that holds the files to deploy")
+        .hint(format!("set {SOURCE_DIR} to the folder that holds the files to deploy"))
 }
 
 /// Returns the failure of a Streamlit Space whose folder has no app.
@@ -42,7 +46,7 @@ pub fn card_refused(errors: &[String], places: Vec<SourceLocation>) -> Failure {
 /// Returns the failure of a Gradio Space whose app imports another framework, at `place`.
 pub fn other_framework(framework: &str, place: SourceLocation) -> Failure {
     let way_out = if framework == "streamlit" {
-        "set `space_sdk: streamlit`, or add a Dockerfile to the folder".to_owned()
+        format!("set {}, or add a Dockerfile to the folder", SPACE_SDK.with("streamlit"))
     } else {
         format!("add a Dockerfile to the folder that starts the {framework} app on port 7860")
     };
@@ -78,14 +82,18 @@ impl MissingApp<'_> {
             self.path,
             self.sdk.hub_name()
         );
-        self.failure(message).hint("set `repo_type: model` or `repo_type: dataset`, if the files are no app")
+        self.failure(message).hint(format!(
+            "set {} or {}, if the files are no app",
+            REPO_TYPE.with("model"),
+            REPO_TYPE.with("dataset")
+        ))
     }
 
     /// Returns the failure of a deploy that would delete the app.
     pub fn deleted_from(&self, repo: &Repo) -> Failure {
         let Self { path, source_dir, .. } = self;
         self.failure(format!(
-            "this deploy would leave the {repo} without `{path}`: it deletes it, and `source_dir` (`{source_dir}`) has none (nothing was changed)"
+            "this deploy would leave the {repo} without `{path}`: it deletes it, and {SOURCE_DIR} (`{source_dir}`) has none (nothing was changed)"
         ))
     }
 
@@ -93,7 +101,7 @@ impl MissingApp<'_> {
     pub fn absent_from(&self, repo: &Repo) -> Failure {
         let Self { path, source_dir, .. } = self;
         self.failure(format!(
-            "this deploy would leave the {repo} without `{path}`: neither the Hub nor `source_dir` (`{source_dir}`) has one (nothing was changed)"
+            "this deploy would leave the {repo} without `{path}`: neither the Hub nor {SOURCE_DIR} (`{source_dir}`) has one (nothing was changed)"
         ))
     }
 
@@ -113,7 +121,7 @@ impl MissingApp<'_> {
         }
         if let Some(folder) = self.subfolder {
             let dir = if *source_dir == "." { folder.to_owned() } else { format!("{source_dir}/{folder}") };
-            hints.push(format!("set `source_dir: {dir}`, if `{folder}/{path}` is the app"));
+            hints.push(format!("set {}, if `{folder}/{path}` is the app", SOURCE_DIR.with(dir)));
         }
         if let Some(file) = self.other_case {
             hints.push(format!("rename `{file}` to `{path}`"));
@@ -121,20 +129,20 @@ impl MissingApp<'_> {
         if let Some(guess) = self.other_sdk {
             let file = if guess == SpaceSdk::Docker { "Dockerfile" } else { "index.html" };
             hints.push(format!(
-                "set `space_sdk: {}`, if the Space should run the `{file}` of the folder",
-                guess.as_str()
+                "set {}, if the Space should run the `{file}` of the folder",
+                SPACE_SDK.with(guess.as_str())
             ));
         }
         match self.sdk {
             SpaceSdk::Docker | SpaceSdk::Streamlit => hints.push(
-                "add a `Dockerfile` to the folder, or set `source_dir` to the folder that holds it".to_owned(),
+                format!("add a `Dockerfile` to the folder, or set {SOURCE_DIR} to the folder that holds it"),
             ),
             SpaceSdk::Static => hints.push(format!(
-                "add `{path}` to the folder, or set `source_dir` to the folder that holds the built pages"
+                "add `{path}` to the folder, or set {SOURCE_DIR} to the folder that holds the built pages"
             )),
             SpaceSdk::Gradio => hints.extend([
-                "set `source_dir` to the folder that holds the app, or name its file with `app_file` in README.md".to_owned(),
-                "or set `space_sdk`, if the app is not a Gradio app".to_owned(),
+                format!("set {SOURCE_DIR} to the folder that holds the app, or name its file with `app_file` in README.md"),
+                format!("or set {SPACE_SDK}, if the app is not a Gradio app"),
             ]),
         }
         hints
@@ -143,8 +151,8 @@ impl MissingApp<'_> {
 
 /// Returns the failure of a path that is too long, or not allowed, below `path_in_repo`.
 pub fn path_refused(error: &dyn Display) -> Failure {
-    Failure::new(Code::InvalidPath, format!("a path in `path_in_repo` {error}"))
-        .hint("shorten `path_in_repo` or the folders of the source")
+    Failure::new(Code::InvalidPath, format!("a path in {PATH_IN_REPO} {error}"))
+        .hint(format!("shorten {PATH_IN_REPO} or the folders of the source"))
 }
 
 /// Returns the failure of a folder in whose place the repo has a file that is none of this deploy.
@@ -167,15 +175,15 @@ pub fn folder_in_the_way(repo: &Repo, path: &str, files: usize, prunes: bool) ->
     if prunes {
         return failure;
     }
-    failure.hint("or set `prune: true`, which deletes all that `source_dir` does not have")
+    failure.hint(format!("or set {}, which deletes all that {SOURCE_DIR} does not have", PRUNE.with(true)))
 }
 
 /// Returns the failure of a plan that deletes more than `max_deletes` allows. `summary` has the number of deletions.
 pub fn too_many_deletes(summary: &str, limit: &dyn Display) -> Failure {
-    let message = format!("{summary}, and `max_deletes` allows {limit} (nothing was changed)");
+    let message = format!("{summary}, and {MAX_DELETES} allows {limit} (nothing was changed)");
     Failure::new(Code::TooManyDeletes, message)
-        .hint("check `source_dir`: what the folder does not have is deleted")
-        .hint("leave alone what others write there with `exclude`, or raise `max_deletes`")
+        .hint(format!("check {SOURCE_DIR}: what the folder does not have is deleted"))
+        .hint(format!("leave alone what others write there with {EXCLUDE}, or raise {MAX_DELETES}"))
 }
 
 /// Returns the failure of a source with secrets. `excludes` are the patterns that leave their files out.
@@ -187,12 +195,16 @@ pub fn secrets_in_files(
 ) -> Failure {
     let failure = Failure::new(Code::SecretsInFiles, message)
         .at(places)
-        .hint(format!("leave the files out, one line each in the input `exclude`: {excludes}"));
+        .hint(format!("leave the files out, one line each in {EXCLUDE}: {excludes}"));
     let failure = match repo_type {
-        RepoType::Space => failure.hint("or take the value out of the file, name it in the input `secrets`, and let the app read it from its environment"),
+        RepoType::Space => failure.hint(format!("or take the value out of the file, name it in {SECRETS}, and let the app read it from its environment")),
         RepoType::Model | RepoType::Dataset => failure,
     };
-    failure.hint("if it is no secret, or may be read, set `secrets_in_files: warn`")
+    failure.hint(no_secret())
+}
+
+fn no_secret() -> String {
+    format!("if it is no secret, or may be read, set {}", SECRETS_IN_FILES.with("warn"))
 }
 
 /// Returns the failure of a repo that would become public with files that look like secrets.
@@ -203,13 +215,13 @@ pub fn secrets_on_the_hub(repo: &Repo, findings: &[String]) -> Failure {
     );
     Failure::new(Code::SecretsInFiles, message)
         .hint("delete the files on the Hub, and replace the secrets: the history stays readable")
-        .hint("if it is no secret, or may be read, set `secrets_in_files: warn`")
+        .hint(no_secret())
 }
 
 /// Returns the failure of a branch that does not exist and cannot be created.
 pub fn no_such_branch(repo: &Repo, revision: &Revision) -> Failure {
     Failure::new(Code::RevisionNotFound, format!("the {repo} has no branch `{revision}`"))
-        .hint("check the input `revision`")
+        .hint(format!("check {REVISION}"))
 }
 
 /// Returns the failure of a repo that exists, and that the token has no access to.
@@ -246,7 +258,7 @@ pub fn explain_trusted_publishing(mut failure: Failure) -> Failure {
         failure.code = Code::PermissionDenied;
         failure.hints = vec![
             "a keyless token writes files to its one repo, and may be refused everything else: set variables, secrets, hardware and visibility once by hand in the settings of the repo, and leave their inputs out".to_owned(),
-            "or pass `hf_token`".to_owned(),
+            format!("or pass {HF_TOKEN}"),
         ];
     }
     failure
@@ -257,7 +269,7 @@ pub fn explain_token(mut failure: Failure) -> Failure {
     if failure.code == Code::TokenInvalid {
         failure.message = format!("the Hub does not accept this token: {}", failure.message);
         failure.hints = vec![format!(
-            "it may be expired, revoked or incomplete: make a new one at {}, and replace the secret behind `hf_token`",
+            "it may be expired, revoked or incomplete: make a new one at {}, and replace the secret behind {HF_TOKEN}",
             token_page(Access::Write, None)
         )];
     }
@@ -274,7 +286,8 @@ pub fn explain_refusal(mut failure: Failure, user: &WhoAmI, repo: &Repo, create_
             failure.message
         );
         failure.hints = vec![format!(
-            "ask an admin of `{namespace}` for the role `write`, or set `create_pr: true` to propose the change"
+            "ask an admin of `{namespace}` for the role `write`, or set {} to propose the change",
+            CREATE_PR.with(true)
         )];
     }
     if failure.code == Code::PaymentRequired && has_plan(user, namespace) == Some(false) {

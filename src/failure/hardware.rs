@@ -5,28 +5,31 @@
 use std::fmt::Display;
 
 use crate::ops::space::OptionOf;
+use crate::setting::{
+    HARDWARE, PREVIEW_HARDWARE, PREVIEW_SLEEP_TIME, PROXY_HARDWARE, PROXY_SLEEP_TIME, SLEEP_TIME, Setting,
+};
 
-/// Returns the name of the input for the sleep time.
-pub(super) fn sleep_time_input(of: OptionOf) -> &'static str {
+/// Returns the setting of the sleep time.
+pub(super) fn sleep_time_input(of: OptionOf) -> Setting {
     match of {
-        OptionOf::Space => "sleep_time",
-        OptionOf::Previews => "preview_sleep_time",
-        OptionOf::Proxy => "proxy_sleep_time",
+        OptionOf::Space => SLEEP_TIME,
+        OptionOf::Previews => PREVIEW_SLEEP_TIME,
+        OptionOf::Proxy => PROXY_SLEEP_TIME,
     }
 }
 
-/// Returns the name of the input for the hardware.
-pub(super) fn hardware_input(of: OptionOf) -> &'static str {
+/// Returns the setting of the hardware.
+pub(super) fn hardware_input(of: OptionOf) -> Setting {
     match of {
-        OptionOf::Space => "hardware",
-        OptionOf::Previews => "preview_hardware",
-        OptionOf::Proxy => "proxy_hardware",
+        OptionOf::Space => HARDWARE,
+        OptionOf::Previews => PREVIEW_HARDWARE,
+        OptionOf::Proxy => PROXY_HARDWARE,
     }
 }
 
 /// Returns the warning about the sleep time of a Space on free hardware.
 pub fn no_sleep_time(of: OptionOf) -> String {
-    format!("`{}` cannot be set on `cpu-basic`, which always sleeps after 48 hours", sleep_time_input(of))
+    format!("{} cannot be set on `cpu-basic`, which always sleeps after 48 hours", sleep_time_input(of))
 }
 
 /// Returns the warning about a Space that keeps its hardware, because the Hub grants no other.

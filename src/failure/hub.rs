@@ -7,6 +7,9 @@ use hub::{
 
 use super::token_page::token_page;
 use super::{Code, Failure};
+use crate::setting::{
+    CREATE_PR, CREATE_PROXY, HARDWARE, HF_TOKEN, HUGGINGFACE_REPO, REPO_TYPE, REVISION, VISIBILITY,
+};
 
 const STATUS_PAGE: &str = "see https://status.huggingface.co, and run the job again when the Hub is back";
 const DIRECT_CONNECTION: &str =
@@ -58,8 +61,8 @@ impl From<Error> for Failure {
             }
             Cause::Setup { .. } => Self::new(Code::Internal, message),
             Cause::MalformedToken => {
-                Self::new(Code::TokenInvalid, "`hf_token` has a character that no token has")
-                    .hint("check the secret behind `hf_token` for stray characters")
+                Self::new(Code::TokenInvalid, format!("{HF_TOKEN} has a character that no token has"))
+                    .hint(format!("check the secret behind {HF_TOKEN} for stray characters"))
             }
             Cause::Exchange(error) => exchange(error),
         }
@@ -68,8 +71,9 @@ impl From<Error> for Failure {
 
 fn refused(message: String, refusal: &Refusal) -> Failure {
     match refusal.kind() {
-        RefusalKind::TokenRefused => Failure::new(Code::TokenInvalid, message)
-            .hint("check that the secret behind `hf_token` holds a token that is neither expired nor revoked"),
+        RefusalKind::TokenRefused => Failure::new(Code::TokenInvalid, message).hint(format!(
+            "check that the secret behind {HF_TOKEN} holds a token that is neither expired nor revoked"
+        )),
         RefusalKind::PaymentRequired(payment) => {
             Failure::new(Code::PaymentRequired, message).hint(payment_hint(payment))
         }
@@ -80,13 +84,21 @@ fn refused(message: String, refusal: &Refusal) -> Failure {
             .hint("choose another repo: the Hub closed the access to this one"),
         RefusalKind::ModelNotSupported => Failure::new(Code::ModelNotSupported, message),
         RefusalKind::OnlyPullRequests => {
-            forbidden(message).hint("to propose the change, set `create_pr: true`")
+            let failure = forbidden(message);
+            if CREATE_PR.is_there() {
+                failure.hint(format!("to propose the change, set {}", CREATE_PR.with(true)))
+            } else {
+                failure
+            }
         }
         RefusalKind::RevisionNotFound => {
-            Failure::new(Code::RevisionNotFound, message).hint("check the input `revision`")
+            Failure::new(Code::RevisionNotFound, message).hint(format!("check {REVISION}"))
         }
         RefusalKind::RepoNotFound | RefusalKind::EntryNotFound => Failure::new(Code::RepoNotFound, message)
-            .hint("check `huggingface_repo` and `repo_type`; a private repo that the token cannot see looks the same"),
+            .hint(format!(
+                "check {}; a private repo that the token cannot see looks the same",
+                name_of_repo()
+            )),
         RefusalKind::Conflict | RefusalKind::ConflictingOperation | RefusalKind::ParentMoved => {
             Failure::new(Code::Conflict, message)
                 .hint("another writer changed the repo meanwhile: run the job again")
@@ -110,23 +122,46 @@ fn forbidden(message: String) -> Failure {
         .hint(format!("the token needs write access to this repo: make one at {}", token_page(Access::Write, None)))
 }
 
-fn payment_hint(payment: Payment) -> &'static str {
+/// Returns the settings that name the repo.
+fn name_of_repo() -> String {
+    if !HUGGINGFACE_REPO.is_there() {
+        return "the name of the repo".to_owned();
+    }
+    if REPO_TYPE.is_there() {
+        format!("{HUGGINGFACE_REPO} and {REPO_TYPE}")
+    } else {
+        HUGGINGFACE_REPO.to_string()
+    }
+}
+
+fn payment_hint(payment: Payment) -> String {
     match payment {
         Payment::ZeroGpu => {
-            "this namespace has reached its limit of ZeroGPU Spaces: delete or pause one, or choose other `hardware`"
+            format!(
+                "this namespace has reached its limit of ZeroGPU Spaces: delete or pause one, or choose other {HARDWARE}"
+            )
         }
         Payment::Credits => {
-            "add a payment method or credits at https://huggingface.co/settings/billing, or choose free `hardware`"
+            format!(
+                "add a payment method or credits at https://huggingface.co/settings/billing, or choose free {HARDWARE}"
+            )
         }
         Payment::Protected => {
-            "`visibility: protected` needs a namespace on a paid plan: use `private`, or `private` with `create_proxy: true`"
+            format!(
+                "{} needs a namespace on a paid plan: use `private`, or `private` with {}",
+                VISIBILITY.with("protected"),
+                CREATE_PROXY.with(true)
+            )
         }
         Payment::Storage => {
-            "the private storage of this namespace is used up: make the repo public, free some space, or take a larger plan"
+            "the private storage of this namespace is used up: make the repo public, free some space, or take a larger plan".to_owned()
         }
-        Payment::Plan => "use a PRO, Team or Enterprise namespace, or change the plan of this one",
+        Payment::Plan => "use a PRO, Team or Enterprise namespace, or change the plan of this one".to_owned(),
         Payment::SdkOnFreeHardware => {
-            "set `hardware: zero-a10g` for a Gradio app with `@spaces.GPU`, or take a PRO, Team or Enterprise plan; static Spaces are free for everyone"
+            format!(
+                "set {} for a Gradio app with `@spaces.GPU`, or take a PRO, Team or Enterprise plan; static Spaces are free for everyone",
+                HARDWARE.with("zero-a10g")
+            )
         }
     }
 }
@@ -168,12 +203,12 @@ fn exchange(error: ExchangeError) -> Failure {
     match error {
         ExchangeError::NoRepo => Failure::new(
             Code::InvalidInput,
-            "`huggingface_repo` must be `namespace/name` where there is no `hf_token`",
+            format!("{HUGGINGFACE_REPO} must be `namespace/name` where there is no {HF_TOKEN}"),
         )
         .hint("a keyless token belongs to one repo, and to no user whose namespace it could be"),
         ExchangeError::NoIdToken(error) => Failure::new(Code::IdTokenUnavailable, error.to_string())
             .hint("give the job `permissions: id-token: write`; runs of forks never get it")
-            .hint("or pass `hf_token`"),
+            .hint(format!("or pass {HF_TOKEN}")),
         ExchangeError::Refused { endpoint, subject, refusal, claims } => {
             exchange_refused(&endpoint, &subject, &refusal, &claims)
         }
@@ -208,7 +243,7 @@ fn exchange_refused(
             TokenSubject::Bucket(_) => "-bucket",
         }
     ))
-    .hint("the job needs `permissions: { contents: read, id-token: write }`; or pass `hf_token`")
+    .hint(format!("the job needs `permissions: {{ contents: read, id-token: write }}`; or pass {HF_TOKEN}"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use hub::{Error, RefusalKind, RepoId};
 
 use super::{Code, Failure, Result};
 use crate::ops::inference::ResultsError;
+use crate::setting::{BILL_TO, MAX_TOKENS, MODEL, OPERATION, OUTPUT_FILE, ROUTING};
 use crate::text::{count, quoted_path};
 
 /// Address at which a user buys credits.
@@ -23,7 +24,7 @@ pub fn request_failed(
     match kind {
         Some(RefusalKind::PaymentRequired(_)) => Failure::new(Code::PaymentRequired, message)
             .hint(format!("add credits at {BILLING}, or take a larger plan"))
-            .hint("or bill an organization with `bill_to`"),
+            .hint(format!("or bill an organization with {BILL_TO}")),
         Some(RefusalKind::ModelNotSupported) => {
             Failure::new(Code::ModelNotSupported, message).hint(choose_another(model, providers))
         }
@@ -34,7 +35,7 @@ pub fn request_failed(
         ),
         Some(RefusalKind::ServerError) => Failure::new(Code::HubUnavailable, message)
             .hint("run the job again: the model may still be loading")
-            .hint("with `output_file`, the run goes on with the inputs that are left"),
+            .hint(format!("with {OUTPUT_FILE}, the run goes on with the inputs that are left")),
         _ => Failure::from(error),
     }
 }
@@ -43,10 +44,10 @@ fn choose_another(model: &RepoId, providers: &[(String, String)]) -> String {
     let live: Vec<String> =
         providers.iter().filter(|(_, state)| state == "live").map(|(name, _)| format!("`{name}`")).collect();
     if live.is_empty() {
-        format!("choose another `model`: no provider has `{model}`")
+        format!("choose another {MODEL}: no provider has `{model}`")
     } else {
         format!(
-            "set `routing` to one of {}, and enable it at https://huggingface.co/settings/inference-providers",
+            "set {ROUTING} to one of {}, and enable it at https://huggingface.co/settings/inference-providers",
             live.join(", ")
         )
     }
@@ -85,7 +86,7 @@ pub fn no_price(model: &RepoId) -> Failure {
 /// Returns the failure of an answer without text.
 pub fn no_text(id: &str) -> Failure {
     Failure::new(Code::CheckFailed, format!("the model answered `{id}` without text"))
-        .hint("raise `max_tokens`: a model that thinks first may have used all of them")
+        .hint(format!("raise {MAX_TOKENS}: a model that thinks first may have used all of them"))
 }
 
 /// Returns the failure of a stream that ended in an error.
@@ -94,13 +95,14 @@ pub fn stream_failed(model: &RepoId, message: &str) -> Failure {
         Code::HubUnavailable,
         format!("cannot generate with `{model}`: the provider failed: {message}"),
     )
-    .hint("run the job again, or choose another provider with `routing`")
+    .hint(format!("run the job again, or choose another provider with {ROUTING}"))
 }
 
 /// Returns the failure of an answer in an unknown form.
 pub fn unreadable(model: &RepoId, wanted: &str) -> Failure {
     let message = format!("cannot read the answer of `{model}`: it is no {wanted}");
-    Failure::new(Code::ModelNotSupported, message).hint("choose a model that is made for this `operation`")
+    Failure::new(Code::ModelNotSupported, message)
+        .hint(format!("choose a model that is made for this {OPERATION}"))
 }
 
 /// Returns the failure of a file of results that cannot be used.
@@ -110,7 +112,7 @@ pub fn results_unusable(path: &Path, error: ResultsError) -> Failure {
         ResultsError::Io(error) => Failure::new(Code::LocalIo, message).caused_by(error),
         ResultsError::NoResult { .. } | ResultsError::OtherInput { .. } => {
             Failure::new(Code::InvalidInput, message)
-                .hint("name another `output_file`, or delete this one to start anew")
+                .hint(format!("name another {OUTPUT_FILE}, or delete this one to start anew"))
         }
     }
 }

@@ -6,6 +6,7 @@ use hub::{Access, BucketId, BucketPath, Error, Job, JobId, ParseError, RefusalKi
 
 use super::token_page::token_page;
 use super::{Code, Failure};
+use crate::setting::{BUCKET, FLAVOR, IMAGE, JOB_ID, NAMESPACE, SPACE, TIMEOUT};
 use crate::text::plain;
 
 const CREDITS: &str =
@@ -59,8 +60,8 @@ pub fn unknown_flavor(flavor: &str, nearest: Option<&str>, all: &[&str]) -> Fail
     let failure =
         Failure::new(Code::InvalidInput, format!("the Hub has no `{flavor}` for Jobs (nothing was created)"));
     match nearest {
-        Some(name) => failure.hint(format!("set `flavor: {}`", plain(name))),
-        None => failure.hint(format!("set `flavor` to one of {}", plain(&all.join(", ")))),
+        Some(name) => failure.hint(format!("set {}", FLAVOR.with(plain(name)))),
+        None => failure.hint(format!("set {FLAVOR} to one of {}", plain(&all.join(", ")))),
     }
 }
 
@@ -78,7 +79,7 @@ pub fn creation_refused(error: Error, namespace: &str) -> Failure {
         Some(RefusalKind::PaymentRequired(_)) => failure.hints = vec![CREDITS.to_owned()],
         Some(RefusalKind::RepoNotFound) => {
             failure.hints =
-                vec!["check `namespace`, and `space` if the Job has the image of a Space".to_owned()];
+                vec![format!("check {NAMESPACE}, and {SPACE} if the Job has the image of a Space")];
         }
         _ => {}
     }
@@ -91,7 +92,7 @@ pub fn not_found(error: Error, id: &JobId) -> Failure {
         return error.into();
     }
     Failure::new(Code::JobNotFound, error.to_string())
-        .hint(format!("check `job_id`, or set `namespace` to the owner of the Job `{id}`"))
+        .hint(format!("check {JOB_ID}, or set {NAMESPACE} to the owner of the Job `{id}`"))
 }
 
 /// Returns the failure of a Job whose id cannot name a folder.
@@ -119,8 +120,9 @@ pub fn failed(job: &Job, exit_code: Option<i32>) -> Failure {
     let failure = Failure::new(Code::JobFailed, message).hint("read the end of its log");
     // 128 plus the number of SIGKILL, which the kernel sends when memory runs out.
     if exit_code == Some(137) {
-        return failure
-            .hint("exit code 137 often means that the memory was used up: choose a larger `flavor`");
+        return failure.hint(format!(
+            "exit code 137 often means that the memory was used up: choose a larger {FLAVOR}"
+        ));
     }
     failure
 }
@@ -129,14 +131,14 @@ pub fn failed(job: &Job, exit_code: Option<i32>) -> Failure {
 pub fn not_started(job: &Job) -> Failure {
     let reason = message_of(job).unwrap_or_else(|| "the Hub gives no reason".to_owned());
     Failure::new(Code::JobNotStarted, format!("the Job `{}` could not start: {reason}", job.name()))
-        .hint("check that `image` exists and can be pulled without a password")
+        .hint(format!("check that {IMAGE} exists and can be pulled without a password"))
 }
 
 /// Returns the failure of a Job whose time was over.
 pub fn timed_out(job: &Job) -> Failure {
     let after = job.timeout.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
     Failure::new(Code::JobTimeout, format!("the Job `{}` was stopped by its timeout{after}", job.name()))
-        .hint("raise `timeout`, or choose a faster `flavor`")
+        .hint(format!("raise {TIMEOUT}, or choose a faster {FLAVOR}"))
 }
 
 /// Returns the failure of a Job that another user, another run or the Hub cancelled.
@@ -168,7 +170,7 @@ pub fn deleted(job: &Job) -> Failure {
 /// Returns the failure of a place in a bucket that has no valid name.
 pub fn unusable_bucket(error: &ParseError) -> Failure {
     Failure::new(Code::InvalidInput, format!("the bucket of the Job {error}"))
-        .hint("set `bucket` to `namespace/name`")
+        .hint(format!("set {BUCKET} to `namespace/name`"))
 }
 
 /// Returns the failure of a file or folder for the log or the output that cannot be created.

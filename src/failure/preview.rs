@@ -6,13 +6,18 @@ use hub::{Repo, shorten};
 
 use super::{Code, Failure};
 use crate::github::{self, Cause};
+use crate::setting::{GITHUB_TOKEN, PREVIEW_SUFFIX};
 use crate::text::quoted;
 
 /// Longest mark that a message repeats.
 const LONGEST_MARK: usize = 120;
 
-/// Notice for a run that has no token for GitHub.
-pub const NO_GITHUB_TOKEN: &str = "no comment and no deployment on GitHub: `github_token` is empty (leave it out, which passes the token of the workflow)";
+/// Returns the notice for a run that has no token for GitHub.
+pub fn no_github_token() -> String {
+    format!(
+        "no comment and no deployment on GitHub: {GITHUB_TOKEN} is empty (leave it out, which passes the token of the workflow)"
+    )
+}
 /// Reason for which the run of a closed pull request deletes nothing.
 pub const FOREIGN_STAYS: &str = "the Space of that name is no preview of this pull request, and stays";
 /// Reason for which the run of a closed pull request of a model or a dataset does nothing.
@@ -27,8 +32,9 @@ pub fn name_taken(space: &Repo, name: &str, mark: Option<&str>) -> Failure {
         "the {space} is there already, and it is no preview of this pull request: {}",
         marked(name, mark)
     );
-    Failure::new(Code::PreviewNameTaken, message)
-        .hint("rename or delete that Space, or set `preview_suffix` to another ending; nothing was changed")
+    Failure::new(Code::PreviewNameTaken, message).hint(format!(
+        "rename or delete that Space, or set {PREVIEW_SUFFIX} to another ending; nothing was changed"
+    ))
 }
 
 /// Returns the warning about a Space that a closed pull request leaves alone.
@@ -73,8 +79,10 @@ pub fn missing_permission(error: &dyn Display, key: &str, unaffected: Unaffected
 /// Returns the warning about a request that GitHub did not carry out.
 pub fn github_trouble(error: &github::Error, unaffected: Unaffected) -> String {
     let fix = match error.cause {
-        Cause::Status { status: 401, .. } => "check `github_token`, whose default is the token of the job; ",
-        _ => "",
+        Cause::Status { status: 401, .. } => {
+            format!("check {GITHUB_TOKEN}, whose default is the token of the job; ")
+        }
+        _ => String::new(),
     };
     format!("{error}; {fix}{}", unaffected.words())
 }

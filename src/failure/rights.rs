@@ -4,6 +4,7 @@ use hub::{Access, Flavor, Repo, SpaceSdk, WhoAmI};
 
 use super::token_page::token_page;
 use super::{Code, Failure};
+use crate::setting::{CREATE_PR, CREATE_PROXY, HARDWARE, HUGGINGFACE_REPO};
 use crate::text::quoted_all;
 
 /// Right or plan that is missing for a write.
@@ -62,10 +63,9 @@ impl Obstacle {
     /// Returns the action that removes the obstacle.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoMember { own_namespaces, .. } => format!(
-                "set `huggingface_repo` to a repo of {}",
-                quoted_all(own_namespaces).join(" or ")
-            ),
+            Self::NoMember { own_namespaces, .. } => {
+                format!("set {HUGGINGFACE_REPO} to a repo of {}", quoted_all(own_namespaces).join(" or "))
+            }
             Self::Role { organization, .. } => {
                 format!("ask an admin of `{organization}` for the role `write`, which no token replaces")
             }
@@ -76,10 +76,16 @@ impl Obstacle {
                 format!("make a token with that right at {}", form(organization.as_deref()))
             }
             Self::FreePlan { sdk: SpaceSdk::Gradio, .. } => {
-                "set `hardware: zero-a10g` and decorate a function of the app with `@spaces.GPU`, or take a paid plan".to_owned()
+                format!(
+                    "set {} and decorate a function of the app with `@spaces.GPU`, or take a paid plan",
+                    HARDWARE.with("zero-a10g")
+                )
             }
             Self::FreePlan { .. } => {
-                "take a paid plan; static Spaces, and a few Gradio Spaces with `hardware: zero-a10g`, are free".to_owned()
+                format!(
+                    "take a paid plan; static Spaces, and a few Gradio Spaces with {}, are free",
+                    HARDWARE.with("zero-a10g")
+                )
             }
         }
     }
@@ -109,7 +115,7 @@ pub fn missing_rights(repo: &Repo, obstacles: &[Obstacle], exists: bool) -> Fail
         }
         let is_about_the_user = matches!(obstacle, Obstacle::NoMember { .. } | Obstacle::Role { .. });
         if exists && is_about_the_user {
-            hints.push("or set `create_pr: true` to propose the change".to_owned());
+            hints.push(format!("or set {} to propose the change", CREATE_PR.with(true)));
         }
     }
     let failure = Failure::new(Code::PermissionDenied, message);
@@ -125,8 +131,8 @@ pub fn proxy_not_covered(proxy: &Repo, plan: &Obstacle) -> String {
 pub fn proxy_plan_missing(proxy: &Repo, plan: &Obstacle) -> Failure {
     let message = format!("{} (nothing was changed)", proxy_not_covered(proxy, plan));
     Failure::new(Code::PaymentRequired, message)
-        .hint("take a paid plan, or leave `create_proxy` out")
-        .hint(super::proxy::PROTECTED_INSTEAD)
+        .hint(format!("take a paid plan, or leave {CREATE_PROXY} out"))
+        .hint(super::proxy::protected_instead())
 }
 
 /// Returns the user's own namespace and those of the user's organizations.

@@ -7,6 +7,7 @@ use super::{Code, Failure};
 use crate::ops::space::hardware::{HardwareError, HardwareRefused, MachineOption, UnsupportedHardware};
 use crate::ops::space::settings::SettingsCollision;
 use crate::ops::space::{SpaceError, SpaceFailure, WrongAddress};
+use crate::setting::{HARDWARE, REQUIRE_HARDWARE, SPACE_SDK, Setting, TIMEOUT, VOLUMES};
 
 /// Warning about a Space in dev mode.
 pub const DEV_MODE: &str =
@@ -62,13 +63,13 @@ fn hints(error: &SpaceError) -> Vec<String> {
         None if error.cause == SpaceFailure::Asleep && !error.is_about_commit => {
             hints.push("wake the Space with the operation `wake`, or restart it on its page".to_owned());
         }
-        None => hints.extend(hints_for(error.cause).iter().map(|hint| (*hint).to_owned())),
+        None => hints.extend(hints_for(error.cause)),
     }
     if error.is_paused_again {
         hints.push("look at the page of the Space, and at its owner's billing, for the reason".to_owned());
     }
     if error.cause == SpaceFailure::NoApp {
-        hints.push(add_the_app(error.sdk).to_owned());
+        hints.push(add_the_app(error.sdk));
     }
     if let Some(found) = found.filter(|_| is_slow) {
         hints.extend(found.fixes.iter().map(|fix| format!("{}: {fix}", found.cause)));
@@ -80,23 +81,29 @@ fn hints(error: &SpaceError) -> Vec<String> {
 }
 
 /// Returns the hints for a cause. Those for failures of the app come from its logs.
-fn hints_for(cause: SpaceFailure) -> &'static [&'static str] {
-    match cause {
-        SpaceFailure::Slow | SpaceFailure::NotBegun => &[
-            "give it more time with the input `timeout`, and a slow start with `startup_duration_timeout` in README.md",
-        ],
+fn hints_for(cause: SpaceFailure) -> Vec<String> {
+    let fixed: &[&str] = match cause {
+        SpaceFailure::Slow | SpaceFailure::NotBegun => {
+            return vec![format!(
+                "give it more time with {TIMEOUT}, and a slow start with `startup_duration_timeout` in README.md"
+            )];
+        }
         SpaceFailure::Platform => &[
             "run the job again: the Hub failed, not the app",
             "if it stays, use \"Factory rebuild\" in the settings of the Space, and see https://status.huggingface.co",
         ],
-        SpaceFailure::Capacity => &[
-            "run the job again later: the Hub has no free machine, and the app did not start",
-            "or choose other `hardware`",
-        ],
-        SpaceFailure::Quota => &[
-            "add credits at https://huggingface.co/settings/billing, or choose other `hardware`",
-            "then run the job again: the app did not start",
-        ],
+        SpaceFailure::Capacity => {
+            return vec![
+                "run the job again later: the Hub has no free machine, and the app did not start".to_owned(),
+                format!("or choose other {HARDWARE}"),
+            ];
+        }
+        SpaceFailure::Quota => {
+            return vec![
+                format!("add credits at https://huggingface.co/settings/billing, or choose other {HARDWARE}"),
+                "then run the job again: the app did not start".to_owned(),
+            ];
+        }
         SpaceFailure::DevMode => &[
             "the commit is on the branch: switch dev mode off in the settings of the Space to have it built",
         ],
@@ -111,7 +118,8 @@ fn hints_for(cause: SpaceFailure) -> &'static [&'static str] {
         | SpaceFailure::NoApp
         | SpaceFailure::Deleted
         | SpaceFailure::Unanswered => &[],
-    }
+    };
+    fixed.iter().map(|hint| (*hint).to_owned()).collect()
 }
 
 /// Returns the hint for an app that listens at the wrong address.
@@ -127,25 +135,25 @@ pub fn fix_address(wrong: &WrongAddress) -> String {
     }
 }
 
-fn add_the_app(sdk: Option<SpaceSdk>) -> &'static str {
+fn add_the_app(sdk: Option<SpaceSdk>) -> String {
     match sdk {
         Some(SpaceSdk::Docker | SpaceSdk::Streamlit) => {
-            "add a `Dockerfile` to the folder, or set `space_sdk` if this is no Docker Space"
+            format!("add a `Dockerfile` to the folder, or set {SPACE_SDK} if this is no Docker Space")
         }
         Some(SpaceSdk::Static) => {
-            "add `index.html` to the folder, or name the page with `app_file` in README.md"
+            "add `index.html` to the folder, or name the page with `app_file` in README.md".to_owned()
         }
         Some(SpaceSdk::Gradio) | None => {
-            "add `app.py` to the folder, or name the file with `app_file` in README.md"
+            "add `app.py` to the folder, or name the file with `app_file` in README.md".to_owned()
         }
     }
 }
 
-fn input_of(option: MachineOption) -> &'static str {
+fn setting_of(option: MachineOption) -> Setting {
     match option {
         MachineOption::Hardware(of) => hardware_input(of),
         MachineOption::SleepTime(of) => sleep_time_input(of),
-        MachineOption::Volumes => "volumes",
+        MachineOption::Volumes => VOLUMES,
     }
 }
 
@@ -153,17 +161,17 @@ impl From<UnsupportedHardware> for Failure {
     fn from(error: UnsupportedHardware) -> Self {
         let message = match error {
             UnsupportedHardware::StaticSpace(option) => {
-                format!("`{}` must be left out for a static Space: nothing runs there", input_of(option))
+                format!("{} must be left out for a static Space: nothing runs there", setting_of(option))
             }
             UnsupportedHardware::ZeroGpu { flavor, wanted_by, sdk } => format!(
-                "`{}` is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`",
+                "{} is `{flavor}`, and ZeroGPU needs the Gradio SDK: this Space has `{}`",
                 hardware_input(wanted_by),
                 sdk.hub_name()
             ),
         };
-        Self::new(Code::InvalidInput, message).hint(
-            "change the input, or the SDK in `space_sdk` or in the card of README.md; nothing was changed",
-        )
+        Self::new(Code::InvalidInput, message).hint(format!(
+            "change the input, or the SDK in {SPACE_SDK} or in the card of README.md; nothing was changed"
+        ))
     }
 }
 
@@ -172,7 +180,10 @@ impl From<HardwareRefused> for Failure {
         let page = &error.settings_page;
         Self::new(Code::HardwareRefused, error.to_string())
             .hint(format!("choose the hardware at {page}, or add a payment method to the namespace"))
-            .hint("without `require_hardware: true` the deploy goes on with the hardware that the Space has")
+            .hint(format!(
+                "without {} the deploy goes on with the hardware that the Space has",
+                REQUIRE_HARDWARE.with(true)
+            ))
     }
 }
 

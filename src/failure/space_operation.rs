@@ -7,12 +7,18 @@ use hub::{Access, Refusal, Repo, RepoId};
 use super::token_page::token_page;
 use super::{Code, Failure};
 use crate::ops::space::hardware::HardwareRefused;
+use crate::setting::{CONFIRM, DEV_MODE, FALLBACK_HARDWARE, OPERATION, SLEEP_TIME, SPACE, TIMEOUT};
 
 /// Page of the Hub for SSH keys.
 pub const SSH_KEYS: &str = "https://huggingface.co/settings/keys";
 
-/// Line about the end of dev mode.
-pub const DEV_MODE_ENDS: &str = "commits are not built until dev mode is off: switch it off with `dev_mode: off`; the Hub ends it after 48 hours without use";
+/// Returns the line about the end of dev mode.
+pub fn dev_mode_ends() -> String {
+    format!(
+        "commits are not built until dev mode is off: switch it off with {}; the Hub ends it after 48 hours without use",
+        DEV_MODE.with("off")
+    )
+}
 
 /// Returns the failure of an operation on a Space that does not exist, or that the token cannot see.
 pub fn not_found(space: &Repo, refusal: Option<&Refusal>) -> Failure {
@@ -21,7 +27,7 @@ pub fn not_found(space: &Repo, refusal: Option<&Refusal>) -> Failure {
         |refusal| format!("the Hub answered {refusal}"),
     );
     Failure::new(Code::RepoNotFound, format!("cannot find the {space}: {reason}"))
-        .hint("check the input `space`; a private Space that the token cannot see looks the same")
+        .hint(format!("check {SPACE}; a private Space that the token cannot see looks the same"))
 }
 
 /// Returns the failure of an operation that no static Space supports.
@@ -36,12 +42,12 @@ pub fn renamed_before_delete(space: &Repo, now: &RepoId) -> Failure {
         Code::InvalidInput,
         format!("cannot delete the {space}: it is `{now}` now (nothing was changed)"),
     )
-    .hint("write the present name into `space` and `confirm`")
+    .hint(format!("write the present name into {SPACE} and {CONFIRM}"))
 }
 
 /// Returns the warning about a Space that has another name by now.
 pub fn renamed(space: &Repo, now: &RepoId) -> String {
-    format!("the {space} is `{now}` now: write that into `space`")
+    format!("the {space} is `{now}` now: write that into {SPACE}")
 }
 
 /// Returns the line about the price of hardware.
@@ -60,7 +66,7 @@ pub fn price(hardware: &str, hourly: Option<f64>) -> String {
 pub fn hardware_refused(refused: &HardwareRefused) -> Failure {
     let page = &refused.settings_page;
     Failure::new(Code::HardwareRefused, refused.to_string())
-        .hint(format!("choose the hardware at {page}, add a payment method to the namespace, or name other hardware in `fallback_hardware`"))
+        .hint(format!("choose the hardware at {page}, add a payment method to the namespace, or name other hardware in {FALLBACK_HARDWARE}"))
 }
 
 /// Returns the failure of a sleep time for free hardware.
@@ -69,14 +75,17 @@ pub fn no_sleep_time(space: &Repo) -> Failure {
         Code::InvalidInput,
         format!("cannot set the sleep time of the {space}: `cpu-basic` always sleeps after 48 hours"),
     )
-    .hint("request other hardware first, with `operation: hardware`, which takes `sleep_time` as well")
+    .hint(format!(
+        "request other hardware first, with {}, which takes {SLEEP_TIME} as well",
+        OPERATION.with("hardware")
+    ))
 }
 
 /// Returns the failure of a Space that was asked to pause, and goes on.
 pub fn not_paused(space: &Repo, stage: &str, timeout: Duration) -> Failure {
     let message = format!("the {space} is still {stage} {} s after it was paused", timeout.as_secs());
     Failure::new(Code::SpaceNotReady, message)
-        .hint("look at the page of the Space, and run this again with a longer `timeout`")
+        .hint(format!("look at the page of the Space, and run this again with a longer {TIMEOUT}"))
 }
 
 /// Returns the failure of a deletion that the Hub confirmed without an effect.

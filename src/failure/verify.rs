@@ -6,6 +6,7 @@ use hub::{Repo, RepoId};
 
 use super::{Code, Failure, Result, SourceLocation};
 use crate::ops::verify::EndedCheck;
+use crate::setting::{HF_TOKEN, JUNIT_PATH, RUN_ID};
 use crate::text::{count, name_some, quoted, quoted_path};
 
 /// Number of failed checks whose hints are part of the failure.
@@ -41,7 +42,7 @@ pub fn conclude(checks: &[EndedCheck]) -> Result<()> {
 pub fn no_earlier_run(id: &str) -> Failure {
     let message = format!("cannot complete the run {}: its bundle is not in the workspace", quoted(id));
     Failure::new(Code::InvalidInput, message).hint(
-        "set `run_id` to the output `run_id` of the earlier step, and run this step in the same job, or after a download of its bundle into `.hf-deploy/runs/`",
+        format!("set {RUN_ID} to the output `run_id` of the earlier step, and run this step in the same job, or after a download of its bundle into `.hf-deploy/runs/`"),
     )
 }
 
@@ -56,16 +57,16 @@ pub fn run_of_other_space(id: &str, found: Option<&str>, space: &RepoId) -> Fail
     let of = found.map_or_else(|| "no Space".to_owned(), |found| format!("the Space {}", quoted(found)));
     let message = format!("cannot complete the run {}: it is about {of}, and not `{space}`", quoted(id));
     Failure::new(Code::InvalidInput, message)
-        .hint("set `run_id` to the output of the step that made this Space")
+        .hint(format!("set {RUN_ID} to the output of the step that made this Space"))
 }
 
 /// Returns the failure for a Space that is not found, or that has no app.
 pub fn space_not_found(space: &Repo, has_token: bool) -> Failure {
     let failure = Failure::new(Code::RepoNotFound, format!("cannot find the app of the {space}"));
     if has_token {
-        failure.hint("the Space does not exist, or the token in `hf_token` has no access to it")
+        failure.hint(format!("the Space does not exist, or the token in {HF_TOKEN} has no access to it"))
     } else {
-        failure.hint("if the Space is private, set `hf_token` to a token with read access")
+        failure.hint(format!("if the Space is private, set {HF_TOKEN} to a token with read access"))
     }
 }
 
@@ -78,7 +79,7 @@ pub fn state_unknown(error: &hub::Error) -> String {
 pub fn junit_not_written(path: &Path, error: std::io::Error) -> Failure {
     Failure::new(Code::LocalIo, format!("cannot write the results to {}", quoted_path(path)))
         .caused_by(error)
-        .hint("name a file in a folder that exists with `junit_path`")
+        .hint(format!("name a file in a folder that exists with {JUNIT_PATH}"))
 }
 
 /// Returns the warning about results that cannot be written after another failure.

@@ -6,6 +6,7 @@ use crate::action::{Log, markdown};
 use crate::app_check::{App, AppCheck, Check, CheckError, CheckObserver, CheckResult, CheckStatus, FailOn};
 use crate::failure::{Result, app_check as advice};
 use crate::run_bundle::{BundleContent, BundleFile};
+use crate::setting::FAIL_ON;
 
 /// Name of the schema of a Gradio app.
 const API_SCHEMA: &str = "api_schema.json";
@@ -98,8 +99,8 @@ pub fn conclude(result: &CheckResult, hints: Vec<String>, fail_on: &FailOn, log:
     match result.failure {
         Some(_) => {
             let end = match result.status {
-                CheckStatus::Failed => "did not pass, and `fail_on` accepts that",
-                _ => "could not be judged",
+                CheckStatus::Failed => format!("did not pass, and {FAIL_ON} accepts that"),
+                _ => "could not be judged".to_owned(),
             };
             log.warning(&format!("the app {end}: {} ({})", result.detail, result.status));
         }

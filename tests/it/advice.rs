@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use local_hub::LocalHub;
 
 use crate::harness::{Folder, Run, TOKEN, hub};
+use crate::live::edge;
 
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
 
@@ -29,7 +30,11 @@ async fn printed(runs: Vec<(String, Run)>, folder: &Folder) -> String {
     for (name, run) in runs {
         let ran = run.run().await;
         let lines = format!("{}{}", ran.log, ran.stderr);
-        let lines = lines.lines().filter(|line| line.contains('`') || line.starts_with("hint: "));
+        let is_message = |line: &&str| {
+            let starts = ["error", "hint: ", "warning: ", "::error", "::warning"];
+            starts.iter().any(|start| line.starts_with(start))
+        };
+        let lines = lines.lines().filter(is_message);
         writeln!(text, "# {name}\n{}\n", lines.collect::<Vec<_>>().join("\n")).unwrap();
     }
     text.replace(&*folder.path().to_string_lossy(), "FOLDER")
@@ -48,14 +53,20 @@ async fn terminal_reads_options_and_arguments() {
         "dataset upload --repo ada/rows --path data",
         "dataset upload --repo ada/rows --path app",
         "dataset upload --repo ada/rows --path rows.csv --include *.csv --splits train=*.tsv",
-        "dataset download ada/none",
+        "dataset download ada/none rows",
+        "dataset delete ada/none --yes",
+        "dataset upload --repo ada/rows --path rows.csv --include *.csv",
+        "deploy --huggingface-repo ada/demo --source-dir app --revision none --repo-type model --create-pr",
+        "space --operation status --space ada/none",
+        "verify --space ada/none --timeout 3s",
+        "job logs 0123456789abcdef01234567",
     ];
     let runs = calls.map(|call| {
         let arguments: Vec<&str> = call.split(' ').collect();
         (call.to_owned(), command(&hub, &folder, &arguments))
     });
     let printed = printed(runs.into(), &folder).await;
-    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+    insta::with_settings!({ prepend_module_to_snapshot => false, filters => [(r"Root=[0-9a-f-]+", "ID")] }, {
         insta::assert_snapshot!("advice_on_a_terminal", printed);
     });
 }
@@ -75,7 +86,25 @@ async fn workflow_reads_the_inputs_of_its_action() {
         dataset(&[("path", "rows.csv"), ("include", "*.csv"), ("splits", "train=*.tsv")]),
     ];
     let printed = printed(runs, &folder).await;
-    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+    insta::with_settings!({ prepend_module_to_snapshot => false, filters => [(r"Root=[0-9a-f-]+", "ID")] }, {
         insta::assert_snapshot!("advice_in_a_workflow", printed);
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_of_checks_has_keys_and_no_options() {
+    let hub = edge().await;
+    let checks = "- name: page\n  health_path: /none\n";
+    let folder = Folder::new(&[("index.html", "hello\n"), ("checks.yml", checks)]);
+    let deploy = "deploy --huggingface-repo ada/app --space-sdk static --source-dir .";
+    let one = "verify --space ada/app --health-path /none";
+    let file = "verify --space ada/app --checks checks.yml";
+    for (call, code, hint) in
+        [(deploy, 0, "deployed"), (one, 1, "correct `--health-path`"), (file, 1, "correct `health_path`")]
+    {
+        let arguments: Vec<&str> = call.split(' ').collect();
+        let ran = command(&hub, &folder, &arguments).run().await;
+        assert_eq!(ran.code, code, "{}", ran.everything());
+        assert!(ran.everything().contains(hint), "{}", ran.everything());
+    }
 }

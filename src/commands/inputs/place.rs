@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::declaration::{Group, Input};
+use super::declaration::Input;
 use crate::setting::{self, Names, Written};
 
 /// Place where the inputs are written.
@@ -45,12 +45,11 @@ impl InputPlace {
 
     /// Returns the names for messages of code that knows no command. Where the command has an input of another name for
     /// the same thing, that is the name.
-    pub(crate) fn setting_names(self, groups: &[Group]) -> Names {
-        let inputs = || groups.iter().flat_map(|group| group.inputs);
+    pub(crate) fn setting_names(self, inputs: &[&Input]) -> Names {
         let written = setting::ALL.iter().filter_map(|setting| {
             let name = setting.name();
-            let same = inputs().find(|input| input.name == name);
-            let input = same.or_else(|| inputs().find(|input| input.elsewhere.contains(&name)))?;
+            let same = inputs.iter().find(|input| input.name == name);
+            let input = same.or_else(|| inputs.iter().find(|input| input.elsewhere.contains(&name)))?;
             Some((name, Written { name: self.name(input), before_value: self.setting(input, "") }))
         });
         Names { are_options: self == Self::CommandLine, written: written.collect::<BTreeMap<_, _>>() }
@@ -86,22 +85,19 @@ mod tests {
 
     #[test]
     fn messages_name_the_input_that_the_command_has_for_a_setting() {
-        const GROUPS: &[Group] = &[Group {
-            title: "Things",
-            intro: "",
-            inputs: &[
-                Input { elsewhere: &["source_dir"], ..Input::new("path") },
-                Input::new("default_excludes"),
-            ],
-        }];
+        let path = Input { elsewhere: &["source_dir"], ..Input::new("path") };
+        let inputs = [&path, &Input::new("default_excludes")];
         let shown = |place: InputPlace| -> Vec<String> {
-            let written = place.setting_names(GROUPS).written;
+            let written = place.setting_names(&inputs).written;
             written.values().map(|written| format!("{} {}x", written.name, written.before_value)).collect()
         };
-        assert_eq!(shown(InputPlace::Workflow), ["default_excludes default_excludes: x", "path path: x"]);
+        assert_eq!(
+            shown(InputPlace::Workflow),
+            ["default_excludes default_excludes: x", "path path: x", "path path: x"]
+        );
         assert_eq!(
             shown(InputPlace::CommandLine),
-            ["--default-excludes --default-excludes=x", "--path --path=x"]
+            ["--default-excludes --default-excludes=x", "--path --path=x", "--path --path=x"]
         );
     }
 

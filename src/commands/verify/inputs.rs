@@ -27,6 +27,7 @@ inputs! {
     SPACE = Input {
         kind: ValueKind::Text("NAMESPACE/NAME"),
         summary: "Space to check, such as `acme/my-space`",
+        elsewhere: &["space_id", "repo", "repo_id", "huggingface_repo"],
         ..Input::new("space")
     };
     URL = Input {

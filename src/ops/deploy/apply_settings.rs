@@ -177,7 +177,7 @@ async fn write_settings(
         let because = if is_generated && write.change.is_deletion() {
             "the inputs no longer ask for it"
         } else {
-            write.because
+            &*write.because
         };
         context.log.info(&format!("{}: {because}", described(&write.change, "set", "deleted")));
         context.recorder.record(|report| report.written.settings.push(written(&write.change)));
@@ -188,7 +188,7 @@ async fn write_settings(
 
 fn log_plan(context: &Context<'_>, plan: &SettingsPlan) {
     for write in &plan.writes {
-        let because = write.because;
+        let because = &write.because;
         context.log.info(&format!("would {}: {because}", described(&write.change, "set", "delete")));
         context.recorder.record(|report| report.planned.settings.push(written(&write.change)));
     }

@@ -58,7 +58,7 @@ pub(super) async fn leave_open(context: &Context<'_>) -> bool {
     };
     context.log.info("left the Space in dev mode, to be looked into");
     access.print(context.log);
-    context.log.info(advice::DEV_MODE_ENDS);
+    context.log.info(&advice::dev_mode_ends());
     log_price(context, &runtime).await;
     let data = serde_json::json!({ "ssh": access.ssh, "editor": access.editor });
     context.journal.event("left_open", format!("left the {} in dev mode", context.repo), data);

@@ -7,6 +7,7 @@ use crate::failure::{self, Result};
 use crate::folder::executables::{StartedFile, files_started_by_mode};
 use crate::folder::near_misses::{NearMiss, near_misses};
 use crate::folder::{Source, SourceFile, card, framework, sdk, streamlit};
+use crate::setting::SPACE_SDK;
 use hub::{Lookup, RepoType, SpaceSdk};
 
 use super::app_file::AppFile;
@@ -133,7 +134,8 @@ fn choose_sdk(context: &Context<'_>, source: &Source, held: Option<&[u8]>) -> (S
         (None, Some(sdk)) => {
             let other = sdk::sdk_of_files(source).filter(|other| other.hub_name() != sdk.hub_name());
             let but = other.map(|other| {
-                format!(", while the files look like {0}: `space_sdk: {0}` changes it", other.as_str())
+                let other = other.as_str();
+                format!(", while the files look like {other}: {} changes it", SPACE_SDK.with(other))
             });
             let because = format!("the README card on the Hub says so{}", but.unwrap_or_default());
             (sdk, because, false)
@@ -214,12 +216,12 @@ fn add_streamlit(context: &Context<'_>, sdk: SpaceSdk, source: &mut Source) -> R
         return Ok(());
     }
     if source.get(DOCKERFILE).is_some() || source.filter.hides(DOCKERFILE) {
-        context.log.warning(advice::STREAMLIT_OWN_DOCKERFILE);
+        context.log.warning(&advice::streamlit_own_dockerfile());
         return Ok(());
     }
     let dockerfile = streamlit::dockerfile(source).ok_or_else(failure::deploy::streamlit_app_missing)?;
     insert(source, DOCKERFILE, dockerfile)?;
-    context.log.warning(advice::STREAMLIT_GENERATED_DOCKERFILE);
+    context.log.warning(&advice::streamlit_generated_dockerfile());
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::options::Expectations;
+use crate::setting::{EXPECT_CONTAINS, EXPECT_REGEX, MAX_LATENCY};
 
 /// Content of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,10 +56,10 @@ impl Content {
     pub(super) fn mismatch(&self, expected: &Expectations, latency: Duration) -> Option<String> {
         let text = self.text();
         if let Some(wanted) = expected.contains.as_deref().filter(|wanted| !text.contains(*wanted)) {
-            return Some(format!("does not hold `expect_contains`, `{wanted}`"));
+            return Some(format!("does not hold {EXPECT_CONTAINS}, `{wanted}`"));
         }
         if let Some(wanted) = expected.regex.as_ref().filter(|wanted| !wanted.is_match(&text)) {
-            return Some(format!("does not match `expect_regex`, `{wanted}`"));
+            return Some(format!("does not match {EXPECT_REGEX}, `{wanted}`"));
         }
         if let (Some(wanted), Self::Labels(_)) = (&expected.label, self)
             && text != *wanted
@@ -67,7 +68,7 @@ impl Content {
         }
         let most = expected.max_latency.filter(|most| latency > *most)?;
         let [took, most] = [latency, most].map(|time| time.as_secs_f64());
-        Some(format!("took {took:.1} s, longer than `max_latency` of {most:.1} s"))
+        Some(format!("took {took:.1} s, longer than {MAX_LATENCY} of {most:.1} s"))
     }
 }
 

@@ -27,7 +27,7 @@ impl Connection {
     /// Returns the connection of a deploy, or logs why there is none.
     pub fn of_deploy(options: Option<&GithubOptions>, log: &Log) -> Option<Self> {
         let Some(options) = options else {
-            log.notice(advice::NO_GITHUB_TOKEN);
+            log.notice(&advice::no_github_token());
             return None;
         };
         match Github::new(options.clone()) {

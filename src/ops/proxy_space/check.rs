@@ -33,7 +33,7 @@ pub(super) async fn check_through(proxy: &Proxy<'_>, session: &Session<'_>) -> R
         log.info("the proxy answers, and its settings close the page that was asked for");
         return Ok(());
     } else if is_refused(&result, &UPSTREAM_AUTH) {
-        hints.push(failure::proxy::TOKEN_REFUSED.to_owned());
+        hints.push(failure::proxy::token_refused());
     }
     check::conclude(&result, hints, &FailOn::default(), log)
 }

@@ -2,12 +2,14 @@
 //!
 //! Each write restarts the Space, so equal settings are not written.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hub::{Hub, MountedVolume, Repo, SettingKind, Volume};
 
 use super::options::{NamedSecret, SettingsOptions, SettingsStrategy, Variable};
+use crate::setting::{FORCE_SECRETS, SETTINGS_STRATEGY};
 
 /// Settings that a Space has now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct CurrentSettings {
 pub struct SettingWrite {
     pub change: SettingChange,
     /// The end of a sentence.
-    pub because: &'static str,
+    pub because: Cow<'static, str>,
 }
 
 /// Change of one setting.
@@ -143,33 +145,33 @@ pub fn check_collisions(
 pub fn diff(current: &CurrentSettings, wanted: &SettingsOptions, restart: Restart) -> SettingsPlan {
     let mut plan = SettingsPlan::default();
     let mut write = |change, because| plan.writes.push(SettingWrite { change, because });
-    let because = "it is not named, and `settings_strategy` is `overwrite`";
+    let because = || Cow::Owned(format!("it is not named, and {SETTINGS_STRATEGY} is `overwrite`"));
     if overwrites(wanted, SettingKind::Variable) {
         for key in current.variables.keys().filter(|key| wanted.variables.iter().all(|v| v.key != **key)) {
-            write(SettingChange::Delete(SettingKind::Variable, key.clone()), because);
+            write(SettingChange::Delete(SettingKind::Variable, key.clone()), because());
         }
     }
     if overwrites(wanted, SettingKind::Secret) {
         for key in current.secrets.iter().filter(|key| wanted.secrets.iter().all(|s| s.key != **key)) {
-            write(SettingChange::Delete(SettingKind::Secret, key.clone()), because);
+            write(SettingChange::Delete(SettingKind::Secret, key.clone()), because());
         }
     }
     for variable in &wanted.variables {
         let because = match current.variables.get(&variable.key) {
-            None => "it is new",
+            None => "it is new".into(),
             Some(value) if *value == variable.value => continue,
-            Some(_) => "its value changed",
+            Some(_) => "its value changed".into(),
         };
         write(SettingChange::SetVariable(variable.clone()), because);
     }
     let mut left = Vec::new();
     for secret in &wanted.secrets {
         let because = if !current.secrets.contains(&secret.key) {
-            "it is new"
+            "it is new".into()
         } else if wanted.force_secrets {
-            "`force_secrets` is `true`"
+            format!("{FORCE_SECRETS} is `true`").into()
         } else if restart == Restart::Expected {
-            "this deploy restarts the Space anyway"
+            "this deploy restarts the Space anyway".into()
         } else {
             left.push(secret.key.clone());
             continue;

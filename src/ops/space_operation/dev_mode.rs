@@ -44,6 +44,6 @@ fn show_access(target: &Target<'_>) {
     let log = target.session.log;
     let access = dev_mode_access(target.session.hub.endpoint(), &target.repo, &target.info);
     access.print(log);
-    log.info(advice::DEV_MODE_ENDS);
+    log.info(&advice::dev_mode_ends());
     target.recorder.record(|report| report.dev_mode = Some(access));
 }

@@ -4,6 +4,7 @@ use crate::action::Log;
 use crate::dataset_files::{Fault, Format, NamedSplits, is_compressed, split_by_name};
 use crate::failure::{Result, dataset as advice};
 use crate::folder::Source;
+use crate::setting::SPLITS;
 use crate::text::{name_some, quoted_all};
 
 /// Split of files whose names have none.
@@ -54,7 +55,7 @@ pub(super) fn assign(source: &Source, splits: Option<&NamedSplits>, log: &Log) -
     }
     if !left_over.is_empty() {
         let names = name_some(&quoted_all(&left_over));
-        log.warning(&format!("in no split of `splits`, so not checked, and not in the card: {names}"));
+        log.warning(&format!("in no split of {SPLITS}, so not checked, and not in the card: {names}"));
     }
     let names: Vec<&str> = splits.map(|splits| splits.names().collect()).unwrap_or_default();
     let unmatched: Vec<&str> =

@@ -7,6 +7,7 @@ use crate::failure::{Result, dataset as advice};
 use crate::ops::deploy::DeployOptions;
 
 use super::DatasetOptions;
+use crate::setting::{INCLUDE, PATH};
 
 /// Returns the deploy of the folder. A single file is deployed from its folder, without the files beside it.
 pub(super) fn locate(options: &DatasetOptions, log: &Log) -> Result<DeployOptions> {
@@ -21,7 +22,7 @@ pub(super) fn locate(options: &DatasetOptions, log: &Log) -> Result<DeployOption
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| advice::name_not_text(path))?;
     if !deploy.include.is_empty() {
-        log.warning("`include` has no effect: `path` names a file");
+        log.warning(&format!("{INCLUDE} has no effect: {PATH} names a file"));
     }
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     Ok(DeployOptions {

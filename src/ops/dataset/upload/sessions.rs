@@ -73,7 +73,7 @@ pub(super) async fn copy_sessions(
             Some(Redaction::new(values, *emails))
         }
         Redacts::Nothing => {
-            log.warning(advice::RAW_SESSIONS);
+            log.warning(&advice::raw_sessions());
             None
         }
     };
