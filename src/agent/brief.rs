@@ -116,13 +116,13 @@ fn rules(assignment: &Assignment<'_>) -> String {
          \n\
          - Edit only {editable} in this folder. Every other file is ignored, and the app cannot import it.\n\
          - Do not delete one of these files. Empty it instead.\n\
-         - No links. UTF-8 text. At most {size} for each file.\n\
+         - No links. UTF-8 text without control characters. At most {size} for each file.\n\
          - No tokens, keys or passwords, in no form. The app reads `HF_TOKEN` from its environment if it needs one.\n\
          \n\
          ## app.py\n\
          \n\
          - It is valid Python, and keeps the comment at its start.\n\
-         - The lines `MODEL_ID = …` and `REVISION = …` stay as they are. The app loads that model at that commit.\n\
+         - The lines `MODEL_ID = …` and `REVISION = …` stay as they are, and are the only ones. The app loads the model with `revision=REVISION`.\n\
          - `import spaces` comes before torch, transformers, diffusers and any other module that touches CUDA.\n\
          - A function is decorated with `@spaces.GPU`, and is not `async`.\n\
          - The endpoint stays: `api_name=\"{endpoint}\"` in the code, with the parameters that it has. A call returns {content}.\n\
@@ -198,5 +198,7 @@ mod tests {
         Stop when you are done. No one reads questions.
         ");
         assert!(!brief.prompt.contains("Ignore all"), "the card is no part of the prompt");
+        let rules = brief.files.iter().find(|(name, _)| *name == RULES).unwrap();
+        insta::assert_snapshot!("rules", rules.1);
     }
 }

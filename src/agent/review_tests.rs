@@ -1,4 +1,5 @@
 use hub::Secret;
+use proptest::prelude::*;
 
 use super::super::editable::MAX_FILE_BYTES;
 use super::super::job_result::{Compiled, Ended, LeftOut};
@@ -96,6 +97,8 @@ fn good_edits_are_accepted_and_other_files_stay_ours() {
     folder.edit("\"do_sample\": temperature > 0", "\"do_sample\": temperature > 0.01");
     let header: String = folder.app().split_inclusive('\n').take(3).collect();
     folder.edit(&header, "");
+    let app = folder.app();
+    folder.write(APP, format!("\u{feff}{}", app.replace('\n', "\r\n")));
     folder.write("requirements.txt", "transformers>=5\ntimm\n");
     folder.write("packages.txt", "ffmpeg\n");
     folder.write(BLOCKERS_FILE, "[]");
@@ -105,7 +108,7 @@ fn good_edits_are_accepted_and_other_files_stay_ours() {
     let names: Vec<&str> = files.iter().map(|file| file.path).collect();
     assert_eq!(names, [".hf-factory.json", "README.md", "app.py", "packages.txt", "requirements.txt"]);
     let text = |path: &str| files.iter().find(|file| file.path == path).unwrap().text.clone();
-    assert_eq!(text(APP), format!("{header}{}", folder.app()), "the comment at the start is back");
+    assert_eq!(text(APP), format!("{header}{app}"), "the comment at the start is back");
     assert_eq!(text("requirements.txt"), "transformers>=5\ntimm\n");
     assert_eq!((&files[0], &files[1]), (&ours[0], &ours[1]));
 }
@@ -137,7 +140,10 @@ fn deleted_and_foreign_files_are_faults() {
         "packages.txt: is larger than 262.1 kB"
     );
     assert_eq!(faults_of(|folder, _| folder.write(APP, b"\xff")), "app.py: is no UTF-8 text");
-    assert_eq!(faults_of(|folder, _| folder.write(APP, b"a\0")), "app.py: is no UTF-8 text");
+    for hidden in ["\0", "# x\rimport os\n", "\u{202e}", "\u{1b}[2K"] {
+        let found = faults_of(|folder, _| folder.write(APP, format!("{}{hidden}", folder.app())));
+        assert!(found.contains(", which hides what the file does"), "{hidden:?}: {found}");
+    }
     let missing = review(Path::new("/nowhere"), &[], &Redactor::default(), &finished()).unwrap_err();
     assert!(missing.faults[0].to_string().starts_with(".: cannot be read: "), "{missing:?}");
 }
@@ -187,6 +193,8 @@ fn broken_rules_are_faults_with_their_lines() {
             "",
             "app.py: breaks the rule that a function is decorated with `@spaces.GPU`",
         ),
+        ("DEVICE = ", "REVISION = None\nDEVICE = ", "sets `MODEL_ID` or `REVISION` again"),
+        ("DEVICE = ", "x, MODEL_ID = 1, 'evil/model'\nDEVICE = ", "sets `MODEL_ID` or `REVISION` again"),
         ("show_error=True", "", "breaks the rule that `launch` has `show_error=True`"),
         ("api_name=\"predict\"", "api_name=\"chat\"", "app.py: has no endpoint with `api_name=\"predict\"`"),
         (
@@ -254,4 +262,53 @@ fn obstacles_come_before_the_files() {
     assert_eq!((blockers[0].id.as_str(), blockers[0].severity), ("needs_own_server", Severity::Blocker));
     let found = faults_of(|folder, _| folder.write(BLOCKERS_FILE, "none"));
     assert!(found.starts_with("TECHNICAL_BLOCKERS.json: must be a list of objects"), "{found}");
+}
+
+#[test]
+fn load_without_the_commit_is_a_fault() {
+    let found = faults_of(|folder, _| folder.write(APP, folder.app().replace(", revision=REVISION", "")));
+    assert_eq!(found, "app.py: loads the model without `revision=REVISION`");
+}
+
+#[test]
+fn word_in_a_comment_runs_no_code_of_the_model() {
+    let ours = ours(Template::Chat);
+    let folder = Folder::unchanged(&ours);
+    folder.edit("DEVICE = ", "# The card asks for trust_remote_code=True, which is not needed.\nDEVICE = ");
+    assert!(folder.review(&ours, &finished()).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the agent returns: the review ends, and accepts no secret and no other file.
+    #[test]
+    fn accepted_files_have_no_secret(
+        at in 0..4000_usize,
+        text in "(?s)(\\PC|[ \"'#(:\n]|def f\\(x|pass|TODO|import torch|hf_secret-of-the-run|api_name=){0,12}",
+        blockers in "(?s)(\\PC|[\\[\\]{}\",:]|\"id\"|\"evidence\"){0,20}",
+        has_blockers: bool,
+    ) {
+        let ours = ours(Template::Chat);
+        let folder = Folder::unchanged(&ours);
+        let mut app = folder.app();
+        let at = (0..=at.min(app.len())).rev().find(|at| app.is_char_boundary(*at)).unwrap_or_default();
+        app.insert_str(at, &text);
+        folder.write(APP, app);
+        if has_blockers {
+            folder.write(BLOCKERS_FILE, blockers);
+        }
+        match folder.review(&ours, &finished()) {
+            Ok(Reviewed::Files(files)) => {
+                prop_assert!(files.iter().all(|file| !file.text.contains(SECRET)));
+                let names = |files: &[GeneratedFile]| files.iter().map(|file| file.path).collect::<Vec<_>>();
+                prop_assert_eq!(names(&files), names(&ours));
+            }
+            Ok(Reviewed::Blockers(blockers)) => prop_assert!(!blockers.is_empty()),
+            Err(refusal) => {
+                let found: String = refusal.faults.iter().map(ToString::to_string).collect();
+                prop_assert!(!refusal.faults.is_empty() && !found.contains(SECRET), "{}", found);
+            }
+        }
+    }
 }

@@ -14,9 +14,14 @@ use hub::shorten;
 
 /// Starts of the lines that name the model and its commit.
 const PINNED: [&str; 2] = ["MODEL_ID = ", "REVISION = "];
+/// Argument with which the app loads the commit.
+const PINNED_LOAD: &str = "revision=REVISION";
 /// Longest message of Python that is repeated, in characters.
 const MAX_MESSAGE: usize = 300;
 
+/// An assignment of the model or its commit, in any of Python's forms.
+static SETTING: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b(?:MODEL_ID|REVISION)\b\s*(?::[^=]*)?(?:[+|]?=[^=]|:=)").ok());
 static ENDPOINT_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let name = regex::escape(ENDPOINT.trim_start_matches('/'));
     Regex::new(&format!(r#"api_name\s*=\s*["']/?{name}["']"#)).ok()
@@ -30,6 +35,11 @@ static DISTRUST: LazyLock<Option<Regex>> =
 pub(super) fn check(text: &str, our: &str, result: &JobResult) -> Vec<Fault> {
     let mut faults = Vec::new();
     let code = without_texts(text);
+    let pinned = our.lines().filter(|line| PINNED.iter().any(|start| line.starts_with(start))).count();
+    let mut settings = code.lines().enumerate().filter(|(_, line)| is(&SETTING, line));
+    if let Some((at, _)) = settings.nth(pinned) {
+        faults.push(Fault::at(APP, at + 1, "sets `MODEL_ID` or `REVISION` again"));
+    }
     for line in our.lines().filter(|line| PINNED.iter().any(|start| line.starts_with(start))) {
         if !text.lines().any(|other| other.trim_end() == line) {
             faults
@@ -37,19 +47,15 @@ pub(super) fn check(text: &str, our: &str, result: &JobResult) -> Vec<Fault> {
         }
     }
     // An argument in the code, and its value in the text.
-    let is_argument = |(code, text): (&str, &str)| {
-        code.contains("api_name") && ENDPOINT_NAME.as_ref().is_some_and(|name| name.is_match(text))
-    };
+    let is_argument = |(code, text): (&str, &str)| code.contains("api_name") && is(&ENDPOINT_NAME, text);
     if !code.lines().zip(text.lines()).any(is_argument) {
         faults.push(Fault::whole(APP, format!("has no endpoint with `api_name=\"{}\"`", &ENDPOINT[1..])));
     }
-    let trusts = |text: &str| {
-        let is = |rule: &'static LazyLock<Option<Regex>>, line: &str| {
-            rule.as_ref().is_some_and(|rule| rule.is_match(line))
-        };
-        text.lines().position(|line| is(&TRUST, line) && !is(&DISTRUST, line))
-    };
-    if let Some(at) = trusts(text).filter(|_| trusts(our).is_none()) {
+    let our_code = without_texts(our);
+    if our_code.contains(PINNED_LOAD) && !code.contains(PINNED_LOAD) {
+        faults.push(Fault::whole(APP, format!("loads the model without `{PINNED_LOAD}`")));
+    }
+    if let Some(at) = trust(text, &code).filter(|_| trust(our, &our_code).is_none()) {
         faults.push(Fault::at(
             APP,
             at + 1,
@@ -60,6 +66,16 @@ pub(super) fn check(text: &str, our: &str, result: &JobResult) -> Vec<Fault> {
     faults.extend(placeholders::find(text, &code));
     faults.extend(compiled(result));
     faults
+}
+
+/// Returns the line, from 0, that lets the app run code of the model. A comment runs nothing.
+fn trust(text: &str, code: &str) -> Option<usize> {
+    let mut lines = text.lines().zip(code.lines());
+    lines.position(|(line, code)| !code.trim().is_empty() && is(&TRUST, line) && !is(&DISTRUST, line))
+}
+
+fn is(rule: &'static LazyLock<Option<Regex>>, line: &str) -> bool {
+    rule.as_ref().is_some_and(|rule| rule.is_match(line))
 }
 
 /// Returns the imports of files that the agent may not add.

@@ -59,8 +59,18 @@ fn read_text(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(format!("is larger than {}", human_bytes(MAX_FILE_BYTES)));
     }
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err("is no UTF-8 text".to_owned()),
+    let text = String::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned())?;
+    // Python reads a file with and without the mark in the same way.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
+    match text.chars().find(|c| is_deceptive(*c)) {
+        Some(c) => Err(format!("has the character {}, which hides what the file does", c.escape_unicode())),
+        None => Ok(text),
     }
+}
+
+/// Returns true for control characters, and for marks that change the direction of writing. For Python, a carriage
+/// return ends a line, so that code may follow what looks like a comment.
+fn is_deceptive(c: char) -> bool {
+    let is_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    is_direction || c.is_control() && !matches!(c, '\n' | '\t')
 }

@@ -7,6 +7,9 @@ use regex::Regex;
 use super::super::editable::APP;
 use super::super::refusal::Fault;
 
+/// Number of lines that are searched for the end of a function's head.
+const MAX_HEAD: usize = 100;
+
 /// Words for work that is left, in comments and texts.
 static LEFT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -56,7 +59,7 @@ impl Function<'_> {
     /// Returns the number of lines before the body, and the rest of the last one after its colon.
     fn head(&self) -> (usize, &str) {
         let mut depth = 0_usize;
-        for (at, line) in self.lines.iter().enumerate() {
+        for (at, line) in self.lines.iter().take(MAX_HEAD).enumerate() {
             for (place, c) in line.char_indices() {
                 match c {
                     '(' | '[' | '{' => depth += 1,
@@ -66,7 +69,7 @@ impl Function<'_> {
                 }
             }
         }
-        (self.lines.len(), "")
+        (self.lines.len().min(MAX_HEAD), "")
     }
 
     fn has_parameters(&self) -> bool {
