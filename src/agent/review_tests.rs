@@ -137,7 +137,7 @@ fn deleted_and_foreign_files_are_faults() {
     let large = "x".repeat(usize::try_from(MAX_FILE_BYTES).unwrap() + 1);
     assert_eq!(
         faults_of(|folder, _| folder.write("packages.txt", large)),
-        "packages.txt: is larger than 262.1 kB"
+        "packages.txt: is larger than 256 kB"
     );
     assert_eq!(faults_of(|folder, _| folder.write(APP, b"\xff")), "app.py: is no UTF-8 text");
     for hidden in ["\0", "# x\rimport os\n", "\u{202e}", "\u{1b}[2K"] {
@@ -281,7 +281,7 @@ fn word_in_a_comment_runs_no_code_of_the_model() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the agent returns: the review ends, and accepts no secret and no other file.
+    /// The review of any answer ends, and accepts no secret and no other file.
     #[test]
     fn accepted_files_have_no_secret(
         at in 0..4000_usize,
