@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::answers::{answered, events, failed};
 use super::model::ChatModel;
+use super::scripted;
 use crate::http::answer::set;
 
 pub(super) fn answer(models: &[ChatModel], body: &Value) -> Response {
@@ -13,10 +14,15 @@ pub(super) fn answer(models: &[ChatModel], body: &Value) -> Response {
         Some((id, suffix)) => (id, Some(suffix)),
         None => (asked, None),
     };
-    let Some(offer) = models.iter().find(|model| model.id == id).and_then(|model| model.choose(suffix))
-    else {
+    let model = models.iter().find(|model| model.id == id);
+    let Some((model, offer)) = model.and_then(|model| Some((model, model.choose(suffix)?))) else {
         return not_supported(id, suffix);
     };
+    if !model.script.is_empty() {
+        let mut response = scripted::answer(id, &model.script, body);
+        set(&mut response, "x-inference-provider", &offer.provider);
+        return response;
+    }
     let messages: Vec<&str> = body["messages"]
         .as_array()
         .into_iter()

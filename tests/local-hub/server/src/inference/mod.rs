@@ -1,12 +1,13 @@
 //! The router of Inference Providers, with an address of its own: providers, prices, streams, `hf-inference`, errors.
 //!
 //! Paths, bodies and error texts follow the documentation of Inference Providers and reports of users; no document of
-//! the Hub describes them. The models are scripted: an answer repeats the input.
+//! the Hub describes them. An answer of a model repeats the input, or follows a script.
 
 mod answers;
 mod chat;
 mod hf_inference;
 mod model;
+mod scripted;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ use crate::http::record::{RecordedRequest, RequestLog};
 use crate::util::lock;
 
 pub use model::{ChatModel, ProviderOffer, TaskModel};
+pub use scripted::ScriptedTurn;
 
 /// Error text of a caller without credits.
 const NO_CREDITS: &str = "You have exceeded your monthly included credits for Inference Providers. Subscribe to PRO to \

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::scripted::ScriptedTurn;
+
 /// A chat model.
 #[derive(Clone, Debug)]
 pub struct ChatModel {
@@ -9,6 +11,8 @@ pub struct ChatModel {
     pub id: String,
     /// Providers, the fastest first.
     pub providers: Vec<ProviderOffer>,
+    /// Answers, one for each turn of a conversation; empty for a model that repeats the input.
+    pub script: Vec<ScriptedTurn>,
 }
 
 /// A provider of a chat model.
@@ -57,14 +61,20 @@ impl ChatModel {
             is_live: true,
             price: *price,
         };
-        Self { id: id.to_owned(), providers: providers.iter().map(offer).collect() }
+        Self { id: id.to_owned(), providers: providers.iter().map(offer).collect(), script: Vec::new() }
+    }
+
+    /// Lets the model follow a script.
+    #[must_use]
+    pub fn scripted(self, script: Vec<ScriptedTurn>) -> Self {
+        Self { script, ..self }
     }
 
     pub(super) fn listed(&self) -> Value {
         let providers = self.providers.iter().map(|offer| {
             let mut value = json!({
                 "provider": offer.provider, "status": if offer.is_live { "live" } else { "error" },
-                "context_length": 32768, "supports_tools": false, "supports_structured_output": false,
+                "context_length": 32768, "supports_tools": !self.script.is_empty(), "supports_structured_output": false,
             });
             if let Some((input, output)) = offer.price {
                 value["pricing"] = json!({ "input": input, "output": output });
