@@ -255,6 +255,11 @@ impl Log {
         self.0.redactor.redact_sparing(text, ordinary).into_owned()
     }
 
+    /// Returns the secrets of the run, for content that does not pass through the log.
+    pub fn secrets(&self) -> Redactor {
+        self.0.redactor.clone()
+    }
+
     /// Returns the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         lock(&self.0.warnings).clone()

@@ -7,6 +7,7 @@ mod brief;
 mod editable;
 mod job_result;
 mod leaks;
+pub mod program;
 mod refusal;
 mod review;
 

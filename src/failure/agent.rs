@@ -1,7 +1,10 @@
 //! Advice on the agent that edits the files of a Space.
 
+use hub::RepoId;
+
 use super::{Code, Failure};
-use crate::agent::{Ended, Fault, JobResult, Refusal};
+use crate::agent::{AgentBlocker, Ended, Fault, JobResult, Refusal};
+use crate::model::Severity;
 use crate::text::{count, plain};
 
 /// Number of faults that a message lists.
@@ -28,6 +31,17 @@ pub fn refused(refusal: &Refusal) -> Failure {
     Failure::new(Code::AgentRefused, message)
         .hint("run it again, because an agent answers differently each time, or set another `agent_model`")
         .hint(WITHOUT)
+}
+
+/// Returns the failure of a model that the agent could not make work.
+pub fn blocked(model: &RepoId, blockers: &[AgentBlocker]) -> Failure {
+    let found: Vec<&AgentBlocker> =
+        blockers.iter().filter(|blocker| blocker.severity == Severity::Blocker).collect();
+    let lines: Vec<String> =
+        found.iter().map(|blocker| format!("`{}`: {}", blocker.id, plain(&blocker.evidence))).collect();
+    let message = format!("the agent cannot make `{model}` work in a Space: {}", lines.join("\n"));
+    let fixes = found.iter().map(|blocker| plain(&blocker.fix)).filter(|fix| !fix.is_empty());
+    fixes.fold(Failure::new(Code::TechnicalBlocker, message), Failure::hint).hint(WITHOUT)
 }
 
 /// Returns the failure of an agent that did not finish: `None` if it did.

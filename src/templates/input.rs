@@ -16,6 +16,15 @@ pub enum GpuSize {
     Xlarge,
 }
 
+/// The agent that edits the files after they are rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Editor {
+    /// Model of the agent.
+    pub model: String,
+    /// Package and version of the agent.
+    pub package: String,
+}
+
 /// The licence of a model, as its card has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct License {
@@ -65,6 +74,8 @@ pub struct RenderInput {
     pub widget: Vec<Value>,
     /// Renders a page about the model, which loads nothing.
     pub is_scaffold: bool,
+    /// `None` for files that stay as they are rendered.
+    pub editor: Option<Editor>,
 }
 
 impl RenderInput {
@@ -90,6 +101,7 @@ impl RenderInput {
             bitsandbytes: false,
             widget: Vec::new(),
             is_scaffold: false,
+            editor: None,
         }
     }
 

@@ -17,7 +17,7 @@ mod template;
 
 pub use card::{PYTHON_VERSION, SDK_VERSION};
 pub use examples::{ENDPOINT, SmokeCall, smoke_call};
-pub use input::{GpuSize, License, RenderInput};
+pub use input::{Editor, GpuSize, License, RenderInput};
 pub use manifest::{Argument, Manifest, Output, WeightsDtype};
 pub use record::{OWNERSHIP_TAG, RECORD_FILE, Record};
 pub use render::{GeneratedFile, render};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::input::Editor;
+
 /// Tag in the card of each Space that was rendered here.
 pub const OWNERSHIP_TAG: &str = "generated-by-hf-deploy";
 /// File with the facts of the last rendering.
@@ -20,6 +22,15 @@ pub struct Record {
     /// Version of hf-deploy.
     pub version: String,
     pub generator: String,
+    /// Author of the files, if an agent edited them: `agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<String>,
+    /// Model of that agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_model: Option<String>,
+    /// Package and version of that agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_package: Option<String>,
 }
 
 impl Record {
@@ -32,6 +43,19 @@ impl Record {
             template: template.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             generator: "hf-deploy".to_owned(),
+            builder: None,
+            agent_model: None,
+            agent_package: None,
+        }
+    }
+
+    /// Names the agent that edits the files.
+    pub(super) fn edited_by(self, editor: &Editor) -> Self {
+        Self {
+            builder: Some("agent".to_owned()),
+            agent_model: Some(editor.model.clone()),
+            agent_package: Some(editor.package.clone()),
+            ..self
         }
     }
 
@@ -48,7 +72,12 @@ mod tests {
     #[test]
     fn record_is_read_back_and_others_are_not() {
         let record = Record::new("acme/m", "abc", "chat");
-        assert_eq!(Record::read(&serde_json::to_vec(&record).unwrap()), Some(record));
+        let editor = Editor { model: "a/b".to_owned(), package: "pi@1".to_owned() };
+        let edited = record.clone().edited_by(&editor);
+        assert!(!serde_json::to_string(&record).unwrap().contains("agent"));
+        for record in [record, edited] {
+            assert_eq!(Record::read(&serde_json::to_vec(&record).unwrap()), Some(record));
+        }
         for other in [
             "",
             "{}",

@@ -60,6 +60,10 @@ pub fn render(input: &RenderInput) -> Result<Vec<GeneratedFile>, RenderError> {
         template.map(|text| tidy(&text)).map_err(|error| RenderError::Template(format!("{error:#}")))
     };
     let record = Record::new(&input.model, &input.sha, input.template.name());
+    let record = match &input.editor {
+        Some(editor) => record.edited_by(editor),
+        None => record,
+    };
     let record =
         serde_json::to_string_pretty(&record).map_err(|error| RenderError::Template(error.to_string()))?;
     let readme = format!("{}\n{}", front_matter(input), fill("README.md.jinja")?);
@@ -126,6 +130,7 @@ fn values(input: &RenderInput, page: Value) -> Value {
         device_map => when(is_quantized, ", device_map=\"cuda\""),
         to_device => when(!is_quantized, ".to(DEVICE)"),
         page => page,
+        editor => input.editor.as_ref().map(|editor| format!("{} with the model {}", editor.package, editor.model)),
     }
 }
 

@@ -121,6 +121,11 @@ impl Redaction {
         Self { known, values: secrets.to_vec(), emails }
     }
 
+    /// Returns the redaction of all secrets that `known` has, and of everything that looks like a secret.
+    pub fn of_run(known: Redactor, emails: Emails) -> Self {
+        Self { known, values: Vec::new(), emails }
+    }
+
     /// Replaces the secrets in a line of JSON, and adds them to `counts`. Other bytes stay as they are.
     pub(super) fn redact_json<'a>(&self, json: &'a str, counts: &mut RedactionCounts) -> Cow<'a, str> {
         match self.redacted_json(json, 0, counts) {

@@ -51,7 +51,6 @@ pub(super) fn read(
         values.warn_without(Only::With(BUILDER.name), because, diagnostics);
         return None;
     }
-    diagnostics.fault(&BUILDER, "must be `template`: this version has no agent that writes the files");
     let agentless = match run {
         Run { mode: BuildMode::SafeScaffold, .. } => {
             Some(place.setting(&MODE, BuildMode::SafeScaffold.as_str()))

@@ -171,9 +171,9 @@ mod tests {
         for (arguments, secrets, message) in [
             (&[][..], &[][..], "`HF_TOKEN` must hold a token with write access"),
             (
-                &["--builder", "agent"],
+                &["--builder", "agent", "--mode", "safe-scaffold"],
                 token,
-                "`--builder` must be `template`: this version has no agent that writes the files",
+                "`--builder` must be `template` with `--mode=safe-scaffold`, whose page has no inference to write",
             ),
             (&["--builder", "hand"], token, "`--builder` must be `template` or `agent`, not `hand`"),
             (

@@ -216,7 +216,7 @@ fn artifacts(
     if let Some(volume) = taken {
         diagnostics.fault(&VOLUMES, format!("must not mount anything at `{}`", volume.mount));
     }
-    Some(ArtifactOptions { bucket, checkout, keep_output })
+    Some(ArtifactOptions { bucket, checkout, keep_output, output_stays_here: true })
 }
 
 /// Reads the script or the command; `None` is a fault.

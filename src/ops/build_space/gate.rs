@@ -2,6 +2,7 @@
 
 use super::options::{BuildMode, BuildOptions};
 use super::report::Gate;
+use crate::agent::AgentBlocker;
 use crate::app_check::{CheckResult, CheckStatus};
 use crate::failure::{Code, Failure};
 use crate::model::{Analysis, Blocker};
@@ -12,6 +13,12 @@ use crate::ops::space::HardwareStatus;
 pub(super) fn of_blocked(analysis: &Analysis) -> Gate {
     let blocking = analysis.blockers.iter().filter(|blocker| blocker.blocks());
     Gate { status: CheckStatus::TechnicalBlocker, reasons: blocking.map(sentence).collect() }
+}
+
+/// Judges a model for which an agent found obstacles.
+pub(super) fn of_agent_blockers(blockers: &[AgentBlocker]) -> Gate {
+    let reasons = blockers.iter().map(|blocker| format!("{}: {}", blocker.id, blocker.evidence)).collect();
+    Gate { status: CheckStatus::TechnicalBlocker, reasons }
 }
 
 fn sentence(blocker: &Blocker) -> String {
@@ -44,11 +51,13 @@ fn status(check: &CheckResult, has_inference: bool) -> CheckStatus {
     }
 }
 
-/// Judges a deploy that failed: `None` if the failure says nothing about the Space.
+/// Judges a deploy or an agent that failed: `None` if the failure says nothing about the Space.
 pub(super) fn of_failure(failure: &Failure) -> Option<Gate> {
     let status = match failure.code {
         Code::HardwareRefused => CheckStatus::ManualHardwareRequired,
         Code::CheckFailed
+        | Code::AgentFailed
+        | Code::AgentRefused
         | Code::SpaceBuildFailed
         | Code::SpaceCrashed
         | Code::SpaceMisconfigured
@@ -86,6 +95,7 @@ mod tests {
         assert_eq!(of(Code::HubUnavailable), None);
         assert_eq!(of(Code::SpaceNameTaken), None);
         assert_eq!(of(Code::SpaceNotReady), Some(CheckStatus::Failed));
+        assert_eq!(of(Code::AgentRefused), Some(CheckStatus::Failed));
         assert_eq!(of(Code::HardwareRefused), Some(CheckStatus::ManualHardwareRequired));
     }
 }

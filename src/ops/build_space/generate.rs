@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::options::{BuildMode, BuildOptions};
+use crate::agent::program;
 use crate::failure::{self, Result};
 use crate::model::{Candidate, SpacePlan, ZeroGpuSize};
 use crate::run_bundle::{BundleContent, BundleFile};
-use crate::templates::{self, GeneratedFile, GpuSize, License, RenderInput, SmokeCall, Template};
+use crate::templates::{self, Editor, GeneratedFile, GpuSize, License, RenderInput, SmokeCall, Template};
+use hub::SpaceSdk;
 
 /// Folder of the files in the run bundle.
 const GENERATED: &str = "generated";
@@ -58,8 +60,17 @@ fn render_input(options: &BuildOptions, plan: &SpacePlan, candidate: &Candidate)
         bitsandbytes: plan.is_bitsandbytes,
         widget: plan.widget.clone(),
         is_scaffold: options.mode == BuildMode::SafeScaffold,
+        editor: options.agent.as_ref().filter(|_| !is_static(candidate.template)).map(|agent| Editor {
+            model: agent.model.clone(),
+            package: format!("{} {}", program::PACKAGE, program::PACKAGE_VERSION),
+        }),
         ..RenderInput::new(candidate.template, plan.model.clone(), sha)
     }
+}
+
+/// Returns true for a template of a page that runs in the browser.
+pub(super) fn is_static(template: Template) -> bool {
+    template.manifest().sdk == SpaceSdk::Static
 }
 
 impl Generated {

@@ -4,11 +4,14 @@ use serde::Serialize;
 
 use super::generate::Generated;
 use crate::action::Log;
+use crate::agent::AgentBlocker;
 use crate::model::Analysis;
 use crate::run_bundle::{BundleContent, BundleFile};
 
 const RECOMMENDATION: &str = "runtime_recommendation.json";
 const BLOCKERS: &str = "TECHNICAL_BLOCKERS.json";
+/// Folder of an agent's sessions, without their secrets.
+const SESSIONS: &str = "traces/redacted";
 
 /// Keeps the recommendation, and the obstacles if there are any.
 pub(super) fn recommendation(analysis: &Analysis, log: &Log) {
@@ -23,6 +26,17 @@ pub(super) fn files(generated: &Generated, log: &Log) {
     for file in generated.bundle_files() {
         log.keep_in_bundle(|bundle| bundle.add_file(file));
     }
+}
+
+/// Keeps the obstacles that an agent found.
+pub(super) fn agent_blockers(blockers: &[AgentBlocker], log: &Log) {
+    keep(BLOCKERS, &blockers, log);
+}
+
+/// Keeps a session of an agent.
+pub(super) fn session(name: &str, text: String, log: &Log) {
+    let file = BundleFile { path: format!("{SESSIONS}/{name}"), content: BundleContent::Text(text) };
+    log.keep_in_bundle(|bundle| bundle.add_file(file));
 }
 
 fn keep(path: &str, value: &impl Serialize, log: &Log) {

@@ -1,5 +1,6 @@
 //! A Space for a model. This file has the order of the stages, and nothing else.
 
+mod agent;
 mod gate;
 mod generate;
 mod keep;
@@ -11,15 +12,19 @@ mod show;
 
 use crate::action::Recorder;
 use crate::action::journal::Phase;
+use crate::agent::{AgentBlocker, Reviewed};
 use crate::app_check::CheckStatus;
 use crate::failure::{self, Code, Failure, Result};
 use crate::model::{Analysis, Candidate, SpacePlan};
 use crate::ops::Session;
 use crate::ops::deploy::{self, Deployed};
 use crate::ops::space;
-use hub::{HardwareName, Repo, RepoName, RepoType, SpaceSdk};
+use crate::templates::GeneratedFile;
+use crate::text::name_some;
+use hub::{HardwareName, Repo, RepoName, RepoType};
 
-use generate::{Generated, generate};
+use agent::Agent;
+use generate::{Generated, generate, is_static};
 use publish::{Round, publish, rounds};
 
 pub use options::{AgentOptions, BuildMode, BuildOptions};
@@ -56,9 +61,26 @@ pub async fn build_space(
         .clone()
         .unwrap_or_else(|| RepoName { namespace: None, name: options.question.model.name.clone() });
     let space = deploy::resolve_repo(&name, RepoType::Space, session.hub).await?;
+    let mut agent = Agent::of(options, plan);
     let mut ended = None;
     for round in &rounds {
-        let generated = generate_for(options, plan, round, (session, recorder))?;
+        let mut generated = generate_for(options, plan, round, (session, recorder))?;
+        if agent.is_some() && is_static(generated.template) {
+            session.log.warning("no agent edits the page of this template, which runs in the browser");
+        } else if let Some(agent) = &mut agent {
+            // The agent costs money, and a Space of others is no place for its work.
+            deploy::check_space_is_own(session.hub, &space, &publish::mark(options, &generated)).await?;
+            match agent.edit(&generated, (session, recorder)).await {
+                Ok(Reviewed::Files(files)) => take_over(&mut generated, files, (session, recorder)),
+                Ok(Reviewed::Blockers(blockers)) => {
+                    return refuse_unwired(options, blockers, session, recorder);
+                }
+                Err(failure) => {
+                    ended = Some((generated, Err(failure)));
+                    break;
+                }
+            }
+        }
         let deploy = recorder.part(|report| &mut report.deploy);
         let result = publish(options, &space.id, round, &generated, (session, &deploy)).await;
         match result {
@@ -71,7 +93,7 @@ pub async fn build_space(
             }
         }
     }
-    let is_static = ended.as_ref().is_some_and(|(generated, _)| is_static(generated));
+    let is_static = ended.as_ref().is_some_and(|(generated, _)| is_static(generated.template));
     let result = match ended {
         Some((_, result)) => result,
         None => Err(Failure::new(Code::HardwareRefused, "no hardware of the Hub suits this model")),
@@ -133,8 +155,39 @@ fn generate_for(
     Ok(generated)
 }
 
-fn is_static(generated: &Generated) -> bool {
-    generated.template.manifest().sdk == SpaceSdk::Static
+/// Takes the files of the agent over, and keeps them.
+fn take_over(
+    generated: &mut Generated,
+    files: Vec<GeneratedFile>,
+    (session, recorder): (&Session<'_>, &Recorder<BuildReport>),
+) {
+    let changed: Vec<String> = files
+        .iter()
+        .filter(|file| !generated.files.contains(file))
+        .map(|file| format!("`{}`", file.path))
+        .collect();
+    session.log.info(&match changed.as_slice() {
+        [] => "the agent changed no file".to_owned(),
+        _ => format!("the agent changed {}", name_some(&changed)),
+    });
+    generated.files = files;
+    keep::files(generated, session.log);
+    recorder
+        .record(|report| report.files = generated.files.iter().map(|file| file.path.to_owned()).collect());
+}
+
+/// Ends a run whose agent cannot make the model work.
+fn refuse_unwired(
+    options: &BuildOptions,
+    blockers: Vec<AgentBlocker>,
+    session: &Session<'_>,
+    recorder: &Recorder<BuildReport>,
+) -> Result<()> {
+    keep::agent_blockers(&blockers, session.log);
+    announce(&gate::of_agent_blockers(&blockers), session, recorder);
+    let failure = failure::agent::blocked(&options.question.model, &blockers);
+    recorder.record(|report| report.agent.blockers = blockers);
+    refuse(options, failure, session)
 }
 
 /// Ends a run whose model cannot become a Space.
@@ -146,7 +199,11 @@ fn refuse_blocked(
 ) -> Result<()> {
     let gate = gate::of_blocked(analysis);
     announce(&gate, session, recorder);
-    let failure = failure::model::blocked(&options.question.model, &analysis.blockers);
+    refuse(options, failure::model::blocked(&options.question.model, &analysis.blockers), session)
+}
+
+/// Fails the run because of an obstacle, if the options say so.
+fn refuse(options: &BuildOptions, failure: Failure, session: &Session<'_>) -> Result<()> {
     if options.fail_on(false).covers(CheckStatus::TechnicalBlocker) {
         return Err(failure);
     }

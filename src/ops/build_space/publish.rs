@@ -99,12 +99,7 @@ pub(super) async fn publish(
         private_is_false: false,
         origin: Origin::Model,
         preview: None,
-        file_mark: Some(FileMark {
-            tag: OWNERSHIP_TAG,
-            record: RECORD_FILE,
-            model: generated.model.clone(),
-            overwrite: options.overwrite,
-        }),
+        file_mark: Some(mark(options, generated)),
         secrets_in_files: None,
         source_dir: folder.path().to_owned(),
         workspace: None,
@@ -142,6 +137,16 @@ pub(super) async fn publish(
         dataset: None,
     };
     deploy::deploy(&deploy, session, recorder).await
+}
+
+/// Returns the mark without which a Space is left alone.
+pub(super) fn mark(options: &BuildOptions, generated: &Generated) -> FileMark {
+    FileMark {
+        tag: OWNERSHIP_TAG,
+        record: RECORD_FILE,
+        model: generated.model.clone(),
+        overwrite: options.overwrite,
+    }
 }
 
 /// Returns the check of the app: a call with the inputs of the model's author or of the template, unless the options

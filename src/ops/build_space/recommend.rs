@@ -293,7 +293,7 @@ fn repo(id: &RepoId) -> Repo {
 }
 
 /// Returns the id of a repo that the Hub or an author named.
-fn repo_id(id: &str) -> Option<RepoId> {
+pub(super) fn repo_id(id: &str) -> Option<RepoId> {
     id.parse::<RepoName>().ok()?.full()
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::agent::{AgentBlocker, JobResult};
 use crate::app_check::CheckStatus;
 use crate::failure::{Code, Failure};
 use crate::model::Analysis;
 use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::report::Status;
+use crate::ops::job::report::JobReport;
 
 /// Facts about a run.
 #[derive(Debug, Default)]
@@ -24,10 +26,26 @@ pub struct BuildReport {
     pub files: Vec<String>,
     /// The verdict, once there is one.
     pub gate: Option<Gate>,
+    /// The agent that edited the files.
+    pub agent: AgentReport,
     /// The deploy of the files.
     pub deploy: DeployReport,
     pub took: Option<Duration>,
     pub failure: Option<Failure>,
+}
+
+/// Facts about the agent.
+#[derive(Debug, Default)]
+pub struct AgentReport {
+    /// Its Job was started.
+    pub is_used: bool,
+    pub job: JobReport,
+    /// Result of its Job.
+    pub result: Option<JobResult>,
+    /// Bucket and folder with its sessions.
+    pub sessions: Option<String>,
+    /// Obstacles that it found.
+    pub blockers: Vec<AgentBlocker>,
 }
 
 /// The verdict about the Space.

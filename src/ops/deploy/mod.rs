@@ -70,7 +70,7 @@ use visibility::VisibilityAnswer;
 
 pub use deployed::{Deployed, DryPlan};
 use mark::check_file_mark;
-pub(crate) use mark::check_mark;
+pub(crate) use mark::{check_mark, check_space_is_own};
 pub use options::DeployOptions;
 pub(crate) use preflight::check_plan_of_proxy;
 pub(crate) use repo::resolve_repo;

@@ -16,11 +16,11 @@ use crate::ops::buckets::{FetchOptions, SyncOptions, fetch, sync, write_text};
 use crate::text::count;
 
 /// Name of the bucket that the official command line uses.
-const BUCKET: &str = "jobs-artifacts";
+pub const BUCKET: &str = "jobs-artifacts";
 /// Folder in which the output is mounted.
 const OUTPUT: &str = "/output";
 /// Name of the folder with the output, in the bucket and in the workspace.
-const FOLDER: &str = "output";
+pub(super) const FOLDER: &str = "output";
 /// Working directory of a Job with a checkout.
 const WORKSPACE: &str = "/workspace";
 /// State for the post step: the bucket and the folder of a checkout, which the post step deletes.
@@ -34,6 +34,7 @@ pub(super) struct Artifacts {
     source: Option<BucketPath>,
     output: Option<BucketPath>,
     pub(super) keep_output: bool,
+    output_stays_here: bool,
     tls_roots: Option<PathBuf>,
     /// Deletion of the checkout if the run ends early.
     undo: Option<Undo>,
@@ -64,6 +65,7 @@ impl Artifacts {
             source: None,
             output: Some(output.clone()),
             keep_output: options.keep_output,
+            output_stays_here: options.output_stays_here,
             tls_roots: tls_roots.map(Path::to_owned),
             undo: None,
         };
@@ -111,7 +113,15 @@ impl Artifacts {
         };
         let (bucket, output) = folder(FOLDER)?;
         let source = folder("source").map(|(_, path)| path);
-        Some(Self { bucket, source, output: Some(output), keep_output: true, tls_roots, undo: None })
+        Some(Self {
+            bucket,
+            source,
+            output: Some(output),
+            keep_output: true,
+            output_stays_here: true,
+            tls_roots,
+            undo: None,
+        })
     }
 
     /// Returns the volumes of the Job. A wrapper copies the checkout to the working directory.
@@ -180,7 +190,9 @@ impl Artifacts {
         };
         let fetched = fetch(context.session, &options).await?;
         let files = fetched.written + fetched.present;
-        context.log.info(&format!("{} of `/output` in `{place}`", count(files, "file")));
+        if self.output_stays_here {
+            context.log.info(&format!("{} of `/output` in `{place}`", count(files, "file")));
+        }
         context.recorder.record(|report| {
             report.output_dir = Some(place);
             report.output_files = Some(files);

@@ -12,9 +12,11 @@ mod result;
 mod sink;
 mod wrapper;
 
+use std::path::{Path, PathBuf};
+
 use hub::{Hub, Job, JobName};
 
-pub use artifacts::left_checkout;
+pub use artifacts::{BUCKET, left_checkout};
 pub use create::cancel;
 pub use follow::read_log;
 pub use price::Price;
@@ -98,6 +100,11 @@ struct Started {
     run: RunId,
     sink: LogSink,
     artifacts: Option<Artifacts>,
+}
+
+/// Returns the path of a Job's output: in the workspace of its options, and in its bucket.
+pub fn output_paths(workspace: &Path, run: &RunId) -> (PathBuf, String) {
+    (workspace.join(place::path(run, artifacts::FOLDER)), format!("{run}/{}", artifacts::FOLDER))
 }
 
 /// Returns the namespace of Jobs: the given one, or the user of the token.

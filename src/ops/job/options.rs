@@ -96,6 +96,8 @@ pub struct ArtifactOptions {
     pub checkout: Option<SourceOptions>,
     /// Leaves the output in the bucket.
     pub keep_output: bool,
+    /// False if the folder of the output on this machine is gone after the run.
+    pub output_stays_here: bool,
 }
 
 /// Job of a run.

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Folder, Ran, Run, TestHub, hub_with};
 
+mod agent;
 mod ends;
 mod gate;
 mod owned;
+mod pi;
 mod recommended;
 mod requests;
 
@@ -145,6 +147,13 @@ fn assert_shown(name: &str, world: &World, ran: &Ran) {
     settings.set_prepend_module_to_snapshot(false);
     settings.add_filter(r"Root=1-[0-9a-f-]+(;[0-9a-f-]*)?", "REQUEST");
     settings.add_filter(r"127\.0\.0\.1:[0-9]+", "ADDRESS");
+    settings.add_filter(r"(?m)^::(stop-commands::)?[0-9a-f]{32}(::)?\n", "");
+    settings.add_filter(r"RUN-[0-9a-f]{12}", "RUN-JOB");
+    settings.add_filter(r"(jobs/)?ada/[0-9a-f]{24}", "${1}ada/JOB");
+    // The stages of a Job and the lines of its log come in no fixed order.
+    settings.add_filter(r"(?m)^(waiting for hardware|running|completed)( after .*)?\n", "");
+    settings.add_filter(r"Job started at [^ ]+", "Job started at T");
+    settings.add_filter(r"(?m)^(uploading|synced|downloading) (\d+ files) .*$", "$1 $2 […]");
     settings.add_filter(r"\| Took \| [^|]+ \|", "| Took | T |");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

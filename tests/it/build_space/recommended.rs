@@ -1,6 +1,8 @@
 //! Dry runs, and models that cannot become a Space.
 
-use super::{World, action, action_for, assert_shown, kept, kept_json, plant, requests, world, writes};
+use super::{
+    World, action, action_for, assert_shown, kept, kept_json, plant, requests, scaffold, world, writes,
+};
 use crate::harness::Folder;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,9 +81,9 @@ async fn hostile_card_stays_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn agent_and_a_shared_token_are_refused_as_inputs() {
+async fn agent_without_inference_and_a_shared_token_are_refused_as_inputs() {
     let world = world().await;
-    let ran = action(&world).input("builder", "agent").run().await.failed(2, "invalid_input");
+    let ran = scaffold(&world).input("builder", "agent").run().await.failed(2, "invalid_input");
     assert!(ran.log.contains("`builder` must be `template`"), "{}", ran.log);
     let ran =
         action(&world).input("space_hf_token", crate::harness::TOKEN).run().await.failed(2, "invalid_input");
