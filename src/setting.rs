@@ -38,7 +38,11 @@ pub fn use_names(names: Names) {
 
 /// Returns the text for a step of a workflow, or the one for a user of a terminal.
 pub fn in_workflow_or_terminal(workflow: &'static str, terminal: &'static str) -> &'static str {
-    if NAMES.get().is_some_and(|names| names.are_options) { terminal } else { workflow }
+    if are_options() { terminal } else { workflow }
+}
+
+fn are_options() -> bool {
+    NAMES.get().is_some_and(|names| names.are_options)
 }
 
 impl Setting {
@@ -52,6 +56,15 @@ impl Setting {
         match self.written() {
             Some(written) => format!("`{}{value}`", written.before_value),
             None => format!("`{}: {value}`", self.0),
+        }
+    }
+
+    /// Returns the setting of another command or action with a value, in backticks.
+    pub fn of_another(self, value: impl fmt::Display) -> String {
+        if are_options() {
+            format!("`--{}={value}`", self.0.replace('_', "-"))
+        } else {
+            format!("`{}: {value}`", self.0)
         }
     }
 
@@ -82,11 +95,14 @@ macro_rules! settings {
 }
 
 settings! {
+    ALLOW_FALLBACK = "allow_fallback";
+    ALLOW_PICKLE = "allow_pickle";
     API_ARGS = "api_args";
     API_KWARGS = "api_kwargs";
     API_NAME = "api_name";
     BILL_TO = "bill_to";
     BUCKET = "bucket";
+    BUNDLE_BUCKET = "bundle_bucket";
     CACHE_PATH = "cache_path";
     CONFIG_NAME = "config_name";
     CONFIRM = "confirm";
@@ -114,7 +130,9 @@ settings! {
     JOB_ID = "job_id";
     JUNIT_PATH = "junit_path";
     LEAVE_OPEN_ON_FAILURE = "leave_open_on_failure";
+    MAX_COST = "max_cost";
     MAX_DELETES = "max_deletes";
+    MAX_HOURLY_PRICE = "max_hourly_price";
     MAX_LATENCY = "max_latency";
     MAX_ROW_SIZE = "max_row_size";
     MAX_TOKENS = "max_tokens";
@@ -122,6 +140,7 @@ settings! {
     NAMESPACE = "namespace";
     OPERATION = "operation";
     OUTPUT_FILE = "output_file";
+    OVERWRITE = "overwrite";
     PATH = "path";
     PATH_IN_REPO = "path_in_repo";
     PREVIEW_HARDWARE = "preview_hardware";
@@ -140,15 +159,21 @@ settings! {
     REVISION = "revision";
     ROUTING = "routing";
     RUN_ID = "run_id";
+    RUNTIME = "runtime";
     SECRETS = "secrets";
     SECRETS_IN_FILES = "secrets_in_files";
     SETTINGS_STRATEGY = "settings_strategy";
     SLEEP_TIME = "sleep_time";
     SOURCE_DIR = "source_dir";
     SPACE = "space";
+    SPACE_HF_TOKEN = "space_hf_token";
     SPACE_SDK = "space_sdk";
     SPLITS = "splits";
+    TASK = "task";
+    TEMPLATE = "template";
     TIMEOUT = "timeout";
+    TRUST_REMOTE_CODE = "trust_remote_code";
+    USE_BASE_MODEL = "use_base_model";
     VERIFY = "verify";
     VISIBILITY = "visibility";
     VOLUMES = "volumes";

@@ -4,6 +4,9 @@ use hub::{Repo, shorten};
 
 use super::{Code, Failure};
 use crate::ops::build_space::Gate;
+use crate::setting::{
+    ALLOW_FALLBACK, FAIL_ON, MAX_HOURLY_PRICE, OVERWRITE, RUN_ID, SPACE, TEMPLATE, in_workflow_or_terminal,
+};
 use crate::templates::RenderError;
 use crate::text::{plain, quoted};
 
@@ -16,15 +19,17 @@ pub fn space_name_taken(space: &Repo, tag: &str, record: &str) -> Failure {
         "the {space} is there already, and this action did not make it: it has not both the tag `{tag}` and the file `{record}`"
     );
     Failure::new(Code::SpaceNameTaken, message)
-        .hint("set `space` to another name, or rename or delete that Space; nothing was changed")
+        .hint(format!("set {SPACE} to another name, or rename or delete that Space; nothing was changed"))
 }
 
 /// Returns the failure of a Space that this action made for another model.
 pub fn space_of_other_model(space: &Repo, found: &str, wanted: &str) -> Failure {
     let found = quoted(&shorten(found, LONGEST_NAME));
     let message = format!("the {space} is there already, for the model {found} and not for `{wanted}`");
-    Failure::new(Code::SpaceNameTaken, message)
-        .hint("set `overwrite: true` to give that Space to this model, or `space` to another name; nothing was changed")
+    Failure::new(Code::SpaceNameTaken, message).hint(format!(
+        "set {} to give that Space to this model, or {SPACE} to another name; nothing was changed",
+        OVERWRITE.with("true")
+    ))
 }
 
 /// Returns the failure of files that cannot be generated.
@@ -32,7 +37,7 @@ pub fn not_rendered(error: RenderError) -> Failure {
     match &error {
         RenderError::MissingBase { .. } | RenderError::UnsupportedTask { .. } => {
             Failure::new(Code::InvalidInput, format!("cannot generate the files of the Space: {error}"))
-                .hint("leave out `template`, or set one that suits the task of the model")
+                .hint(format!("leave out {TEMPLATE}, or set one that suits the task of the model"))
         }
         RenderError::Template(_) => {
             Failure::new(Code::Internal, format!("cannot generate the files of the Space: {error}"))
@@ -85,15 +90,17 @@ impl ManualHardware {
         });
         let pick = pick.unwrap_or_else(|| "hardware that suffices".to_owned());
         if let Some(page) = &self.settings_page {
-            let run_id = self.run_id.map(|id| format!(" and `run_id: {id}`")).unwrap_or_default();
+            let run_id = self.run_id.map(|id| format!(" and {}", RUN_ID.of_another(id))).unwrap_or_default();
+            let verify = in_workflow_or_terminal("the action `verify`", "`hf-deploy verify`");
             failure = failure.hint(format!(
-                "pick {pick} at {page}, then run the action `verify` with `space: {}`{run_id}",
-                space.id
+                "pick {pick} at {page}, then run {verify} with {}{run_id}",
+                SPACE.of_another(&space.id)
             ));
         }
         if !self.may_fall_back {
             failure = failure.hint(format!(
-                "set `allow_fallback: true` to let this action ask for {pick}, with `max_hourly_price` as the limit"
+                "set {} to ask for {pick} without a person, with {MAX_HOURLY_PRICE} as the limit",
+                ALLOW_FALLBACK.with("true")
             ));
         } else if self.settings_page.is_none() {
             failure = failure.hint(format!(
@@ -111,5 +118,5 @@ pub fn not_proven(gate: &Gate) -> Failure {
         Code::CheckFailed,
         format!("the app runs, and its inference is not proven ({}): {reasons}", gate.status),
     )
-    .hint("see the answer of the app in the run bundle, or accept this result with `fail_on`")
+    .hint(format!("see the answer of the app in the run bundle, or accept this result with {FAIL_ON}"))
 }

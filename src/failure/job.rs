@@ -6,7 +6,7 @@ use hub::{Access, BucketId, BucketPath, Error, Job, JobId, ParseError, RefusalKi
 
 use super::token_page::token_page;
 use super::{Code, Failure};
-use crate::setting::{BUCKET, FLAVOR, IMAGE, JOB_ID, NAMESPACE, SPACE, TIMEOUT};
+use crate::setting::{BUCKET, FLAVOR, IMAGE, JOB_ID, MAX_COST, NAMESPACE, SPACE, TIMEOUT};
 use crate::text::plain;
 
 const CREDITS: &str =
@@ -33,14 +33,15 @@ pub fn too_expensive(expense: &Expense<'_>) -> Failure {
     let failure = Failure::new(
         Code::CostExceeded,
         format!(
-            "cannot create the Job: {timeout}{times} on `{flavor}` may cost ${cost:.4}, and `max_cost` is ${max_cost:.4} (nothing was created)"
+            "cannot create the Job: {timeout}{times} on `{flavor}` may cost ${cost:.4}, and {MAX_COST} is ${max_cost:.4} (nothing was created)"
         ),
     );
     match longest {
         Some(longest) => {
-            failure.hint(format!("set `timeout: {longest}`, raise `max_cost`, or choose a cheaper `flavor`"))
+            let timeout = TIMEOUT.with(longest);
+            failure.hint(format!("set {timeout}, raise {MAX_COST}, or choose a cheaper {FLAVOR}"))
         }
-        None => failure.hint("no timeout fits: raise `max_cost`, or choose a cheaper `flavor`"),
+        None => failure.hint(format!("no timeout fits: raise {MAX_COST}, or choose a cheaper {FLAVOR}")),
     }
 }
 
@@ -49,9 +50,9 @@ pub fn unknown_price(flavor: &str, unit: &str) -> Failure {
     let unit = plain(unit);
     Failure::new(
         Code::CostExceeded,
-        format!("cannot compare `max_cost` with the price of `{flavor}`: it is per `{unit}`"),
+        format!("cannot compare {MAX_COST} with the price of `{flavor}`: it is per `{unit}`"),
     )
-    .hint("leave `max_cost` out, or choose another `flavor`")
+    .hint(format!("leave {MAX_COST} out, or choose another {FLAVOR}"))
 }
 
 /// Returns the failure of a flavor that the Hub does not have for Jobs.

@@ -3,6 +3,9 @@
 use hub::ModelInfo;
 use serde::{Serialize, Serializer};
 
+use crate::setting::{
+    ALLOW_PICKLE, HF_TOKEN, MODEL, REVISION, RUNTIME, SPACE_HF_TOKEN, TRUST_REMOTE_CODE, USE_BASE_MODEL,
+};
 use crate::templates::{Template, WeightsDtype};
 
 use super::facts::{Base, ModelFacts, SpaceAccess, architectures, base_ids, needs_own_code, quantization};
@@ -107,7 +110,9 @@ impl Serialize for BlockerId {
 /// Way out of weights in another format: the base model.
 fn with_base(info: &ModelInfo, otherwise: &str) -> String {
     match base_ids(info).first() {
-        Some(base) => format!("set `use_base_model: true` for the weights of `{base}`, or {otherwise}"),
+        Some(base) => {
+            format!("set {} for the weights of `{base}`, or {otherwise}", USE_BASE_MODEL.with("true"))
+        }
         None => otherwise.to_owned(),
     }
 }
@@ -135,7 +140,8 @@ impl Blocker {
     }
 
     pub(super) fn onnx_only(info: &ModelInfo) -> Self {
-        let fix = with_base(info, "set `runtime: static`, which loads ONNX weights in the browser");
+        let page = RUNTIME.with("static");
+        let fix = with_base(info, &format!("set {page}, which loads ONNX weights in the browser"));
         Self::new(BlockerId::OnnxOnly, "all weights are `.onnx` files", fix)
     }
 
@@ -158,10 +164,13 @@ pub fn not_found(has_token: bool) -> Blocker {
     let (evidence, fix) = if has_token {
         (
             "the Hub shows no such model to this token",
-            "check the name; a private model needs a token that can read it",
+            "check the name; a private model needs a token that can read it".to_owned(),
         )
     } else {
-        ("the Hub shows no such model without a token", "check the name; a private model needs `hf_token`")
+        (
+            "the Hub shows no such model without a token",
+            format!("check the name; a private model needs {HF_TOKEN}"),
+        )
     };
     Blocker::new(BlockerId::ModelNotFound, evidence, fix)
 }
@@ -181,7 +190,7 @@ pub(super) fn find(facts: &ModelFacts, settings: &Settings, template: Option<Tem
     let mut found = Vec::new();
     if info.sha.is_none() {
         let evidence = "the Hub names no commit of the model, which the Space loads";
-        found.push(Blocker::new(BlockerId::NoWeights, evidence, "check `model`: it may be empty"));
+        found.push(Blocker::new(BlockerId::NoWeights, evidence, format!("check {MODEL}: it may be empty")));
     }
     let loads_weights = template.is_none_or(|template| template.manifest().dtype != WeightsDtype::Unloaded);
     if info.disabled {
@@ -218,7 +227,7 @@ fn loaded(facts: &ModelFacts) -> Vec<&ModelInfo> {
 
 /// Returns the obstacle of a model whose files the Space cannot read.
 fn closed(info: &ModelInfo, access: &SpaceAccess) -> Option<Blocker> {
-    const TOKEN: &str = "set `space_hf_token` to a read-only token, never to the one of the deploy";
+    let token = format!("set {SPACE_HF_TOKEN} to a read-only token, never to the one of the deploy");
     let id = &info.id;
     let (blocker, what) = match &info.gated {
         Some(kind) => (BlockerId::GatedNoAccess, format!("`{id}` is gated (`{kind}`)")),
@@ -230,23 +239,23 @@ fn closed(info: &ModelInfo, access: &SpaceAccess) -> Option<Blocker> {
         SpaceAccess::NoToken { user: Some(Err(reason)) } if info.gated.is_some() => Blocker::new(
             blocker,
             format!("{what}, and the files cannot be read: {reason}"),
-            format!("{accept}, and {TOKEN}"),
+            format!("{accept}, and {token}"),
         ),
         SpaceAccess::NoToken { user: None } if info.gated.is_some() => Blocker::new(
             blocker,
             format!("{what}, and the Space has no token"),
-            format!("{accept}, and {TOKEN}"),
+            format!("{accept}, and {token}"),
         ),
         SpaceAccess::NoToken { .. } => {
-            Blocker::new(blocker, format!("{what}, and the Space has no token"), TOKEN)
+            Blocker::new(blocker, format!("{what}, and the Space has no token"), token)
         }
         SpaceAccess::Refused(reason) => {
             let fix = if info.gated.is_some() {
-                format!("{accept} as the user of `space_hf_token`")
+                format!("{accept} as the user of {SPACE_HF_TOKEN}")
             } else {
-                format!("give the token behind `space_hf_token` the right to read `{id}`")
+                format!("give the token behind {SPACE_HF_TOKEN} the right to read `{id}`")
             };
-            Blocker::new(blocker, format!("{what}, and `space_hf_token` cannot read it: {reason}"), fix)
+            Blocker::new(blocker, format!("{what}, and {SPACE_HF_TOKEN} cannot read it: {reason}"), fix)
         }
     })
 }
@@ -259,7 +268,7 @@ fn closed_to_browsers(info: &ModelInfo) -> Option<Blocker> {
         None => return None,
     };
     let evidence = format!("`{}` is {word}, and a static page has no token to read it", info.id);
-    Some(Blocker::new(id, evidence, "choose another `runtime`"))
+    Some(Blocker::new(id, evidence, format!("choose another {RUNTIME}")))
 }
 
 /// Returns the obstacle of an adapter's base model.
@@ -310,7 +319,8 @@ fn weights(facts: &ModelFacts, settings: &Settings) -> Option<Blocker> {
             "the weights of `{}` are pickle files only (`{file}`), and loading them can run any code",
             unsafe_one.id
         );
-        let fix = "set `allow_pickle: true` if you trust the author, or convert the weights to safetensors";
+        let allow = ALLOW_PICKLE.with("true");
+        let fix = format!("set {allow} if you trust the author, or convert the weights to safetensors");
         return (!settings.allow_pickle).then(|| Blocker::new(BlockerId::WeightsPickleOnly, evidence, fix));
     }
     if is_explained || all.contains(&Format::Safetensors) || all.contains(&Format::Pickle) {
@@ -328,7 +338,7 @@ fn weights(facts: &ModelFacts, settings: &Settings) -> Option<Blocker> {
         _ => Some(Blocker::new(
             BlockerId::NoWeights,
             "the model has no file of weights",
-            "check `model` and `revision`: the weights may be on another branch",
+            format!("check {MODEL} and {REVISION}: the weights may be on another branch"),
         )),
     }
 }
@@ -379,10 +389,11 @@ fn own_code(info: &ModelInfo, settings: &Settings, is_pinned: bool) -> Option<Bl
     let classes = architectures(info);
     let class = classes.first().map(|class| format!(" (`{class}`)")).unwrap_or_default();
     let evidence = format!("`{}` runs Python code of its own repo{class}", info.id);
+    let trust = TRUST_REMOTE_CODE.with("true");
     let missing = match (settings.trust_remote_code, is_pinned) {
-        (true, _) => format!("set `revision: {sha}`, so that the code cannot change"),
-        (false, true) => "read its code, then set `trust_remote_code: true`".to_owned(),
-        (false, false) => format!("read its code, then set `trust_remote_code: true` and `revision: {sha}`"),
+        (true, _) => format!("set {}, so that the code cannot change", REVISION.with(sha)),
+        (false, true) => format!("read its code, then set {trust}"),
+        (false, false) => format!("read its code, then set {trust} and {}", REVISION.with(sha)),
     };
     Some(Blocker::new(BlockerId::CustomCode, evidence, missing))
 }

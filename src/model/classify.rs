@@ -2,6 +2,7 @@
 
 use hub::ModelInfo;
 
+use crate::setting::{RUNTIME, SPACE_HF_TOKEN, TASK, TEMPLATE};
 use crate::templates::{Template, has_static_page};
 
 use super::blockers::{Blocker, BlockerId};
@@ -67,12 +68,12 @@ fn chosen(
         (_, false) if is_for_adapters => Err(Blocker::new(
             BlockerId::AdapterWithoutBase,
             format!("the template `{template}` is for adapters, and the model is none"),
-            "choose another `template`, or leave it out",
+            format!("choose another {TEMPLATE}, or leave it out"),
         )),
         (_, true) if !is_for_adapters => Err(Blocker::new(
             BlockerId::UnsupportedLibrary,
             format!("the model is an adapter, and the template `{template}` loads none"),
-            "choose the `template` `peft-chat` or `diffusers-lora`, or leave it out",
+            format!("set {TEMPLATE} to `peft-chat` or `diffusers-lora`, or leave it out"),
         )),
         _ => Ok(template),
     }
@@ -85,7 +86,7 @@ fn no_task(info: &ModelInfo) -> Blocker {
     Blocker::new(
         BlockerId::UnknownTask,
         format!("the model has no `pipeline_tag`{has}"),
-        "set `task`, such as `text-generation`, or add `pipeline_tag` to the card of the model",
+        format!("set {TASK}, such as `text-generation`, or add `pipeline_tag` to the card of the model"),
     )
 }
 
@@ -93,7 +94,9 @@ fn unserved(task: &str, reason: &str) -> Blocker {
     Blocker::new(
         BlockerId::UnknownTask,
         format!("no template does the task `{task}`: {reason}"),
-        "set `task` or `template` if the model does another task as well, or write the app of the Space by hand",
+        format!(
+            "set {TASK} or {TEMPLATE} if the model does another task as well, or write the app of the Space by hand"
+        ),
     )
 }
 
@@ -242,7 +245,7 @@ pub(super) fn in_browser(info: &ModelInfo, task: &str) -> Result<Template, Block
         return Err(Blocker::new(
             BlockerId::NoWeights,
             "the model has no ONNX weights, which a static page loads",
-            "choose a version of the model with a folder `onnx`, or another `runtime`",
+            format!("choose a version of the model with a folder `onnx`, or another {RUNTIME}"),
         ));
     }
     if !task_fits || is_large {
@@ -258,26 +261,26 @@ pub(super) fn in_browser(info: &ModelInfo, task: &str) -> Result<Template, Block
 
 /// Returns the template that asks a provider, and loads no weights.
 fn provider(info: &ModelInfo, task: &str, settings: &Settings) -> Result<Template, Blocker> {
-    let missing = |evidence: String, fix: &str| Err(Blocker::new(BlockerId::NoProvider, evidence, fix));
+    let missing = |evidence: String, fix: String| Err(Blocker::new(BlockerId::NoProvider, evidence, fix));
     if live_provider(info).is_none() {
         let states: Vec<String> =
             info.providers.iter().map(|(name, state)| format!("`{name}`: {state}")).collect();
         let states = if states.is_empty() { String::new() } else { format!(" ({})", states.join(", ")) };
         return missing(
             format!("no provider serves the model{states}"),
-            "choose another `runtime`, or another model",
+            format!("choose another {RUNTIME}, or another model"),
         );
     }
     if !(is_chat(info) || matches!(task, "text-generation" | "image-text-to-text")) {
         return missing(
             format!("the app for providers is a chat, and the task is `{task}`"),
-            "choose another `runtime`",
+            format!("choose another {RUNTIME}"),
         );
     }
     if !settings.has_space_token {
         return missing(
             "the app calls the provider with a token, and the Space has none".to_owned(),
-            "set `space_hf_token` to a token that may only make calls to Inference Providers",
+            format!("set {SPACE_HF_TOKEN} to a token that may only make calls to Inference Providers"),
         );
     }
     Ok(Template::ProviderChat)

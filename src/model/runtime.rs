@@ -3,6 +3,7 @@
 use hub::{Flavor, SleepTime};
 use std::time::Duration;
 
+use crate::setting::{ALLOW_FALLBACK, MAX_HOURLY_PRICE, RUNTIME};
 use crate::templates::{Template, WeightsDtype};
 
 use super::blockers::{Blocker, BlockerId};
@@ -58,15 +59,17 @@ pub(super) fn too_large(settings: &Settings, template: Option<Template>, size: &
     let several = named.copied().find(|flavor| Machine::of(*flavor).is_some_and(|machine| machine.gpus > 1));
     let evidence =
         format!("the model needs {need:.1} GB, and one GPU of the Hub has {largest:.1} GB for an app");
-    const FIX: &str =
-        "choose a smaller version of the model, or one packed by bitsandbytes, or set `runtime: provider`";
+    let fix = format!(
+        "choose a smaller version of the model, or one packed by bitsandbytes, or set {}",
+        RUNTIME.with("provider")
+    );
     Some(match several {
         Some(flavor) => Blocker::new(
             BlockerId::MultiGpu,
             format!("{evidence}; the templates use one of the GPUs of `{flavor}`"),
-            FIX,
+            fix,
         ),
-        None => Blocker::new(BlockerId::TooLarge, evidence, FIX),
+        None => Blocker::new(BlockerId::TooLarge, evidence, fix),
     })
 }
 
@@ -207,8 +210,8 @@ impl Choice {
             }
             Ok(()) if question.may_pay() => self.accept(question.candidate(flavor)),
             Ok(()) => {
-                let reason = "by hand, or with `allow_fallback: true`";
-                self.alternatives.push(Alternative::new(flavor.as_str(), reason, price));
+                let reason = format!("by hand, or with {}", ALLOW_FALLBACK.with("true"));
+                self.alternatives.push(Alternative::new(flavor.as_str(), &reason, price));
             }
         }
         self.suggest(question, flavor);
@@ -299,10 +302,10 @@ impl Question<'_> {
         let Some(limit) = self.settings.max_hourly_price else { return Ok(()) };
         match self.prices.of(flavor) {
             Some(price) if price > limit => {
-                Err(format!("${price:.2} an hour is more than `max_hourly_price` of ${limit:.2}"))
+                Err(format!("${price:.2} an hour is more than {MAX_HOURLY_PRICE} of ${limit:.2}"))
             }
             Some(_) => Ok(()),
-            None => Err("the Hub names no price, so that `max_hourly_price` cannot be held".to_owned()),
+            None => Err(format!("the Hub names no price, so that {MAX_HOURLY_PRICE} cannot be held")),
         }
     }
 

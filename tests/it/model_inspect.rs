@@ -143,13 +143,35 @@ async fn each_obstacle_names_its_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn advice_names_options_unless_the_inputs_are_those_of_a_workflow() {
+    let hub = hub().await;
+    let id = plant(&hub, "blocker-pickle-only", unchanged);
+    let (_, text) = inspect(&hub, None, &[&id]).await;
+    assert!(text.contains("set `--allow-pickle=true` if you trust the author"), "{text}");
+    let (code, text) = inspect(&hub, None, &[&id, "--allow-pickle=true"]).await;
+    assert_eq!(code, 0, "{text}");
+    let (_, text) = inspect(&hub, None, &["acme/nothing"]).await;
+    assert!(text.contains("a private model needs `HF_TOKEN`"), "{text}");
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
+        .args(["model", "inspect", "--from-inputs"])
+        .env_clear()
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("INPUT_MODEL", &id)
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("set `allow_pickle: true` if you trust the author"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn revision_that_is_not_there_is_an_error() {
     let hub = hub().await;
     let id = plant(&hub, "chat", unchanged);
     let (code, text) = inspect(&hub, None, &[&id, "--revision", "v9"]).await;
     assert_eq!(code, 2, "{text}");
     assert!(
-        text.contains("has no branch, tag or commit `v9`") && text.contains("check `revision`"),
+        text.contains("has no branch, tag or commit `v9`") && text.contains("check `--revision`"),
         "{text}"
     );
 }
@@ -184,7 +206,7 @@ async fn gated_model_needs_a_token_with_access() {
     // The Space's token is asked, and not that of the deploy.
     hub.add_user(User::new("reader", SPACE_TOKEN));
     let (code, text) = inspect_with_space_token(&hub, &[&id]).await;
-    assert!(code == 1 && text.contains("`space_hf_token` cannot read it: 403"), "{text}");
+    assert!(code == 1 && text.contains("`SPACE_HF_TOKEN` cannot read it: 403"), "{text}");
     hub.add_user(User::new("acme", "hf_owner"));
     let granted = crate::proxy::client()
         .post(format!("{}/api/models/{id}/user-access-request/grant", hub.endpoint()))
@@ -205,7 +227,7 @@ async fn base_model_stands_in_for_files_that_no_template_loads() {
     let id = plant(&hub, "gguf-with-base", unchanged);
     let (code, text) = inspect(&hub, None, &[&id]).await;
     assert!(
-        code == 1 && text.contains("set `use_base_model: true` for the weights of `acme/chat-7b`"),
+        code == 1 && text.contains("set `--use-base-model=true` for the weights of `acme/chat-7b`"),
         "{text}"
     );
     let (code, text) = inspect(&hub, None, &[&id, "--use-base-model"]).await;
@@ -230,7 +252,7 @@ async fn trusted_code_is_searched_for_packages_that_no_space_builds() {
     let (code, text) = inspect(&hub, None, &[&id, "--trust-remote-code", "--revision", &sha]).await;
     assert!(code == 0 && text.contains("Python code of the model runs in the Space"), "{text}");
     let (code, text) = inspect(&hub, None, &[&id, "--trust-remote-code"]).await;
-    assert!(code == 1 && text.contains(&format!("set `revision: {sha}`")), "{text}");
+    assert!(code == 1 && text.contains(&format!("set `--revision={sha}`")), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,12 +116,10 @@ impl Reader<'_> {
                     in_place_of = Some(std::mem::replace(&mut info, *found).id);
                 }
                 ModelLookup::NoModel(refusal) | ModelLookup::Disabled(refusal) => {
-                    log.warning(&format!(
-                        "`use_base_model` has no effect: the Hub shows no `{base}`: {refusal}"
-                    ));
+                    log.warning(&failure::model::base_not_used(&base, Some(&refusal)));
                 }
                 ModelLookup::NoRevision => {
-                    log.warning(&format!("`use_base_model` has no effect: `{base}` is empty"));
+                    log.warning(&failure::model::base_not_used(&base, None));
                 }
             }
         }

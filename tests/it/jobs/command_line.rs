@@ -93,4 +93,9 @@ async fn faults_of_the_commands_name_their_options() {
     }
     let (code, text) = command(&hub, folder.path(), &["job", "cancel", "6877f1d2"]).await;
     assert!(code == 3 && text.contains("job_not_found"), "{text}");
+    assert!(text.contains("check `<JOB_ID>`, or set `--namespace` to the owner"), "{text}");
+    let dear = ["job", "--run", "true", "--image", "python:3.12", "--flavor", "h200", "--max-cost", "1.00"];
+    let (code, text) = command(&hub, folder.path(), &dear).await;
+    assert!(code == 2 && text.contains("and `--max-cost` is $1.0000"), "{text}");
+    assert!(text.contains("set `--timeout=") && text.contains("or choose a cheaper `--flavor`"), "{text}");
 }
