@@ -3,11 +3,28 @@
 use hub::{BucketId, BucketPath};
 
 use super::{Code, Failure};
+use crate::text::quoted;
 
 /// Returns the warning about a bundle that could not be pushed.
 pub fn not_pushed(failure: &Failure) -> String {
     let hints: Vec<String> = failure.hints.iter().map(|hint| format!(" ({hint})")).collect();
     format!("the run bundle is not in its bucket: {}{}", failure.message, hints.concat())
+}
+
+/// Returns the warning about a completed bundle that could not be pushed.
+pub fn earlier_not_pushed(run_id: &str, failure: &Failure) -> String {
+    let hints: Vec<String> = failure.hints.iter().map(|hint| format!(" ({hint})")).collect();
+    let (run_id, message) = (quoted(run_id), &failure.message);
+    format!("the bucket does not have the result in the bundle of {run_id}: {message}{}", hints.concat())
+}
+
+/// Returns the failure of an earlier bundle that cannot be written to the workspace.
+pub fn earlier_not_written(run_id: &str, error: std::io::Error) -> Failure {
+    Failure::new(
+        Code::LocalIo,
+        format!("cannot write the bundle of the run {} to the workspace", quoted(run_id)),
+    )
+    .caused_by(error)
 }
 
 /// Returns the warning about a run without a bundle to push.

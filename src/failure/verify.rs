@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use hub::{Repo, RepoId};
+use hub::{BucketId, Repo, RepoId};
 
 use super::{Code, Failure, Result, SourceLocation};
 use crate::ops::verify::EndedCheck;
-use crate::setting::{HF_TOKEN, JUNIT_PATH, RUN_ID};
+use crate::setting::{BUNDLE_BUCKET, HF_TOKEN, JUNIT_PATH, RUN_ID, in_workflow_or_terminal};
 use crate::text::{count, name_some, quoted, quoted_path};
 
 /// Number of failed checks whose hints are part of the failure.
@@ -38,12 +38,27 @@ pub fn conclude(checks: &[EndedCheck]) -> Result<()> {
     Err(hints.fold(failure, Failure::hint))
 }
 
-/// Returns the failure of a run whose bundle is not in the workspace.
-pub fn no_earlier_run(id: &str) -> Failure {
-    let message = format!("cannot complete the run {}: its bundle is not in the workspace", quoted(id));
-    Failure::new(Code::InvalidInput, message).hint(
-        format!("set {RUN_ID} to the output `run_id` of the earlier step, and run this step in the same job, or after a download of its bundle into `.hf-deploy/runs/`"),
-    )
+/// Returns the failure of a run whose bundle is neither in the workspace nor in the bucket.
+pub fn no_earlier_run(id: &str, bucket: Option<&BucketId>) -> Failure {
+    let run = quoted(id);
+    let message = match bucket {
+        Some(bucket) => format!(
+            "cannot complete the run {run}: its bundle is neither in the workspace nor in the bucket `{bucket}`"
+        ),
+        None => format!("cannot complete the run {run}: its bundle is not in the workspace"),
+    };
+    let failure = Failure::new(Code::InvalidInput, message);
+    let failure = failure.hint(format!("set {RUN_ID} to the output `run_id` of the earlier step"));
+    match bucket {
+        Some(_) => failure,
+        None => {
+            let here = in_workflow_or_terminal(
+                "run this step in the same job as the earlier one",
+                "run this command in the folder of the earlier one",
+            );
+            failure.hint(format!("{here}, or set {BUNDLE_BUCKET} of both to the same bucket"))
+        }
+    }
 }
 
 /// Returns the failure of a bundle that cannot be read.
@@ -57,7 +72,7 @@ pub fn run_of_other_space(id: &str, found: Option<&str>, space: &RepoId) -> Fail
     let of = found.map_or_else(|| "no Space".to_owned(), |found| format!("the Space {}", quoted(found)));
     let message = format!("cannot complete the run {}: it is about {of}, and not `{space}`", quoted(id));
     Failure::new(Code::InvalidInput, message)
-        .hint(format!("set {RUN_ID} to the output of the step that made this Space"))
+        .hint(format!("set {RUN_ID} to the output `run_id` of the step that made this Space"))
 }
 
 /// Returns the failure for a Space that is not found, or that has no app.

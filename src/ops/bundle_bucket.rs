@@ -8,10 +8,10 @@ use super::{Session, buckets};
 use crate::action::{Journal, Log};
 use crate::failure::bucket::bucket_failure;
 use crate::failure::{Code, Failure, Result, bundle as advice};
-use crate::folder::{self, SourceOptions};
-use crate::run_bundle::{EVENTS, REPORT, RUNS, STATE};
+use crate::folder::{self, Source, SourceOptions};
+use crate::run_bundle::{EVENTS, EarlierBundle, REPORT, RUNS, STATE};
 use crate::text::random_token;
-use hub::{BucketFile, BucketId, BucketOperation, BucketPath, Cause, Hub, ParseError};
+use hub::{BucketFile, BucketId, BucketOperation, BucketPath, Cause, Hub, ParseError, TargetFolder};
 
 /// Bucket for the bundle of a run.
 #[derive(Debug, Clone)]
@@ -75,9 +75,7 @@ pub async fn push_at_end(
 async fn push(session: &Session<'_>, bucket: BucketId, tls_roots: Option<PathBuf>) -> Result<()> {
     let Some(bundle) = session.log.bundle() else { return Ok(()) };
     let Some(root) = bundle.folder() else { return Err(advice::lost()) };
-    let options = SourceOptions { root, default_excludes: false, ..SourceOptions::default() };
-    let read = tokio::task::spawn_blocking(move || folder::read(&options)).await;
-    let source = read.map_err(|error| Failure::new(Code::Internal, error.to_string()))??;
+    let source = read_folder(root).await?;
     let folder = claim(session, &bucket, bundle.id().as_str(), tls_roots.as_deref()).await?;
     if folder != folder_of(bundle.id().as_str())? {
         session.log.warning(&advice::other_folder(bundle.id().as_str(), &folder));
@@ -116,6 +114,81 @@ async fn claim(
         name = format!("{run_id}-{}", &random_token()[..6]);
     }
     Err(advice::no_folder(run_id))
+}
+
+/// Downloads the bundle of an earlier run to the workspace. Returns false if the bucket has no such run.
+///
+/// # Errors
+///
+/// The bucket cannot be read, or the workspace cannot be written. Nothing is left there then.
+pub async fn fetch_earlier(
+    session: &Session<'_>,
+    BundleBucket { bucket, tls_roots }: &BundleBucket,
+    run_id: &str,
+) -> Result<bool> {
+    let incoming = session.log.bundle().map(|bundle| bundle.receive_earlier(run_id)).transpose();
+    let unwritable = |error| advice::earlier_not_written(run_id, error);
+    let Some(incoming) = incoming.map_err(unwritable)?.flatten() else { return Ok(false) };
+    let hub = session.hub.for_bucket(bucket);
+    let options = buckets::FetchOptions {
+        bucket: bucket.clone(),
+        folder: folder_of(run_id)?,
+        without: Vec::new(),
+        target: TargetFolder::open(incoming.path())?,
+        tls_roots: tls_roots.clone(),
+    };
+    let fetched = buckets::fetch(&Session { hub: &hub, ..*session }, &options).await?;
+    if fetched.written == 0 {
+        return Ok(false);
+    }
+    incoming.keep().map_err(unwritable)?;
+    Ok(true)
+}
+
+/// Returns true if the bucket has the bundle of this earlier run, and not that of another run with its id.
+pub async fn has_earlier(
+    session: &Session<'_>,
+    BundleBucket { bucket, .. }: &BundleBucket,
+    run_id: &str,
+    earlier: &EarlierBundle,
+) -> Result<bool> {
+    let hub = session.hub.for_bucket(bucket);
+    let path = format!("{}/{STATE}", folder_of(run_id)?);
+    let state = hub.read_bucket_file(bucket, &path).await.map_err(|error| bucket_failure(error, bucket))?;
+    let state: Option<Value> = state.and_then(|state| serde_json::from_slice(&state).ok());
+    Ok(state.is_some_and(|state| state["started_at"].as_str() == earlier.started_at()))
+}
+
+/// Sends the files of an earlier bundle that changed to the bucket.
+///
+/// # Errors
+///
+/// The bundle cannot be read, or the bucket cannot be written.
+pub async fn push_earlier(
+    session: &Session<'_>,
+    BundleBucket { bucket, tls_roots }: &BundleBucket,
+    run_id: &str,
+    root: PathBuf,
+) -> Result<()> {
+    let source = read_folder(root).await?;
+    let options = buckets::SyncOptions {
+        bucket: bucket.clone(),
+        folder: folder_of(run_id)?,
+        copy_from: None,
+        executables: None,
+        prune: false,
+        tls_roots: tls_roots.clone(),
+    };
+    let hub = session.hub.for_bucket(bucket);
+    buckets::sync(&Session { hub: &hub, ..*session }, &source, &options).await?;
+    Ok(())
+}
+
+/// Reads the files of a bundle on this machine.
+async fn read_folder(root: PathBuf) -> Result<Source> {
+    let options = SourceOptions { root, default_excludes: false, ..SourceOptions::default() };
+    let read = tokio::task::spawn_blocking(move || folder::read(&options)).await;
+    Ok(read.map_err(|error| Failure::new(Code::Internal, error.to_string()))??)
 }
 
 /// Reads a bundle back. Content that is no JSON is left out with a warning.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::event::{Event, EventLevel, Phase};
 use super::file::{Added, BundleFile, EVENTS, STATE, json as to_json, open_file, put};
 use crate::redact::Redactor;
+use crate::text::random_token;
 use crate::workspace::OwnFolder;
 
 /// Bundle of an earlier run on this machine.
@@ -18,6 +19,15 @@ pub struct EarlierBundle {
     folder: OwnFolder,
     redactor: Redactor,
     state: Value,
+}
+
+/// Folder for the bundle of an earlier run, whose files come from elsewhere. It is deleted unless it is kept.
+#[derive(Debug)]
+pub struct IncomingBundle {
+    folder: OwnFolder,
+    /// Place of a bundle that is kept.
+    place: PathBuf,
+    is_kept: bool,
 }
 
 /// Result that completes an earlier run.
@@ -39,6 +49,41 @@ impl fmt::Debug for EarlierBundle {
     }
 }
 
+impl IncomingBundle {
+    /// Opens a folder beside the bundles in `runs`. Returns `None` if `id` is no id of a run.
+    pub(super) fn open(runs: &OwnFolder, id: &str) -> io::Result<Option<Self>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        let folder = runs.new_subfolder(&format!(".new-{}", random_token()))?;
+        Ok(Some(Self { folder, place: runs.path().join(id), is_kept: false }))
+    }
+
+    /// Returns the folder for the files.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives the folder the name of the run, once all files are there.
+    ///
+    /// # Errors
+    ///
+    /// Another folder has the name, or the workspace cannot be written.
+    pub fn keep(mut self) -> io::Result<()> {
+        fs::rename(self.folder.path(), &self.place)?;
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for IncomingBundle {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_dir_all(self.folder.path());
+        }
+    }
+}
+
 impl EarlierBundle {
     /// Opens the bundle `id` in the folder of all bundles. Returns `None` if it is not there.
     ///
@@ -46,8 +91,7 @@ impl EarlierBundle {
     ///
     /// A link or a file has its name, or its state cannot be read.
     pub(super) fn open(runs: &OwnFolder, id: &str, redactor: Redactor) -> io::Result<Option<Self>> {
-        let is_name = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !is_name || fs::symlink_metadata(runs.path().join(id)).is_err() {
+        if !is_id(id) || fs::symlink_metadata(runs.path().join(id)).is_err() {
             return Ok(None);
         }
         let folder = runs.subfolder(id)?;
@@ -59,6 +103,11 @@ impl EarlierBundle {
     /// Returns the Space of the run, as its state has it.
     pub fn space(&self) -> Option<&str> {
         self.state["space"].as_str()
+    }
+
+    /// Returns the time at which the run started, which no other run of its id has.
+    pub fn started_at(&self) -> Option<&str> {
+        self.state["started_at"].as_str()
     }
 
     /// Returns the folder of the bundle.
@@ -111,6 +160,10 @@ impl EarlierBundle {
     }
 }
 
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Reads a file that is no link.
 fn read(path: &Path) -> io::Result<String> {
     io::read_to_string(open_file(path)?)
@@ -160,6 +213,25 @@ mod tests {
         let event: Value = serde_json::from_str(&read(&folder.join(EVENTS)).unwrap()).unwrap();
         assert_eq!((&event["seq"], &event["event"]), (&json!(0), &json!("run_completed")));
         assert!(folder.join("inference_gate.json").is_file());
+    }
+
+    #[test]
+    fn bundle_that_comes_in_part_leaves_nothing() {
+        let workspace = tempfile::tempdir().unwrap();
+        let bundle = bundle(workspace.path());
+        let runs = workspace.path().join(".hf-deploy/runs");
+        let names = || fs::read_dir(&runs).unwrap().count();
+        let incoming = bundle.receive_earlier("gh-1-1-000000").unwrap().unwrap();
+        fs::write(incoming.path().join(STATE), "{}").unwrap();
+        assert_eq!((names(), bundle.earlier("gh-1-1-000000").unwrap().is_none()), (2, true));
+        drop(incoming);
+        assert_eq!(names(), 1);
+        let incoming = bundle.receive_earlier("gh-1-1-000000").unwrap().unwrap();
+        fs::write(incoming.path().join(STATE), r#"{"space": "ada/app"}"#).unwrap();
+        incoming.keep().unwrap();
+        let earlier = bundle.earlier("gh-1-1-000000").unwrap().unwrap();
+        assert_eq!((names(), earlier.space()), (2, Some("ada/app")));
+        assert!(bundle.receive_earlier("../runs").unwrap().is_none());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::workspace::{FOLDER, OwnFolder};
 use file::{json, open_file, place_of, put};
 use state::State;
 
-pub use earlier::{Completion, EarlierBundle};
+pub use earlier::{Completion, EarlierBundle, IncomingBundle};
 pub use event::{Event, EventLevel, Phase};
 pub use file::{Added, BundleContent, BundleFile, EVENTS, STATE};
 pub use id::RunId;
@@ -200,6 +200,18 @@ impl RunBundle {
         let parts = self.parts();
         let Some(runs) = parts.folder.as_ref().and_then(OwnFolder::parent) else { return Ok(None) };
         EarlierBundle::open(&runs, id, self.0.redactor.clone())
+    }
+
+    /// Opens a folder for the bundle of an earlier run that comes from elsewhere. Returns `None` if `id` is no id of a run,
+    /// or this bundle is not kept.
+    ///
+    /// # Errors
+    ///
+    /// The workspace cannot be written.
+    pub fn receive_earlier(&self, id: &str) -> io::Result<Option<IncomingBundle>> {
+        let parts = self.parts();
+        let Some(runs) = parts.folder.as_ref().and_then(OwnFolder::parent) else { return Ok(None) };
+        IncomingBundle::open(&runs, id)
     }
 
     /// Writes the end of the run into the state.

@@ -186,6 +186,38 @@ pub(crate) async fn drawing(image: Vec<u8>) -> SocketAddr {
     app.start("127.0.0.1").await
 }
 
+/// Starts an app with the endpoint of the templates for chats, which answers with this text.
+pub(crate) async fn chatting(text: &str) -> SocketAddr {
+    let inputs = [("message", "Textbox"), ("max_tokens", "Number"), ("temperature", "Number")];
+    let parameters: Vec<Value> =
+        inputs.map(|(name, component)| json!({"parameter_name": name, "component": component})).to_vec();
+    let config = json!({
+        "version": "5.50.0", "protocol": "sse_v3", "api_prefix": "/gradio_api",
+        "components": [
+            {"id": 1, "type": "textbox"}, {"id": 2, "type": "number"}, {"id": 3, "type": "number"},
+            {"id": 4, "type": "textbox"},
+        ],
+        "dependencies": [{"id": 0, "api_name": "predict", "inputs": [1, 2, 3], "outputs": [4]}],
+    });
+    let info = json!({"named_endpoints": {"/predict": {
+        "parameters": parameters, "returns": [{"component": "Textbox"}],
+    }}});
+    let app = Script::default()
+        .on("/", reply(200, "<h1>app</h1>"))
+        .on("/config", document(config))
+        .on("/gradio_api/info", document(info))
+        .on("/gradio_api/queue/join", document(json!({"event_id": "e"})))
+        .on("/gradio_api/queue/data", events(&[completed(json!(text))]));
+    app.start("127.0.0.1").await
+}
+
+/// Starts an app that asks for a password before anything else.
+pub(crate) async fn closed_by_a_login() -> SocketAddr {
+    let refused = || Reply { status: 401, ..document(json!({"detail": "Not authenticated"})) };
+    let app = Script::default().on("/", reply(200, "<h1>Login</h1>")).on("/config", refused());
+    app.on("/gradio_api/info", refused()).start("127.0.0.1").await
+}
+
 async fn judged(address: SocketAddr, kind: AppKind, check: Check) -> (CheckResult, String) {
     judged_with(Some(Secret::new(TOKEN)), address, kind, check).await
 }

@@ -74,6 +74,7 @@ inputs! {
     RUN_ID = Input {
         kind: ValueKind::Text("ID"),
         summary: "Earlier run about this Space, such as one that waited for hardware: its run bundle gets the result as well",
+        details: "The bundle is in the workspace, or in the bucket of `bundle_bucket`.",
         ..Input::new("run_id")
     };
     JUNIT_PATH = Input {
@@ -134,7 +135,15 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<VerifyInpu
         let url = values.quoted(&URL);
         diagnostics.fault(&RUN_ID, format!("contradicts {url}: an earlier run is about a Space"));
     }
-    let options = VerifyOptions { target: target?, checks, timeout, fail_on, completes, junit_path };
+    let options = VerifyOptions {
+        target: target?,
+        checks,
+        timeout,
+        fail_on,
+        completes,
+        bundle_bucket: bundle_bucket.clone(),
+        junit_path,
+    };
     Some(VerifyInputs { options, endpoint: endpoint?, token, bundle_bucket })
 }
 

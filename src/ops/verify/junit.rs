@@ -116,6 +116,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             fail_on: FailOn::default(),
             completes: None,
+            bundle_bucket: None,
             junit_path: None,
         };
         let ended = [

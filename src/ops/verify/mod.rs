@@ -48,11 +48,11 @@ pub async fn verify(
         report.endpoint = session.hub.endpoint().to_owned();
         report.planned = options.checks.len();
     });
-    let earlier = completion::open(options, session)?;
+    let earlier = completion::open(options, session).await?;
     let mut ended = Vec::new();
     let verified = verify_all(options, session, recorder, &mut ended).await;
     if let Some(earlier) = earlier {
-        completion::complete(earlier, &ended, verified.is_err(), session);
+        completion::complete(earlier, &ended, verified.is_err(), session).await;
     }
     if let Some(path) = &options.junit_path {
         let failure = verified.as_ref().err();

@@ -7,6 +7,7 @@ use hub::RepoId;
 use url::Url;
 
 use crate::app_check::{Check, FailOn};
+use crate::ops::bundle_bucket::BundleBucket;
 
 /// Options of a verification.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct VerifyOptions {
     pub fail_on: FailOn,
     /// Id of the run whose bundle gets the result, such as one that waited for hardware.
     pub completes: Option<String>,
+    /// Bucket that may have the bundle of that run.
+    pub bundle_bucket: Option<BundleBucket>,
     /// The file for the results in the form of JUnit.
     pub junit_path: Option<PathBuf>,
 }

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use crate::harness::{Folder, Ran, Run, TestHub, hub_with};
 
 mod agent;
+mod blockers;
+mod command_line;
+mod completed;
 mod ends;
 mod gate;
 mod owned;
@@ -39,10 +42,15 @@ impl std::ops::Deref for World {
 
 /// A Hub with the model, whose Spaces run at once.
 async fn world() -> World {
-    let hub = hub_with(|config| config.edge = true).await;
-    plant(&hub, "chat", |_| {});
-    hub.space(SPACE).script_stages(vec![StageStep::new(Duration::ZERO, "RUNNING")]).unwrap();
-    World { hub, folder: Folder::new(&[]) }
+    let world = bare_world().await;
+    plant(&world, "chat", |_| {});
+    runs_at_once(&world, SPACE);
+    world
+}
+
+/// A Hub without models.
+async fn bare_world() -> World {
+    World { hub: hub_with(|config| config.edge = true).await, folder: Folder::new(&[]) }
 }
 
 /// Puts a recorded model on the Hub.
@@ -105,6 +113,12 @@ async fn grant(world: &World, model: &str) {
 /// A run with a token for the Space.
 fn with_space_token(run: Run) -> Run {
     run.secret("INPUT_SPACE_HF_TOKEN", SPACE_TOKEN)
+}
+
+/// Lets an app stand in for the one of a Space, which runs at once.
+fn serve(world: &World, space: &str, app: std::net::SocketAddr) {
+    runs_at_once(world, space);
+    world.space(space).set_app(Some(app));
 }
 
 /// Lets a Space run as soon as it exists.
