@@ -200,13 +200,21 @@ pub fn raw_sessions() -> String {
     )
 }
 
-/// Returns the failure of a folder without a file of sessions.
-pub fn no_sessions() -> Failure {
-    Failure::new(
-        Code::SourceMissing,
-        format!("{PATH} holds no file with sessions: none ends with `.jsonl`, `.ndjson` or `.json`"),
-    )
-    .hint("name the folder in which the agent keeps its sessions, such as `~/.claude/projects`")
+/// Returns the failure of a folder without a file of sessions. `others` are files of JSON that hold none.
+pub fn no_sessions(others: &[String]) -> Failure {
+    let message = if others.is_empty() {
+        format!("{PATH} holds no file with sessions: none ends with `.jsonl`, `.ndjson` or `.json`")
+    } else {
+        let names = name_some(&quoted_all(others));
+        format!("{PATH} holds no file with sessions: no conversation and no message is in {names}")
+    };
+    Failure::new(Code::SourceMissing, message)
+        .hint("name the folder in which the agent keeps its sessions, such as `~/.claude/projects`")
+}
+
+/// Returns the warning about files of JSON that are no sessions.
+pub fn holding_no_session(names: &str) -> String {
+    format!("uploaded as other files, because they hold no conversation and no message: {names}")
 }
 
 /// Returns the failure of a copy that cannot be written.

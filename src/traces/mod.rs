@@ -9,6 +9,7 @@ mod error;
 mod format;
 mod json_text;
 mod message;
+mod recognise;
 mod redaction;
 mod rows;
 mod session;
@@ -16,6 +17,7 @@ mod session;
 pub use convert::{ConvertOptions, Converted, Sink, convert};
 pub use error::{Place, TraceError};
 pub use format::Format;
+pub use recognise::holds_sessions;
 pub use redaction::{Emails, Redaction, RedactionCounts};
 
 /// Tag of a dataset with sessions of agents.

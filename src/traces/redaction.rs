@@ -160,6 +160,11 @@ impl Redaction {
         redacted.or(nested)
     }
 
+    /// Returns a whole file of text without its secrets, if it has any. JSON is searched as JSON too.
+    pub fn redacted_file(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
+        self.redacted_string(text, 0, counts)
+    }
+
     /// Returns the text without its secrets, if it has any.
     pub fn redacted_text(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
         let (known, number) = self.known.redact_counted(text);

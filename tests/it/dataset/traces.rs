@@ -235,6 +235,33 @@ async fn faults_are_reported_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn json_without_a_conversation_is_one_of_the_other_files() {
+    let hub = hub().await;
+    let settings = format!("{{\n  \"env\": {{\"X\": \"{{\\\"token\\\": \\\"{}\\\"}}\"}}\n}}\n", makes()[0]);
+    let folder = Folder::new(&[
+        ("chat.json", "{\"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}\n"),
+        ("settings.json", &settings),
+        ("todos/1.json", "[{\"content\": \"write tests\", \"status\": \"pending\"}]\n"),
+    ]);
+    let ran = run_traces(&hub, &folder, &[]).await.ended(0, "deployed");
+    assert_eq!((ran.output("files"), ran.output("redactions")), ("1", "1"));
+    let warning = "::warning::uploaded as other files, because they hold no conversation and no message: `settings.json`, `todos/1.json`";
+    assert!(ran.log.contains(warning), "{}", ran.log);
+    let tree = hub.repo(RepoType::Dataset, "ada/rows").tree("main").unwrap();
+    let files = [".gitattributes", "README.md", "chat.jsonl", "settings.json", "todos/1.json"];
+    assert_eq!(tree.keys().collect::<Vec<_>>(), files);
+    assert_no_secret(&hub);
+    let sent = std::fs::read_to_string(folder.path().join("todos/1.json")).unwrap();
+    assert_eq!(read(&hub, "todos/1.json"), sent, "byte by byte");
+    folder.remove("chat.json");
+    for raw in ["false", "true"] {
+        let ran = run_traces(&hub, &folder, &[("raw_traces", raw)]).await.failed(2, "source_missing");
+        let reason = "no conversation and no message is in `settings.json`, `todos/1.json`";
+        assert!(ran.log.contains(reason), "{}", ran.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn line_that_was_cut_off_is_left_out() {
     let hub = hub().await;
     let session = "{\"type\":\"user\",\"sessionId\":\"s\",\"message\":{}}\n";

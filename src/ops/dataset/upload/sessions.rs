@@ -22,7 +22,9 @@ use super::check::MAX_FAULTS;
 use super::report::SessionFacts;
 
 /// Endings of files with sessions.
-const SESSION_ENDINGS: [&str; 3] = ["jsonl", "ndjson", "json"];
+const SESSION_ENDINGS: [&str; 3] = ["jsonl", "ndjson", JSON];
+/// Ending of files that may hold sessions, or settings and the like.
+const JSON: &str = "json";
 /// Endings of pictures, sound, films and pages, which hold no text to search.
 const MEDIA_ENDINGS: [&str; 16] = [
     "png", "jpg", "jpeg", "gif", "webp", "bmp", "ico", "avif", "mp3", "wav", "ogg", "flac", "mp4", "webm",
@@ -61,9 +63,8 @@ pub(super) async fn copy_sessions(
     redacts: &Redacts,
     session: &Session<'_>,
 ) -> Result<Sessions> {
-    let files = source.files.iter().filter(|file| has_ending(file, &SESSION_ENDINGS)).count();
-    if files == 0 {
-        return Err(advice::no_sessions());
+    if !source.files.iter().any(|file| has_ending(file, &SESSION_ENDINGS)) {
+        return Err(advice::no_sessions(&[]));
     }
     let log = session.log;
     let _phase = session.journal.enter(Phase::Check, "check");
@@ -80,14 +81,18 @@ pub(super) async fn copy_sessions(
     // A thread of its own, because a signal has to end the run also while a large file is read.
     let work = move || match redaction {
         Some(redaction) => Copies::new(source, redaction)?.make(),
-        None => as_they_are(source, files),
+        None => as_they_are(source),
     };
     let joined = tokio::task::spawn_blocking(work).await;
     let (sessions, remarks) = joined.map_err(|error| {
         Failure::new(Code::Internal, "the search for secrets ended early").caused_by(error)
     })??;
+    if sessions.facts.files == 0 && sessions.faults.is_empty() {
+        return Err(advice::no_sessions(&remarks.no_session));
+    }
     for (paths, advice) in [
-        (&remarks.cut_off, advice::sessions_cut_off as fn(&str) -> String),
+        (&remarks.no_session, advice::holding_no_session as fn(&str) -> String),
+        (&remarks.cut_off, advice::sessions_cut_off),
         (&remarks.not_searched, advice::not_searched),
     ] {
         if !paths.is_empty() {
@@ -100,6 +105,7 @@ pub(super) async fn copy_sessions(
 /// Files that a warning names.
 #[derive(Debug, Default)]
 struct Remarks {
+    no_session: Vec<String>,
     cut_off: Vec<String>,
     not_searched: Vec<String>,
 }
@@ -109,14 +115,29 @@ fn has_ending(file: &SourceFile, endings: &[&str]) -> bool {
     endings.contains(&ending.to_ascii_lowercase().as_str())
 }
 
-/// Counts the lines of files that are uploaded as they are.
-fn as_they_are(source: Source, files: usize) -> Result<(Sessions, Remarks)> {
-    let mut rows = 0;
-    for file in source.files.iter().filter(|file| has_ending(file, &SESSION_ENDINGS)) {
-        rows += count_lines(file).map_err(|error| file.error(error))?;
+/// Returns true for a file with sessions. A file of JSON is one by its content, and a list of lines by its name.
+fn holds_sessions(file: &SourceFile, remarks: &mut Remarks) -> Result<bool> {
+    if !has_ending(file, &[JSON]) {
+        return Ok(has_ending(file, &SESSION_ENDINGS));
     }
-    let facts = SessionFacts { files, rows, ..SessionFacts::default() };
-    Ok((Sessions { source, facts, faults: Vec::new(), copies: None }, Remarks::default()))
+    let found = file.open().and_then(|content| traces::holds_sessions(&mut BufReader::new(content)));
+    let found = found.map_err(|error| file.error(error))?;
+    if !found {
+        remarks.no_session.push(file.path.to_string());
+    }
+    Ok(found)
+}
+
+/// Counts the lines of files that are uploaded as they are.
+fn as_they_are(source: Source) -> Result<(Sessions, Remarks)> {
+    let (mut facts, mut remarks) = (SessionFacts::default(), Remarks::default());
+    for file in &source.files {
+        if holds_sessions(file, &mut remarks)? {
+            facts.files += 1;
+            facts.rows += count_lines(file).map_err(|error| file.error(error))?;
+        }
+    }
+    Ok((Sessions { source, facts, faults: Vec::new(), copies: None }, remarks))
 }
 
 fn count_lines(file: &SourceFile) -> io::Result<u64> {
@@ -157,7 +178,7 @@ impl Copies {
             let path = file.path.as_str();
             if let Some(shown) = self.redaction.redacted_text(path, &mut RedactionCounts::new()) {
                 self.fault(&shown, None, "has a secret in its name");
-            } else if has_ending(&file, &SESSION_ENDINGS) {
+            } else if holds_sessions(&file, &mut self.remarks)? {
                 self.convert(&file)?;
             } else if has_ending(&file, &MEDIA_ENDINGS) {
                 self.remarks.not_searched.push(path.to_owned());
@@ -239,7 +260,7 @@ impl Copies {
             self.fault(path, None, "is no UTF-8 text, so that it cannot be searched for secrets");
             return Ok(());
         };
-        let Some(redacted) = self.redaction.redacted_text(&text, &mut self.facts.redactions) else {
+        let Some(redacted) = self.redaction.redacted_file(&text, &mut self.facts.redactions) else {
             // The upload must have the bytes that were searched.
             return self.write(file, &text);
         };
