@@ -25,4 +25,4 @@ pub use id_token::{IdTokenError, IdTokens};
 pub use journal::{Journal, Recorder};
 pub use log::{Group, Log, Mode};
 pub use post_state::{PostState, SavedState};
-pub use progress::{Counter, Progress};
+pub use progress::{Counted, Counter, Progress};

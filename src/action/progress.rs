@@ -1,5 +1,6 @@
-//! Progress of a transfer: a line every ten seconds, or a bar on a terminal.
+//! Progress of a transfer, or of reading files: a line every ten seconds, or a bar on a terminal.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,11 +36,20 @@ pub struct Progress {
 #[derive(Debug, Clone)]
 pub struct Counter(Arc<Counts>);
 
+/// A stream whose bytes are counted while it is read.
+#[derive(Debug)]
+pub struct Counted<R> {
+    input: R,
+    counter: Counter,
+}
+
 #[derive(Debug)]
 struct Counts {
     done: AtomicU64,
     /// Size of the transfer: 0 if it is unknown.
     total: u64,
+    /// State after the last byte, until the end.
+    last_state: &'static str,
 }
 
 impl Counter {
@@ -47,8 +57,29 @@ impl Counter {
         self.0.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn read(&self) -> (u64, u64) {
+    /// Counts the bytes of a stream while it is read.
+    pub fn of_reading<R: Read>(&self, input: R) -> Counted<R> {
+        Counted { input, counter: self.clone() }
+    }
+
+    /// Returns the number of bytes so far, and of all.
+    pub fn read(&self) -> (u64, u64) {
         (self.0.done.load(Ordering::Relaxed), self.0.total)
+    }
+
+    fn state(&self, rate: String) -> String {
+        let (done, total) = self.read();
+        let is_through = total > 0 && done >= total;
+        let state = if is_through { self.0.last_state.to_owned() } else { rate };
+        format!("{}, {state}", amount(done, total))
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.counter.add(read as u64);
+        Ok(read)
     }
 }
 
@@ -56,7 +87,16 @@ impl Progress {
     /// Starts to show a transfer of `total` bytes, 0 if that is unknown. Lines start with `label`. Outside of a tokio
     /// runtime only the last line is shown.
     pub fn start(log: &Log, label: &str, total: u64) -> Self {
-        let counter = Counter(Arc::new(Counts { done: AtomicU64::new(0), total }));
+        Self::show(log, label, Counts { done: AtomicU64::new(0), total, last_state: "waiting for the Hub" })
+    }
+
+    /// Starts to show that files of `total` bytes are read.
+    pub fn start_reading(log: &Log, label: &str, total: u64) -> Self {
+        Self::show(log, label, Counts { done: AtomicU64::new(0), total, last_state: "almost done" })
+    }
+
+    fn show(log: &Log, label: &str, counts: Counts) -> Self {
+        let counter = Counter(Arc::new(counts));
         let bar = (log.mode() == Mode::Terminal).then(|| new_bar(label));
         log.set_bar(bar.clone());
         let ticker = tokio::runtime::Handle::try_current().ok().map(|runtime| match &bar {
@@ -109,9 +149,9 @@ async fn print_lines(log: Log, label: String, counter: Counter) {
     let mut last = (Instant::now(), 0);
     loop {
         clock.tick().await;
-        let (done, total) = counter.read();
+        let (done, _) = counter.read();
         let now = Instant::now();
-        let state = state(done, total, rate(done.saturating_sub(last.1), now - last.0));
+        let state = counter.state(rate(done.saturating_sub(last.1), now - last.0));
         log.info(&format!("{label}: {state}"));
         last = (now, done);
     }
@@ -127,7 +167,7 @@ async fn draw(bar: ProgressBar, counter: Counter) {
         let (done, total) = counter.read();
         bar.set_length(total.max(done).max(1));
         bar.set_position(done);
-        bar.set_message(state(done, total, rate(done, started.elapsed().max(WORTH_A_RATE))));
+        bar.set_message(counter.state(rate(done, started.elapsed().max(WORTH_A_RATE))));
     }
 }
 
@@ -137,15 +177,6 @@ fn new_bar(label: &str) -> ProgressBar {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.with_prefix(label.to_owned())
-}
-
-fn state(done: u64, total: u64, rate: String) -> String {
-    let amount = amount(done, total);
-    if total > 0 && done >= total {
-        format!("{amount}, waiting for the Hub")
-    } else {
-        format!("{amount}, {rate}")
-    }
 }
 
 fn amount(done: u64, total: u64) -> String {
@@ -191,6 +222,19 @@ mod tests {
              uploading: 200 MB of 200 MB, waiting for the Hub\n\
              uploading: 200 MB of 200 MB in 31.0 s, 6.5 MB/s\n"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_is_shown_without_the_hub() {
+        let (log, captured) = captured(Mode::Plain);
+        let progress = Progress::start_reading(&log, "checking", 7);
+        let mut reader = progress.counter().of_reading(&b"a line\n"[..]);
+        reader.read_exact(&mut [0; 5]).unwrap();
+        pass(11).await;
+        reader.read_exact(&mut [0; 2]).unwrap();
+        pass(10).await;
+        drop(progress);
+        assert_eq!(captured.text(), "checking: 5 B of 7 B, 0 B/s\nchecking: 7 B of 7 B, almost done\n");
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,10 +14,16 @@ use crate::text::human_bytes;
 
 /// Reads a file, and decodes each row. `max_group` is the size of the largest row group in bytes, before compression.
 ///
-/// Rows with a codec that this program does not have are counted, and not decoded.
-pub fn read_parquet<R: ChunkReader + 'static>(input: R, max_group: u64, faults: &mut Faults<'_>) -> Table {
+/// Rows with a codec that this program does not have are counted, and not decoded. `on_bytes` gets the sizes of the parts
+/// that were read, as far as the number of rows shows them.
+pub fn read_parquet<R: ChunkReader + 'static>(
+    input: R,
+    max_group: u64,
+    faults: &mut Faults<'_>,
+    on_bytes: &dyn Fn(u64),
+) -> Table {
     let mut table = Table::default();
-    if let Err(error) = read(input, max_group, &mut table, faults) {
+    if let Err(error) = read(input, max_group, (&mut table, on_bytes), faults) {
         faults.add_whole(format!("cannot be read as Parquet at row {}: {}", table.rows + 1, plain(&error)));
     }
     table
@@ -26,9 +32,10 @@ pub fn read_parquet<R: ChunkReader + 'static>(input: R, max_group: u64, faults: 
 fn read<R: ChunkReader + 'static>(
     input: R,
     max_group: u64,
-    table: &mut Table,
+    (table, on_bytes): (&mut Table, &dyn Fn(u64)),
     faults: &mut Faults<'_>,
 ) -> Result<(), ParquetError> {
+    let bytes = input.len();
     let reader = SerializedFileReader::new(input)?;
     let metadata = reader.metadata();
     let schema = metadata.file_metadata().schema();
@@ -49,17 +56,27 @@ fn read<R: ChunkReader + 'static>(
         table.rows = announced;
         return Ok(());
     }
+    let mut counted = 0;
     for row in reader.get_row_iter(None)? {
         let row = row?;
         if table.rows == 0 {
             table.example = Some(value_of(&row));
         }
         table.rows += 1;
+        let through = share(bytes, table.rows, announced);
+        on_bytes(through.saturating_sub(counted));
+        counted = through;
     }
     if table.rows != announced {
         faults.add_whole(format!("has {} rows, and its footer announces {announced}", table.rows));
     }
     Ok(())
+}
+
+/// Returns the part of `bytes` that `rows` of `all` rows take on average.
+fn share(bytes: u64, rows: u64, all: u64) -> u64 {
+    let part = u128::from(bytes) * u128::from(rows.min(all)) / u128::from(all.max(1));
+    u64::try_from(part).unwrap_or(bytes)
 }
 
 fn plain(error: &ParquetError) -> String {
@@ -142,5 +159,43 @@ fn unit(unit: &TimeUnit) -> &'static str {
         TimeUnit::MILLIS => "ms",
         TimeUnit::MICROS => "us",
         TimeUnit::NANOS => "ns",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use parquet::data_type::Int64Type;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    fn file_of(values: &[i64]) -> Bytes {
+        let schema = Arc::new(parse_message_type("message rows { required int64 id; }").unwrap());
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(values, None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.into_inner().unwrap().into()
+    }
+
+    #[test]
+    fn all_bytes_are_counted_while_the_rows_are_read() {
+        let file = file_of(&[1, 2, 3, 4, 5, 6, 7]);
+        let (counted, calls) = (Cell::new(0), Cell::new(0));
+        let on_bytes = |bytes| {
+            counted.set(counted.get() + bytes);
+            calls.set(calls.get() + 1);
+        };
+        let mut found = Vec::new();
+        let table = read_parquet(file.clone(), 1000, &mut Faults::new("x", &mut found, 9), &on_bytes);
+        assert_eq!((table.rows, found.len()), (7, 0));
+        assert_eq!((counted.get(), calls.get()), (file.len() as u64, 7));
     }
 }

@@ -419,7 +419,10 @@ fn rows_of_a_dataset() {
             let mut list = Vec::new();
             let mut faults = Faults::new("f", &mut list, 20);
             let table = match format {
-                Format::Parquet => read_parquet(bytes::Bytes::copy_from_slice(bytes), 1 << 20, &mut faults),
+                Format::Parquet => {
+                    let bytes = bytes::Bytes::copy_from_slice(bytes);
+                    read_parquet(bytes, 1 << 20, &mut faults, &|_| ())
+                }
                 format => read_text(format, bytes, 1 << 16, &mut faults).expect("memory is read"),
             };
             let found =

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use hub::{Content as _, Sha256};
 use sha2::{Digest as _, Sha256 as Hasher};
 
+use crate::action::Counter;
 use crate::dataset_files::{
     Fault, Faults, Fields, Format, Table, differences, differences_of_shards, read_parquet, read_text,
 };
@@ -37,7 +38,7 @@ pub(super) struct Checked {
 /// # Errors
 ///
 /// A file cannot be read, or has changed. Faults of the content are in the result.
-pub(super) fn check(source: &Source, files: &[DataFile], max_row: u64) -> Result<Checked> {
+pub(super) fn check(source: &Source, files: &[DataFile], max_row: u64, counter: &Counter) -> Result<Checked> {
     let mut checked = Checked::default();
     let mut first: Option<(&DataFile, Fields)> = None;
     let mut first_of_split: Option<(&DataFile, Fields)> = None;
@@ -49,8 +50,8 @@ pub(super) fn check(source: &Source, files: &[DataFile], max_row: u64) -> Result
             faults.add_whole("is empty");
             continue;
         }
-        let (table, sha256) =
-            read(on_disk, file.format, max_row, &mut faults).map_err(|error| on_disk.error(error))?;
+        let (table, sha256) = read(on_disk, file.format, max_row, (counter, &mut faults))
+            .map_err(|error| on_disk.error(error))?;
         first_of_split = first_of_split.filter(|(first, _)| first.split == file.split);
         compare(file, &table.columns, [&first, &first_of_split], &mut faults);
         if table.rows == 0 && !faults.is_full() && before == checked.faults.len() {
@@ -110,18 +111,24 @@ fn read(
     file: &SourceFile,
     format: Format,
     max_row: u64,
-    faults: &mut Faults<'_>,
+    (counter, faults): (&Counter, &mut Faults<'_>),
 ) -> io::Result<(Table, Option<Sha256>)> {
     if format == Format::Parquet {
         let max_group = max_row.saturating_mul(ROWS_OF_PAGE);
+        let on_bytes = |bytes| counter.add(bytes);
         let table = match &file.content {
-            FileContent::Disk(path) => read_parquet(File::open(path)?, max_group, faults),
-            FileContent::Memory(bytes) => read_parquet(bytes.clone(), max_group, faults),
+            FileContent::Disk(path) => read_parquet(File::open(path)?, max_group, faults, &on_bytes),
+            FileContent::Memory(bytes) => read_parquet(bytes.clone(), max_group, faults, &on_bytes),
         };
         return Ok((table, Some(file.sha256()?)));
     }
     let keep = file.before_reading();
-    let mut hashed = Hashed { input: file.open()?, hasher: Hasher::new(), length: 0, is_at_end: false };
+    let mut hashed = Hashed {
+        input: counter.of_reading(file.open()?),
+        hasher: Hasher::new(),
+        length: 0,
+        is_at_end: false,
+    };
     let table = read_text(format, &mut hashed, max_row, faults)?;
     if !hashed.is_at_end {
         return Ok((table, None));
@@ -149,5 +156,32 @@ impl<R: Read> Read for Hashed<R> {
         self.length += length as u64;
         self.is_at_end |= length == 0 && !buffer.is_empty();
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{Log, Mode, Progress};
+    use crate::folder::{self, SourceOptions};
+
+    #[test]
+    fn progress_counts_the_bytes_of_all_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [("a.jsonl", "{\"a\": 1}\n"), ("b.jsonl", "{\"a\": 22}\n")] {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let options = SourceOptions { root: folder.path().to_owned(), ..SourceOptions::default() };
+        let source = folder::read(&options).unwrap();
+        let files = source.files.iter().map(|file| DataFile {
+            path: file.path.to_string(),
+            format: Format::JsonLines,
+            split: "train".to_owned(),
+        });
+        let log = Log::new(Mode::Plain, Box::new(io::sink()));
+        let progress = Progress::start_reading(&log, "checking", 19);
+        let checked = check(&source, &files.collect::<Vec<_>>(), 1000, &progress.counter()).unwrap();
+        assert_eq!((checked.faults.len(), checked.splits[0].rows()), (0, 2));
+        assert_eq!(progress.counter().read(), (19, 19));
     }
 }

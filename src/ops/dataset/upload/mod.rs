@@ -12,7 +12,7 @@ use hub::{DatasetViewer, Repo, RepoType};
 use tempfile::TempDir;
 
 use crate::action::journal::Phase;
-use crate::action::{Log, Recorder};
+use crate::action::{Log, Progress, Recorder};
 use crate::failure::{Code, Failure, Result, dataset as advice};
 use crate::folder::Source;
 use crate::ops::Session;
@@ -118,9 +118,11 @@ async fn check_rows(
     session.log.info(&format!("checking {} ({})", count(files.len(), "data file"), human_bytes(bytes)));
     let _phase = session.journal.enter(Phase::Check, "check");
     let max_row = options.max_row;
+    let progress = Progress::start_reading(session.log, "checking", bytes);
+    let counter = progress.counter();
     // A thread of its own, because a signal has to end the run also while a large file is read.
     tokio::task::spawn_blocking(move || {
-        let checked = check(&source, &files, max_row)?;
+        let checked = check(&source, &files, max_row, &counter)?;
         Ok((source, checked))
     })
     .await

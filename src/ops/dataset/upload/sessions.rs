@@ -8,6 +8,7 @@ use hub::Secret;
 use tempfile::TempDir;
 
 use crate::action::journal::Phase;
+use crate::action::{Counter, Progress};
 use crate::dataset_files::{Fault, Faults};
 use crate::failure::{Code, Failure, Result, dataset as advice};
 use crate::folder::{FileContent, Source, SourceFile};
@@ -78,12 +79,16 @@ pub(super) async fn copy_sessions(
             None
         }
     };
+    let label = if redaction.is_some() { "searching" } else { "reading" };
+    let progress = Progress::start_reading(log, label, source.files.iter().map(|file| file.size).sum());
+    let counter = progress.counter();
     // A thread of its own, because a signal has to end the run also while a large file is read.
     let work = move || match redaction {
-        Some(redaction) => Copies::new(source, redaction)?.make(),
-        None => as_they_are(source),
+        Some(redaction) => Copies::new(source, redaction, counter)?.make(),
+        None => as_they_are(source, &counter),
     };
     let joined = tokio::task::spawn_blocking(work).await;
+    drop(progress);
     let (sessions, remarks) = joined.map_err(|error| {
         Failure::new(Code::Internal, "the search for secrets ended early").caused_by(error)
     })??;
@@ -129,19 +134,19 @@ fn holds_sessions(file: &SourceFile, remarks: &mut Remarks) -> Result<bool> {
 }
 
 /// Counts the lines of files that are uploaded as they are.
-fn as_they_are(source: Source) -> Result<(Sessions, Remarks)> {
+fn as_they_are(source: Source, counter: &Counter) -> Result<(Sessions, Remarks)> {
     let (mut facts, mut remarks) = (SessionFacts::default(), Remarks::default());
     for file in &source.files {
         if holds_sessions(file, &mut remarks)? {
             facts.files += 1;
-            facts.rows += count_lines(file).map_err(|error| file.error(error))?;
+            facts.rows += count_lines(file, counter).map_err(|error| file.error(error))?;
         }
     }
     Ok((Sessions { source, facts, faults: Vec::new(), copies: None }, remarks))
 }
 
-fn count_lines(file: &SourceFile) -> io::Result<u64> {
-    let mut reader = BufReader::new(file.open()?);
+fn count_lines(file: &SourceFile, counter: &Counter) -> io::Result<u64> {
+    let mut reader = BufReader::new(counter.of_reading(file.open()?));
     let (mut lines, mut last) = (0, b'\n');
     loop {
         let buffer = reader.fill_buf()?;
@@ -163,14 +168,15 @@ struct Copies {
     remarks: Remarks,
     /// Number of copies.
     made: usize,
+    counter: Counter,
 }
 
 impl Copies {
-    fn new(source: Source, redaction: Redaction) -> Result<Self> {
+    fn new(source: Source, redaction: Redaction, counter: Counter) -> Result<Self> {
         let folder = image::temporary_folder().map_err(advice::no_copy)?;
         let facts = SessionFacts { sessions: Some(0), ..SessionFacts::default() };
         let (faults, remarks) = (Vec::new(), Remarks::default());
-        Ok(Self { source, redaction, folder, facts, faults, remarks, made: 0 })
+        Ok(Self { source, redaction, folder, facts, faults, remarks, made: 0, counter })
     }
 
     fn make(mut self) -> Result<(Sessions, Remarks)> {
@@ -182,9 +188,11 @@ impl Copies {
                 self.convert(&file)?;
             } else if has_ending(&file, &MEDIA_ENDINGS) {
                 self.remarks.not_searched.push(path.to_owned());
+                self.counter.add(file.size);
                 self.put(file);
             } else {
                 self.redact(&file)?;
+                self.counter.add(file.size);
             }
             if self.faults.len() >= MAX_FAULTS {
                 break;
@@ -203,7 +211,8 @@ impl Copies {
         let path = file.path.as_str();
         let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
         let name = stem.rsplit('/').next().unwrap_or(stem);
-        let mut reader = BufReader::new(file.open().map_err(|error| file.error(error))?);
+        let content = file.open().map_err(|error| file.error(error))?;
+        let mut reader = BufReader::new(self.counter.of_reading(content));
         let mut sink = Files { folder: self.folder.path(), first: self.made, made: Vec::new(), open: None };
         let options = ConvertOptions { redaction: &self.redaction, name };
         let converted = match traces::convert(&mut reader, &mut sink, options) {
