@@ -21,6 +21,7 @@ mod owned;
 mod pi;
 mod recommended;
 mod requests;
+mod ways;
 
 /// The model of most tests, and the Space that it becomes.
 const MODEL: &str = "acme/chat-7b";
