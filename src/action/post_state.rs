@@ -56,6 +56,15 @@ impl PostState {
             .write_all(format!("{name}={value}\n").as_bytes())
     }
 
+    /// Leaves something to do for the post step again.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn unsettle(&self) -> io::Result<()> {
+        self.save(SETTLED, "")
+    }
+
     /// Leaves nothing to do for the post step. If the file cannot be written, the post step does it again.
     pub fn settle(&self) {
         let _ = self.save(SETTLED, "true");

@@ -15,8 +15,9 @@ use inputs::BuildInputs;
 use super::command::{ActionFiles, Command, Invocation, connect};
 use super::inputs::values::Values;
 use crate::action::outputs::Outputs;
-use crate::action::{Handles, Report, drive};
-use crate::failure::{Failure, Result};
+use crate::action::{Handles, PostState, Report, SavedState, drive};
+use crate::commands::job;
+use crate::failure::{self, Failure, Result};
 use crate::ops::build_space::{self, BuildReport};
 use crate::ops::deploy::report::Status;
 use crate::ops::{Session, bundle_bucket};
@@ -39,8 +40,13 @@ pub(super) static COMMAND: Command = Command {
 
 async fn run(call: Invocation) -> u8 {
     let values = call.values(&COMMAND);
+    // The runner calls the post step with the same arguments. The Job of an agent may be left.
+    if let Some(saved) = SavedState::from_vars(&call.vars).filter(|_| call.has_runner_inputs()) {
+        return job::post::run(call, values, saved).await;
+    }
+    let state = PostState::from_vars(&call.vars);
     let files = call.output_files();
-    drive(call.log, files, call.cancelled, |handles| build_from(values, handles)).await
+    drive(call.log, files, call.cancelled, |handles| build_from(values, state, handles)).await
 }
 
 impl Report for BuildReport {
@@ -86,13 +92,14 @@ impl Report for BuildReport {
     }
 }
 
-async fn build_from(values: Result<Values>, handles: Handles<BuildReport>) -> Result<()> {
+async fn build_from(values: Result<Values>, state: PostState, handles: Handles<BuildReport>) -> Result<()> {
     let Handles { log, journal, recorder } = &handles;
+    state.start().map_err(failure::job::cannot_save_state)?;
     let inputs = BuildInputs::from_values(&values?)?.logged(log);
     let hub = connect(&inputs.endpoint, inputs.credentials, log)?;
     if let Some(token) = &inputs.options.question.space_token {
         log.mask(token);
     }
     bundle_bucket::push_at_end(inputs.bundle_bucket, &hub, log, journal).await?;
-    build_space::build_space(&inputs.options, &Session { hub: &hub, log, journal }, recorder).await
+    build_space::build_space(&inputs.options, &Session { hub: &hub, log, journal }, recorder, &state).await
 }

@@ -8,7 +8,7 @@ mod inputs;
 pub(super) mod list;
 pub(super) mod logs;
 mod outputs;
-mod post;
+pub(super) mod post;
 mod rows;
 mod script;
 mod summary;

@@ -1,4 +1,4 @@
-//! The post step of the action: it cancels the Job of a step that was killed, and deletes its checkout in the bucket.
+//! The post step of actions with a Job: it cancels the Job of a step that was killed, and deletes its checkout.
 
 use hub::{Credentials, Hub, JobName};
 
@@ -13,7 +13,7 @@ use crate::ops::job;
 use crate::ops::job::options::RunId;
 
 /// Runs the post step. Returns the exit code.
-pub(super) async fn run(call: Invocation, values: Result<Values>, saved: SavedState) -> u8 {
+pub(crate) async fn run(call: Invocation, values: Result<Values>, saved: SavedState) -> u8 {
     if saved.is_settled() && job::left_checkout(&saved).is_none() {
         return 0;
     }

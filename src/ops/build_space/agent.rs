@@ -39,14 +39,16 @@ pub(super) struct Agent<'a> {
     options: &'a AgentOptions,
     build: &'a BuildOptions,
     plan: &'a SpacePlan,
+    /// State for the post step, which ends the Job of a killed run.
+    state: &'a PostState,
     left: f64,
 }
 
 impl<'a> Agent<'a> {
     /// Returns the agent of a run: `None` without one.
-    pub(super) fn of(build: &'a BuildOptions, plan: &'a SpacePlan) -> Option<Self> {
+    pub(super) fn of(build: &'a BuildOptions, plan: &'a SpacePlan, state: &'a PostState) -> Option<Self> {
         let options = build.agent.as_ref()?;
-        Some(Self { options, build, plan, left: options.max_cost })
+        Some(Self { options, build, plan, state, left: options.max_cost })
     }
 
     /// Lets the agent edit the files.
@@ -84,8 +86,8 @@ impl<'a> Agent<'a> {
         recorder.record(|report| report.agent.is_used = true);
         session.log.info(&format!("an agent edits the files, with the model `{}`", self.options.model));
         let part = recorder.part(|report| &mut report.agent.job);
-        // The Job ends by itself at its time limit, if a killed run has left it.
-        let ran = job::run(&options, session, &part, &PostState::default()).await;
+        job::begin_another(self.state)?;
+        let ran = job::run(&options, session, &part, self.state).await;
         let sessions = keep_sessions(&output.join(program::SESSIONS), session.log);
         if sessions > 0 {
             let (number, place) = (count(sessions, "session"), format!("{place}/{}", program::SESSIONS));

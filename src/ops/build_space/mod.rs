@@ -10,8 +10,8 @@ mod recommend;
 pub mod report;
 mod show;
 
-use crate::action::Recorder;
 use crate::action::journal::Phase;
+use crate::action::{PostState, Recorder};
 use crate::agent::{AgentBlocker, Reviewed};
 use crate::app_check::CheckStatus;
 use crate::failure::{self, Code, Failure, Result};
@@ -41,6 +41,7 @@ pub async fn build_space(
     options: &BuildOptions,
     session: &Session<'_>,
     recorder: &Recorder<BuildReport>,
+    state: &PostState,
 ) -> Result<()> {
     recorder.record(|report| {
         report.model = options.question.model.to_string();
@@ -61,7 +62,7 @@ pub async fn build_space(
         .clone()
         .unwrap_or_else(|| RepoName { namespace: None, name: options.question.model.name.clone() });
     let space = deploy::resolve_repo(&name, RepoType::Space, session.hub).await?;
-    let mut agent = Agent::of(options, plan);
+    let mut agent = Agent::of(options, plan, state);
     let mut ended = None;
     for round in &rounds {
         let mut generated = generate_for(options, plan, round, (session, recorder))?;

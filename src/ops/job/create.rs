@@ -14,6 +14,8 @@ use crate::action::journal::{Undo, Undone};
 use crate::action::{Log, PostState, Recorder};
 use crate::failure::{Result, job as advice};
 
+/// State for the post step: the Job of the step, once it is known.
+pub(super) const KNOWN: &str = "job";
 /// Number of times that the creation is sent.
 const ATTEMPTS: u32 = 3;
 /// Waits before the looks for a Job whose creation was not answered, because the Hub may still be creating it.
@@ -106,7 +108,7 @@ pub(super) fn adopt(context: &Context<'_>, namespace: &str, run: &RunId, job: Jo
 }
 
 fn save_job(context: &Context<'_>, job: &Job) -> Result<()> {
-    context.state.save("job", &job.name()).map_err(advice::cannot_save_state)
+    context.state.save(KNOWN, &job.name()).map_err(advice::cannot_save_state)
 }
 
 fn register(context: &Context<'_>, cancellation: Cancellation) -> Ending {

@@ -102,6 +102,16 @@ struct Started {
     artifacts: Option<Artifacts>,
 }
 
+/// Prepares the state of a step that runs several Jobs, one after the other.
+///
+/// # Errors
+///
+/// The state cannot be written.
+pub fn begin_another(state: &PostState) -> Result<()> {
+    let written = state.unsettle().and_then(|()| state.save(create::KNOWN, ""));
+    written.map_err(advice::cannot_save_state)
+}
+
 /// Returns the path of a Job's output: in the workspace of its options, and in its bucket.
 pub fn output_paths(workspace: &Path, run: &RunId) -> (PathBuf, String) {
     (workspace.join(place::path(run, artifacts::FOLDER)), format!("{run}/{}", artifacts::FOLDER))

@@ -6,7 +6,7 @@ use local_hub::inference::{ChatModel, LocalRouter, ScriptedTurn};
 use local_hub::{Fault, FaultKind, RepoType};
 use serde_json::Value;
 
-use super::{SPACE, World, action, assert_shown, files, kept, kept_json, space_by_hand, world};
+use super::{SPACE, World, action, assert_shown, files, kept, kept_json, scaffold, space_by_hand, world};
 use crate::harness::{Ran, Run, TOKEN, TestHub, reached, until};
 use crate::settings::refuse;
 use crate::signals::send;
@@ -230,6 +230,35 @@ async fn cancelled_run_cancels_the_job_of_its_agent() {
     assert_eq!(ran.output("status"), "cancelled", "{}", ran.log);
     assert_eq!(agency.world.jobs()[0].stage(), "CANCELED");
     until(|| agency.stored().iter().all(|path| !path.starts_with("source/"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn job_of_a_killed_run_is_gone_after_the_post_step() {
+    let agency = stand_in("sleep 60", &result("finished", "")).await;
+    let scratch = tempfile::tempdir().unwrap();
+    let state = scratch.path().join("state");
+    let run = || agency.run().var("GITHUB_STATE", state.to_str().unwrap());
+    let saved = || std::fs::read_to_string(&state).unwrap_or_default();
+    let mut child = run().spawn();
+    until(|| saved().contains("\njob=ada/")).await;
+    until(|| agency.world.jobs().iter().any(|job| job.stage() == "RUNNING")).await;
+    child.kill().await.unwrap();
+    let of_the_step = saved();
+    let pairs = of_the_step.lines().filter_map(|line| line.split_once('='));
+    let post = pairs.fold(agency.run(), |run, (name, value)| run.var(&format!("STATE_{name}"), value));
+    let post = post.run().await;
+    assert_eq!((post.code, agency.world.jobs()[0].stage()), (0, "CANCELED"), "{}", post.log);
+    assert!(post.log.contains("the step was killed: the Job `ada/"), "{}", post.log);
+    assert_eq!(agency.world.jobs().len(), 1);
+    assert!(agency.stored().iter().all(|path| !path.starts_with("source/")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn post_step_of_a_run_without_an_agent_does_nothing() {
+    let world = world().await;
+    let post = scaffold(&world).var("STATE_started", "true").run().await;
+    assert_eq!((post.code, post.log.as_str()), (0, ""));
+    assert!(world.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

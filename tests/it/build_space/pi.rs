@@ -127,6 +127,16 @@ async fn agent_that_stops_at_once_leaves_the_files_of_the_template() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/run setup"]
+async fn agent_runs_on_a_machine_without_namespaces() {
+    let agency = prepared(vec![ScriptedTurn::shell("echo einops >>requirements.txt"), say("Done.")]).await;
+    agency.world.set_policy(|policy| policy.jobs.has_namespaces = false);
+    let ran = agency.visit().await.ended(0, "deployed");
+    assert!(ran.log.contains("the agent changed `requirements.txt`\n"), "{}", ran.log);
+    assert_no_token(&agency).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
 async fn token_is_out_of_the_reach_of_the_agent() {
     let search = "env; cat /proc/*/environ | tr '\\0' '\\n'; npm config ls -l; \
                   cat /root/.npmrc /workspace/settings.json; grep -r hf_ /workspace /output /tmp 2>/dev/null; echo searched";
