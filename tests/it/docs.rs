@@ -247,7 +247,7 @@ fn workflow_faults(text: &str) -> Vec<String> {
     unknown.chain(reference_faults(text, &document)).collect()
 }
 
-/// Finds the fault of a line of a shell. Arguments of `cargo run` and steps of `tests/run` must exist.
+/// Finds the fault of a line of a shell. Arguments of the program, of `cargo run` and steps of `tests/run` must exist.
 fn command_fault(line: &str) -> Option<String> {
     let line = line.split(" # ").next().unwrap_or_default().split("   #").next().unwrap_or_default();
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -266,6 +266,7 @@ fn command_fault(line: &str) -> Option<String> {
                 example.is_some_and(|name| manifest.contains(&format!("[[example]]\nname = \"{name}\"")));
             (!exists).then(|| format!("there is nothing to run: `{line}`"))
         }
+        ["hf-deploy", ..] => Call::parse(words).err().map(|error| error.to_string()),
         ["tests/run", steps @ ..] => {
             let script = read("tests/run");
             let unknown = steps.iter().find(|step| !script.contains(&format!("\nstep_{step}() {{")));
