@@ -66,7 +66,8 @@ async fn hub() -> TestHub {
 /// The outputs that the workflow passes to the case, as variables.
 fn handed_over(case: &str, outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let workflow = yaml(&read(".github/workflows/integration-hf.yml"));
-    let job = if ["keyless", "cleanup", "preview", "job"].contains(&case) { case } else { "case" };
+    let job =
+        if ["keyless", "cleanup", "preview", "job", "build-space"].contains(&case) { case } else { "case" };
     let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap().iter();
     let is_handed = |name: &str| {
         let variable = format!("OUTPUT_{}", name.to_uppercase());
@@ -303,12 +304,62 @@ async fn the_job_case_fetches_its_output_and_leaves_nothing() {
     assert!(hub.bucket("ada/jobs-artifacts").files().is_empty());
 }
 
+/// A run of the case `build-space`, prepared and not yet started, on a Hub that has its model.
+fn prepared_build(hub: &TestHub, workspace: &Folder) -> Run {
+    let none = BTreeMap::new();
+    said(&scenario(workspace, "prepare", "build-space", &none));
+    let inputs = said(&scenario(workspace, "inputs", "build-space", &none));
+    let run = Run::new(hub, workspace).action("build-space").without("INPUT_HUGGINGFACE_REPO");
+    let pairs = inputs.lines().filter_map(|line| line.split_once('='));
+    pairs.fold(run, |run, (name, value)| run.input(name, value))
+}
+
+async fn hub_with_a_page() -> TestHub {
+    let hub = hub_with(|config| config.edge = true).await;
+    let mut case: serde_json::Value =
+        serde_json::from_str(&read("tests/fixtures/models/static-transformersjs.json")).unwrap();
+    case["model"]["id"] = "Xenova/distilbert-base-uncased-finetuned-sst-2-english".into();
+    hub.plant_model(&case["model"]).unwrap();
+    hub
+}
+
+const BUILT: &str = "ada/hfd-test-20261120-42-build-space";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn build_space_case_makes_a_page_and_leaves_nothing() {
+    let (hub, workspace) = (hub_with_a_page().await, Folder::new(&[]));
+    let ran = prepared_build(&hub, &workspace).run().await;
+    let again = prepared_build(&hub, &workspace).run().await;
+    let mut outputs = handed_over("build-space", &ran.outputs);
+    outputs
+        .extend(["status", "created"].map(|name| (format!("again_{name}"), again.output(name).to_owned())));
+    let output = expected(&hub, &workspace, "build-space", &outputs);
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
+    said(&tear_down(&hub, &workspace).await);
+    assert!(hub.repo(RepoType::Space, BUILT).tree("main").is_err());
+    assert_eq!(hub.bucket(&format!("{BUILT}-runs")).is_private(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn build_space_case_that_is_killed_leaves_nothing_either() {
+    let (hub, workspace) = (hub_with_a_page().await, Folder::new(&[]));
+    let mut child = prepared_build(&hub, &workspace).spawn();
+    while hub.repo(RepoType::Space, BUILT).tree("main").is_err() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it made the Space");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    said(&tear_down(&hub, &workspace).await);
+    assert!(hub.repo(RepoType::Space, BUILT).tree("main").is_err());
+}
+
 #[test]
 fn the_workflow_runs_each_case_with_all_its_inputs() {
     let text = read(".github/workflows/integration-hf.yml");
     let workflow = yaml(&text);
     let matrix = workflow["jobs"]["case"]["strategy"]["matrix"]["case"].as_sequence().unwrap();
-    let own_jobs = ["operate", "keyless", "cleanup", "preview", "job"];
+    let own_jobs = ["operate", "keyless", "cleanup", "preview", "job", "build-space"];
     let run: Vec<&str> = matrix.iter().filter_map(|case| case.as_str()).chain(own_jobs).collect();
     let list = format!("cases=({})\n", run.join(" "));
     assert!(read("tests/integration/scenario").contains(&list), "{list}");

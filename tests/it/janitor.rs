@@ -41,6 +41,8 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
     make(&hub, "space", "hfd-test-1", "hf-deploy-test").await;
     make(&hub, "model", "hfd-test-2", "hf-deploy-test").await;
     make(&hub, "dataset", "hfd-test-3", "hf-deploy-test").await;
+    make(&hub, "space", "hfd-test-of-a-model", "generated-by-hf-deploy").await;
+    make(&hub, "space", "of-a-model", "generated-by-hf-deploy").await;
     make(&hub, "space", "hfd-test-unmarked", "demo").await;
     make(&hub, "space", "my-hfd-test-4", "hf-deploy-test").await;
     let (code, log) = janitor(&hub, "24h", &[]).await;
@@ -57,6 +59,8 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
         (RepoType::Space, "hfd-test-1", false),
         (RepoType::Model, "hfd-test-2", false),
         (RepoType::Dataset, "hfd-test-3", false),
+        (RepoType::Space, "hfd-test-of-a-model", false),
+        (RepoType::Space, "of-a-model", true),
         (RepoType::Space, "hfd-test-unmarked", true),
         (RepoType::Space, "my-hfd-test-4", true),
     ];
@@ -68,7 +72,7 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
         "{log}"
     );
     assert!(log.contains("kept the Space `ada/my-hfd-test-4`: its name has another beginning"), "{log}");
-    assert!(log.contains("3 deleted, 2 kept, 0 failed"), "{log}");
+    assert!(log.contains("4 deleted, 2 kept, 0 failed"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

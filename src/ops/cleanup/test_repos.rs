@@ -13,9 +13,11 @@ use super::{Sweep, age};
 use crate::action::Log;
 use crate::failure::{self, Result};
 use crate::ops::preview::removal::Removal;
+use crate::templates::OWNERSHIP_TAG;
 
-/// Tags of cards that mark what tests make: their own repos, and the proxies that this action makes for them.
-const MARKERS: [&str; 2] = ["hf-deploy-test", "hf-deploy-proxy"];
+/// Tags of cards that mark what tests make: their own repos, and the proxies and Spaces of models that this action makes
+/// for them.
+const MARKERS: [&str; 3] = ["hf-deploy-test", "hf-deploy-proxy", OWNERSHIP_TAG];
 /// Minimum length, because a shorter prefix matches too many names.
 const SHORTEST_PREFIX: usize = 6;
 /// A job of GitHub's runners ends after six hours at the latest.
