@@ -14,15 +14,18 @@ use crate::harness::{Ran, prepared_variable};
 
 /// Stands in for the installation: it links the packages that npm has installed before.
 const LINKED: &str = r#"while [ "$1" != --prefix ]; do shift; done
-ln -s "PACKAGES/node_modules" "$2/node_modules""#;
+for place in $(echo "$PATH" | tr : ' '); do
+  if [ -d "$place/node_modules" ]; then exec ln -s "$place/node_modules" "$2/node_modules"; fi
+done
+exit 1"#;
 
 /// The npm of this machine, with the certificates that its user trusts.
 const REAL: &str = r#"NODE_EXTRA_CA_CERTS='CERTIFICATES' exec NPM "$@""#;
 
 /// A Hub whose images have a new Node and these packages.
 async fn prepared(script: Vec<ScriptedTurn>) -> Agency {
-    let packages = prepared_variable("HF_DEPLOY_PI");
-    agency(&[("npm", &LINKED.replace("PACKAGES", &packages))], &node(), script).await
+    let path = [node(), prepared_variable("HF_DEPLOY_PI")].join(":");
+    agency(&[("npm", LINKED)], &path, script).await
 }
 
 /// The folder with the program `node`.

@@ -93,10 +93,12 @@ async fn run_once(jobs: &Arc<Jobs>, job: &Arc<Job>) -> anyhow::Result<Ended> {
     let has_bash = !["alpine", "busybox"].iter().any(|name| image.starts_with(name));
     job.push_log(format!("===== Job started at {} =====", iso(now_ms())));
     let isolation = jobs.isolation();
+    let programs = isolation.programs(jobs.policy.get().jobs.extra_path.as_deref());
+    let bound = [programs.bound, volumes.bound.clone()].concat();
     let mut child = isolation
-        .command(&words, root.path(), &volumes.bound, has_bash)
+        .command(&words, root.path(), &bound, has_bash)
         .env_clear()
-        .envs(environment(job, isolation.home(root.path()), jobs.policy.get().jobs.extra_path.as_deref()))
+        .envs(environment(job, isolation.home(root.path()), programs.path.as_deref()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

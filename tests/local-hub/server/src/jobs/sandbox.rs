@@ -17,6 +17,9 @@ pub(super) enum Isolation {
 /// Working directory that a command makes for itself, which this machine must not get.
 const WORKSPACE: &str = "/workspace";
 
+/// Folder in a container with the programs of its image.
+const PROGRAMS: &str = "/image";
+
 /// Arguments of `unshare`: as root, and as another user.
 const ROOT: &[&str] = &["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"];
 const USER: &[&str] =
@@ -64,11 +67,19 @@ exec chroot "$root" "$@"
 "#;
 
 /// A volume whose files are in a folder of this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bound {
     pub(super) folder: PathBuf,
     pub(super) mount: String,
     pub(super) read_only: bool,
+}
+
+/// Programs that the images have and this machine has not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Programs {
+    pub(super) bound: Vec<Bound>,
+    /// Folders in front of `PATH`.
+    pub(super) path: Option<String>,
 }
 
 impl Isolation {
@@ -104,6 +115,25 @@ impl Isolation {
             Self::Namespaces(_) => Path::new("/root"),
             Self::Folder => root,
         }
+    }
+
+    /// Returns the places of the programs in the folders of `path`, which may belong to a home that is closed to other
+    /// users of the container.
+    pub(super) fn programs(&self, path: Option<&str>) -> Programs {
+        let Self::Namespaces(_) = self else {
+            return Programs { bound: Vec::new(), path: path.map(str::to_owned) };
+        };
+        let folders = path.into_iter().flat_map(|path| path.split(':')).enumerate();
+        let bound: Vec<Bound> = folders
+            .map(|(number, folder)| Bound {
+                folder: folder.into(),
+                mount: format!("{PROGRAMS}/{number}"),
+                read_only: true,
+            })
+            .collect();
+        let mounts: Vec<&str> = bound.iter().map(|bound| bound.mount.as_str()).collect();
+        let path = path.map(|_| mounts.join(":"));
+        Programs { bound, path }
     }
 
     /// Returns the command that runs `words` in the container. `root` is an empty folder.
@@ -174,6 +204,18 @@ mod tests {
         let reason = Isolation::by("/no/such/unshare").unwrap_err();
         assert!(reason.starts_with("cannot run `/no/such/unshare`: "), "{reason}");
         assert_eq!(Isolation::by("false"), Err(String::new()));
+    }
+
+    #[test]
+    fn programs_of_an_image_have_a_place_that_all_users_reach() {
+        let container = Isolation::Namespaces(ROOT.to_vec());
+        let programs = container.programs(Some("/home/ada/a:/home/ada/b"));
+        assert_eq!(programs.path.as_deref(), Some("/image/0:/image/1"));
+        let mounts: Vec<_> = programs.bound.iter().map(|one| (one.folder.to_str(), one.read_only)).collect();
+        assert_eq!(mounts, [(Some("/home/ada/a"), true), (Some("/home/ada/b"), true)]);
+        assert_eq!(container.programs(None), Programs { bound: Vec::new(), path: None });
+        let path = Isolation::Folder.programs(Some("/home/ada/a")).path;
+        assert_eq!(path.as_deref(), Some("/home/ada/a"));
     }
 
     #[test]
