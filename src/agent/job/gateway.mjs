@@ -12,26 +12,37 @@ const BYTES_PER_TOKEN = 3;
 export const MAX_ANSWER = 16_384;
 const MIN_ANSWER = 256;
 const CONTEXT = 128_000;
+/** Number of times that the list of models is read, and the first pause between them in milliseconds. */
+const ATTEMPTS = 4;
+const PAUSE = 1000;
+
+/** Reads the list of models. A router that is busy, or that is not reached, is asked again. */
+async function readModels() {
+  for (let attempt = 1; ; attempt += 1) {
+    let failure;
+    let mayPass = true;
+    try {
+      const answer = await fetch(`${settings.router}/v1/models`, {
+        headers: { authorization: `Bearer ${token}` },
+        redirect: "error",
+        signal: AbortSignal.timeout(60_000),
+      });
+      const text = await answer.text();
+      if (answer.ok) return text;
+      failure = `Inference Providers refused the list of models: ${refusal(answer.status, text)}`;
+      mayPass = answer.status === 429 || answer.status >= 500;
+    } catch (error) {
+      failure = `cannot reach Inference Providers: ${error.cause?.message ?? error.message}`;
+    }
+    if (!mayPass || attempt === ATTEMPTS) throw new Ended("failed", failure);
+    await new Promise((go) => setTimeout(go, attempt * PAUSE));
+  }
+}
 
 /** Returns `{offers, context}` of the model: its prices by provider, and its context. */
 export async function look(model) {
   const id = model.split(":")[0];
-  let answer;
-  try {
-    answer = await fetch(`${settings.router}/v1/models`, {
-      headers: { authorization: `Bearer ${token}` },
-      redirect: "error",
-      signal: AbortSignal.timeout(60_000),
-    });
-  } catch (error) {
-    throw new Ended("failed", `cannot reach Inference Providers: ${error.cause?.message ?? error.message}`);
-  }
-  const text = await answer.text();
-  if (!answer.ok)
-    throw new Ended(
-      "failed",
-      `Inference Providers refused the list of models: ${refusal(answer.status, text)}`,
-    );
+  const text = await readModels();
   let all;
   try {
     all = JSON.parse(text).data;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 
-use local_hub::RepoType;
 use local_hub::inference::ScriptedTurn;
+use local_hub::{Fault, FaultKind, RepoType};
 use serde_json::{Value, json};
 
 use super::agent::{AGENT_TOKEN, Agency, agency};
@@ -226,6 +226,35 @@ async fn obstacles_of_the_real_agent_are_technical_blockers() {
     agency.assert_refused(&ran, "technical_blocker", "technical_blocker");
     assert_eq!(kept_json(&agency.world, &ran, "TECHNICAL_BLOCKERS.json")[0]["id"], "needs_own_server");
     assert_no_token(&agency).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
+async fn faults_of_the_router_that_pass_do_not_end_the_agent() {
+    let agency = prepared(vec![ScriptedTurn::shell("echo einops >>requirements.txt"), say("Done.")]).await;
+    let busy = |headers| FaultKind::Status { code: 503, headers, body: "busy".to_owned() };
+    for (path, kind) in [
+        ("/v1/models", busy(Vec::new())),
+        ("/v1/chat/completions", busy(vec![("Retry-After".to_owned(), "1".to_owned())])),
+        ("/v1/chat/completions", FaultKind::TruncateBody { after: 200 }),
+    ] {
+        let path_contains = path.to_owned();
+        agency.router.inject(Fault { method: None, path_contains, skip: 0, times: 1, kind });
+    }
+    let ran = agency.visit().await.ended(0, "deployed");
+    assert!(ran.log.contains("the agent changed `requirements.txt`\n"), "{}", ran.log);
+    let asked = agency.router.requests().iter().filter(|request| request.method == "POST").count();
+    assert_eq!(asked, 4, "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/run setup"]
+async fn failed_installation_is_in_the_failure() {
+    let npm = "echo 'npm error 404 Not Found' >&2; exit 1";
+    let agency = agency(&[("npm", npm)], &node(), vec![say("Done.")]).await;
+    let ran = agency.run().run().await;
+    agency.assert_refused(&ran, "failed", "agent_failed");
+    assert!(ran.log.contains("npm error 404 Not Found"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
