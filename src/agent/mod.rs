@@ -5,6 +5,8 @@
 mod blockers;
 mod brief;
 mod editable;
+#[cfg(test)]
+pub(crate) mod fuzzing;
 mod job_result;
 mod leaks;
 pub mod program;

@@ -410,6 +410,16 @@ fn what_a_gradio_app_says_during_a_call() {
 }
 
 #[test]
+fn files_and_obstacles_of_an_agent() {
+    fuzz("agent_answer", crate::agent::fuzzing::answer);
+}
+
+#[test]
+fn result_of_an_agent() {
+    fuzz("agent_result", crate::agent::fuzzing::result);
+}
+
+#[test]
 fn rows_of_a_dataset() {
     use crate::dataset_files::{Faults, Format, Table, differences, read_parquet, read_text};
     fuzz("dataset_rows", |bytes| {
