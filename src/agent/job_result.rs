@@ -81,6 +81,18 @@ pub enum LeftOutReason {
     Special,
 }
 
+impl Ended {
+    /// Returns the word of the result.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::TimeLimit => "time_limit",
+            Self::CostLimit => "cost_limit",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl JobResult {
     /// Reads the result.
     ///

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::agent::program;
 use crate::commands::groups::check_outputs::seconds;
-use crate::ops::build_space::{BuildReport, Gate};
+use crate::ops::build_space::{AgentReport, BuildReport, Gate};
 use crate::ops::check;
 use crate::run_bundle::{BundleContent, BundleFile, RunFacts, TargetHardware, TargetSpace};
 
@@ -31,6 +32,7 @@ pub(super) fn facts(report: &BuildReport) -> RunFacts {
         space: deploy.repo.as_ref().map(|repo| repo.id.to_string()),
         gate_status: report.gate.as_ref().map(|gate| gate.status.as_str()),
         target_space: target,
+        job: report.agent.job.facts(),
         ..RunFacts::default()
     }
 }
@@ -43,6 +45,24 @@ pub(super) fn files(report: &BuildReport) -> Vec<BundleFile> {
     });
     let of_check = report.deploy.check.iter().flat_map(|check| check::bundle_files(check, "tests"));
     gate.into_iter().chain(of_check).collect()
+}
+
+/// Returns the work of the agent. Its cost is that of its model, with the Job's own beside it.
+fn agent(model: &str, report: &AgentReport) -> Value {
+    let result = report.result.as_ref();
+    json!({
+        "model": model,
+        "package": program::PACKAGE,
+        "version": program::PACKAGE_VERSION,
+        "job": report.job.job.as_ref().map(|job| job.url.as_str()),
+        "job_cost_usd": report.job.cost(),
+        "ended": result.map(|result| result.ended.as_str()),
+        "requests": result.map(|result| result.requests),
+        "input_tokens": result.map(|result| result.input_tokens),
+        "output_tokens": result.map(|result| result.output_tokens),
+        "model_cost_usd": result.and_then(|result| result.cost_usd),
+        "raw_sessions": report.sessions,
+    })
 }
 
 fn verdict(gate: &Gate, report: &BuildReport) -> Value {
@@ -62,8 +82,10 @@ fn verdict(gate: &Gate, report: &BuildReport) -> Value {
             "outputs": check.map(|check| check.outputs.as_slice()),
             "latency_seconds": check.and_then(|check| check.latency()).map(|latency| seconds(latency.wall)),
             "blockers": report.analysis.as_ref().map(|analysis| {
-                Value::from_iter(analysis.blockers.iter().map(|blocker| blocker.id.as_str()))
+                let found = analysis.blockers.iter().map(|blocker| blocker.id.as_str());
+                Value::from_iter(found.chain(report.agent.blockers.iter().map(|blocker| blocker.id.as_str())))
             }),
+            "agent": report.agent.model.as_deref().map(|model| agent(model, &report.agent)),
             "error_code": report.failure.as_ref().map(|failure| failure.code.as_str()),
         },
     })

@@ -38,9 +38,9 @@ outputs! {
         "hardware_status",
         "Result of the request for hardware: `granted`, `unchanged` or `manual_hardware_required`. Empty without a request.",
     ) => hardware_status(report).map(HardwareStatus::as_str).unwrap_or_default().to_owned();
-    Output::own_word(
+    Output::text(
         "blockers",
-        "Names of the obstacles that keep the model from becoming a Space, separated by commas.",
+        "Names of the obstacles that keep the model from becoming a Space, separated by commas. Those of the agent are its own words.",
     ) => blockers(report);
     check_outputs::VERIFY_LATENCY_SECONDS => check_outputs::latency(report.deploy.check.as_ref());
     check_outputs::RECOMMENDED_DURATION_SECONDS => check_outputs::recommended_duration(report.deploy.check.as_ref());
@@ -72,7 +72,9 @@ fn hardware_status(report: &BuildReport) -> Option<HardwareStatus> {
 
 fn blockers(report: &BuildReport) -> String {
     let blockers = report.analysis.iter().flat_map(|analysis| &analysis.blockers);
-    let names: Vec<&str> = blockers.filter(|one| Blocker::blocks(one)).map(|one| one.id.as_str()).collect();
+    let found = blockers.filter(|one| Blocker::blocks(one)).map(|one| one.id.as_str());
+    let of_agent = report.agent.obstacles().map(|one| one.id.as_str());
+    let names: Vec<&str> = found.chain(of_agent).collect();
     names.join(",")
 }
 

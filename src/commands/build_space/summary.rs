@@ -5,8 +5,8 @@ use crate::app_check::CheckStatus;
 use crate::commands::recommendation;
 use crate::commands::summary_parts::{facts_table, failure_section, log_section, warnings_section};
 use crate::model::Blocker;
-use crate::ops::build_space::BuildReport;
-use crate::text::human_duration;
+use crate::ops::build_space::{AgentReport, BuildReport};
+use crate::text::{count, human_duration};
 
 use super::outputs;
 
@@ -69,6 +69,9 @@ fn facts(report: &BuildReport) -> Vec<(&'static str, String)> {
     if let Some(template) = report.template {
         rows.push(("Template", markdown::cell_code(template)));
     }
+    if let Some(model) = &report.agent.model {
+        rows.push(("Agent", format!("{}{}", markdown::cell_code(model), agent_work(&report.agent))));
+    }
     let hardware = outputs::hardware(report);
     if !hardware.is_empty() {
         let price = outputs::price(report).map(|price| format!(", {}", shown_price(price)));
@@ -80,14 +83,29 @@ fn facts(report: &BuildReport) -> Vec<(&'static str, String)> {
     rows
 }
 
+/// Returns the requests and the cost of the agent, as the rest of a cell.
+fn agent_work(agent: &AgentReport) -> String {
+    let requests = agent.result.as_ref().map(|result| {
+        format!(", {}", count(usize::try_from(result.requests).unwrap_or(usize::MAX), "request"))
+    });
+    let cost = agent.cost().map(|cost| format!(", about ${cost:.4}"));
+    let job = agent.job.job.as_ref().map(|job| format!(", {}", markdown::link("its Job", &job.url)));
+    [requests, cost, job].into_iter().flatten().collect()
+}
+
 /// Renders the obstacles with the way out of each.
 fn obstacles(report: &BuildReport) -> String {
     let blockers = report.analysis.iter().flat_map(|analysis| &analysis.blockers);
-    let rows: Vec<String> = blockers
+    let found = blockers
         .filter(|blocker| Blocker::blocks(blocker))
-        .map(|blocker| {
-            let name = markdown::cell_code(blocker.id.as_str());
-            format!("| {name} | {} | {} |\n", markdown::cell(&blocker.evidence), markdown::cell(&blocker.fix))
+        .map(|blocker| [blocker.id.as_str(), &blocker.evidence, &blocker.fix]);
+    let of_agent =
+        report.agent.obstacles().map(|blocker| [blocker.id.as_str(), &blocker.evidence, &blocker.fix]);
+    let rows: Vec<String> = found
+        .chain(of_agent)
+        .map(|[id, evidence, fix]| {
+            let name = markdown::cell_code(id);
+            format!("| {name} | {} | {} |\n", markdown::cell(evidence), markdown::cell(fix))
         })
         .collect();
     if rows.is_empty() {

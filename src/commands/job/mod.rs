@@ -23,7 +23,7 @@ use crate::action::{Handles, PostState, Report, SavedState, drive};
 use crate::failure::{Failure, Result, cancelled};
 use crate::ops::job::report::{JobReport, Status};
 use crate::ops::{Session, bundle_bucket, job};
-use crate::run_bundle::{JobFacts, RunFacts};
+use crate::run_bundle::RunFacts;
 use declared::GROUPS;
 use inputs::JobInputs;
 
@@ -75,12 +75,7 @@ impl Report for JobReport {
     }
 
     fn facts(&self) -> RunFacts {
-        let job = self.job.as_ref().map(|job| JobFacts {
-            id: Some(job.id.to_string()),
-            url: Some(job.url.clone()),
-            stage: self.stage.as_ref().map(|stage| stage.as_str().to_owned()),
-        });
-        RunFacts { job, ..RunFacts::default() }
+        RunFacts { job: self.facts(), ..RunFacts::default() }
     }
 
     fn closing_line(&self) -> Option<String> {

@@ -83,7 +83,7 @@ impl<'a> Agent<'a> {
         let run = RunId::of_run(id);
         let (output, place) = job::output_paths(&workspace, &run);
         let options = self.job(namespace, bucket.clone(), &run, (&checkout, &workspace));
-        recorder.record(|report| report.agent.is_used = true);
+        recorder.record(|report| report.agent.model = Some(self.options.model.clone()));
         session.log.info(&format!("an agent edits the files, with the model `{}`", self.options.model));
         let part = recorder.part(|report| &mut report.agent.job);
         job::begin_another(self.state)?;

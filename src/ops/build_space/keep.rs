@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::generate::Generated;
 use crate::action::Log;
 use crate::agent::AgentBlocker;
-use crate::model::Analysis;
+use crate::model::{Analysis, Blocker};
 use crate::run_bundle::{BundleContent, BundleFile};
 
 const RECOMMENDATION: &str = "runtime_recommendation.json";
@@ -28,9 +28,17 @@ pub(super) fn files(generated: &Generated, log: &Log) {
     }
 }
 
-/// Keeps the obstacles that an agent found.
-pub(super) fn agent_blockers(blockers: &[AgentBlocker], log: &Log) {
-    keep(BLOCKERS, &blockers, log);
+/// Keeps the obstacles that an agent found, with those that were found before.
+pub(super) fn agent_blockers(blockers: &[AgentBlocker], analysis: &Analysis, log: &Log) {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Found<'a> {
+        ByAgent(&'a AgentBlocker),
+        Before(&'a Blocker),
+    }
+    let before = analysis.blockers.iter().map(Found::Before);
+    let all: Vec<Found<'_>> = blockers.iter().map(Found::ByAgent).chain(before).collect();
+    keep(BLOCKERS, &all, log);
 }
 
 /// Keeps a session of an agent.

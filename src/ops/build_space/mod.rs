@@ -29,7 +29,7 @@ use publish::{Round, publish, rounds};
 
 pub use options::{AgentOptions, BuildMode, BuildOptions};
 pub use recommend::{ModelQuestion, recommend};
-pub use report::{BuildReport, Gate};
+pub use report::{AgentReport, BuildReport, Gate};
 
 /// Makes or updates the Space of a model, and judges it. A dry run ends with the files.
 ///
@@ -74,7 +74,7 @@ pub async fn build_space(
             match agent.edit(&generated, (session, recorder)).await {
                 Ok(Reviewed::Files(files)) => take_over(&mut generated, files, (session, recorder)),
                 Ok(Reviewed::Blockers(blockers)) => {
-                    return refuse_unwired(options, blockers, session, recorder);
+                    return refuse_unwired((options, &analysis), blockers, session, recorder);
                 }
                 Err(failure) => {
                     ended = Some((generated, Err(failure)));
@@ -179,12 +179,12 @@ fn take_over(
 
 /// Ends a run whose agent cannot make the model work.
 fn refuse_unwired(
-    options: &BuildOptions,
+    (options, analysis): (&BuildOptions, &Analysis),
     blockers: Vec<AgentBlocker>,
     session: &Session<'_>,
     recorder: &Recorder<BuildReport>,
 ) -> Result<()> {
-    keep::agent_blockers(&blockers, session.log);
+    keep::agent_blockers(&blockers, analysis, session.log);
     announce(&gate::of_agent_blockers(&blockers), session, recorder);
     let failure = failure::agent::blocked(&options.question.model, &blockers);
     recorder.record(|report| report.agent.blockers = blockers);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::agent::{AgentBlocker, JobResult};
 use crate::app_check::CheckStatus;
 use crate::failure::{Code, Failure};
-use crate::model::Analysis;
+use crate::model::{Analysis, Severity};
 use crate::ops::deploy::DeployReport;
 use crate::ops::deploy::report::Status;
 use crate::ops::job::report::JobReport;
@@ -37,8 +37,8 @@ pub struct BuildReport {
 /// Facts about the agent.
 #[derive(Debug, Default)]
 pub struct AgentReport {
-    /// Its Job was started.
-    pub is_used: bool,
+    /// Its model, once its Job was to start.
+    pub model: Option<String>,
     pub job: JobReport,
     /// Result of its Job.
     pub result: Option<JobResult>,
@@ -46,6 +46,22 @@ pub struct AgentReport {
     pub sessions: Option<String>,
     /// Obstacles that it found.
     pub blockers: Vec<AgentBlocker>,
+}
+
+impl AgentReport {
+    /// Returns the cost of its Job and its model so far, in US dollars. `None` without any known price.
+    pub fn cost(&self) -> Option<f64> {
+        let of_model = self.result.as_ref().and_then(|result| result.cost_usd);
+        match (self.job.cost(), of_model) {
+            (None, None) => None,
+            (job, model) => Some(job.unwrap_or_default() + model.unwrap_or_default()),
+        }
+    }
+
+    /// Returns the obstacles that keep the model from becoming a Space.
+    pub fn obstacles(&self) -> impl Iterator<Item = &AgentBlocker> {
+        self.blockers.iter().filter(|blocker| blocker.severity == Severity::Blocker)
+    }
 }
 
 /// The verdict about the Space.

@@ -4,6 +4,7 @@ use hub::{Job, JobDurations, JobId, JobStage};
 
 use super::price::Price;
 use crate::failure::{Code, Failure};
+use crate::run_bundle::JobFacts;
 
 /// Number of log lines that the summary of a failure shows.
 pub(super) const SHOWN_LINES: usize = 60;
@@ -80,6 +81,15 @@ impl JobReport {
         self.attempts = job.retry.unwrap_or_default() as u32 + 1;
         self.has_started = job.started_at.is_some();
         self.flavor = Some(job.flavor.clone());
+    }
+
+    /// Returns the Job for the state of the run.
+    pub fn facts(&self) -> Option<JobFacts> {
+        self.job.as_ref().map(|job| JobFacts {
+            id: Some(job.id.to_string()),
+            url: Some(job.url.clone()),
+            stage: self.stage.as_ref().map(|stage| stage.as_str().to_owned()),
+        })
     }
 
     pub fn status(&self) -> Status {
