@@ -95,6 +95,10 @@ macro_rules! settings {
 }
 
 settings! {
+    AGENT_HARDWARE = "agent_hardware";
+    AGENT_MAX_COST = "agent_max_cost";
+    AGENT_MODEL = "agent_model";
+    AGENT_TIMEOUT = "agent_timeout";
     ALLOW_FALLBACK = "allow_fallback";
     ALLOW_PICKLE = "allow_pickle";
     API_ARGS = "api_args";
@@ -102,6 +106,7 @@ settings! {
     API_NAME = "api_name";
     BILL_TO = "bill_to";
     BUCKET = "bucket";
+    BUILDER = "builder";
     BUNDLE_BUCKET = "bundle_bucket";
     CACHE_PATH = "cache_path";
     CONFIG_NAME = "config_name";

@@ -87,6 +87,7 @@ pub fn review(
         }
     }
     if !faults.is_empty() {
+        faults.sort_by(|one, other| (&one.path, one.line).cmp(&(&other.path, other.line)));
         return Err(Refusal { faults });
     }
     accepted.sort_unstable_by_key(|file| file.path);

@@ -3,34 +3,43 @@
 use hub::RepoId;
 
 use super::{Code, Failure};
-use crate::agent::{AgentBlocker, Ended, Fault, JobResult, Refusal};
+use crate::agent::{AgentBlocker, Ended, JobResult, Refusal};
 use crate::model::Severity;
+use crate::setting::{AGENT_HARDWARE, AGENT_MAX_COST, AGENT_MODEL, AGENT_TIMEOUT, BUILDER, HF_TOKEN};
 use crate::text::{count, plain};
 
-/// Number of faults that a message lists.
-const MAX_FAULTS: usize = 20;
+/// Number of reasons that a message lists.
+const MAX_REASONS: usize = 20;
 
-/// Way out of each failure of an agent.
-const WITHOUT: &str = "set `builder: template` to deploy the files without the agent";
+/// Advice after an error of the Job.
+const READ_THE_LOG: &str = "read the end of the log of its Job";
+
+/// Returns the way out of each failure of an agent.
+fn without_agent() -> String {
+    format!("set {} to deploy the files without the agent", BUILDER.with("template"))
+}
 
 /// Returns the failure of files that break rules.
 pub fn refused(refusal: &Refusal) -> Failure {
-    let line = |fault: &Fault| plain(&fault.to_string());
-    let message = match refusal.faults.as_slice() {
-        [fault] => format!("cannot use the files of the agent: {}", line(fault)),
-        faults => {
-            let shown: Vec<String> = faults.iter().take(MAX_FAULTS).map(line).collect();
-            let more = match faults.len().saturating_sub(MAX_FAULTS) {
-                0 => String::new(),
-                more => format!("\nand {more} more"),
-            };
-            let faults = count(faults.len(), "fault");
-            format!("cannot use the files of the agent, because of {faults}:\n{}{more}", shown.join("\n"))
-        }
+    let lines: Vec<String> = refusal.faults.iter().map(|fault| plain(&fault.to_string())).collect();
+    Failure::new(Code::AgentRefused, listed("cannot use the files of the agent", "fault", &lines))
+        .hint(format!(
+            "run it again, because an agent answers differently each time, or set another {AGENT_MODEL}"
+        ))
+        .hint(without_agent())
+}
+
+/// Returns a message with one reason on its line, or with several on lines of their own.
+fn listed(message: &str, noun: &str, reasons: &[String]) -> String {
+    if let [reason] = reasons {
+        return format!("{message}: {reason}");
+    }
+    let more = match reasons.len().saturating_sub(MAX_REASONS) {
+        0 => String::new(),
+        more => format!("\nand {more} more"),
     };
-    Failure::new(Code::AgentRefused, message)
-        .hint("run it again, because an agent answers differently each time, or set another `agent_model`")
-        .hint(WITHOUT)
+    let shown = &reasons[..reasons.len().min(MAX_REASONS)];
+    format!("{message}, because of {}:\n{}{more}", count(reasons.len(), noun), shown.join("\n"))
 }
 
 /// Returns the failure of a model that the agent could not make work.
@@ -39,20 +48,23 @@ pub fn blocked(model: &RepoId, blockers: &[AgentBlocker]) -> Failure {
         blockers.iter().filter(|blocker| blocker.severity == Severity::Blocker).collect();
     let lines: Vec<String> =
         found.iter().map(|blocker| format!("`{}`: {}", blocker.id, plain(&blocker.evidence))).collect();
-    let message = format!("the agent cannot make `{model}` work in a Space: {}", lines.join("\n"));
+    let message = listed(&format!("the agent cannot make `{model}` work in a Space"), "obstacle", &lines);
     let fixes = found.iter().map(|blocker| plain(&blocker.fix)).filter(|fix| !fix.is_empty());
-    fixes.fold(Failure::new(Code::TechnicalBlocker, message), Failure::hint).hint(WITHOUT)
+    fixes.fold(Failure::new(Code::TechnicalBlocker, message), Failure::hint).hint(without_agent())
 }
 
 /// Returns the failure of an agent that did not finish: `None` if it did.
 pub fn unfinished(result: &JobResult) -> Option<Failure> {
     let (reason, hint) = match result.ended {
         Ended::Finished => return None,
-        Ended::TimeLimit => ("its time is over", "raise `agent_timeout`, or set a faster `agent_model`"),
-        Ended::CostLimit => {
-            ("its limit of cost is reached", "raise `agent_max_cost`, or set a cheaper `agent_model`")
+        Ended::TimeLimit => {
+            ("its time is over", format!("raise {AGENT_TIMEOUT}, or set a faster {AGENT_MODEL}"))
         }
-        Ended::Failed => ("it ended with an error", "read the end of the log of its Job"),
+        Ended::CostLimit => (
+            "its limit of cost is reached",
+            format!("raise {AGENT_MAX_COST}, or set a cheaper {AGENT_MODEL}"),
+        ),
+        Ended::Failed => ("it ended with an error", READ_THE_LOG.to_owned()),
     };
     let message =
         result.message.as_deref().map(|message| format!(": {}", plain(message))).unwrap_or_default();
@@ -60,42 +72,43 @@ pub fn unfinished(result: &JobResult) -> Option<Failure> {
     let code = result.exit_code.filter(|_| result.ended == Ended::Failed);
     let code = code.map(|code| format!(" (exit code {code})")).unwrap_or_default();
     let message = format!("the agent did not finish: {reason}{code} after {requests}{message}");
-    Some(Failure::new(Code::AgentFailed, message).hint(hint).hint(WITHOUT))
+    Some(Failure::new(Code::AgentFailed, message).hint(hint).hint(without_agent()))
 }
 
 /// Returns the failure of a Job without a result that can be read.
 pub fn without_result(reason: &str) -> Failure {
     let message = format!("the Job of the agent left no result that can be read: {}", plain(reason));
-    Failure::new(Code::AgentFailed, message).hint("read the end of the log of its Job").hint(WITHOUT)
+    Failure::new(Code::AgentFailed, message).hint(READ_THE_LOG).hint(without_agent())
 }
 
 /// Returns the failure of the agent's Job. Failures before its start keep their code, with the inputs of the agent.
 pub fn of_job(mut failure: Failure) -> Failure {
-    const MAY_NOT: &str =
-        "the token of `hf_token` needs the permission `job.write` to start the Job of the agent";
     match failure.code {
         Code::JobFailed | Code::JobTimeout | Code::JobCancelled | Code::JobDeleted | Code::JobNotStarted => {
             failure.code = Code::AgentFailed;
-            failure.hints = vec!["read the end of the log of its Job".to_owned()];
+            failure.hints = vec![READ_THE_LOG.to_owned()];
         }
         Code::CostExceeded => {
-            failure.hints = vec![
-                "raise `agent_max_cost`, lower `agent_timeout`, or choose a cheaper `agent_hardware`"
-                    .to_owned(),
-            ];
+            failure.hints = vec![format!(
+                "raise {AGENT_MAX_COST}, lower {AGENT_TIMEOUT}, or choose a cheaper {AGENT_HARDWARE}"
+            )];
         }
-        Code::PermissionDenied => failure.hints.insert(0, MAY_NOT.to_owned()),
-        Code::InvalidInput => failure.hints = vec!["choose another `agent_hardware`".to_owned()],
+        Code::PermissionDenied => {
+            let hint = format!("use a token in {HF_TOKEN} that may start Jobs (`job.write`)");
+            failure.hints.insert(0, hint);
+        }
+        Code::InvalidInput => failure.hints = vec![format!("choose another {AGENT_HARDWARE}")],
         Code::Cancelled => return failure,
         _ => {}
     }
     failure.message = format!("cannot run the agent: {}", failure.message);
-    failure.hint(WITHOUT)
+    failure.hint(without_agent())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::Fault;
 
     fn fault(path: &str, line: Option<usize>, text: &str) -> Fault {
         Fault { path: path.to_owned(), line, text: text.to_owned() }

@@ -65,7 +65,9 @@ pub(super) fn of_failure(failure: &Failure) -> Option<Gate> {
         | Code::SpaceNotReady => CheckStatus::Failed,
         _ => return None,
     };
-    Some(Gate { status, reasons: vec![failure.message.clone()] })
+    // A message may list its reasons, each on a line.
+    let reasons = failure.message.lines().map(|line| line.trim_end_matches(':').to_owned()).collect();
+    Some(Gate { status, reasons })
 }
 
 #[cfg(test)]

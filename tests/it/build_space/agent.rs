@@ -172,6 +172,16 @@ async fn files_that_break_rules_are_not_deployed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_broken_rule_is_shown_with_its_line() {
+    let change = r#"sed -i 's/show_error=True//; s/^REVISION = .*/REVISION = "main"/; s/@spaces.GPU.*/# TODO/' "$2/space/app.py"
+echo 'git+https://example.com/x' >>"$2/space/requirements.txt""#;
+    let agency = stand_in(change, &result("finished", "")).await;
+    let ran = agency.run().run().await;
+    agency.assert_refused(&ran, "failed", "agent_refused");
+    assert_shown("broken_rules_of_an_agent", &agency.world, &ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn obstacles_of_the_agent_are_technical_blockers() {
     let change = r#"echo '[{"id":"needs_own_server","severity":"blocker","evidence":"config.json names no class","fix":"publish a class"}]' >"$2/space/TECHNICAL_BLOCKERS.json""#;
     let agency = stand_in(change, &result("finished", "")).await;
@@ -179,7 +189,13 @@ async fn obstacles_of_the_agent_are_technical_blockers() {
     agency.assert_refused(&ran, "technical_blocker", "technical_blocker");
     let blockers = kept_json(&agency.world, &ran, "TECHNICAL_BLOCKERS.json");
     assert_eq!(blockers[0]["id"], "needs_own_server");
-    assert!(ran.log.contains("hint: publish a class"), "{}", ran.log);
+    assert_shown("obstacles_of_an_agent", &agency.world, &ran);
+    let evidence = &kept_json(&agency.world, &ran, "inference_gate.json")["evidence"];
+    assert_eq!(evidence["blockers"], serde_json::json!(["needs_own_server"]));
+    assert_eq!((&evidence["agent"]["model"], &evidence["agent"]["requests"]), (&CODER.into(), &3.into()));
+    let job = kept_json(&agency.world, &ran, "state.json")["job"].clone();
+    assert_eq!(job["stage"], "COMPLETED");
+    assert_eq!(job["url"], evidence["agent"]["job"]);
     let ran = agency.run().input("fail_on", "failed").run().await;
     assert_eq!((ran.code, ran.output("gate_status")), (0, "technical_blocker"), "{}", ran.log);
 }
