@@ -153,6 +153,24 @@ async fn bucket_that_cannot_be_written_leaves_the_result_on_this_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bundle_that_cannot_be_fetched_leaves_nothing_in_the_workspace() {
+    let (world, ran) = waiting().await;
+    let later = Folder::new(&[]);
+    let run = || verify(&world, &later, ran.output("run_id")).input("bundle_bucket", BUCKET);
+    refuse(&world, ("GET", "/buckets/ada/runs/xet-read-token"), 1, (403, "no"));
+    let refused = run().run().await;
+    assert_eq!((refused.code, refused.output("error_code")), (3, "permission_denied"), "{}", refused.log);
+    let names = || {
+        let runs = std::fs::read_dir(later.path().join(".hf-deploy/runs")).unwrap();
+        runs.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), [refused.output("run_id")]);
+    let verified = run().run().await;
+    assert_eq!(verified.code, 0, "{}", verified.log);
+    assert!(names().contains(&ran.output("run_id").to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_run_of_the_same_id_keeps_its_bundle() {
     let (world, ran) = waiting().await;
     let path = format!("runs/{}/state.json", ran.output("run_id"));

@@ -161,14 +161,36 @@ async fn next_free_hardware_is_asked_for_before_a_person_has_to_choose() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn price_of_a_fallback_is_reported_although_nothing_depended_on_it() {
+    let world = bare_world().await;
+    plant(&world, "diffusers-lora", |_| {});
+    runs_at_once(&world, "ada/sdxl-watercolor");
+    refuse(&world, ("POST", "/api/repos/create"), 1, (402, NO_ZERO_GPU));
+    let scaffold =
+        || action_for(&world, "acme/sdxl-watercolor").input("mode", "safe-scaffold").input("verify", "false");
+    // An adapter leaves no room for the prices before the creation.
+    let manual = scaffold().run().await.failed(1, "manual_hardware_required");
+    assert!(manual.log.contains("pick `l4x1` ($0.80 an hour) at"), "{}", manual.log);
+    refuse(&world, ("POST", "/hardware"), 1, (402, NO_ZERO_GPU));
+    let ran = scaffold().input("allow_fallback", "true").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+    assert_eq!((ran.output("hardware"), ran.output("price_usd_hour")), ("l4x1", "0.8"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hardware_that_comes_later_is_taken_by_the_next_run() {
     let world = world().await;
     refuse(&world, ("POST", "/api/repos/create"), 1, (402, NO_ZERO_GPU));
     action(&world).run().await.failed(1, "manual_hardware_required");
     serve(&world, SPACE, chatting("Mustard.").await);
-    refuse(&world, ("POST", "/hardware"), 1, (402, NO_ZERO_GPU));
-    let ran = action(&world).run().await.failed(1, "manual_hardware_required");
-    assert_eq!(ran.output("created"), "false", "{}", ran.log);
+    for (status, message) in [(402, NO_ZERO_GPU), (403, "You must add a payment method"), (401, "No")] {
+        world.clear_requests();
+        refuse(&world, ("POST", "/hardware"), 1, (status, message));
+        let ran = action(&world).run().await.failed(1, "manual_hardware_required");
+        assert_eq!((ran.output("status"), ran.output("created")), ("failed", "false"), "{}", ran.log);
+        let is_wish = |line: &&String| line.starts_with("POST ") && line.ends_with("/hardware");
+        assert_eq!(requests(&world).iter().filter(is_wish).count(), 1, "{:#?}", requests(&world));
+    }
     let ran = action(&world).run().await;
     assert_eq!((ran.code, ran.output("gate_status")), (0, "full_inference_success"), "{}", ran.log);
     assert_eq!((ran.output("hardware"), ran.output("hardware_status")), ("zero-a10g", "granted"));
