@@ -173,7 +173,7 @@ async fn files_that_break_rules_are_not_deployed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_rule_is_shown_with_its_line() {
-    let change = r#"sed -i 's/show_error=True//; s/^REVISION = .*/REVISION = "main"/; s/@spaces.GPU.*/# TODO/' "$2/space/app.py"
+    let change = r#"sed -i 's/show_error=True//; s/^MODEL_ID = .*/MODEL_ID = "other"/; s/@spaces.GPU.*/# TODO/' "$2/space/app.py"
 echo 'git+https://example.com/x' >>"$2/space/requirements.txt""#;
     let agency = stand_in(change, &result("finished", "")).await;
     let ran = agency.run().run().await;
