@@ -1,9 +1,12 @@
 //! Advice about run bundles in buckets.
 
+use std::path::Path;
+
 use hub::{BucketId, BucketPath};
 
 use super::{Code, Failure};
-use crate::text::quoted;
+use crate::setting::BUCKET;
+use crate::text::{quoted, quoted_path};
 
 /// Returns the warning about a bundle that could not be pushed.
 pub fn not_pushed(failure: &Failure) -> String {
@@ -48,6 +51,24 @@ pub fn no_folder(run_id: &str) -> Failure {
 /// Returns the failure of a push after the bundle could not be written.
 pub fn lost() -> Failure {
     Failure::new(Code::LocalIo, "the bundle could not be written on this machine")
+}
+
+/// Returns the failure for a run that the workspace does not have.
+pub fn run_not_here(run_id: &str, runs: &Path) -> Failure {
+    let message = format!("the folder {} has no run {}", quoted_path(runs), quoted(run_id));
+    Failure::new(Code::SourceMissing, message)
+        .hint(format!("run this in the folder of that run, or name its bucket with {BUCKET}"))
+}
+
+/// Returns the failure of a file of a bundle that cannot be read.
+pub fn unreadable(run_id: &str, error: std::io::Error) -> Failure {
+    Failure::new(Code::LocalIo, format!("cannot read the bundle of the run {}", quoted(run_id)))
+        .caused_by(error)
+}
+
+/// Returns the warning about the bundle of a killed step that did not get its end.
+pub fn not_ended(run_id: &str, error: &std::io::Error) -> String {
+    format!("cannot write the end of the run into the bundle of {}: {error}", quoted(run_id))
 }
 
 /// Returns the failure for a run that a bucket does not have.

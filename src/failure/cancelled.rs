@@ -8,6 +8,13 @@ use crate::ops::deploy::report::{Status, Unanswered};
 
 const AGAIN: &str = "run the job again, unless a newer run replaces it";
 
+/// Returns the failure of a run whose process was killed, so that it could not end.
+pub fn killed() -> Failure {
+    Failure::new(Code::Cancelled, "the process was killed before it could end the run")
+        .hint("look at the end of the log: the runner kills a step after a timeout or a cancellation")
+        .hint("if neither was the reason, the memory of the machine may be used up")
+}
+
 /// Returns the failure of a deploy that was cancelled, with the state of the Hub after it.
 pub fn deploy(report: &DeployReport) -> Failure {
     let is_space = report.repo.as_ref().is_some_and(|repo| repo.repo_type == RepoType::Space);

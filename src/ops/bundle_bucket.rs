@@ -8,9 +8,10 @@ use super::{Session, buckets};
 use crate::action::{Journal, Log};
 use crate::failure::bucket::bucket_failure;
 use crate::failure::{Code, Failure, Result, bundle as advice};
-use crate::folder::{self, Source, SourceOptions};
+use crate::folder::{self, Source, SourceFile, SourceOptions};
 use crate::run_bundle::{EVENTS, EarlierBundle, REPORT, RUNS, STATE};
 use crate::text::random_token;
+use crate::workspace::FOLDER;
 use hub::{BucketFile, BucketId, BucketOperation, BucketPath, Cause, Hub, ParseError, TargetFolder};
 
 /// Bucket for the bundle of a run.
@@ -21,7 +22,7 @@ pub struct BundleBucket {
     pub tls_roots: Option<PathBuf>,
 }
 
-/// A bundle in a bucket.
+/// A bundle that is read back.
 #[derive(Debug, Default)]
 pub struct StoredBundle {
     pub state: Value,
@@ -211,14 +212,46 @@ pub async fn read(hub: &Hub, bucket: &BucketId, run_id: &str, log: &Log) -> Resu
         let bytes = hub.read_bucket_file(bucket, &format!("{folder}/{name}")).await.map_err(failure)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
+    let texts = [text(STATE).await?, text(EVENTS).await?, text(REPORT).await?];
+    Ok(stored(files, texts, log))
+}
+
+/// Reads a bundle in a workspace. Content that is no JSON is left out with a warning.
+///
+/// # Errors
+///
+/// The workspace has no such run, or it cannot be read.
+pub async fn read_here(workspace: &Path, run_id: &str, log: &Log) -> Result<StoredBundle> {
+    let runs = workspace.join(FOLDER).join(RUNS);
+    let folder = folder_of(run_id)?;
+    let root = workspace.join(FOLDER).join(folder.as_str());
+    if !std::fs::symlink_metadata(&root).is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(advice::run_not_here(run_id, &runs));
+    }
+    let source = read_folder(root).await?;
+    let text = |name: &str| -> Result<Option<String>> {
+        let bytes = source.get(name).map(SourceFile::read_to_vec).transpose();
+        let bytes = bytes.map_err(|error| advice::unreadable(run_id, error))?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    let files = source.files.iter().map(|file| (file.path.to_string(), file.size)).collect();
+    Ok(stored(files, [text(STATE)?, text(EVENTS)?, text(REPORT)?], log))
+}
+
+/// Returns the bundle of these files, and of the texts of the state, the events and the report.
+fn stored(
+    files: Vec<(String, u64)>,
+    [state, events, report]: [Option<String>; 3],
+    log: &Log,
+) -> StoredBundle {
     let parse = |name: &str, text: &str| {
         let parsed = serde_json::from_str(text);
         parsed.inspect_err(|error| log.warning(&format!("cannot read `{name}` of the bundle: {error}"))).ok()
     };
-    let state = text(STATE).await?.and_then(|text| parse(STATE, &text)).unwrap_or_default();
-    let events = text(EVENTS).await?.unwrap_or_default();
+    let state = state.and_then(|text| parse(STATE, &text)).unwrap_or_default();
+    let events = events.unwrap_or_default();
     let events = events.lines().filter_map(|line| parse(EVENTS, line)).collect();
-    Ok(StoredBundle { state, events, report: text(REPORT).await?, files })
+    StoredBundle { state, events, report, files }
 }
 
 /// Returns the folder of a run in a bucket.

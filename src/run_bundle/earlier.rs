@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::event::{Event, EventLevel, Phase};
-use super::file::{Added, BundleFile, EVENTS, STATE, json as to_json, open_file, put};
+use super::file::{Added, BundleFile, EVENTS, RUNS, STATE, json as to_json, open_file, put};
+use super::state::{RunError, RunStatus};
 use crate::redact::Redactor;
 use crate::text::random_token;
-use crate::workspace::OwnFolder;
+use crate::workspace::{FOLDER, OwnFolder};
 
 /// Bundle of an earlier run on this machine.
 pub struct EarlierBundle {
@@ -100,6 +101,24 @@ impl EarlierBundle {
         Ok(Some(Self { folder, redactor, state }))
     }
 
+    /// Opens the bundle `id` in a workspace, without one of this run. Returns `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// A link or a file has its name, or its state cannot be read.
+    pub fn in_workspace(workspace: &Path, id: &str) -> io::Result<Option<Self>> {
+        if fs::symlink_metadata(workspace.join(FOLDER).join(RUNS)).is_err() {
+            return Ok(None);
+        }
+        let runs = OwnFolder::open(workspace)?.subfolder(RUNS)?;
+        Self::open(&runs, id, Redactor::default())
+    }
+
+    /// Returns true if the state has no end.
+    pub fn is_running(&self) -> bool {
+        self.state["status"] == "running"
+    }
+
     /// Returns the Space of the run, as its state has it.
     pub fn space(&self) -> Option<&str> {
         self.state["space"].as_str()
@@ -115,13 +134,37 @@ impl EarlierBundle {
         self.folder.path()
     }
 
+    /// Ends the bundle of a run whose process was killed: adds an event, and the end to the state.
+    ///
+    /// # Errors
+    ///
+    /// The bundle cannot be written.
+    pub fn end_killed(mut self, error: RunError) -> io::Result<()> {
+        let now = Timestamp::now();
+        self.add_event(Event {
+            ts: now,
+            seq: self.next_seq(),
+            phase: Phase::Cleanup,
+            level: EventLevel::Error,
+            event: "run_killed",
+            message: error.message.clone(),
+            data: json!({ "status": RunStatus::Cancelled, "error_code": error.code }),
+        })?;
+        let now = format!("{now:.3}");
+        self.state["status"] = json!(RunStatus::Cancelled);
+        self.state["error"] = json!(error);
+        self.state["updated_at"] = now.as_str().into();
+        self.state["finished_at"] = now.into();
+        self.write_state()
+    }
+
     /// Adds the result: files, an event, and last the state. Returns the paths that were left out, because they hold a
     /// secret.
     ///
     /// # Errors
     ///
     /// The bundle cannot be written.
-    pub fn complete(self, completion: Completion) -> io::Result<Vec<String>> {
+    pub fn complete(mut self, completion: Completion) -> io::Result<Vec<String>> {
         let Completion { by, gate_status, files, has_failed } = completion;
         let mut left_out = Vec::new();
         for BundleFile { path, content } in files {
@@ -130,7 +173,7 @@ impl EarlierBundle {
             }
         }
         let now = Timestamp::now();
-        let event = Event {
+        self.add_event(Event {
             ts: now,
             seq: self.next_seq(),
             phase: Phase::Gate,
@@ -138,10 +181,8 @@ impl EarlierBundle {
             event: "run_completed",
             message: format!("run {by} completed this one: {gate_status}"),
             data: json!({ "run_id": by, "status": gate_status }),
-        };
-        let mut events = self.folder.append(EVENTS)?;
-        io::Write::write_all(&mut events, &to_json(&event, serde_json::to_vec))?;
-        let Self { folder, mut state, .. } = self;
+        })?;
+        let state = &mut self.state;
         let now = format!("{now:.3}");
         state["gate_status"] = gate_status.into();
         state["updated_at"] = now.as_str().into();
@@ -150,13 +191,28 @@ impl EarlierBundle {
             state["status"] = "succeeded".into();
             state["error"] = Value::Null;
         }
-        folder.write(STATE, &to_json(&state, serde_json::to_vec_pretty))?;
+        self.write_state()?;
         Ok(left_out)
     }
 
+    /// Adds a line, also after one that a killed process has written in part.
+    fn add_event(&self, event: Event) -> io::Result<()> {
+        let is_torn = self.events().ends_with(|c| c != '\n');
+        let line = to_json(&event, serde_json::to_vec);
+        let mut events = self.folder.append(EVENTS)?;
+        io::Write::write_all(&mut events, &if is_torn { [b"\n", &line[..]].concat() } else { line })
+    }
+
+    fn write_state(&self) -> io::Result<()> {
+        self.folder.write(STATE, &to_json(&self.state, serde_json::to_vec_pretty))
+    }
+
+    fn events(&self) -> String {
+        read(&self.folder.path().join(EVENTS)).unwrap_or_default()
+    }
+
     fn next_seq(&self) -> u64 {
-        let events = read(&self.folder.path().join(EVENTS)).unwrap_or_default();
-        events.lines().count() as u64
+        self.events().lines().count() as u64
     }
 }
 
@@ -213,6 +269,30 @@ mod tests {
         let event: Value = serde_json::from_str(&read(&folder.join(EVENTS)).unwrap()).unwrap();
         assert_eq!((&event["seq"], &event["event"]), (&json!(0), &json!("run_completed")));
         assert!(folder.join("inference_gate.json").is_file());
+    }
+
+    #[test]
+    fn bundle_of_a_killed_process_gets_an_end() {
+        let workspace = tempfile::tempdir().unwrap();
+        assert!(EarlierBundle::in_workspace(workspace.path(), "gh-1-1-000000").unwrap().is_none());
+        assert_eq!(fs::read_dir(workspace.path()).unwrap().count(), 0, "a reader creates nothing");
+        let bundle = bundle(workspace.path());
+        fs::write(bundle.folder().unwrap().join(EVENTS), "{\"seq\":0}\n{\"se").unwrap();
+        let earlier =
+            || EarlierBundle::in_workspace(workspace.path(), bundle.id().as_str()).unwrap().unwrap();
+        assert!(earlier().is_running());
+        let error = RunError { code: "cancelled", message: "killed".to_owned(), hints: Vec::new() };
+        earlier().end_killed(error).unwrap();
+        let ended = earlier();
+        assert!(!ended.is_running());
+        assert_eq!(
+            (&ended.state["status"], &ended.state["error"]["code"]),
+            (&json!("cancelled"), &json!("cancelled"))
+        );
+        assert_eq!(ended.state["finished_at"], ended.state["updated_at"]);
+        let events = ended.events();
+        let last: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["seq"], &last["event"]), (&json!(2), &json!("run_killed")));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::redact::Redactor;
 use crate::workspace::OwnFolder;
 
+/// Name of the folder with all bundles, in `.hf-deploy` and in a bucket.
+pub const RUNS: &str = "runs";
 /// Names of files that each bundle has.
 pub const STATE: &str = "state.json";
 pub const EVENTS: &str = "events.jsonl";

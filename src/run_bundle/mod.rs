@@ -25,12 +25,10 @@ use state::State;
 
 pub use earlier::{Completion, EarlierBundle, IncomingBundle};
 pub use event::{Event, EventLevel, Phase};
-pub use file::{Added, BundleContent, BundleFile, EVENTS, STATE};
+pub use file::{Added, BundleContent, BundleFile, EVENTS, RUNS, STATE};
 pub use id::RunId;
 pub use state::{GitFacts, JobFacts, RunError, RunFacts, RunStatus, TargetHardware, TargetSpace};
 
-/// Name of the folder with all bundles, in `.hf-deploy` and in a bucket.
-pub const RUNS: &str = "runs";
 /// Name of the file with the report.
 pub const REPORT: &str = "report.md";
 const TARGET_SPACE: &str = "target_space.json";

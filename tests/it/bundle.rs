@@ -528,3 +528,39 @@ async fn result_of_a_call_is_kept_unless_it_holds_a_secret() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bundle_of_this_machine_is_shown_without_a_token() {
+    let (hub, folder) = (hub().await, static_space());
+    let ran = Run::new(&hub, &folder).run().await.ended(0, "deployed");
+    let id = ran.output("run_id");
+    let show = |arguments: &[&str]| {
+        let arguments = [&["bundle", "show"], arguments].concat();
+        Run::at(&hub.endpoint(), &folder)
+            .without("INPUT_HF_TOKEN")
+            .without("GITHUB_ACTIONS")
+            .arguments(&arguments)
+    };
+    hub.clear_requests();
+    let shown = show(&[id]).run().await;
+    assert_eq!(shown.code, 0, "{}", shown.everything());
+    assert!(shown.log.contains("deploy succeeded in phase"), "{}", shown.log);
+    assert!(shown.log.contains("\nstate.json (") && !shown.log.contains("no end:"), "{}", shown.log);
+    // The state of a run whose process is killed stays as it is.
+    let state = folder.path().join(".hf-deploy/runs").join(id).join("state.json");
+    let text = std::fs::read_to_string(&state).unwrap().replace("\"succeeded\"", "\"running\"");
+    std::fs::write(&state, text).unwrap();
+    let shown = show(&[id]).run().await;
+    assert!(
+        shown.log.contains("no end: the run goes on, or its process was killed after 20"),
+        "{}",
+        shown.log
+    );
+    let json: Value = serde_json::from_str(&show(&[id, "--json"]).run().await.log).unwrap();
+    assert_eq!(json["state"]["status"], "running");
+    let none = show(&["gh-1-1-000000"]).run().await;
+    assert_eq!(none.code, 2, "{}", none.everything());
+    assert!(none.everything().contains("has no run `gh-1-1-000000`"), "{}", none.everything());
+    assert_eq!(show(&["../runs"]).run().await.code, 2);
+    assert!(hub.requests().is_empty());
+}

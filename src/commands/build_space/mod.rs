@@ -17,7 +17,7 @@ use super::inputs::values::Values;
 use crate::action::outputs::Outputs;
 use crate::action::{Handles, PostState, Report, SavedState, drive};
 use crate::commands::job;
-use crate::failure::{self, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::ops::build_space::{self, BuildReport};
 use crate::ops::deploy::report::Status;
 use crate::ops::{Session, bundle_bucket};
@@ -94,7 +94,7 @@ impl Report for BuildReport {
 
 async fn build_from(values: Result<Values>, state: PostState, handles: Handles<BuildReport>) -> Result<()> {
     let Handles { log, journal, recorder } = &handles;
-    state.start().map_err(failure::job::cannot_save_state)?;
+    job::post::begin(&state, log)?;
     let inputs = BuildInputs::from_values(&values?)?.logged(log);
     let hub = connect(&inputs.endpoint, inputs.credentials, log)?;
     if let Some(token) = &inputs.options.question.space_token {

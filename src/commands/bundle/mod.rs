@@ -1,6 +1,8 @@
-//! A run bundle that is read back from a bucket, as a command.
+//! A run bundle that is read back, from the workspace or from a bucket, as a command.
 
 mod render;
+
+use std::path::PathBuf;
 
 use hub::{BucketId, Credentials, Secret};
 use serde_json::{Value, json};
@@ -10,8 +12,8 @@ use super::command::{Command, Invocation, connect, prints_json};
 use super::groups::sign_in;
 use super::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use super::inputs::diagnostics::Diagnostics;
-use super::inputs::values::Values;
-use crate::action::{Handles, Report, drive};
+use super::inputs::values::{Field, Values};
+use crate::action::{GithubContext, Handles, Report, drive};
 use crate::failure::{Failure, Result};
 use crate::ops::bundle_bucket::{self, StoredBundle};
 
@@ -28,20 +30,19 @@ inputs! {
     BUCKET = Input {
         kind: ValueKind::Text("NAMESPACE/NAME"),
         summary: "Bucket that has the bundle",
-        default: DefaultValue::Required,
+        default: DefaultValue::Words("the folder `.hf-deploy/runs` of the checkout, or of the current folder"),
         ..Input::new("bucket")
     };
     TOKEN = Input {
         summary: "Token with read access to the bucket",
         is_secret: true,
-        default: DefaultValue::Required,
         ..Input::new("hf_token")
     };
 }
 
 pub(super) static COMMAND: Command = Command {
     name: "bundle show",
-    about: "Show a run bundle of a bucket: its state, events and report",
+    about: "Show a run bundle of this machine or of a bucket: its state, events and report",
     details: "",
     groups: &[STORED_BUNDLE],
     outputs: &[],
@@ -59,9 +60,13 @@ struct ShowReport {
 /// Inputs of the command.
 struct ShowInputs {
     run_id: String,
-    bucket: BucketId,
-    token: Secret,
-    endpoint: Url,
+    place: Place,
+}
+
+/// Place of the bundle.
+enum Place {
+    Workspace(PathBuf),
+    Bucket { bucket: BucketId, token: Secret, endpoint: Url },
 }
 
 impl Report for ShowReport {
@@ -93,10 +98,15 @@ async fn show(values: Result<Values>, is_printed: bool, handles: Handles<ShowRep
     let values = values?;
     let mut diagnostics = values.diagnostics();
     let inputs = validate(&values, &mut diagnostics);
-    let ShowInputs { run_id, bucket, token, endpoint } = diagnostics.accept(inputs)?.logged(log);
-    log.mask(&token);
-    let hub = connect(&endpoint, Credentials::Token(token), log)?;
-    let bundle = bundle_bucket::read(&hub, &bucket, &run_id, log).await?;
+    let ShowInputs { run_id, place } = diagnostics.accept(inputs)?.logged(log);
+    let bundle = match place {
+        Place::Workspace(workspace) => bundle_bucket::read_here(&workspace, &run_id, log).await?,
+        Place::Bucket { bucket, token, endpoint } => {
+            log.mask(&token);
+            let hub = connect(&endpoint, Credentials::Token(token), log)?;
+            bundle_bucket::read(&hub, &bucket, &run_id, log).await?
+        }
+    };
     if is_printed {
         log.untrusted(&render::text(&bundle));
     }
@@ -106,8 +116,18 @@ async fn show(values: Result<Values>, is_printed: bool, handles: Handles<ShowRep
 
 fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<ShowInputs> {
     let run_id = values.required(&RUN_ID, |text| Ok::<_, String>(text.to_owned()), diagnostics);
-    let bucket = values.required(&BUCKET, str::parse, diagnostics);
-    let token = sign_in::required_token(values, &TOKEN, "must hold a token with read access", diagnostics);
-    let endpoint = sign_in::endpoint(values.environment(), diagnostics);
-    Some(ShowInputs { run_id: run_id?, bucket: bucket?, token: token?, endpoint: endpoint? })
+    let bucket = values.field(&BUCKET, str::parse, diagnostics);
+    let place = match bucket {
+        Field::Absent => {
+            let github = GithubContext::from_vars(|name| values.environment().exact(name));
+            Place::Workspace(github.workspace.unwrap_or_else(|| PathBuf::from(".")))
+        }
+        bucket => {
+            let wanted = "must hold a token with read access";
+            let token = sign_in::required_token(values, &TOKEN, wanted, diagnostics);
+            let endpoint = sign_in::endpoint(values.environment(), diagnostics);
+            Place::Bucket { bucket: bucket.ok()?, token: token?, endpoint: endpoint? }
+        }
+    };
+    Some(ShowInputs { run_id: run_id?, place })
 }

@@ -31,6 +31,9 @@ pub(super) fn text(bundle: &StoredBundle) -> String {
         ("finished", &state["finished_at"]),
     ];
     lines.extend(named.iter().filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?))));
+    if let ("running", Some(updated)) = (field("status"), state["updated_at"].as_str()) {
+        lines.push(format!("no end: the run goes on, or its process was killed after {updated}"));
+    }
     let error = &state["error"];
     if let (Some(code), Some(message)) = (error["code"].as_str(), error["message"].as_str()) {
         lines.push(format!("error: {code}: {message}"));

@@ -100,7 +100,7 @@ async fn run(call: Invocation) -> u8 {
 
 async fn start(values: Result<Values>, state: PostState, handles: Handles<JobReport>) -> Result<()> {
     let Handles { log, journal, recorder } = &handles;
-    state.start().map_err(crate::failure::job::cannot_save_state)?;
+    post::begin(&state, log)?;
     let run = log.bundle().map(|bundle| bundle.id().as_str()).unwrap_or("run");
     let inputs = JobInputs::from_values(&values?, run)?.logged(log);
     let hub = connect(&inputs.endpoint, Credentials::Token(inputs.token), log)?;

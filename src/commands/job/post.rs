@@ -1,23 +1,67 @@
 //! The post step of actions with a Job: it cancels the Job of a step that was killed, and deletes its checkout.
 
+use std::path::Path;
+
 use hub::{Credentials, Hub, JobName};
 
 use super::access;
-use crate::action::{GithubContext, Log, SavedState};
+use crate::action::{GithubContext, Log, PostState, SavedState};
 use crate::commands::command::{Invocation, connect};
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::values::Values;
 use crate::failure::bucket::bucket_failure;
-use crate::failure::{Failure, Result, job as advice};
+use crate::failure::{Failure, Result, bundle as bundle_advice, cancelled, job as advice};
 use crate::ops::job;
 use crate::ops::job::options::RunId;
+use crate::run_bundle::{EarlierBundle, RunError};
+
+/// Name of the state that holds the id of the run bundle.
+const BUNDLE: &str = "bundle";
+
+/// Saves in the main step what each post step needs.
+///
+/// # Errors
+///
+/// `local_io`: the state cannot be saved, so that nothing may begin that a post step would have to end.
+pub(crate) fn begin(state: &PostState, log: &Log) -> Result<()> {
+    let kept = log.bundle().filter(|bundle| bundle.folder().is_some());
+    state
+        .start()
+        .and_then(|()| kept.map_or(Ok(()), |bundle| state.save(BUNDLE, bundle.id().as_str())))
+        .map_err(advice::cannot_save_state)
+}
 
 /// Runs the post step. Returns the exit code.
 pub(crate) async fn run(call: Invocation, values: Result<Values>, saved: SavedState) -> u8 {
-    if saved.is_settled() && job::left_checkout(&saved).is_none() {
+    let var = |name: &str| call.vars.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let workspace = GithubContext::from_vars(var).workspace;
+    let unended = workspace.and_then(|workspace| unended_bundle(&workspace, &saved));
+    if saved.is_settled() && job::left_checkout(&saved).is_none() && unended.is_none() {
         return 0;
     }
-    call.drive(async |log| clean_up(&values?, &saved, log).await).await
+    call.drive(async |log| {
+        if let Some((id, bundle)) = unended {
+            end_bundle(id, bundle, log);
+        }
+        clean_up(&values?, &saved, log).await
+    })
+    .await
+}
+
+/// Returns the bundle of the main step, with its id, if its process was killed before it could end the run.
+fn unended_bundle<'a>(workspace: &Path, saved: &'a SavedState) -> Option<(&'a str, EarlierBundle)> {
+    let id = saved.get(BUNDLE)?;
+    let bundle = EarlierBundle::in_workspace(workspace, id).ok()??;
+    bundle.is_running().then_some((id, bundle))
+}
+
+/// Writes the end of a killed run into its bundle, because a later step or another program reads it.
+fn end_bundle(id: &str, bundle: EarlierBundle, log: &Log) {
+    let Failure { code, message, hints, .. } = cancelled::killed();
+    match bundle.end_killed(RunError { code: code.as_str(), message, hints }) {
+        Ok(()) => log.info(&format!("the step was killed: its run bundle `{id}` says so now")),
+        Err(error) => log.warning(&bundle_advice::not_ended(id, &error)),
+    }
 }
 
 async fn clean_up(values: &Values, saved: &SavedState, log: &Log) -> Result<()> {

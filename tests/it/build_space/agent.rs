@@ -265,6 +265,7 @@ async fn job_of_a_killed_run_is_gone_after_the_post_step() {
     let post = post.run().await;
     assert_eq!((post.code, agency.world.jobs()[0].stage()), (0, "CANCELED"), "{}", post.log);
     assert!(post.log.contains("the step was killed: the Job `ada/"), "{}", post.log);
+    assert!(post.log.contains("the step was killed: its run bundle `"), "{}", post.log);
     assert_eq!(agency.world.jobs().len(), 1);
     assert!(agency.stored().iter().all(|path| !path.starts_with("source/")));
 }

@@ -82,7 +82,19 @@ async fn job_of_a_killed_step_is_gone_after_the_post_step() {
     assert!(post.log.contains("the step was killed: the Job `ada/"), "{}", post.log);
     assert_eq!(only(&hub).stage(), "CANCELED");
     let bundles = std::fs::read_dir(folder.path().join(".hf-deploy/runs")).unwrap();
-    assert_eq!(bundles.count(), 1, "the post step is a part of the run");
+    let bundles: Vec<_> = bundles.map(|bundle| bundle.unwrap().path()).collect();
+    assert_eq!(bundles.len(), 1, "the post step is a part of the run");
+    let state_of_run = std::fs::read_to_string(bundles[0].join("state.json")).unwrap();
+    let state_of_run: serde_json::Value = serde_json::from_str(&state_of_run).unwrap();
+    assert_eq!(
+        (&state_of_run["status"], &state_of_run["error"]["code"]),
+        (&"cancelled".into(), &"cancelled".into())
+    );
+    let events = std::fs::read_to_string(bundles[0].join("events.jsonl")).unwrap();
+    assert!(events.lines().last().unwrap().contains("\"run_killed\""), "{events}");
+    assert!(post.log.contains("the step was killed: its run bundle `"), "{}", post.log);
+    let again = state.post(&hub, &folder).run().await;
+    assert!(!again.log.contains("run bundle"), "{}", again.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
