@@ -47,7 +47,7 @@ pub(super) fn read(
     let inference_endpoint = sign_in::router(values.environment(), diagnostics);
     let place = values.place();
     if run.builder == Builder::Template {
-        let because = format!("{} is not set", place.setting(&BUILDER, "agent"));
+        let because = format!("`{}` is not set", place.setting(&BUILDER, "agent"));
         values.warn_without(Only::With(BUILDER.name), because, diagnostics);
         return None;
     }

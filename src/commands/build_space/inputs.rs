@@ -166,6 +166,65 @@ mod tests {
     }
 
     #[test]
+    fn agent_has_limits_and_a_token_of_its_own() {
+        let secrets = &[("HF_TOKEN", "hf_deploy"), ("AGENT_HF_TOKEN", "hf_agent")][..];
+        let (inputs, warnings) = read(&["--builder", "agent"], secrets).unwrap();
+        let agent = inputs.options.agent.unwrap();
+        assert_eq!((agent.model.as_str(), agent.token.expose()), ("Qwen/Qwen3-Coder-Next", "hf_agent"));
+        assert_eq!((agent.timeout, agent.max_cost), (Duration::from_secs(1200), 1.0));
+        assert_eq!(agent.hardware, "cpu-basic");
+        assert_eq!(agent.inference_endpoint.as_str(), "https://router.huggingface.co/");
+        assert_eq!(warnings, Vec::<String>::new());
+        let arguments = [
+            "--builder",
+            "agent",
+            "--agent-model",
+            "a/b:cheapest",
+            "--agent-timeout",
+            "90s",
+            "--agent-max-cost",
+            "0.25",
+            "--agent-hardware",
+            "cpu-upgrade",
+        ];
+        let (inputs, _) = read(&arguments, secrets).unwrap();
+        let agent = inputs.options.agent.unwrap();
+        assert_eq!((agent.model.as_str(), agent.hardware.as_str()), ("a/b:cheapest", "cpu-upgrade"));
+        assert_eq!((agent.timeout.as_secs(), agent.max_cost), (90, 0.25));
+    }
+
+    #[test]
+    fn inputs_of_an_agent_without_effect_are_warnings() {
+        let token = &[("HF_TOKEN", "hf_deploy")][..];
+        let warnings = |arguments: &[&str], secrets: &[(&str, &str)]| {
+            let (inputs, warnings) = read(arguments, secrets).unwrap();
+            (inputs.options.agent.is_some(), warnings)
+        };
+        let (has_agent, found) = warnings(&["--builder", "agent"], token);
+        assert!(has_agent);
+        assert_eq!(
+            found,
+            [
+                "the Job of the agent gets the token of `HF_TOKEN`: a token that only calls Inference Providers, as `AGENT_HF_TOKEN`, is safer"
+            ]
+        );
+        let (has_agent, found) = warnings(&["--agent-timeout", "5m", "--agent-model", "a/b"], token);
+        assert!(!has_agent);
+        assert_eq!(
+            found,
+            ["`--agent-model`, `--agent-timeout` have no effect: `--builder=agent` is not set"]
+        );
+        let (has_agent, found) = warnings(&["--builder", "agent", "--dry-run"], &[]);
+        assert!(!has_agent);
+        assert_eq!(
+            found,
+            [
+                "`--builder=agent` has no effect with `--dry-run`: a dry run starts no Job, so that the files are those of the template"
+            ]
+        );
+    }
+
+    #[test]
     fn faults_say_what_to_set() {
         let token = &[("HF_TOKEN", "hf_a")][..];
         for (arguments, secrets, message) in [
@@ -174,6 +233,21 @@ mod tests {
                 &["--builder", "agent", "--mode", "safe-scaffold"],
                 token,
                 "`--builder` must be `template` with `--mode=safe-scaffold`, whose page has no inference to write",
+            ),
+            (
+                &["--builder", "agent", "--runtime", "static"],
+                token,
+                "`--builder` must be `template` with `--runtime=static`, whose page has no inference to write",
+            ),
+            (
+                &["--builder", "agent", "--agent-model", "gpt"],
+                token,
+                "`--agent-model` must be `namespace/name`, maybe with `:provider` after it",
+            ),
+            (
+                &["--builder", "agent", "--agent-max-cost", "0"],
+                token,
+                "`--agent-max-cost` must be an amount of US dollars, like `0.60`, not `0`",
             ),
             (&["--builder", "hand"], token, "`--builder` must be `template` or `agent`, not `hand`"),
             (
