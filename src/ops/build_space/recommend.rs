@@ -18,7 +18,8 @@ use crate::templates::Template;
 
 /// Time allowed for the prices. Without them, the recommendation names none.
 const PRICES_TIMEOUT: Duration = Duration::from_secs(5);
-/// Number of requests before the Space is created. Prices that nothing depends on are left out if it is reached.
+/// Number of requests before the Space is created. Prices that nothing depends on are left out if it is reached. Two cases
+/// need one more: an adapter whose base is gated, and a limit of the price for paid hardware beside another extra request.
 const MAX_REQUESTS: usize = 4;
 /// Those of them that look at the Space, after the recommendation.
 const FOR_THE_SPACE: usize = 1;

@@ -4,8 +4,8 @@ use local_hub::{Fault, FaultKind, RepoType};
 use serde_json::{Value, json};
 
 use super::{
-    MODEL, SPACE, World, action_for, files, grant, plant, requests, runs_at_once, scaffold, with_space_token,
-    world, writes,
+    MODEL, SPACE, World, action_for, bare_world, files, grant, plant, requests, runs_at_once, scaffold,
+    with_space_token, world, writes,
 };
 use crate::harness::Run;
 use crate::settings::refuse;
@@ -20,13 +20,18 @@ fn scaffold_for(world: &World, model: &str) -> Run {
 
 /// Runs it, and returns the requests before the creation, which are few.
 async fn before_creation(world: &World, run: Run) -> Vec<String> {
+    let all = all_before_creation(world, run).await;
+    assert!(all.len() <= MAX_REQUESTS, "{all:#?}");
+    all
+}
+
+async fn all_before_creation(world: &World, run: Run) -> Vec<String> {
     world.clear_requests();
     let ran = run.run().await.ended(0, "deployed");
     assert_eq!(ran.output("created"), "true");
     let mut all = requests(world);
     let create = all.iter().position(|line| line == "POST /api/repos/create").unwrap();
     all.truncate(create);
-    assert!(all.len() <= MAX_REQUESTS, "{all:#?}");
     all
 }
 
@@ -68,6 +73,18 @@ async fn adapter_is_read_with_its_base() {
     runs_at_once(&world, "ada/sdxl-watercolor");
     let before = before_creation(&world, scaffold_for(&world, "acme/sdxl-watercolor")).await;
     assert_eq!(before[1], "GET /api/models/acme/sdxl-base/revision/main");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adapter_of_a_gated_base_needs_one_request_more() {
+    let world = bare_world().await;
+    plant(&world, "blocker-adapter-base-gated", |_| {});
+    grant(&world, "acme/chat-7b").await;
+    runs_at_once(&world, "ada/chat-7b-lora");
+    let run = with_space_token(scaffold_for(&world, "acme/chat-7b-lora"));
+    let before = all_before_creation(&world, run).await;
+    assert_eq!(before.len(), MAX_REQUESTS + 1, "{before:#?}");
+    assert!(before[2].starts_with("HEAD /acme/chat-7b/resolve/"), "{before:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
