@@ -119,6 +119,17 @@ async fn with_rows(hub: &TestHub, workspace: &Folder, repo: &str) -> BTreeMap<St
     outputs.map(|(name, output)| (name.to_owned(), ran.output(output).to_owned())).into()
 }
 
+/// The outputs of the step that uploads sessions beside the dataset of a case, under the names of the workflow.
+async fn with_sessions(hub: &TestHub, workspace: &Folder, repo: &str) -> BTreeMap<String, String> {
+    let run = Run::new(hub, workspace).without("INPUT_HUGGINGFACE_REPO").action("dataset");
+    let run = run.input("repo", &format!("{repo}-traces")).input("path", "sessions").input("kind", "traces");
+    let run = run.input("secrets", "TRACED").input("tags", "hf-deploy-test");
+    let ran = run.secret("TRACED", "value-of-20261120-42").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+    let outputs = [("traces_status", "status"), ("redactions", "redactions")];
+    outputs.map(|(name, output)| (name.to_owned(), ran.output(output).to_owned())).into()
+}
+
 async fn tear_down(hub: &TestHub, workspace: &Folder) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_hf-deploy"))
         .args(["teardown", "--prefix", "hfd-test-", "--list"])
@@ -144,6 +155,7 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         }
         if case == "dataset" {
             outputs.extend(with_rows(&hub, &workspace, ran.output("repo_id")).await);
+            outputs.extend(with_sessions(&hub, &workspace, ran.output("repo_id")).await);
         }
         if case == "model" {
             outputs.insert("embedded".to_owned(), embedded(&hub, &workspace).await);
@@ -151,9 +163,8 @@ async fn each_case_comes_to_what_it_promises_and_leaves_nothing() {
         let output = expected(&hub, &workspace, case, &outputs);
         assert!(output.status.success(), "{case}: {}\n{}", String::from_utf8_lossy(&output.stderr), ran.log);
         said(&tear_down(&hub, &workspace).await);
-        for name in
-            [format!("ada/hfd-test-20261120-42-{case}"), format!("ada/hfd-test-20261120-42-{case}-proxy")]
-        {
+        for part in ["", "-proxy", "-traces"] {
+            let name = format!("ada/hfd-test-20261120-42-{case}{part}");
             assert!(hub.repo(repo_type, &name).tree("main").is_err(), "`{name}` is still there");
         }
         let bucket = "ada/hfd-test-20261120-42-space-runs";
