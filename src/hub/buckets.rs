@@ -43,6 +43,23 @@ pub struct BucketInfo {
     pub total_files: u64,
 }
 
+/// A bucket in the list of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedBucket {
+    /// Its `namespace/name`.
+    pub id: BucketId,
+    /// Time of its creation (RFC 3339).
+    pub created_at: Option<String>,
+}
+
+/// Row of the list of a namespace.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BucketRow {
+    id: String,
+    created_at: Option<String>,
+}
+
 /// A file in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +98,19 @@ impl Hub {
             Err(error) if error.kind() == Some(RefusalKind::RepoNotFound) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Lists the buckets of a namespace whose names contain `search` (`GET /api/buckets/{namespace}`).
+    pub async fn list_buckets(&self, namespace: &str, search: &str) -> Result<Vec<ListedBucket>, Error> {
+        let operation = format!("list the buckets of `{namespace}`");
+        let mut url = self.url(&format!("/api/buckets/{}", encode_path(namespace)))?;
+        url.query_pairs_mut().append_pair("search", search);
+        let rows: Vec<BucketRow> =
+            self.call(&Call::new(&operation, Method::GET, url)).await?.json(&operation)?;
+        let listed = rows
+            .into_iter()
+            .filter_map(|row| Some(ListedBucket { id: row.id.parse().ok()?, created_at: row.created_at }));
+        Ok(listed.collect())
     }
 
     /// Creates a private bucket (`POST /api/buckets/{id}`). A bucket that exists already is a result, not an error, and

@@ -78,7 +78,7 @@ mod xet_feed;
 
 pub use auth::{Credentials, IdToken, IdTokenFuture, IdTokenSource, OnSecret};
 pub use bucket_files::{BUCKET_BATCH, BucketOperation, StoredContent};
-pub use buckets::{BucketFile, BucketInfo};
+pub use buckets::{BucketFile, BucketInfo, ListedBucket};
 pub use cards::CardCheck;
 pub use client::{Hub, HubOptions};
 pub use commits::CommitReceipt;

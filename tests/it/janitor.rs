@@ -45,6 +45,9 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
     make(&hub, "space", "of-a-model", "generated-by-hf-deploy").await;
     make(&hub, "space", "hfd-test-unmarked", "demo").await;
     make(&hub, "space", "my-hfd-test-4", "hf-deploy-test").await;
+    for bucket in ["ada/hfd-test-5-runs", "ada/my-hfd-test-6-runs"] {
+        hub.bucket(bucket).create("ada", true).unwrap();
+    }
     let (code, log) = janitor(&hub, "24h", &[]).await;
     assert_eq!(code, 0, "{log}");
     assert!(is_there(&hub, RepoType::Space, "hfd-test-1"), "it is young: {log}");
@@ -52,6 +55,8 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
     let (code, log) = janitor(&hub, "1s", &["--dry-run"]).await;
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("would delete the Space `ada/hfd-test-1`"), "{log}");
+    assert!(log.contains("would delete the bucket `ada/hfd-test-5-runs`: it is old enough"), "{log}");
+    assert_eq!(hub.bucket("ada/hfd-test-5-runs").is_private(), Some(true));
     assert!(is_there(&hub, RepoType::Space, "hfd-test-1"));
     let (code, log) = janitor(&hub, "1s", &[]).await;
     assert_eq!(code, 0, "{log}");
@@ -72,7 +77,9 @@ async fn forgotten_test_repos_go_and_all_others_stay() {
         "{log}"
     );
     assert!(log.contains("kept the Space `ada/my-hfd-test-4`: its name has another beginning"), "{log}");
-    assert!(log.contains("4 deleted, 2 kept, 0 failed"), "{log}");
+    assert_eq!(hub.bucket("ada/hfd-test-5-runs").is_private(), None, "{log}");
+    assert_eq!(hub.bucket("ada/my-hfd-test-6-runs").is_private(), Some(true), "{log}");
+    assert!(log.contains("5 deleted, 3 kept, 0 failed"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,7 @@ inputs! {
 pub(super) static JANITOR: Command = Command {
     name: "janitor",
     about: "Delete forgotten test repos: those with the prefix, the marker in the card, and the age",
-    details: "Exits with 1 if a repo could not be deleted.",
+    details: "Buckets with the prefix and the age are deleted as well. Exits with 1 if one could not be deleted.",
     groups: &[sign_in::WRITE_ACCESS, FORGOTTEN_REPOS],
     outputs: &[],
     action: None,

@@ -81,10 +81,14 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Deletes a bucket with all its files.
-    async fn delete_bucket(&mut self, bucket: &BucketId) {
+    /// Deletes a bucket with all its files, except in a dry run.
+    async fn delete_bucket(&mut self, bucket: &BucketId, reason: &str) {
+        if self.is_dry_run {
+            self.log.info(&format!("would delete the bucket `{bucket}`: {reason}"));
+            return self.outcomes.push(Outcome::Deleted);
+        }
         let (outcome, line) = match self.hub.delete_bucket(bucket).await {
-            Ok(true) => (Outcome::Deleted, format!("deleted the bucket `{bucket}`: it is in the list")),
+            Ok(true) => (Outcome::Deleted, format!("deleted the bucket `{bucket}`: {reason}")),
             Ok(false) => (Outcome::Gone, format!("the bucket `{bucket}` is gone already")),
             Err(error) => {
                 self.outcomes.push(Outcome::Failed);
@@ -93,6 +97,12 @@ impl<'a> Sweep<'a> {
         };
         self.log.info(&line);
         self.outcomes.push(outcome);
+    }
+
+    /// Notes a bucket that stays.
+    fn keep_bucket(&mut self, bucket: &BucketId, reason: &str) {
+        self.log.info(&format!("kept the bucket `{bucket}`: {reason}"));
+        self.outcomes.push(Outcome::Kept);
     }
 
     /// Notes a repo that someone else deleted meanwhile.

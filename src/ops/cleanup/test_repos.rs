@@ -1,12 +1,12 @@
 //! Test repos: those that a run recorded, and those that a killed run left behind.
 //!
 //! A repo is deleted only with the prefix of test repos in its name and with their tag in its card. One that no run
-//! recorded must also be old.
+//! recorded must also be old. A bucket has no card, so that its name and its age decide.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hub::{BucketId, Hub, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
+use hub::{BucketId, Hub, ListedBucket, ListedRepo, Lookup, Repo, RepoName, RepoType, Revision};
 use jiff::Timestamp;
 
 use super::{Sweep, age};
@@ -61,7 +61,7 @@ impl std::str::FromStr for Prefix {
     }
 }
 
-/// Deletes the forgotten test repos of a namespace.
+/// Deletes the forgotten test repos and buckets of a namespace.
 ///
 /// # Errors
 ///
@@ -85,11 +85,24 @@ pub async fn delete_forgotten(forgotten: &Forgotten, hub: &Hub, log: &Log) -> Re
             }
         }
     }
+    match hub.list_buckets(&forgotten.namespace, &forgotten.prefix.0).await {
+        Ok(listed) => sweep_buckets(&listed, forgotten, &mut sweep).await,
+        Err(error) => sweep.fail_at_large(&error.to_string()),
+    }
     sweep.conclude()
 }
 
-/// Deletes the repos and buckets that a run wrote down as it made them: buckets with the prefix, and repos as far as they have the prefix, and the marker or the age of
-/// this run: one that was killed between the repo and its first commit left no card.
+async fn sweep_buckets(listed: &[ListedBucket], forgotten: &Forgotten, sweep: &mut Sweep<'_>) {
+    for ListedBucket { id, created_at } in listed {
+        match why_kept_by_name_and_age(id.name(), created_at.as_deref(), forgotten, Timestamp::now()) {
+            Some(reason) => sweep.keep_bucket(id, reason.as_str()),
+            None => sweep.delete_bucket(id, "it is old enough").await,
+        }
+    }
+}
+
+/// Deletes the repos and buckets that a run recorded as it made them. Each must have the prefix, and a repo also the
+/// marker or the age of this run: one that was killed between the repo and its first commit left no card.
 ///
 /// # Errors
 ///
@@ -103,7 +116,7 @@ pub async fn delete_recorded(recorded: &Recorded, hub: &Hub, log: &Log) -> Resul
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(bucket) = bucket_of(line) {
             if bucket.name().starts_with(&recorded.prefix.0) {
-                sweep.delete_bucket(&bucket).await;
+                sweep.delete_bucket(&bucket, "it is in the list").await;
             } else {
                 sweep.fail_at_large(&format!("the bucket `{bucket}` is in the list, and has not the prefix"));
             }
@@ -180,7 +193,19 @@ fn why_kept(listed: &ListedRepo, forgotten: &Forgotten, now: Timestamp) -> Optio
     if !listed.tags.iter().any(|tag| MARKERS.contains(&tag.as_str())) {
         return Some(Kept::NoMarker);
     }
-    let Some(age) = age(listed.created_at.as_deref(), now) else { return Some(Kept::AgeUnknown) };
+    why_kept_by_name_and_age(&listed.repo.id.name, listed.created_at.as_deref(), forgotten, now)
+}
+
+fn why_kept_by_name_and_age(
+    name: &str,
+    created_at: Option<&str>,
+    forgotten: &Forgotten,
+    now: Timestamp,
+) -> Option<Kept> {
+    if !name.starts_with(&forgotten.prefix.0) {
+        return Some(Kept::OtherPrefix);
+    }
+    let Some(age) = age(created_at, now) else { return Some(Kept::AgeUnknown) };
     (age < forgotten.older_than).then_some(Kept::TooYoung)
 }
 
