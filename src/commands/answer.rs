@@ -1,8 +1,11 @@
 //! The answer of a command that reads the Hub: JSON for other programs, and lines for people.
 
+use std::pin::Pin;
+
 use serde_json::Value;
 
 use super::command::{Command, Invocation, prints_json};
+use super::inputs::declaration::Group;
 use super::inputs::values::Values;
 use crate::action::{Handles, Log, Report, drive};
 use crate::failure::{Failure, Result};
@@ -17,6 +20,17 @@ impl Report for Rows {
     fn json(&self) -> Option<Value> {
         self.0.clone()
     }
+}
+
+/// Returns a command that prints an answer: it has no outputs, and is no action.
+pub(super) const fn reader(
+    name: &'static str,
+    about: &'static str,
+    details: &'static str,
+    groups: &'static [Group],
+    run: fn(Invocation) -> Pin<Box<dyn Future<Output = u8>>>,
+) -> Command {
+    Command { name, about, details, groups, outputs: &[], action: None, run }
 }
 
 /// Answer of a command: JSON, and lines for people.

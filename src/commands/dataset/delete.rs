@@ -4,7 +4,7 @@ use hub::{ParseError, RepoId, RepoName};
 use serde_json::json;
 
 use crate::action::Journal;
-use crate::commands::answer::{Answer, answer};
+use crate::commands::answer::{Answer, answer, reader};
 use crate::commands::command::{Command, Invocation, open};
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
@@ -32,15 +32,13 @@ inputs! {
     };
 }
 
-pub(crate) static COMMAND: Command = Command {
-    name: "dataset delete",
-    about: "Delete a dataset",
-    details: "Without `--yes`, nothing is deleted. A name that is only the beginning of others is refused.",
-    groups: GROUPS,
-    outputs: &[],
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+pub(crate) static COMMAND: Command = reader(
+    "dataset delete",
+    "Delete a dataset",
+    "Without `--yes`, nothing is deleted. A name that is only the beginning of others is refused.",
+    GROUPS,
+    |call| Box::pin(run(call)),
+);
 
 async fn run(call: Invocation) -> u8 {
     answer(call, &COMMAND, async |values, log| {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::access::{READ_ACCESS, read_access};
 use crate::action::Journal;
-use crate::commands::answer::{Answer, answer};
+use crate::commands::answer::{Answer, answer, reader};
 use crate::commands::command::{Command, Invocation};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
@@ -55,15 +55,13 @@ inputs! {
     };
 }
 
-pub(crate) static COMMAND: Command = Command {
-    name: "dataset download",
-    about: "Download the files of a dataset, and check their hashes",
-    details: "A file that is there with the same content stays, and an unfinished one is continued. Nothing is written outside of the folder.",
-    groups: GROUPS,
-    outputs: &[],
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+pub(crate) static COMMAND: Command = reader(
+    "dataset download",
+    "Download the files of a dataset, and check their hashes",
+    "A file that is there with the same content stays, and an unfinished one is continued. Nothing is written outside of the folder.",
+    GROUPS,
+    |call| Box::pin(run(call)),
+);
 
 async fn run(call: Invocation) -> u8 {
     answer(call, &COMMAND, async |values, log| {

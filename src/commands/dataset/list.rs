@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::access::{READ_ACCESS, read_access};
 use crate::action::Journal;
-use crate::commands::answer::{Answer, answer};
+use crate::commands::answer::{Answer, answer, reader};
 use crate::commands::command::{Command, Invocation};
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::values::Field;
@@ -33,15 +33,13 @@ inputs! {
     };
 }
 
-pub(crate) static COMMAND: Command = Command {
-    name: "dataset list",
-    about: "List datasets, or the files of one, with their sizes",
-    details: "The size of a dataset is what the Hub stores for it, earlier versions included.",
-    groups: GROUPS,
-    outputs: &[],
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+pub(crate) static COMMAND: Command = reader(
+    "dataset list",
+    "List datasets, or the files of one, with their sizes",
+    "The size of a dataset is what the Hub stores for it, earlier versions included.",
+    GROUPS,
+    |call| Box::pin(run(call)),
+);
 
 async fn run(call: Invocation) -> u8 {
     answer(call, &COMMAND, async |values, log| {

@@ -1,13 +1,12 @@
 //! Commands that read Jobs: their shared inputs.
 
-use std::pin::Pin;
 use std::str::FromStr;
 
 use hub::{Credentials, Hub, JobName};
 
 use super::access::{self, ACCESS};
 use crate::action::{GithubContext, Log};
-use crate::commands::command::{Command, Invocation, connect};
+use crate::commands::command::connect;
 use crate::commands::groups::sign_in;
 use crate::commands::inputs::declaration::{DefaultValue, Group, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
@@ -15,7 +14,7 @@ use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::values::Values;
 use crate::failure::{Failure, Result};
 
-pub(super) use crate::commands::answer::{Answer, answer};
+pub(super) use crate::commands::answer::{Answer, answer, reader};
 
 pub(super) const NAMED_JOB: &[Group] = &[ACCESS, JOB];
 
@@ -29,17 +28,6 @@ inputs! {
         is_positional: true,
         ..Input::new("job_id")
     };
-}
-
-/// Returns a command that reads Jobs: it has no outputs, and is no action.
-pub(super) const fn reader(
-    name: &'static str,
-    about: &'static str,
-    details: &'static str,
-    groups: &'static [Group],
-    run: fn(Invocation) -> Pin<Box<dyn Future<Output = u8>>>,
-) -> Command {
-    Command { name, about, details, groups, outputs: &[], action: None, run }
 }
 
 /// Reads a number from 1.
