@@ -76,6 +76,12 @@ impl Command {
         self.name.split_once(' ').map(|(parent, _)| parent)
     }
 
+    /// Returns the same command for a terminal, under a name beside other parts of its group.
+    pub(super) const fn as_part(&self, name: &'static str) -> Self {
+        let Self { about, details, groups, outputs, run, .. } = *self;
+        Self { name, about, details, groups, outputs, action: None, run }
+    }
+
     /// Returns the command for clap.
     pub(crate) fn define(&self) -> clap::Command {
         let word = self.name.split_once(' ').map_or(self.name, |(_, word)| word);

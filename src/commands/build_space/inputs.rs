@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::action::GithubContext;
 use crate::app_check::Mode;
-use crate::commands::groups::{app_check, bundle, model, sign_in};
+use crate::commands::groups::{app_check, bundle, commit, model, sign_in};
 use crate::commands::inputs::diagnostics::{Accepted, Diagnostics};
 use crate::commands::inputs::parse::{self, Parsed};
 use crate::commands::inputs::time;
@@ -16,7 +16,6 @@ use crate::commands::inputs::values::Values;
 use crate::failure::{Code, Result};
 use crate::ops::build_space::{BuildMode, BuildOptions, ModelQuestion};
 use crate::ops::bundle_bucket::BundleBucket;
-use crate::ops::deploy::options::Provenance;
 
 use super::agent::{self, Builder};
 use super::declared::{BUILDER, DRY_RUN, FAIL_ON, MODE, OVERWRITE, SPACE, TIMEOUT, TOKEN, VISIBILITY};
@@ -96,12 +95,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<BuildInput
         timeout,
         check,
         fail_on,
-        provenance: Provenance {
-            repository: github.repository,
-            sha: github.sha,
-            commit_url: github.commit_url,
-            run_url: github.run_url,
-        },
+        provenance: commit::provenance(&github),
         tls_roots: environment.var("SSL_CERT_FILE").map(PathBuf::from),
         agent,
     };

@@ -16,7 +16,7 @@ use crate::commands::inputs::{lists, urls};
 use crate::dataset_files::{NamedSplits, is_split_name};
 use crate::failure::Result;
 use crate::ops::dataset::upload::{CardMode, DatasetOptions};
-use crate::ops::deploy::options::{DeployOptions, Origin, Provenance, SpaceOptions};
+use crate::ops::deploy::options::{DeployOptions, Origin, SpaceOptions};
 
 pub(super) const GROUPS: &[Group] =
     &[DATASET, sign_in::SIGN_IN, traces::TRACES, CARD_GROUP, FILES, commit::COMMIT];
@@ -192,7 +192,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
         preview: None,
         secrets_in_files: files.secrets_in_files,
         source_dir: path?,
-        workspace: github.workspace,
+        workspace: github.workspace.clone(),
         path_in_repo: None,
         cache_path: files.cache_path,
         include: files.include,
@@ -204,12 +204,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<DatasetInp
         create_pr: commit.create_pr,
         commit_message: commit.message,
         commit_description: commit.description,
-        provenance: Provenance {
-            repository: github.repository,
-            sha: github.sha,
-            commit_url: github.commit_url,
-            run_url: github.run_url,
-        },
+        provenance: commit::provenance(&github),
         commit_limits: commit.limits,
         dry_run,
         space: SpaceOptions::off(workspace.unwrap_or_else(|| PathBuf::from("."))),

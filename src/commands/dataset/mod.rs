@@ -43,15 +43,7 @@ pub(super) static COMMAND: Command = Command {
 };
 
 /// The same with options, beside the commands that read datasets.
-pub(super) static UPLOAD: Command = Command {
-    name: "dataset upload",
-    about: COMMAND.about,
-    details: COMMAND.details,
-    groups: GROUPS,
-    outputs: outputs::OUTPUTS.declared,
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+pub(super) static UPLOAD: Command = COMMAND.as_part("dataset upload");
 
 impl Report for DatasetReport {
     const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;

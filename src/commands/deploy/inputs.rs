@@ -18,7 +18,7 @@ use crate::commands::inputs::{parse, time};
 use crate::failure::Result;
 use crate::failure::preview::WITHOUT_SECRETS;
 use crate::ops::bundle_bucket::BundleBucket;
-use crate::ops::deploy::options::{DeployOptions, LeaveOpen, OnFailure, Origin, Provenance, SpaceOptions};
+use crate::ops::deploy::options::{DeployOptions, LeaveOpen, OnFailure, Origin, SpaceOptions};
 use crate::ops::preview::{DeploymentOptions, PreviewOptions};
 use crate::ops::proxy_space::ProxyOptions;
 
@@ -207,7 +207,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         file_mark: None,
         secrets_in_files: files.secrets_in_files,
         source_dir,
-        workspace: github.workspace,
+        workspace: github.workspace.clone(),
         path_in_repo,
         cache_path: files.cache_path,
         include: files.include,
@@ -219,12 +219,7 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<Inputs> {
         create_pr: commit.create_pr,
         commit_message: commit.message,
         commit_description: commit.description,
-        provenance: Provenance {
-            repository: github.repository,
-            sha: github.sha,
-            commit_url: github.commit_url,
-            run_url: github.run_url,
-        },
+        provenance: commit::provenance(&github),
         commit_limits: commit.limits,
         dry_run,
         space,

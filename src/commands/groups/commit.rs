@@ -2,12 +2,13 @@
 
 use hub::{RepoType, Revision, shorten};
 
+use crate::action::GithubContext;
 use crate::commands::inputs::declaration::{DefaultValue, Input, ValueKind, inputs};
 use crate::commands::inputs::diagnostics::Diagnostics;
 use crate::commands::inputs::parse::{Parsed, SHOWN, not_like, refuse, size};
 use crate::commands::inputs::place::InputPlace;
 use crate::commands::inputs::values::Values;
-use crate::ops::deploy::options::CommitLimits;
+use crate::ops::deploy::options::{CommitLimits, Provenance};
 
 inputs! {
     /// Inputs of the commit.
@@ -125,6 +126,12 @@ fn files(text: &str) -> Parsed<usize> {
         Ok(files) if files > 0 => Ok(files),
         _ => not_like("a number of files, like `1000`", text),
     }
+}
+
+/// Returns the source that a commit names.
+pub(crate) fn provenance(github: &GithubContext) -> Provenance {
+    let GithubContext { repository, sha, commit_url, run_url, .. } = github.clone();
+    Provenance { repository, sha, commit_url, run_url }
 }
 
 #[cfg(test)]

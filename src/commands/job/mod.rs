@@ -43,15 +43,7 @@ pub(super) static COMMAND: Command = Command {
 };
 
 /// The same with options, beside the commands that read Jobs.
-pub(super) static RUN: Command = Command {
-    name: "job run",
-    about: COMMAND.about,
-    details: COMMAND.details,
-    groups: GROUPS,
-    outputs: outputs::OUTPUTS.declared,
-    action: None,
-    run: |call| Box::pin(run(call)),
-};
+pub(super) static RUN: Command = COMMAND.as_part("job run");
 
 impl Report for JobReport {
     const OUTPUTS: Outputs<Self> = outputs::OUTPUTS;
