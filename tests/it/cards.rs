@@ -166,7 +166,7 @@ async fn contradiction_names_its_source() {
     ] {
         let ran = Run::new(&hub, &folder).input("space_sdk", "static").run().await.ended(0, "deployed");
         let warning = format!(
-            "::warning::{place} says `sdk: docker` and the input `space_sdk` says `static`: the uploaded copy says"
+            "::warning::{place} says `sdk: docker` and `space_sdk` says `static`: the uploaded copy says"
         );
         assert!(ran.log.contains(&warning), "{}", ran.log);
         Run::new(&hub, &docker).run().await.ended(0, "deployed");

@@ -174,7 +174,7 @@ async fn app_on_another_port_is_reported_while_it_starts() {
 async fn app_at_the_right_place_is_only_slow() {
     let ran = start_at("---\nsdk: docker\n---\n", "Uvicorn running on http://0.0.0.0:7860").await;
     assert!(!ran.log.contains("::warning::"), "{}", ran.log);
-    assert!(ran.log.contains("hint: give it more time with the input `timeout`"), "{}", ran.log);
+    assert!(ran.log.contains("hint: give it more time with `timeout`"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

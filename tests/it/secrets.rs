@@ -47,7 +47,7 @@ async fn secrets_in_files_do_not_become_public() {
 async fn the_lines_of_the_hint_leave_the_secrets_out() {
     let (hub, folder) = (hub().await, careless_space());
     let ran = Run::new(&hub, &folder).run().await.failed(2, "secrets_in_files");
-    let (_, hint) = ran.log.split_once("in the input `exclude`: ").unwrap();
+    let (_, hint) = ran.log.split_once("in `exclude`: ").unwrap();
     let lines: Vec<&str> = hint.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
     let ran = Run::new(&hub, &folder).input("exclude", &lines.join("\n")).run().await.ended(0, "deployed");
     assert!(!ran.log.contains("::warning"), "{}", ran.log);
@@ -87,7 +87,7 @@ async fn a_dataset_has_no_secrets_to_move_them_to() {
     let ran = Run::new(&hub, &folder).input("repo_type", "dataset").run().await;
     let ran = ran.failed(2, "secrets_in_files");
     assert!(ran.log.contains("`exclude`: `/keys/server.pem`"), "{}", ran.log);
-    assert!(!ran.log.contains("name it in the input `secrets`"), "{}", ran.log);
+    assert!(!ran.log.contains("name it in `secrets`"), "{}", ran.log);
     assert_eq!(writes(&hub), 0);
 }
 
