@@ -14,9 +14,9 @@ COPY tests/local-github tests/local-github
 COPY tests/local-hub tests/local-hub
 COPY tests/quickstart tests/quickstart
 COPY proxy-template proxy-template
-# With the target named, cargo passes the flags to the binary, and not to build scripts. Packed relocations take a
-# hundredth of the space.
-RUN RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
+# With the target named, cargo passes the flags to the binary, and not to build scripts. The second flag shares sequences
+# of instructions that save 32 bytes or more, which costs a deploy of 2,000 small files about five percent of its work.
+RUN RUSTFLAGS="-C target-feature=+crt-static -C llvm-args=--enable-machine-outliner=always -C llvm-args=--outliner-benefit-threshold=32" \
     cargo build --release --locked --target "$(rustc --print host-tuple)" --package hf-deploy --bin hf-deploy --features jemalloc \
     && install -D target/*/release/hf-deploy /image/hf-deploy
 

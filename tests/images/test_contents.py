@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-#: Small, because each job pulls or builds the action's image.
-MOST_BYTES = 9_000_000
+#: Small, because each job pulls or builds the action's image. The C library of this build has 0.8 MB, and that of Alpine
+#: 0.1 MB. The source of the proxy, which a release leaves out, has 0.4 MB.
+MOST_BYTES = {"compressed": 7_000_000, "binary": 13_300_000}
 #: Some versions of buildah write down the default.
 FOLDERS_OF_NO_MATTER = (None, "", "/")
 #: A segment that names the loader of shared libraries (System V ABI, "Program Header").
@@ -54,4 +55,6 @@ def test_the_proxy_runs_as_the_user_of_spaces_at_their_port(proxy):
 
 
 def test_the_action_is_small(action):
-    assert action.compressed_size <= MOST_BYTES
+    with action.container() as container, container.root() as root:
+        sizes = {"compressed": action.compressed_size, "binary": (root / "hf-deploy").stat().st_size}
+    assert {name: size for name, size in sizes.items() if size > MOST_BYTES[name]} == {}

@@ -10,15 +10,16 @@ use crate::folder::card::Card;
 use crate::ops::space::NamedSecret;
 use hub::Repo;
 
-/// Source of a proxy Space. It is embedded, so that nothing is fetched at run time.
+/// Source of a proxy Space, or its card alone where an image is published. It is embedded, so that nothing is fetched at
+/// run time.
 #[derive(Embed)]
 #[folder = "proxy-template"]
-#[include = "src/**/*.rs"]
-#[include = "Cargo.toml"]
-#[include = "Cargo.lock"]
-#[include = "Dockerfile"]
+#[cfg_attr(not(proxy_image), include = "src/**/*.rs")]
+#[cfg_attr(not(proxy_image), include = "Cargo.toml")]
+#[cfg_attr(not(proxy_image), include = "Cargo.lock")]
+#[cfg_attr(not(proxy_image), include = "Dockerfile")]
+#[cfg_attr(not(proxy_image), include = ".dockerignore")]
 #[include = "README.md"]
-#[include = ".dockerignore"]
 #[exclude = "*_tests.rs"]
 struct Template;
 
