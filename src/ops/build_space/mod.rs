@@ -46,6 +46,7 @@ pub async fn build_space(
     recorder.record(|report| {
         report.model = options.question.model.to_string();
         session.hub.endpoint().clone_into(&mut report.endpoint);
+        report.deploy.endpoint.clone_from(&report.endpoint);
         report.is_dry_run = options.dry_run;
     });
     let analysis = analyze(options, session, recorder).await?;
