@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hub::{Credentials, RepoName, Visibility};
+use hub::{Access, Credentials, RepoName, Visibility, token_form};
 use url::Url;
 
 use crate::action::GithubContext;
@@ -47,6 +47,10 @@ fn validate(values: &Values, diagnostics: &mut Diagnostics) -> Option<BuildInput
     let dry_run = values.flag(&DRY_RUN, diagnostics);
     if values.given(&TOKEN).is_none() && !dry_run {
         diagnostics.fault_with_code(Code::TokenMissing, &TOKEN, "must hold a token with write access");
+        let dry_run = values.place().setting(&DRY_RUN, "true");
+        diagnostics
+            .hint(format!("make a token at {}", token_form(sign_in::DEFAULT_ENDPOINT, Access::Write, None)));
+        diagnostics.hint(format!("set `{dry_run}` to try a public model without a token"));
     }
     let token = sign_in::token(values, &TOKEN, diagnostics);
     let space = values.field(&SPACE, str::parse::<RepoName>, diagnostics).ok();

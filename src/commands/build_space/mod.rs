@@ -21,7 +21,7 @@ use crate::failure::{Failure, Result};
 use crate::ops::build_space::{self, BuildReport};
 use crate::ops::deploy::report::Status;
 use crate::ops::{Session, bundle_bucket};
-use crate::run_bundle::{BundleFile, RunFacts};
+use crate::run_bundle::{BundleFile, RunBundle, RunFacts};
 
 pub(super) static COMMAND: Command = Command {
     name: "build-space",
@@ -101,5 +101,10 @@ async fn build_from(values: Result<Values>, state: PostState, handles: Handles<B
         log.mask(token);
     }
     bundle_bucket::push_at_end(inputs.bundle_bucket, &hub, log, journal).await?;
-    build_space::build_space(&inputs.options, &Session { hub: &hub, log, journal }, recorder, &state).await
+    build_space::build_space(&inputs.options, &Session { hub: &hub, log, journal }, recorder, &state).await?;
+    let folder = log.bundle().and_then(RunBundle::path);
+    if let Some(folder) = folder.filter(|_| inputs.options.dry_run) {
+        log.info(&format!("the generated files are in `{folder}/generated`"));
+    }
+    Ok(())
 }

@@ -124,7 +124,8 @@ struct NamedModel {
 
 /// Reads the question about a model; `None` is a fault.
 pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<ModelQuestion> {
-    let model = values.required(&MODEL, named_model, diagnostics);
+    let hub = values.environment().var(sign_in::ENDPOINT).unwrap_or(sign_in::DEFAULT_ENDPOINT);
+    let model = values.required(&MODEL, |text| named_model(text, hub), diagnostics);
     let revision = values.field(&REVISION, Revision::to_read, diagnostics).ok();
     let space_token = sign_in::token(values, &SPACE_HF_TOKEN, diagnostics);
     let hardware = values.given(&HARDWARE_PREFERENCE);
@@ -162,11 +163,12 @@ pub(crate) fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Mod
     Some(ModelQuestion { model: model.id, revision, settings, space_token, wants_prices: false })
 }
 
-/// Parses the name of a model, or the address of its page.
-fn named_model(text: &str) -> Parsed<NamedModel> {
-    const HOSTS: [&str; 3] = ["huggingface.co/", "www.huggingface.co/", "hf.co/"];
-    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let Some(path) = HOSTS.iter().find_map(|host| bare.strip_prefix(host)) else {
+/// Parses the name of a model, or the address of its page on huggingface.co or on the Hub of the run.
+fn named_model(text: &str, hub: &str) -> Parsed<NamedModel> {
+    const HOSTS: [&str; 3] = ["huggingface.co", "www.huggingface.co", "hf.co"];
+    let bare = without_scheme(text);
+    let mut hosts = HOSTS.into_iter().chain([without_scheme(hub).trim_end_matches('/')]);
+    let Some(path) = hosts.find_map(|host| bare.strip_prefix(host)?.strip_prefix('/')) else {
         if text.contains("://") {
             return refuse(format!(
                 "must be `namespace/name` or an address on huggingface.co, not `{}`",
@@ -192,6 +194,10 @@ fn named_model(text: &str) -> Parsed<NamedModel> {
         [namespace, name, ..] => Ok(NamedModel { id: full(&format!("{namespace}/{name}"))?, revision: None }),
         _ => refuse(format!("must be `namespace/name`, not `{}`", shorten(text, SHOWN))),
     }
+}
+
+fn without_scheme(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(_, rest)| rest)
 }
 
 fn full(text: &str) -> Parsed<RepoId> {
@@ -243,7 +249,7 @@ mod tests {
     #[test]
     fn model_is_named_by_its_address_too() {
         let read = |text: &str| {
-            let named = named_model(text).unwrap();
+            let named = named_model(text, "http://hub.internal:8080/").unwrap();
             (named.id.to_string(), named.revision.map(|revision| revision.to_string()))
         };
         let plain = ("acme/my-model".to_owned(), None);
@@ -252,6 +258,7 @@ mod tests {
             "https://huggingface.co/acme/my-model",
             "https://huggingface.co/acme/my-model/?library=transformers#usage",
             "hf.co/acme/my-model/discussions/3",
+            "http://hub.internal:8080/acme/my-model",
         ] {
             assert_eq!(read(text), plain, "{text}");
         }
@@ -268,10 +275,11 @@ mod tests {
             ("gpt2", "`namespace/gpt2`"),
             ("https://huggingface.co/spaces/acme/app", "address of a model"),
             ("https://example.com/acme/m", "an address on huggingface.co"),
+            ("https://huggingface.co.example/acme/m", "an address on huggingface.co"),
             ("https://huggingface.co/acme", "must be `namespace/name`"),
             ("a/b/c", "not `a/b/c`"),
         ] {
-            let refusal = named_model(text).unwrap_err().0;
+            let refusal = named_model(text, sign_in::DEFAULT_ENDPOINT).unwrap_err().0;
             assert!(refusal.contains(part), "{text}: {refusal}");
         }
     }

@@ -24,8 +24,20 @@ async fn dry_run_recommends_and_generates_without_a_token() {
     for file in ["README.md", "requirements.txt", ".hf-factory.json"] {
         assert!(!kept(&world, &ran, &format!("generated/{file}")).is_empty(), "{file}");
     }
-    let again = action(&world).without("INPUT_HF_TOKEN").input("dry_run", "true").run().await;
+    let place = format!("the generated files are in `{}/generated`\n", ran.output("bundle_path"));
+    assert!(ran.log.contains(&place), "{}", ran.log);
+    let again = action_for(&world, &format!("{}/acme/chat-7b", world.endpoint()));
+    let again = again.without("INPUT_HF_TOKEN").input("dry_run", "true").run().await;
     assert_eq!(kept(&world, &again, "generated/app.py"), app, "the same model gives the same bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_token_has_a_way_out() {
+    let world = world().await;
+    let ran = action(&world).without("INPUT_HF_TOKEN").run().await.failed(3, "token_missing");
+    for hint in ["make a token at https://huggingface.co/settings/tokens/new", "set `dry_run: true` to try"] {
+        assert!(ran.log.contains(hint), "{}", ran.log);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
