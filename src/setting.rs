@@ -96,6 +96,7 @@ macro_rules! settings {
 
 settings! {
     AGENT_HARDWARE = "agent_hardware";
+    AGENT_HF_TOKEN = "agent_hf_token";
     AGENT_MAX_COST = "agent_max_cost";
     AGENT_MODEL = "agent_model";
     AGENT_TIMEOUT = "agent_timeout";

@@ -5,7 +5,9 @@ use hub::RepoId;
 use super::{Code, Failure};
 use crate::agent::{AgentBlocker, Ended, JobResult, Refusal};
 use crate::model::Severity;
-use crate::setting::{AGENT_HARDWARE, AGENT_MAX_COST, AGENT_MODEL, AGENT_TIMEOUT, BUILDER, HF_TOKEN};
+use crate::setting::{
+    AGENT_HARDWARE, AGENT_HF_TOKEN, AGENT_MAX_COST, AGENT_MODEL, AGENT_TIMEOUT, BUILDER, HF_TOKEN,
+};
 use crate::text::{count, plain};
 
 /// Number of reasons that a message lists.
@@ -64,6 +66,13 @@ pub fn unfinished(result: &JobResult) -> Option<Failure> {
             "its limit of cost is reached",
             format!("raise {AGENT_MAX_COST}, or set a cheaper {AGENT_MODEL}"),
         ),
+        // Without a request, the model or the right of the token is often missing.
+        Ended::Failed if result.requests == 0 => {
+            let hint = format!(
+                "check that {AGENT_MODEL} is at Inference Providers, and that {AGENT_HF_TOKEN} may call it; otherwise {READ_THE_LOG}"
+            );
+            ("it ended with an error", hint)
+        }
         Ended::Failed => ("it ended with an error", READ_THE_LOG.to_owned()),
     };
     let message =
@@ -141,6 +150,9 @@ mod tests {
             failed.message,
             "the agent did not finish: it ended with an error (exit code 7) after 1 request"
         );
+        let unasked = br#"{"schema":1,"ended":"failed","exit_code":null,"requests":0,"input_tokens":0,"output_tokens":0,"cost_usd":null,"compiled":null}"#;
+        let unasked = unfinished(&JobResult::read(unasked).unwrap()).unwrap();
+        assert!(unasked.hints[0].contains("`agent_model`") && unasked.hints[0].contains("`agent_hf_token`"));
         assert!(of("time_limit").unwrap().hints[0].contains("`agent_timeout`"));
         assert!(of("cost_limit").unwrap().hints[0].contains("`agent_max_cost`"));
     }

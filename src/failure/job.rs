@@ -33,7 +33,7 @@ pub fn too_expensive(expense: &Expense<'_>) -> Failure {
     let failure = Failure::new(
         Code::CostExceeded,
         format!(
-            "cannot create the Job: {timeout}{times} on `{flavor}` may cost ${cost:.4}, and {MAX_COST} is ${max_cost:.4} (nothing was created)"
+            "cannot create the Job: {timeout}{times} on `{flavor}` may cost ${cost:.4}, and the limit is ${max_cost:.4} (nothing was created)"
         ),
     );
     match longest {

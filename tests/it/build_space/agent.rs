@@ -224,7 +224,7 @@ async fn agent_that_does_not_finish_has_failed() {
 async fn nothing_is_paid_where_it_could_not_be_used() {
     let agency = stand_in("", &result("finished", "")).await;
     let ran = agency.run().input("agent_max_cost", "0.0001").run().await.failed(2, "cost_exceeded");
-    assert!(ran.log.contains("`agent_max_cost`"), "{}", ran.log);
+    assert!(ran.log.contains("`agent_max_cost`") && !ran.log.contains("`max_cost`"), "{}", ran.log);
     space_by_hand(&agency.world, &[("README.md", b"# Mine\n")]);
     agency.run().run().await.failed(5, "space_name_taken");
     assert!(agency.world.jobs().is_empty());

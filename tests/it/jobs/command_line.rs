@@ -96,6 +96,6 @@ async fn faults_of_the_commands_name_their_options() {
     assert!(text.contains("check `<JOB_ID>`, or set `--namespace` to the owner"), "{text}");
     let dear = ["job", "--run", "true", "--image", "python:3.12", "--flavor", "h200", "--max-cost", "1.00"];
     let (code, text) = command(&hub, folder.path(), &dear).await;
-    assert!(code == 2 && text.contains("and `--max-cost` is $1.0000"), "{text}");
+    assert!(code == 2 && text.contains("and the limit is $1.0000"), "{text}");
     assert!(text.contains("set `--timeout=") && text.contains("or choose a cheaper `--flavor`"), "{text}");
 }
