@@ -5,7 +5,8 @@ use hub::{Repo, shorten};
 use super::{Code, Failure};
 use crate::ops::build_space::Gate;
 use crate::setting::{
-    ALLOW_FALLBACK, FAIL_ON, MAX_HOURLY_PRICE, OVERWRITE, RUN_ID, SPACE, TEMPLATE, in_workflow_or_terminal,
+    ALLOW_FALLBACK, FAIL_ON, MAX_HOURLY_PRICE, OVERWRITE, RUN_ID, SPACE, TEMPLATE, VERIFY,
+    in_workflow_or_terminal,
 };
 use crate::templates::RenderError;
 use crate::text::{plain, quoted};
@@ -72,6 +73,10 @@ pub struct ManualHardware {
     /// Id of this run.
     pub run_id: Option<String>,
     pub may_fall_back: bool,
+    /// True if an input limits the price of hardware.
+    pub has_price_limit: bool,
+    /// True if a call of the app has to complete the run.
+    pub needs_call: bool,
 }
 
 impl ManualHardware {
@@ -84,6 +89,7 @@ impl ManualHardware {
             ),
         };
         let mut failure = Failure::new(Code::ManualHardwareRequired, message);
+        let is_above_limit = self.may_fall_back && self.has_price_limit && self.pick.is_none();
         let pick = self.pick.map(|(hardware, price)| {
             let price = price.map(|price| format!(" (${price:.2} an hour)")).unwrap_or_default();
             format!("`{hardware}`{price}")
@@ -92,10 +98,16 @@ impl ManualHardware {
         if let Some(page) = &self.settings_page {
             let run_id = self.run_id.map(|id| format!(" and {}", RUN_ID.of_another(id))).unwrap_or_default();
             let verify = in_workflow_or_terminal("the action `verify`", "`hf-deploy verify`");
+            let call = self.needs_call.then(|| format!(", {}", VERIFY.of_another("inference")));
             failure = failure.hint(format!(
-                "pick {pick} at {page}, then run {verify} with {}{run_id}",
-                SPACE.of_another(&space.id)
+                "pick {pick} at {page}, then run {verify} with {}{}{run_id}",
+                SPACE.of_another(&space.id),
+                call.unwrap_or_default()
             ));
+        }
+        if is_above_limit {
+            failure =
+                failure.hint(format!("raise {MAX_HOURLY_PRICE}: the log lists the hardware with its prices"));
         }
         if !self.may_fall_back {
             failure = failure.hint(format!(

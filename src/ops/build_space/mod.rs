@@ -248,6 +248,8 @@ async fn judge(
                 pick: priced(pick(analysis), session).await,
                 run_id,
                 may_fall_back: options.question.settings.allow_fallback,
+                has_price_limit: options.question.settings.max_hourly_price.is_some(),
+                needs_call: options.mode != BuildMode::SafeScaffold,
             };
             advice.failure(space)
         }

@@ -25,7 +25,8 @@ async fn advice_names_options() {
 
     refuse(&world, ("POST", "/api/repos/create"), 1, (402, "ZeroGPU needs PRO"));
     let text = run(&[MODEL]).await;
-    let verify = format!("then run `hf-deploy verify` with `--space={SPACE}` and `--run-id=");
+    let verify =
+        format!("then run `hf-deploy verify` with `--space={SPACE}`, `--verify=inference` and `--run-id=");
     assert!(text.contains(&verify), "{text}");
     assert!(text.contains("set `--allow-fallback=true` to ask for `l4x1` ($0.80 an hour)"), "{text}");
     assert!(text.contains("with `--max-hourly-price` as the limit"), "{text}");

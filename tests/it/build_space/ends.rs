@@ -67,6 +67,7 @@ async fn fallback_is_requested_with_permission_and_below_the_limit() {
     refuse_zero_gpu(&world, 402, NO_ZERO_GPU);
     let ran = action(&world).input("allow_fallback", "true").input("max_hourly_price", "0.10").run().await;
     assert_eq!((ran.code, ran.output("gate_status")), (1, "manual_hardware_required"), "{}", ran.log);
+    assert!(ran.log.contains("raise `max_hourly_price`"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
