@@ -44,14 +44,29 @@ pub(super) fn classify(facts: &ModelFacts, settings: &Settings) -> Result<Classi
         return Ok(Classified { template: chosen(info, template, task, settings)?, task: task.to_owned() });
     }
     let Some(task) = task else { return Err(no_task(info)) };
-    let template = match settings.runtime {
-        RuntimeChoice::Provider => provider(info, task, settings)?,
-        RuntimeChoice::Static => in_browser(info, task)?,
+    let found = match settings.runtime {
+        RuntimeChoice::Provider => provider(info, task, settings),
+        RuntimeChoice::Static => in_browser(info, task),
         RuntimeChoice::Auto | RuntimeChoice::ZeroGpu | RuntimeChoice::Gpu | RuntimeChoice::Cpu => {
-            in_python(info, task)?
+            in_python(info, task)
         }
     };
+    let template = found.map_err(|blocker| match facts.task().filter(|own| *own != task) {
+        Some(own) => {
+            let fix = format!("leave out {TASK}: the card of the model names `{own}`");
+            Blocker::new(blocker.id, blocker.evidence, fix)
+        }
+        None => blocker,
+    })?;
     Ok(Classified { template, task: task.to_owned() })
+}
+
+/// Returns the template that the model would get, if the user chose one that returns another kind of content.
+pub(super) fn contradicted(facts: &ModelFacts, settings: &Settings) -> Option<Template> {
+    let chosen = settings.template?;
+    let found = classify(facts, &Settings { template: None, ..settings.clone() }).ok()?.template;
+    let content = |template: Template| template.manifest().output.content();
+    (content(found) != content(chosen)).then_some(found)
 }
 
 /// Checks that the template that the user chose can show the model.

@@ -327,6 +327,31 @@ fn template_of_the_user_must_suit_the_model() {
 }
 
 #[test]
+fn wrong_choice_of_task_or_template_is_named() {
+    let with = |inputs: Value| {
+        let mut case = read("text-classification");
+        case["inputs"] = inputs;
+        analyze(&facts(&case), &settings(&case), &pro(), &prices())
+    };
+    let blocked = with(json!({ "task": "text-to-image" }));
+    assert_eq!(blocked.blockers[0].id, BlockerId::UnsupportedLibrary);
+    assert_eq!(
+        blocked.blockers[0].fix,
+        "leave out `task`: the card of the model names `text-classification`"
+    );
+    let warned = |template: &str| {
+        let warnings = with(json!({ "template": template })).recommendation.warnings;
+        warnings.into_iter().filter(|warning| warning.contains("an app of")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warned("text-to-image"),
+        ["the model is of the template `text-classification`, so an app of `text-to-image` may not run it"]
+    );
+    assert_eq!(warned("text-classification"), [""; 0]);
+    assert_eq!(warned("token-classification"), [""; 0], "it returns text as well");
+}
+
+#[test]
 fn files_know_what_they_load() {
     let plan = |name: &str| analyzed(name, &pro()).plan.unwrap();
     let gated = plan("text-to-image-gated-with-access");

@@ -35,6 +35,9 @@ pub(super) fn list(
     if let Some(id) = &facts.in_place_of {
         all.push(format!("the weights of `{}` stand in for those of `{}`", info.id, plain(id)));
     }
+    if let (Some(chosen), Some(found)) = (settings.template, super::classify::contradicted(facts, settings)) {
+        all.push(format!("the model is of the template `{found}`, so an app of `{chosen}` may not run it"));
+    }
     let first = choice.candidates.first();
     if first.is_some_and(|candidate| candidate.size == Some(ZeroGpuSize::XLarge)) {
         all.push("the size `xlarge` of ZeroGPU uses the quota of visitors twice as fast".to_owned());
