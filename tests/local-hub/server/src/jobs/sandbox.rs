@@ -118,22 +118,22 @@ impl Isolation {
     }
 
     /// Returns the places of the programs in the folders of `path`, which may belong to a home that is closed to other
-    /// users of the container.
+    /// users of the container. The folder above `bin` comes with it, because programs find their libraries there.
     pub(super) fn programs(&self, path: Option<&str>) -> Programs {
         let Self::Namespaces(_) = self else {
             return Programs { bound: Vec::new(), path: path.map(str::to_owned) };
         };
         let folders = path.into_iter().flat_map(|path| path.split(':')).enumerate();
-        let bound: Vec<Bound> = folders
-            .map(|(number, folder)| Bound {
-                folder: folder.into(),
-                mount: format!("{PROGRAMS}/{number}"),
-                read_only: true,
-            })
-            .collect();
-        let mounts: Vec<&str> = bound.iter().map(|bound| bound.mount.as_str()).collect();
-        let path = path.map(|_| mounts.join(":"));
-        Programs { bound, path }
+        let placed = folders.map(|(number, folder)| {
+            let mount = format!("{PROGRAMS}/{number}");
+            let (folder, place) = match folder.strip_suffix("/bin") {
+                Some(above) => (above, format!("{mount}/bin")),
+                None => (folder, mount.clone()),
+            };
+            (Bound { folder: folder.into(), mount, read_only: true }, place)
+        });
+        let (bound, places): (Vec<Bound>, Vec<String>) = placed.unzip();
+        Programs { bound, path: path.map(|_| places.join(":")) }
     }
 
     /// Returns the command that runs `words` in the container. `root` is an empty folder.
@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn programs_of_an_image_have_a_place_that_all_users_reach() {
         let container = Isolation::Namespaces(ROOT.to_vec());
-        let programs = container.programs(Some("/home/ada/a:/home/ada/b"));
-        assert_eq!(programs.path.as_deref(), Some("/image/0:/image/1"));
+        let programs = container.programs(Some("/home/ada/a:/home/ada/b/bin"));
+        assert_eq!(programs.path.as_deref(), Some("/image/0:/image/1/bin"));
         let mounts: Vec<_> = programs.bound.iter().map(|one| (one.folder.to_str(), one.read_only)).collect();
         assert_eq!(mounts, [(Some("/home/ada/a"), true), (Some("/home/ada/b"), true)]);
         assert_eq!(container.programs(None), Programs { bound: Vec::new(), path: None });
